@@ -316,7 +316,7 @@ fn video() -> Finding {
         ),
         Err(why) => Finding::note(
             topic,
-            format!("{why}; videos cannot be painted, and recordings become Motion-JPEG in AVI"),
+            format!("{why}; videos cannot be painted, and recordings are folders of pictures"),
             "install ffmpeg with libx264",
         ),
     }

@@ -18,7 +18,7 @@ use crate::{
     disk::{without_number, words},
     frame::Frame,
     lock::lock,
-    media::{decode, encode::Format, folder::VIDEOS},
+    media::{codec::Codec, decode, encode::Format, ffmpeg::Ffmpeg, folder::VIDEOS},
 };
 
 /// The usable content of the clipboard.
@@ -156,6 +156,14 @@ pub trait Platform: Send + Sync {
 
     /// Lists the system's virtual cameras.
     fn virtual_cameras(&self) -> Vec<VirtualCamera>;
+
+    /// The ffmpeg that records videos in this codec. Takes a tenth of a second.
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    fn video_encoder(&self, codec: Codec) -> Result<Ffmpeg, String> {
+        codec.ffmpeg().or_text()
+    }
 
     /// Opens a virtual camera for writing.
     ///

@@ -211,27 +211,29 @@ fn a_video_is_named_in_the_report_and_replaces_nothing() {
         let usual = [&SCENE[..], &["--working-size", "64", "--seconds", "0.5"]].concat();
         s.styleforge(&[&usual[..], record].concat())
     };
-    let report = run(&["--record", "deep/clip.avi", "--json"]).ends(0).json();
+    let report = run(&["--record", "deep/clip.mp4", "--json"]).ends(0).json();
     let recording = &report["recording"];
-    assert_eq!((&recording["kind"], &recording["path"]), (&"avi".into(), &"deep/clip.avi".into()));
-    let bytes = std::fs::read(s.path("deep/clip.avi")).expect("a video");
+    assert_eq!((&recording["kind"], &recording["path"]), (&"mp4".into(), &"deep/clip.mp4".into()));
+    let bytes = std::fs::read(s.path("deep/clip.mp4")).expect("a video");
     assert_eq!(recording["bytes"], bytes.len());
-    assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"AVI "[..]));
+    assert_eq!(&bytes[4..8], b"ftyp");
     assert!(recording["frames"].as_u64() > Some(0), "{recording}");
     assert_eq!(recording["frames"], report["recorded_frames"]);
     assert_eq!(std::fs::read_dir(s.path("deep")).expect("listed").count(), 1);
 
-    run(&["--record", "deep/clip.avi"])
+    run(&["--record", "deep/clip.mp4"])
         .ends(2)
-        .says("deep/clip.avi already exists; choose another name");
-    assert_eq!(std::fs::read(s.path("deep/clip.avi")).expect("a video"), bytes);
-    run(&["--record", "b.avi", "--record-format", "png"])
+        .says("deep/clip.mp4 already exists; choose another name");
+    assert_eq!(std::fs::read(s.path("deep/clip.mp4")).expect("a video"), bytes);
+    run(&["--record", "b.mp4", "--record-format", "png"])
         .ends(2)
         .says("--record-format only applies to a folder of images");
-    assert!(!s.path("b.avi").exists());
+    run(&["--record", "b.avi"]).ends(2).says(
+        "b.avi has the extension of a video format that is not written; use .mp4, or a folder",
+    );
+    assert!(!s.path("b.mp4").exists() && !s.path("b.avi").exists());
 }
 
-/// An MP4 if a suitable ffmpeg is installed, otherwise an AVI with a message. A signal completes either file.
 #[cfg(unix)]
 #[test]
 fn a_video_is_whole_when_a_signal_ends_it() {
@@ -239,23 +241,14 @@ fn a_video_is_whole_when_a_signal_ends_it() {
     let mut child =
         begun(&s, &[&SCENE[..], &["--working-size", "64", "--record", "clip.mp4"]].concat());
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let mut told = Vec::new();
-    let came = lines.any(|line| {
-        told.extend(line);
-        told.last().is_some_and(|line| line.contains(" fps at "))
-    });
-    assert!(came, "{told:#?}");
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains(" fps at "))));
     send("-INT", &child);
     lines.for_each(drop);
     let text = Run::from(child.wait_with_output().expect("ends")).ends(0).text();
-    let is_mp4 = s.path("clip.mp4").exists();
-    let name = if is_mp4 { "clip.mp4" } else { "clip.avi" };
-    assert!(text.contains(&format!("recorded in {name}: ")), "{text}");
-    assert_eq!(told.iter().any(|line| line.contains("Motion-JPEG")), !is_mp4, "{told:#?}");
-    let bytes = std::fs::read(s.path(name)).expect("a video");
-    let has = |word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
-    // The index of all frames is at the end of either file.
-    assert!(if is_mp4 { has(b"mfra") } else { has(b"idx1") });
+    assert!(text.contains("recorded in clip.mp4: "), "{text}");
+    let bytes = std::fs::read(s.path("clip.mp4")).expect("a video");
+    // The index of all frames is at the end.
+    assert!(bytes.windows(4).any(|word| word == b"mfra"));
 }
 
 /// A recording that is killed at any time keeps what was recorded until then, under the requested name.
@@ -263,43 +256,32 @@ fn a_video_is_whole_when_a_signal_ends_it() {
 #[test]
 fn a_recording_that_is_killed_plays_under_its_own_name() {
     let s = Sandbox::new();
-    let count =
-        |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).filter(|w| w == &word).count();
-    for requested in ["clip.mp4", "clip.avi"] {
-        let small = ["--working-size", "64", "--record", requested];
-        let mut child = begun(&s, &[&SCENE[..], &small].concat());
-        // Without an ffmpeg for MP4 both recordings are AVIs.
-        let name = || if s.path("clip.mp4").exists() { "clip.mp4" } else { "clip.avi" };
-        // The first fragment is complete when the second one begins; an AVI has its header with the first picture.
-        let plays = || {
-            let bytes = std::fs::read(s.path(name())).unwrap_or_default();
-            count(&bytes, b"moof") >= 2 || count(&bytes, b"00dc") >= 9
-        };
-        while !plays() && child.try_wait().expect("a child").is_none() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        send("-KILL", &child);
-        child.wait().expect("ends");
-        let name = name();
-        assert_eq!(s.names(".").iter().filter(|left| left.starts_with("clip")).count(), 1);
-        if let Some(frames) = decoded_frames(&s, name) {
-            assert!(frames > 0, "{name}: {frames}");
-        }
-        s.styleforge(&[&SCENE[..], &AT_MOST, &["--record", name]].concat())
-            .ends(2)
-            .says(&format!("{name} already exists"));
-        std::fs::remove_file(s.path(name)).expect("removed");
+    let small = ["--working-size", "64", "--record", "clip.mp4"];
+    let mut child = begun(&s, &[&SCENE[..], &small].concat());
+    // The first fragment is complete when the second one begins.
+    let plays = || {
+        let bytes = std::fs::read(s.path("clip.mp4")).unwrap_or_default();
+        bytes.windows(4).filter(|word| word == b"moof").count() >= 2
+    };
+    while !plays() && child.try_wait().expect("a child").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    send("-KILL", &child);
+    child.wait().expect("ends");
+    assert_eq!(s.names(".").iter().filter(|left| left.starts_with("clip")).count(), 1);
+    assert!(decoded_frames(&s, "clip.mp4") > 0);
+    s.styleforge(&[&SCENE[..], &AT_MOST, &["--record", "clip.mp4"]].concat())
+        .ends(2)
+        .says("clip.mp4 already exists");
 }
 
-/// Number of frames that ffmpeg decodes from a video; `None` if ffmpeg is not installed.
+/// Number of frames that ffmpeg decodes from a video.
 #[cfg(unix)]
-fn decoded_frames(s: &Sandbox, video: &str) -> Option<usize> {
+fn decoded_frames(s: &Sandbox, video: &str) -> usize {
     let mut ffmpeg = s.command("ffmpeg");
     ffmpeg.args(["-v", "quiet", "-i", video, "-vf", "scale=1:1"]);
     let decoded = ffmpeg.args(["-f", "rawvideo", "-pix_fmt", "gray", "-"]).output();
-    let decoded = decoded.inspect_err(|why| println!("not decoded: ffmpeg: {why}")).ok()?;
-    Some(decoded.stdout.len())
+    decoded.expect("ffmpeg is installed").stdout.len()
 }
 
 /// A recording that is killed in the first half second leaves a file without a picture.
@@ -307,14 +289,9 @@ fn decoded_frames(s: &Sandbox, video: &str) -> Option<usize> {
 fn a_file_without_a_picture_takes_no_name() {
     let s = Sandbox::new();
     std::fs::write(s.path("clip.mp4"), "").expect("written");
-    std::fs::write(s.path("clip.avi"), "").expect("written");
     std::fs::create_dir(s.path("take")).expect("made");
     std::fs::write(s.path("take/frames.csv"), "frame,file,seconds\n").expect("written");
-    for name in ["clip.mp4", "clip.avi", "take"] {
-        // Without ffmpeg the MP4 becomes an AVI.
-        if name == "clip.avi" && std::fs::metadata(s.path(name)).expect("there").len() > 0 {
-            continue;
-        }
+    for name in ["clip.mp4", "take"] {
         let record = ["--working-size", "64", "--seconds", "0.5", "--record", name];
         s.styleforge(&[&SCENE[..], &record].concat()).ends(0);
     }
@@ -375,8 +352,8 @@ fn sound_is_recorded_only_if_wanted_and_what_is_missing_is_said() {
     let (run, arguments) = with_sources("* usb [Desk Mic]\\n", &wanted);
     run.ends(1).says("microphone on: Desk Mic").says("ffmpeg wrote no frame of the video");
     assert!(arguments.contains("-f pulse") && arguments.contains("-c:a aac"), "{arguments}");
-    let avi = ["--record", "clip.avi", "--microphone"];
-    s.styleforge(&[&SCENE[..], &avi].concat()).ends(2).says("are for MP4 videos");
+    let pictures = ["--record", "take", "--microphone"];
+    s.styleforge(&[&SCENE[..], &pictures].concat()).ends(2).says("are for MP4 videos");
 }
 
 #[cfg(unix)]
@@ -403,10 +380,10 @@ fn codec_and_quality_of_a_recording_are_those_of_the_options() {
     let (run, _) = options("clip.mp4", &["--codec", "prores"]);
     run.ends(2).says("MP4 holds h264, hevc, av1 and not prores");
     for option in [["--codec", "h264"], ["--quality", "9"]] {
-        let (run, _) = options("clip.avi", &option);
+        let (run, _) = options("take", &option);
         run.ends(2).says("--codec, --quality, --microphone and --hardware are for MP4 videos");
     }
-    assert!(!s.path("clip.avi").exists());
+    assert!(!s.path("take").exists());
 }
 
 /// This program, its child processes and its libraries search the same PATH for programs.
@@ -443,7 +420,7 @@ fn no_program_is_taken_from_the_current_folder() {
 }
 
 #[test]
-fn without_ffmpeg_a_video_is_an_avi_and_says_why() {
+fn without_ffmpeg_a_recording_is_a_folder_and_says_why() {
     let s = Sandbox::new();
     let run = |arguments: &[&str]| {
         let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
@@ -452,11 +429,11 @@ fn without_ffmpeg_a_video_is_an_avi_and_says_why() {
     };
     let record = ["--working-size", "64", "--seconds", "0.2", "--record", "clip.mp4"];
     run(&[&SCENE[..], &record].concat()).ends(0).says(
-        "note: ffmpeg is not installed (not found in PATH); recording Motion-JPEG to clip.avi",
+        "note: ffmpeg is not installed (not found in PATH); recording pictures in clip instead",
     );
-    assert!(s.path("clip.avi").exists() && !s.path("clip.mp4").exists());
+    assert!(s.path("clip/frame-000001.jpg").exists() && !s.path("clip.mp4").exists());
     let text = run(&["doctor"]).text();
-    assert!(text.contains("recordings become Motion-JPEG in AVI"), "{text}");
+    assert!(text.contains("recordings are folders of pictures"), "{text}");
 }
 
 #[test]

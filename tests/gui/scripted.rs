@@ -10,7 +10,7 @@ use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, LazyLock, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -22,6 +22,10 @@ use styleforge::{
     gui::{
         platform::{Clip, Dialog, Platform},
         style_source::{Card, Import, Loaded, StyleSource},
+    },
+    media::{
+        codec::Codec,
+        ffmpeg::{Ffmpeg, NoFfmpeg},
     },
     mode::ModelSize,
     network::Network,
@@ -46,6 +50,7 @@ pub struct ScriptedPlatform {
     shown: Mutex<Vec<PathBuf>>,
     played: Mutex<Vec<PathBuf>>,
     restarts: Mutex<Vec<Option<PathBuf>>>,
+    no_video: Mutex<Option<String>>,
 }
 
 impl ScriptedPlatform {
@@ -107,6 +112,11 @@ impl ScriptedPlatform {
     /// Sets the pointer's screen position, as the system reports it.
     pub fn point(&self, place: Option<(i32, i32)>) {
         *self.pointer.lock().unwrap() = place;
+    }
+
+    /// Makes no ffmpeg able to record videos, for this reason.
+    pub fn refuse_videos(&self, why: &str) {
+        *self.no_video.lock().unwrap() = Some(why.to_owned());
     }
 
     /// Makes everything fail from now on, with this reason.
@@ -178,6 +188,16 @@ impl Platform for ScriptedPlatform {
 
     fn virtual_cameras(&self) -> Vec<VirtualCamera> {
         self.output.lock().unwrap().iter().map(|output| output.camera.clone()).collect()
+    }
+
+    fn video_encoder(&self, codec: Codec) -> Result<Ffmpeg, String> {
+        // Asked by every live window.
+        static H264: LazyLock<Result<Ffmpeg, NoFfmpeg>> = LazyLock::new(|| Codec::H264.ffmpeg());
+        let found = if codec == Codec::H264 { H264.clone() } else { codec.ffmpeg() };
+        match &*self.no_video.lock().unwrap() {
+            Some(why) => Err(why.clone()),
+            None => found.map_err(|why| why.to_string()),
+        }
     }
 
     fn open_output(&self, request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem> {

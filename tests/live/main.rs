@@ -11,7 +11,6 @@ mod home;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod avi;
 mod engine;
 mod frames;
 mod microphone;

@@ -18,8 +18,6 @@ use styleforge::{
     },
 };
 
-use crate::avi::pictures_of;
-
 /// Minimum PSNR of a recorded frame, in dB.
 const MIN_DB: f64 = 40.0;
 
@@ -348,37 +346,4 @@ fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
     assert!(least >= MIN_DB, "{least}");
     let [dark, ..] = again[3].pixel(2, 40);
     assert!(dark < 8, "bars at the sides of a tall picture");
-}
-
-#[test]
-fn an_avi_has_every_frame_near_its_time_and_looks_like_it() {
-    let here = tempfile::tempdir().expect("a folder");
-    let path = here.path().join("clip.avi");
-    let frames = film(321, 181, 60);
-    let result = recorded(&Destination::Avi { path: path.clone() }, &frames);
-    assert_eq!(result.failure, None);
-    assert_eq!((result.frames, result.left_out), (60, 0));
-    assert_eq!(result.notes, Vec::<String>::new());
-    let bytes = fs::read(&path).expect("a file");
-    assert_eq!(result.bytes, bytes.len() as u64);
-    let frame = |rgba: image::RgbaImage| {
-        let (w, h) = (rgba.width() as usize, rgba.height() as usize);
-        Frame::from_rgba(w, h, rgba.into_raw()).expect("whole")
-    };
-    let pictures = pictures_of(&bytes).into_iter();
-    let (places, again): (Vec<u64>, Vec<Frame>) =
-        pictures.map(|(place, rgba)| (place, frame(rgba))).unzip();
-    assert_eq!(again.len(), 60);
-    for (place, (_, at)) in places.iter().zip(&frames) {
-        let off = *place as f64 / 60.0 - at.as_secs_f64();
-        assert!(off.abs() < 0.5 / 60.0 + 1e-9, "{off} s");
-    }
-    let least = least_db(&again, &frames);
-    println!("avi: {least:.1} dB, {} bytes", bytes.len());
-    assert!(least >= MIN_DB, "{least}");
-    let Some(ffmpeg) = ffmpeg() else { return };
-    let again = decoded(&ffmpeg, &path, (321, 181));
-    assert!(least_db(&again[..1], &frames) >= MIN_DB - 3.0);
-    let seconds: f64 = probed(&ffmpeg, &path, "stream=duration")[0].parse().expect("a time");
-    assert!((seconds - frames[59].1.as_secs_f64()).abs() < 2.0 / 60.0, "{seconds}");
 }

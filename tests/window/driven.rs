@@ -269,15 +269,14 @@ impl Window {
 
     /// The first recording, during and after writing.
     fn recording(&self) -> Option<PathBuf> {
-        let named = |end| self.file(&format!("StyleForge/recording-0001.{end}"));
-        ["mp4", "avi"].map(named).into_iter().find(|p| p.exists())
+        Some(self.file("StyleForge/recording-0001.mp4")).filter(|path| path.exists())
     }
 
     /// The first recording after it has ended, when it contains the index of all its frames.
     pub fn recorded(&self) -> Option<PathBuf> {
         self.recording().filter(|path| {
             let video = fs::read(path).unwrap_or_default();
-            video.windows(4).any(|word| word == b"mfra" || word == b"idx1")
+            video.windows(4).any(|word| word == b"mfra")
         })
     }
 

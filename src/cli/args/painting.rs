@@ -229,8 +229,8 @@ pub struct LiveArgs {
     /// Stop after N painted pictures
     #[arg(long, value_name = "N", value_parser = number::<u64, 1, 1_000_000_000>)]
     pub frames: Option<u64>,
-    /// Record every frame: NAME.mp4 is a video (made by ffmpeg; an AVI if it is not installed), NAME.avi a Motion-JPEG
-    /// video, any other name a folder of images with their times in frames.csv
+    /// Record every frame: NAME.mp4 is a video, which needs ffmpeg; without it, and with any other NAME, a folder of
+    /// images with their times in frames.csv
     #[arg(long, value_name = "NAME")]
     pub record: Option<PathBuf>,
     /// Format of the images in a folder [default: jpeg]

@@ -31,7 +31,7 @@ pub fn check(args: &LiveArgs) -> Result<(), CliError> {
             "--record-format only applies to a folder of images; leave it out for a video",
         ),
         (Some(path), _) if Destination::is_other_video(path) => wrong_use(format!(
-            "{} has the extension of a video format that is not written; use .mp4 or .avi, or a folder",
+            "{} has the extension of a video format that is not written; use .mp4, or a folder of pictures",
             path.display()
         )),
         (Some(path), _) => Container::Mp4.check(codec(args), path).map_err(CliError::wrong_use),
@@ -129,7 +129,7 @@ pub struct RecordingReport {
     /// The bytes of the path as hexadecimal digits, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_bytes: Option<String>,
-    /// `pictures`, `mp4` or `avi`.
+    /// `pictures` or `mp4`.
     pub kind: &'static str,
     pub frames: u64,
     pub left_out: u64,
@@ -147,17 +147,11 @@ pub struct RecordingReport {
 
 impl From<Recorded> for RecordingReport {
     fn from(recorded: Recorded) -> Self {
-        let ending = recorded.path.extension().and_then(|ending| ending.to_str());
-        let kind = match (recorded.is_video, ending) {
-            (false, _) => "pictures",
-            (true, Some(ending)) if ending.eq_ignore_ascii_case("avi") => "avi",
-            (true, _) => "mp4",
-        };
         let path: &Path = &recorded.path;
         Self {
             path: path.display().to_string(),
             path_bytes: bytes_in_hex(path),
-            kind,
+            kind: if recorded.is_video { "mp4" } else { "pictures" },
             frames: recorded.frames,
             left_out: recorded.left_out,
             seconds: recorded.length.as_secs_f64(),

@@ -36,7 +36,7 @@ impl App {
                 self.live_size(ui, live, &mut choices);
             });
 
-            record_as(ui, &mut choices);
+            record_as(ui, &mut choices, live.no_video.as_deref());
             self.camera_out.controls(ui, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
@@ -204,15 +204,11 @@ impl App {
     }
 }
 
-/// The output of a recording.
-fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
+/// The output of a recording; `no_video` says why it cannot be a video.
+fn record_as(ui: &mut Ui, choices: &mut LiveChoices, no_video: Option<&str>) {
     theme::row(ui, "Record as", |ui, _| {
         for (record_as, name, hint) in [
-            (
-                RecordAs::Video,
-                "Video",
-                "One file: MP4 if ffmpeg is installed, otherwise a larger AVI.",
-            ),
+            (RecordAs::Video, "Video", "One MP4 file; without ffmpeg, a folder of pictures."),
             (
                 RecordAs::Pictures,
                 "Pictures",
@@ -229,7 +225,11 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices) {
             }
         }
     });
-    if choices.record_as == RecordAs::Video {
+    if choices.record_as == RecordAs::Video
+        && let Some(why) = no_video
+    {
+        theme::caption(ui, format!("Recordings are folders of pictures: {}.", remark(why)));
+    } else if choices.record_as == RecordAs::Video {
         let sound = ui
             .checkbox(&mut choices.microphone, format!("{} Record sound", icons::MICROPHONE))
             .hint_beside("Record the microphone with the video. It is on only while you record.")

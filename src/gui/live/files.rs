@@ -28,7 +28,7 @@ use crate::{
         MediaError,
         codec::Codec,
         encode::{self, Existing, Format},
-        record::{Destination, FrameSink, Microphone, Recorded, Recorder, TakenFrames},
+        record::{Destination, FrameSink, Microphone, Mp4Choice, Recorded, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
     settings::{LiveChoices, RecordAs, painted_with::PaintedWith},
@@ -174,12 +174,24 @@ impl App {
 
     /// Checks whether videos can be recorded with a codec, after it was chosen.
     pub(crate) fn try_codec(&self, codec: Codec) {
-        let find = move || codec.ffmpeg().map(drop).or_text();
+        let platform = self.platform.clone();
+        let find = move || platform.video_encoder(codec);
         self.tasks.spawn(find, move |app, found| {
             if let Err(why) = found {
                 let (title, why) = (codec.title(), remark(&why));
                 app.messages.error(format!("Videos cannot be recorded in {title}: {why}."));
                 app.edit_live(|choices| choices.codec = Codec::H264);
+            }
+        });
+    }
+
+    /// Checks whether recordings can be videos, so that the controls say it if they cannot.
+    pub(super) fn try_video(&self) {
+        let (platform, codec) = (self.platform.clone(), self.settings.live.codec);
+        let find = move || platform.video_encoder(codec);
+        self.tasks.spawn(find, |app, found| {
+            if let Some(live) = &mut app.live {
+                live.no_video = found.err();
             }
         });
     }
@@ -203,28 +215,36 @@ impl App {
             self.settings.live;
         let frames = taken.clone();
         let wake_up = self.tasks.wake_up();
+        let platform = self.platform.clone();
         let start = move || {
-            let ending = match record_as {
-                RecordAs::Video => ".mp4",
-                RecordAs::Pictures => "",
-            };
-            with_free_name(&folder, RECORDING, ending, |path| {
-                if record_as == RecordAs::Pictures {
-                    disk::make_new_folder(path)?;
-                }
-                let (mut destination, mut note) = Destination::of(path, Format::Jpeg, codec);
-                if let Destination::Mp4 { choice, .. } = &mut destination {
-                    choice.quality = quality;
-                    match wants_sound.then(|| Microphone::find(None)).transpose() {
-                        Ok(found) => choice.microphone = found,
-                        Err(why) => {
-                            note = Some(format!("Recording without sound: {}.", remark(&why)));
-                        }
+            let mut note = None;
+            let mut video = None;
+            if record_as == RecordAs::Video {
+                match platform.video_encoder(codec) {
+                    Ok(ffmpeg) => video = Some(Mp4Choice { codec, quality, ..ffmpeg.into() }),
+                    Err(why) => {
+                        note = Some(format!("Recording pictures without sound: {}.", remark(&why)))
                     }
                 }
-                let recorder = Recorder::of_taken(&frames, &destination, wake_up.clone())?;
-                Ok((recorder, note))
-            })
+            }
+            if let Some(choice) = video.as_mut().filter(|_| wants_sound) {
+                match Microphone::find(None) {
+                    Ok(found) => choice.microphone = Some(found),
+                    Err(why) => note = Some(format!("Recording without sound: {}.", remark(&why))),
+                }
+            }
+            let ending = if video.is_some() { ".mp4" } else { "" };
+            let recorder = with_free_name(&folder, RECORDING, ending, |path| {
+                let path = path.to_owned();
+                let destination = if let Some(choice) = video.clone() {
+                    Destination::Mp4 { path, choice }
+                } else {
+                    disk::make_new_folder(&path)?;
+                    Destination::Pictures { folder: path, format: Format::Jpeg }
+                };
+                Recorder::of_taken(&frames, &destination, wake_up.clone())
+            })?;
+            Ok((recorder, note))
         };
         self.tasks.spawn_writing_or(
             start,

@@ -101,6 +101,8 @@ pub struct LiveView {
     pub panel_open: bool,
     pub previews: PreviewGrid,
     recording: Option<Recording>,
+    /// Why recordings cannot be videos.
+    no_video: Option<String>,
     /// When the current measurement was first shown, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that were last sent to the engine.

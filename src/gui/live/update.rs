@@ -297,6 +297,7 @@ impl App {
         self.choose_first_style();
         self.start_source();
         self.list_cameras(false);
+        self.try_video();
     }
 
     pub(crate) fn leave_live(&mut self) {

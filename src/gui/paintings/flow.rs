@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Ui};
 
-use super::{SmallPicture, Stamp, Viewed, is_video, kind, open_painting, strip};
+use super::{SmallPicture, Stamp, Viewed, is_film, kind, open_painting, strip};
 use crate::{
     gui::{
         app::App,
@@ -101,7 +101,7 @@ impl App {
                     }
                     Ok(None) => app.forget_gone(FileList::Paintings, &path),
                     // A video player may be able to play a file that cannot be read here.
-                    Err(error) if is_video(&path) => {
+                    Err(error) if is_film(&path) => {
                         let name = name_label(&path);
                         let text = format!("{name} cannot be previewed: {error}");
                         app.messages.offer(text, ("Play", Intent::Play(path)));
@@ -173,7 +173,7 @@ impl App {
     /// Returns `true` if the intent is done.
     pub(crate) fn meet_viewed(&mut self, intent: &Intent) -> bool {
         match (&self.paintings.viewed, intent) {
-            (Some(viewed), Intent::Copy) if is_video(&viewed.path) => {
+            (Some(viewed), Intent::Copy) if is_film(&viewed.path) => {
                 self.messages.notice("A video cannot be copied as a picture. Use “Show in folder”.")
             }
             (Some(viewed), Intent::Copy) => self.copy_file(viewed.path.clone()),

@@ -27,28 +27,18 @@ use eframe::egui::{self, TextureHandle};
 use super::texture::{MIPMAPPED, image_of};
 use crate::{
     disk::words,
-    film::Container,
     frame::Frame,
     gui::{
         label::path_label,
         opened::{Opened, Origin, from_clipboard, if_there, opened, smaller},
     },
-    media::{
-        decode,
-        record::{Destination, beginning_of},
-    },
+    media::{decode, folder::is_film, record::beginning_of},
     settings::{State, painted_with},
 };
 
-/// Whether this file of the list is a recorded or exported video.
-fn is_video(path: &Path) -> bool {
-    let container = Container::from_path(path).filter(|container| !container.is_animation());
-    Destination::has_video_ending(path) || container.is_some()
-}
-
 /// The kind of a file in the list, as text.
 fn kind(path: &Path) -> &'static str {
-    if is_video(path) { "video" } else { "painting" }
+    if is_film(path) { "video" } else { "painting" }
 }
 
 /// A painting's thumbnail, or why there is none.
@@ -192,7 +182,7 @@ pub type OpenedPainting = (Box<Opened>, Vec<(String, String)>);
 pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
     if_there(&path, || {
         let origin = Origin::File(path.clone());
-        if path.is_file() && is_video(&path) {
+        if path.is_file() && is_film(&path) {
             let opened = Opened { origin, ..from_clipboard(beginning_of(&path, None)?) };
             return Ok((Box::new(opened), Vec::new()));
         }
@@ -214,7 +204,7 @@ fn small(path: &Path) -> Result<Frame, String> {
     if !about.is_file() {
         return Err(format!("{name} is not a regular file."));
     }
-    if is_video(path) {
+    if is_film(path) {
         let first = Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?);
         return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
     }

@@ -7,7 +7,7 @@ use eframe::egui::{
     ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, vec2,
 };
 
-use super::{Paintings, Thumbnail, is_video, kind};
+use super::{Paintings, Thumbnail, is_film, kind};
 use crate::gui::{
     choice::Choice,
     fonts::icons,
@@ -99,7 +99,7 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
     let response = ui.interact(rect, egui::Id::unique(("painting", path)), Sense::click());
     let problem = match thumbnail.map(|thumbnail| &thumbnail.picture) {
         // A video's thumbnail may need a program that is no longer installed.
-        Some(Err(why)) if !is_video(path) => Some(why),
+        Some(Err(why)) if !is_film(path) => Some(why),
         _ => None,
     };
     let spoken = match problem {
@@ -114,14 +114,14 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
         let middle = Align2::CENTER_CENTER;
         if let Some(Ok(texture)) = thumbnail.map(|thumbnail| &thumbnail.picture) {
             paint_cover(ui, texture, rect, theme::RADIUS);
-            if is_video(path) {
+            if is_film(path) {
                 let font = FontId::proportional(15.0);
                 let play = painter.layout_no_wrap(icons::PLAY.to_owned(), font, Color32::WHITE);
                 tag(painter, play, middle, rect.center(), vec2(6.0, 4.0), 13);
             }
         } else {
             // The thumbnail is not ready or not available, so show the name.
-            let text = if is_video(path) { format!("{} {name}", icons::VIDEO) } else { name };
+            let text = if is_film(path) { format!("{} {name}", icons::VIDEO) } else { name };
             let letters = cut_line(ui, text, colors.quiet, rect.width() - 8.0);
             let at = middle.anchor_size(rect.center(), letters.size());
             painter.galley(at.min, letters, colors.quiet);
@@ -176,7 +176,7 @@ impl Viewed {
     /// Draws the painting, or the first frame of a video with a button that plays it.
     pub fn ui(&mut self, ui: &mut Ui) {
         self.stage.ui(ui);
-        if is_video(&self.path) {
+        if is_film(&self.path) {
             let place = Rect::from_center_size(self.stage.rect.center(), Vec2::splat(PLAY));
             let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
             let play = ui.put(place, play).accessible_name("Play the video");
@@ -216,7 +216,7 @@ pub fn settings(
 fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
     let owned = || path.to_owned();
     let mut actions = vec![("Show in folder", Intent::ShowInFolder(owned()))];
-    if is_video(path) {
+    if is_film(path) {
         actions.insert(0, ("Play", Intent::Play(owned())));
     } else {
         actions.push(("Copy", Intent::CopyFile(owned())));

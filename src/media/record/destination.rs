@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Microphone,
-    avi::Avi,
     mp4::{Mp4, Mp4Choice},
     output::Output,
     pictures::Pictures,
@@ -29,21 +28,17 @@ pub enum Destination {
     },
     /// MP4.
     Mp4 { path: PathBuf, choice: Mp4Choice },
-    /// Motion-JPEG in AVI.
-    Avi { path: PathBuf },
 }
 
 impl Destination {
-    /// The destination for `path`: a video if it ends in `.mp4` or `.avi`, otherwise a folder of pictures in `format`.
-    /// A path that ends in a slash or is an existing folder is also a folder. If no MP4 can be written here, the second
-    /// part says why the recording becomes an AVI of the same name. Runs ffmpeg, which takes a tenth of a second.
+    /// The destination for `path`: a video if it ends in `.mp4`, otherwise a folder of pictures in `format`. A path that
+    /// ends in a slash or is an existing folder is also a folder. If no MP4 can be written here, the second part says
+    /// why the recording becomes a folder of the same name. Runs ffmpeg, which takes a tenth of a second.
     pub fn of(path: &Path, format: Format, codec: Codec) -> (Self, Option<String>) {
         if !Self::is_video_path(path) {
             (Self::Pictures { folder: path.to_owned(), format }, None)
-        } else if has_extension(path, &["avi"]) {
-            (Self::Avi { path: path.to_owned() }, None)
         } else {
-            Self::mp4_or_avi(path, codec, codec.ffmpeg())
+            Self::mp4_or_pictures(path, format, codec, codec.ffmpeg())
         }
     }
 
@@ -51,36 +46,30 @@ impl Destination {
     pub fn is_video_path(path: &Path) -> bool {
         let last = path.as_os_str().as_encoded_bytes().last();
         let ends_in_slash = last.is_some_and(|last| std::path::is_separator(char::from(*last)));
-        !ends_in_slash && !path.is_dir() && Self::has_video_ending(path)
-    }
-
-    /// Whether a file name has the extension of this program's videos.
-    pub fn has_video_ending(path: &Path) -> bool {
-        has_extension(path, &["mp4", "avi"])
+        !ends_in_slash && !path.is_dir() && has_extension(path, &["mp4"])
     }
 
     /// Whether a file name has the extension of a video that this program does not write.
     pub fn is_other_video(path: &Path) -> bool {
-        let others = ["mkv", "mov", "webm", "m4v", "gif", "wmv", "mpg", "mpeg", "ogv"];
+        let others = ["avi", "mkv", "mov", "webm", "m4v", "gif", "wmv", "mpg", "mpeg", "ogv"];
         has_extension(path, &others) && !path.is_dir()
     }
 
-    fn mp4_or_avi(
+    fn mp4_or_pictures(
         path: &Path,
+        format: Format,
         codec: Codec,
         ffmpeg: Result<Ffmpeg, NoFfmpeg>,
     ) -> (Self, Option<String>) {
-        let path = path.to_owned();
         match ffmpeg {
             Ok(ffmpeg) => {
                 let choice = Mp4Choice { codec, ..ffmpeg.into() };
-                (Self::Mp4 { path, choice }, None)
+                (Self::Mp4 { path: path.to_owned(), choice }, None)
             }
             Err(why) => {
-                let path = path.with_extension("avi");
-                let name = path.display();
-                let note = format!("{why}; recording Motion-JPEG to {name} instead, a larger file");
-                (Self::Avi { path }, Some(note))
+                let folder = path.with_extension("");
+                let note = format!("{why}; recording pictures in {} instead", folder.display());
+                (Self::Pictures { folder, format }, Some(note))
             }
         }
     }
@@ -89,7 +78,7 @@ impl Destination {
     pub fn path(&self) -> &Path {
         match self {
             Self::Pictures { folder, .. } => folder,
-            Self::Mp4 { path, .. } | Self::Avi { path } => path,
+            Self::Mp4 { path, .. } => path,
         }
     }
 
@@ -97,7 +86,7 @@ impl Destination {
     pub fn microphone(&self) -> Option<&Microphone> {
         match self {
             Self::Mp4 { choice, .. } => choice.microphone.as_ref(),
-            Self::Pictures { .. } | Self::Avi { .. } => None,
+            Self::Pictures { .. } => None,
         }
     }
 
@@ -110,13 +99,12 @@ impl Destination {
         Ok(match self {
             Self::Pictures { folder, format } => Box::new(Pictures::create(folder, *format)?),
             Self::Mp4 { path, choice } => Box::new(Mp4::create(path, choice.clone())?),
-            Self::Avi { path } => Box::new(Avi::create(path)?),
         })
     }
 }
 
 /// Whether a file name has one of these extensions, in upper or lower case.
-pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     let own = path.extension().unwrap_or_default();
     extensions.iter().any(|extension| own.eq_ignore_ascii_case(extension))
 }
@@ -134,9 +122,10 @@ mod tests {
         for (path, is_video) in [
             ("clip.mp4", true),
             ("CLIP.MP4", true),
-            ("deep/clip.avi", true),
+            ("deep/clip.mp4", true),
             ("clip.mp4/", false),
-            ("clip.avi/take", false),
+            ("clip.mp4/take", false),
+            ("clip.avi", false),
             ("clip", false),
             ("clip.mkv", false),
             ("mp4", false),
@@ -150,21 +139,17 @@ mod tests {
         let (pictures, note) = Destination::of(Path::new("take"), Format::Bmp, Codec::H264);
         assert_eq!((pictures.path(), note), (Path::new("take"), None));
         assert!(!pictures.is_video());
-        let (avi, note) = Destination::of(Path::new("a.avi"), Format::Bmp, Codec::H264);
-        assert!(avi.is_video() && note.is_none(), "asked for, nothing to explain");
+        assert!(Destination::is_other_video(Path::new("deep/CLIP.AVI")));
     }
 
     #[test]
-    fn without_ffmpeg_an_mp4_becomes_an_avi_that_says_why() {
-        let path = Path::new("deep/clip.mp4");
-        let (avi, note) = Destination::mp4_or_avi(path, Codec::H264, Err(NoFfmpeg::missing()));
-        let path = PathBuf::from("deep/clip.avi");
-        assert_eq!(avi, Destination::Avi { path });
-        let note = note.expect("a note");
-        assert!(
-            note.starts_with("ffmpeg is not installed (not found in PATH); ")
-                && note.contains("clip.avi"),
-            "{note}"
-        );
+    fn without_ffmpeg_an_mp4_becomes_a_folder_and_says_why() {
+        let (path, none) = (Path::new("deep/clip.mp4"), Err(NoFfmpeg::missing()));
+        let (pictures, note) = Destination::mp4_or_pictures(path, Format::Png, Codec::H264, none);
+        let folder = PathBuf::from("deep/clip");
+        assert_eq!(pictures, Destination::Pictures { folder, format: Format::Png });
+        let expected =
+            "ffmpeg is not installed (not found in PATH); recording pictures in deep/clip instead";
+        assert_eq!(note.as_deref(), Some(expected));
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_link_is_a_name_that_is_taken() {
         let here = tempfile::tempdir().expect("a folder");
-        let (empty, link) = (here.path().join("empty"), here.path().join("clip.avi"));
+        let (empty, link) = (here.path().join("empty"), here.path().join("clip.mp4"));
         fs::write(&empty, "").expect("written");
         std::os::unix::fs::symlink(&empty, &link).expect("linked");
         assert_taken(&link);

@@ -13,13 +13,11 @@
 //! | `recorder` | the thread that writes them |
 //! | `pictures` | a folder: one file per frame, and a table (`frames.csv`) of their times |
 //! | `mp4` | fragmented MP4, encoded by the user's own `ffmpeg` as films are, with sound from the `microphone` |
-//! | `avi` | Motion-JPEG in AVI, written without external programs, if there is no such ffmpeg |
 //!
 //! A video has the size of its first frame; later frames of another size are scaled to it (`fit`). A recording is
 //! written under its final name (`file`) and can be played at any moment, even after the program was killed. A
 //! recording without a picture leaves no file.
 
-mod avi;
 mod beginning;
 mod destination;
 mod file;

@@ -358,9 +358,8 @@ mod tests {
         let (asks, asked) = crossbeam_channel::unbounded();
         let (go, goes) = crossbeam_channel::unbounded();
         let (sink, taken) = FrameSink::with_room(room * 8 * 6 * 4);
-        let path = "clip.avi".into();
         let output = Box::new(Slow { asks, goes, bytes: 0 });
-        let destination = Destination::Avi { path };
+        let destination = pictures(Path::new("take"), Format::Png);
         let recorder = Recorder::writing(&taken, &destination, output, Arc::new(|| {}));
         (recorder.expect("a thread"), sink, asked, go)
     }

@@ -1,19 +1,10 @@
 //! Keeping live pictures: snapshots, recordings, and what closing would lose.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 
 use eframe::egui::{Key, Modifiers};
 use styleforge::{
-    frame::Frame,
-    media::{
-        codec::Codec,
-        decode,
-        record::{Destination, Recorder, beginning_of},
-    },
+    media::{codec::Codec, decode},
     settings::Settings,
 };
 
@@ -341,7 +332,7 @@ fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
     assert!(settings.contains("style = \"candy\""), "{settings}");
 }
 
-/// A video that any player opens, in its own file; MP4 if this computer has a suitable ffmpeg.
+/// A video that any player opens, in its own file.
 #[test]
 fn a_recording_is_one_video_file() {
     let mut w = Window::live_after(saves_there);
@@ -361,10 +352,8 @@ fn a_recording_is_one_video_file() {
         w.until_contains(&format!("{stem}."));
         let name = named(&folder, stem).expect("a video");
         let bytes = std::fs::read(folder.join(&name)).expect("a file");
-        match name.ends_with(".mp4") {
-            true => assert_eq!(&bytes[4..8], b"ftyp"),
-            false => assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"AVI "[..])),
-        }
+        assert!(name.ends_with(".mp4"), "{name}");
+        assert_eq!(&bytes[4..8], b"ftyp");
         w.until_contains("Recorded ");
         stems.push(stem);
     }
@@ -404,22 +393,21 @@ fn a_recording_is_one_video_file() {
 }
 
 #[test]
-fn an_avi_shows_how_it_begins() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("clip.avi");
-    let destination = Destination::Avi { path: path.clone() };
-    let (recorder, mut sink) = Recorder::start(&destination, Arc::new(|| {})).expect("a file");
-    let began = Instant::now();
-    for (second, red) in [(0, 200), (1, 20)] {
-        let frame = Frame::from_fn(32, 24, |_, _| [red, 40, 90, 255]);
-        sink.push(&frame, began + Duration::from_secs(second));
-    }
-    recorder.finish();
-    let begins = beginning_of(&path, None).expect("a picture");
-    assert_eq!((begins.width(), begins.height()), (32, 24));
-    assert!(begins.pixel(9, 9)[0].abs_diff(200) < 9, "{:?}", begins.pixel(9, 9));
-    std::fs::write(&path, "no video").expect("written");
-    assert!(beginning_of(&path, None).is_err());
+fn without_an_encoder_a_recording_is_a_folder_and_the_window_says_so_before() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.platform.refuse_videos("ffmpeg is not installed (not found in PATH)");
+    w.click("Live");
+    w.until_live();
+    w.until_contains("Recordings are folders of pictures: ffmpeg is not installed");
+    assert!(!w.has("Record sound"), "{:#?}", w.texts());
+    // A folder of this name is taken, as a file would be.
+    std::fs::create_dir_all(w.path("StyleForge/recording-0001")).expect("made");
+    w.press(Key::R);
+    w.until_contains("Recording pictures without sound: ffmpeg is not installed");
+    w.press(Key::R);
+    w.until_contains("Recorded ");
+    assert!(w.path("StyleForge/recording-0002/frame-000001.jpg").exists());
 }
 
 #[test]
