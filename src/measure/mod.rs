@@ -12,7 +12,7 @@
 //! | [`devices`] | several devices at the same time |
 //! | [`sweep`] | one mode over sizes, blocks and batch sizes |
 //! | [`mod@table`] | text tables |
-//! | [`chart`] | charts of comparisons and sweeps |
+//! | [`chart`] | charts of comparisons |
 //!
 //! Blocks the calling thread: the main thread for the command line, the engine's thread for the window. Does not depend
 //! on arguments, files or the window.

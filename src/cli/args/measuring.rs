@@ -60,9 +60,6 @@ pub struct BenchArgs {
     /// size, for both network sizes with random weights
     #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "styles", "kernels", "csv", "trace", "devices"])]
     pub sweep: bool,
-    /// Draw the sweep as a PNG file (with --sweep)
-    #[arg(long, value_name = "FILE")]
-    pub chart: Option<PathBuf>,
     /// Maximum memory for a run, for example 4GB [default: the free memory]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,

@@ -16,7 +16,6 @@ use super::{
     save, select_device,
     style_choice::subject,
     terminal::{print_report, write_message},
-    wrong_use,
 };
 use crate::{
     backend::{BackendError, DeviceInfo},
@@ -182,15 +181,10 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
 /// # Errors
 /// [`CliError`] if a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let outputs = [&args.csv, &args.trace, &args.chart];
-    let existing = check_outputs(outputs.into_iter().flatten(), args.force)?;
-    // Clap does not require it together with options that it excludes, such as --size.
-    if args.chart.is_some() && !args.sweep {
-        return wrong_use("--chart needs --sweep");
-    }
+    let existing = check_outputs(args.csv.iter().chain(&args.trace), args.force)?;
     if args.sweep {
         let selected = select_device(&args.device)?;
-        return sweep::run(args, selected.backend.as_ref(), existing);
+        return sweep::run(args, selected.backend.as_ref());
     }
     let subject = subject(args.style.as_deref(), &args.pictures, args.model)?;
     let devices = SharedDevices::open(&args.device, &args.sharing)?;

@@ -7,22 +7,17 @@ use crate::{
         args::BenchArgs,
         interrupt::interruptible,
         progress::Progress,
-        save,
         terminal::{Column, print_report, table_of, write_message},
         wrong_use,
     },
-    measure::{
-        chart,
-        sweep::{Axis, Cost, Sweep, SweepReport},
-    },
-    media::encode::Existing,
+    measure::sweep::{Axis, Cost, Sweep, SweepReport},
     mode::{Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
 
 /// # Errors
-/// [`CliError`] if the device does not support the mode, nothing fits into memory, or the chart cannot be written. Also
-/// if a run fails or is cancelled; the measurements so far are printed first.
-pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Result<(), CliError> {
+/// [`CliError`] if the device does not support the mode, or nothing fits into memory. Also if a run
+/// fails or is cancelled; the measurements so far are printed first.
+pub fn run(args: &BenchArgs, backend: &dyn Backend) -> Result<(), CliError> {
     let sweep = Sweep {
         backend,
         mode: mode(args, backend)?,
@@ -58,10 +53,6 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
     }
     progress.finish();
     let report = SweepReport::new(&sweep, measured, control.is_cancelled());
-    if let Some(path) = &args.chart {
-        let png = chart::sweep_png(&report)?;
-        save(path, &png, existing)?;
-    }
     print_report(args.json, &report, || text(&report))?;
     if control.is_cancelled() {
         return Err(CliError::Stopped);

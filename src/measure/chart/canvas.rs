@@ -1,4 +1,4 @@
-//! A canvas for charts: antialiased areas, lines and text.
+//! A canvas for charts: antialiased areas and text.
 //!
 //! This is the only module that uses skrifa. The font is the window's.
 
@@ -10,7 +10,7 @@ use skrifa::{
 };
 use vello_cpu::{
     Glyph, Pixmap, RenderContext, Resources,
-    kurbo::{Affine, BezPath, Circle, Rect, Shape, Stroke},
+    kurbo::{Affine, Circle, Rect, Shape, Stroke},
     peniko::{Blob, Color, FontData},
 };
 
@@ -70,20 +70,6 @@ impl Canvas {
         self.context.set_paint(paint(color));
         let path = Circle::new((x, y), radius).to_path(0.05);
         self.context.fill_path(&path);
-    }
-
-    /// Draws a polyline.
-    pub fn line(&mut self, points: &[(f64, f64)], width: f64, color: Rgba) {
-        let mut path = BezPath::new();
-        for (number, &point) in points.iter().enumerate() {
-            match number {
-                0 => path.move_to(point),
-                _ => path.line_to(point),
-            }
-        }
-        self.context.set_paint(paint(color));
-        self.context.set_stroke(Stroke::new(width));
-        self.context.stroke_path(&path);
     }
 
     /// Width of a text, in pixels.

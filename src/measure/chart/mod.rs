@@ -1,14 +1,12 @@
-//! Draws measurements as charts.
+//! Draws comparisons as charts.
 
 pub(crate) mod canvas;
 mod comparison;
-mod sweep;
 
 use self::canvas::{Canvas, Letters};
 pub use self::{
     canvas::Rgba,
     comparison::{draw, png},
-    sweep::png as sweep_png,
 };
 use super::MeasureError;
 use crate::{

@@ -37,7 +37,7 @@ const MAX_PIXELS_ON_CPU: usize = 1920 * 1080;
 const BLOCKS: [usize; 7] = [1, 2, 3, 5, 8, 12, 16];
 const BATCHES: [usize; 5] = [1, 2, 4, 8, 16];
 /// The size for the blocks and batch axes. Larger sizes must not cost much more per pixel than this one.
-pub const COMMON_SIZE: (usize, usize) = (512, 512);
+const COMMON_SIZE: (usize, usize) = (512, 512);
 
 /// The quantity that grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,15 +85,6 @@ impl Place {
             Axis::Size => format!("{}x{}", self.width, self.height),
             Axis::Blocks => self.blocks.to_string(),
             Axis::Batch => self.batch.to_string(),
-        }
-    }
-
-    /// The coordinate of this point on an axis: megapixels, blocks or frames.
-    pub fn along(&self, axis: Axis) -> f64 {
-        match axis {
-            Axis::Size => self.megapixels(),
-            Axis::Blocks => self.blocks as f64,
-            Axis::Batch => self.batch as f64,
         }
     }
 
@@ -286,12 +277,12 @@ impl Sweep<'_> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::{backend::cpu::CpuBackend, mode::ModeChoice};
 
     /// Costs proportional to the pixels, multiplied by `factor` at 1280x720.
-    pub fn series(axis: Axis, model: ModelSize, factor: f64) -> Series {
+    fn series(axis: Axis, model: ModelSize, factor: f64) -> Series {
         let costs = (Place::all(axis, DeviceChoice::Cpu).into_iter()).map(|place| {
             let share = if place.width == 1280 { factor } else { 1.0 };
             let work = place.megapixels() * place.batch as f64 * (place.blocks + 5) as f64;
@@ -303,12 +294,6 @@ pub(super) mod tests {
             }
         });
         Series { axis, model, method: TimingMethod::Device, costs: costs.collect(), end: None }
-    }
-
-    /// A report of these series.
-    pub fn report_of(series: Vec<Series>) -> SweepReport {
-        let backend = CpuBackend::new(Some(1)).expect("threads");
-        SweepReport::new(&sweep(&backend, None), series, false)
     }
 
     fn sweep(backend: &CpuBackend, max_memory_bytes: Option<u64>) -> Sweep<'_> {
@@ -332,6 +317,18 @@ pub(super) mod tests {
         assert_eq!(found.place.name(Axis::Size), "1920x1080");
         assert!((found.ratio - 2.0).abs() < 1e-9, "{found:?}");
         assert_eq!(series(Axis::Batch, ModelSize::Full, 1.0).growth(), None);
+    }
+
+    #[test]
+    fn sizes_that_cost_more_than_their_pixels_are_named() {
+        let backend = CpuBackend::new(Some(1)).expect("threads");
+        let both = [ModelSize::Full, ModelSize::Lite].map(|model| series(Axis::Size, model, 1.3));
+        let report = SweepReport::new(&sweep(&backend, None), both.to_vec(), false);
+        let text = report.growth_text().expect("sizes");
+        assert!(
+            text.ends_with("smaller size: full 1.30x at 1280x720, lite 1.30x at 1280x720"),
+            "{text}"
+        );
     }
 
     #[test]
