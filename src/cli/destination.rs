@@ -147,7 +147,7 @@ pub fn destination(
             chosen.name()
         )),
         (None, None) => wrong_use(format!(
-            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif, for a video .mp4, .mov, .mkv, .webm, .gif or .apng, add --format, or end the name of a folder with /"
+            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff, for a video .mp4, .mov, .mkv, .webm, .gif or .apng, add --format, or end the name of a folder with /"
         )),
         _ => Ok(Destination { place: Place::File(output.to_owned()), format: format.or(named) }),
     }

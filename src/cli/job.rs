@@ -275,7 +275,7 @@ impl Job {
         let is_lossy = has(Format::is_lossy) || self.films.iter().any(FilmInput::is_lossy);
         if self.args.quality.is_some() && !is_lossy {
             return wrong_use(
-                "--quality is for JPEG, AVIF, animated WebP and the codecs h264, hevc and av1, and everything here is written \
+                "--quality is for JPEG, animated WebP and the codecs h264, hevc and av1, and everything here is written \
                  without loss or at a fixed quality; leave it out, or choose another --format or --codec",
             );
         }
@@ -334,9 +334,6 @@ fn check_films(
     }
     if args.end.is_some_and(|end| end <= args.start.unwrap_or(0.0)) {
         return wrong_use("--end must be later than --start, which is 0 if it is not given");
-    }
-    if films.iter().any(|film| film.container == Container::Pictures(Format::Avif)) {
-        return wrong_use("numbered pictures can be png, jpeg, webp, bmp or tiff, and not avif");
     }
     let check = |film: &FilmInput| film.container.check(film.codec, &film.source);
     films.iter().try_for_each(check).map_err(CliError::wrong_use)

@@ -166,8 +166,7 @@ impl App {
         }
         if format.is_lossy() {
             let usual = Choices::default().jpeg_quality;
-            let label = if format == Format::Jpeg { "JPEG quality" } else { "AVIF quality" };
-            theme::quality(ui, label, &mut choices.jpeg_quality, usual);
+            theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, usual);
         }
         if choices != self.settings.choices {
             Intent::SetChoices(Box::new(choices)).send(ui);

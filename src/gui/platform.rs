@@ -435,7 +435,6 @@ pub fn format_title(format: Format) -> &'static str {
         Format::WebP => "WebP, lossless",
         Format::Bmp => "BMP",
         Format::Tiff => "TIFF",
-        Format::Avif => "AVIF",
     }
 }
 

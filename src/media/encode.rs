@@ -10,10 +10,7 @@ use std::{
     path::Path,
 };
 
-use image::{
-    ExtendedColorType, ImageEncoder, ImageError,
-    codecs::{avif::AvifEncoder, bmp::BmpEncoder},
-};
+use image::{ExtendedColorType, ImageEncoder, ImageError, codecs::bmp::BmpEncoder};
 use image_webp::{ColorType as WebPColor, WebPEncoder};
 use jpeg_encoder::{ColorType as JpegColor, PixelDensity, PixelDensityUnit, SamplingFactor};
 use tiff::encoder::colortype::{RGB8, RGB16, RGBA8, RGBA16};
@@ -35,8 +32,6 @@ use crate::{
 
 /// Quality of lossy formats if none is chosen, 1 to 100.
 pub const DEFAULT_QUALITY: u8 = 92;
-/// Speed of the AVIF encoder, 1 to 10. Slower ones take many seconds for a photo, for files that are little smaller.
-const AVIF_SPEED: u8 = 8;
 
 /// Bytes of a JPEG in which its texts are looked for.
 const MAX_HEADER_BYTES: u64 = 4 << 20;
@@ -111,8 +106,6 @@ pub fn encoding_bytes(format: Format, pixels: u64, given_away: bool) -> u64 {
     // The encoder's own RGBA, and the compressed pixels, which are no larger.
     let encoder = match format {
         Format::WebP => 8,
-        // The planes of the picture and of what is encoded so far, with margins.
-        Format::Avif => 32,
         _ => 0,
     };
     let without_alpha = if given_away { 0 } else { 3 };
@@ -298,12 +291,9 @@ pub(super) fn write(
         }
         picture => picture,
     };
-    let has_profiles = !matches!(format, Format::Bmp | Format::Avif);
+    let has_profiles = format != Format::Bmp;
     if profile.is_some() && !has_profiles {
-        notes.push(format!(
-            "{} has no colour profile; the painting is saved in sRGB",
-            format.name().to_uppercase()
-        ));
+        notes.push("BMP has no colour profile; the painting is saved in sRGB".to_owned());
     }
     let wanted = profile.filter(|_| has_profiles);
     let profile = wanted.filter(|profile| match &mut picture {
@@ -356,21 +346,21 @@ fn write_bytes(
 ) -> Result<(), ImageError> {
     let Header { metadata, size: (width, height), .. } = header;
     let color = if has_alpha { ExtendedColorType::Rgba8 } else { ExtendedColorType::Rgb8 };
-    let quality = encoding.quality.clamp(1, 100);
     match encoding.format {
         Format::Png => write_png(writer, header, has_alpha, png::BitDepth::Eight, |rows| {
             rows.write_all(pixels)
         }),
         Format::Jpeg => {
             let writer = AfterHeader::of(writer, &header);
-            let mut jpeg = jpeg_encoder::Encoder::new(writer, quality);
+            let mut jpeg = jpeg_encoder::Encoder::new(writer, encoding.quality.clamp(1, 100));
             // Full chroma at any quality: paintings have fine coloured lines.
             jpeg.set_sampling_factor(SamplingFactor::F_1_1);
             if let Some(dpi) = metadata.dpi {
                 let unit = PixelDensityUnit::Inches;
                 jpeg.set_density(PixelDensity { density: (dpi, dpi), unit });
             }
-            let exif = short_exif(metadata).map_or(Ok(()), |exif| jpeg.add_exif_metadata(exif));
+            let exif = metadata.exif.as_deref().filter(|exif| exif.len() < SEGMENT_BYTES);
+            let exif = exif.map_or(Ok(()), |exif| jpeg.add_exif_metadata(exif));
             let icc = header.icc.or_else(color::srgb_profile).unwrap_or_default();
             // The format's limit of a side is that of this number.
             let (width, height) = (width as u16, height as u16);
@@ -386,13 +376,6 @@ fn write_bytes(
             let color = if has_alpha { WebPColor::Rgba8 } else { WebPColor::Rgb8 };
             webp.encode(pixels, width, height, color)
                 .map_err(|error| ImageError::IoError(io::Error::other(error)))
-        }
-        Format::Avif => {
-            let mut avif = AvifEncoder::new_with_speed_quality(writer, AVIF_SPEED, quality);
-            if let Some(exif) = short_exif(metadata) {
-                avif.set_exif_metadata(exif.to_vec()).map_err(ImageError::Unsupported)?;
-            }
-            avif.write_image(pixels, width, height, color)
         }
         Format::Bmp => BmpEncoder::new(writer).write_image(pixels, width, height, color),
         Format::Tiff if has_alpha => write_tiff::<RGBA8>(writer, header, pixels),
@@ -424,11 +407,6 @@ fn write_words(
             })
         }),
     }
-}
-
-/// EXIF data, if it fits into a segment.
-fn short_exif(metadata: &Metadata) -> Option<&[u8]> {
-    metadata.exif.as_deref().filter(|exif| exif.len() < SEGMENT_BYTES)
 }
 
 /// Writes what `pixels` writes, compressed at once, because the image crate's encoder would keep all compressed pixels

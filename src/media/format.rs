@@ -18,14 +18,11 @@ pub enum Format {
     Bmp,
     /// Lossless, alpha, colour profile.
     Tiff,
-    /// Lossy, alpha, no colour profile.
-    Avif,
 }
 
 impl Format {
     /// Every format, in the order of the menus.
-    pub const ALL: &'static [Self] =
-        &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff, Self::Avif];
+    pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff];
 
     /// The spelling on the command line and in settings.
     pub const fn name(self) -> &'static str {
@@ -35,7 +32,6 @@ impl Format {
             Self::WebP => "webp",
             Self::Bmp => "bmp",
             Self::Tiff => "tiff",
-            Self::Avif => "avif",
         }
     }
 
@@ -46,7 +42,7 @@ impl Format {
 
     /// Whether the quality of files can be chosen.
     pub const fn is_lossy(self) -> bool {
-        matches!(self, Self::Jpeg | Self::Avif)
+        matches!(self, Self::Jpeg)
     }
 
     /// File extension, without the dot.
@@ -65,7 +61,7 @@ impl Format {
     /// Maximum pixels per side in a file of this format.
     pub(super) const fn max_side_px(self) -> usize {
         match self {
-            Self::Jpeg | Self::Avif => 65_535,
+            Self::Jpeg => 65_535,
             Self::WebP => 16_383,
             Self::Png | Self::Bmp | Self::Tiff => i32::MAX as usize,
         }
@@ -89,7 +85,6 @@ impl FromStr for Format {
             "webp" => Ok(Self::WebP),
             "bmp" => Ok(Self::Bmp),
             "tif" | "tiff" => Ok(Self::Tiff),
-            "avif" => Ok(Self::Avif),
             _ => Err(MediaError::UnwritableFormat { name: s.to_owned() }),
         }
     }

@@ -90,15 +90,13 @@ impl Metadata {
     /// A note on the metadata that are not written to files of this format.
     pub(super) fn left_out(&self, format: Format) -> Option<String> {
         let has_exif = match format {
-            Format::Png | Format::Jpeg | Format::WebP | Format::Avif => true,
+            Format::Png | Format::Jpeg | Format::WebP => true,
             Format::Tiff => self.is_text(),
             Format::Bmp => false,
         };
         let has_xmp = matches!(format, Format::Png | Format::Jpeg | Format::WebP | Format::Tiff);
         let has_iptc = matches!(format, Format::Jpeg | Format::Tiff);
-        let is_short = |data: &Vec<u8>| {
-            !matches!(format, Format::Jpeg | Format::Avif) || data.len() < SEGMENT_BYTES
-        };
+        let is_short = |data: &Vec<u8>| format != Format::Jpeg || data.len() < SEGMENT_BYTES;
         let parts = [
             ("EXIF", &self.exif, has_exif),
             ("XMP", &self.xmp, has_xmp),

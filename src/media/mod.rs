@@ -59,9 +59,7 @@ pub enum MediaError {
     #[error("{name} {problem}")]
     Unreadable { name: String, problem: ReadProblem },
     /// The target's extension is not that of a writable format.
-    #[error(
-        "{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp, .tiff or .avif"
-    )]
+    #[error("{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff")]
     UnwritableFormat { name: String },
     /// The picture is larger than the format allows.
     #[error(

@@ -325,7 +325,7 @@ fn numbered_pictures_and_animated_webp_are_videos_too() {
     for (arguments, words) in [
         (&["p/%03d.png", "-o", "p/%03d.png", "--force"][..], "is one of the inputs"),
         (&["p/%03d.png", "-o", "a.png"], "numbered pictures are painted as"),
-        (&["p/%03d.png", "-o", "q/%03d.avif"], "and not avif"),
+        (&["p/%03d.png", "-o", "q/%03d.avif"], "use .png, .jpg, .webp, .bmp or .tiff"),
         (&["p/%04d.png", "-o", "q.mp4"], "no such file: p/%04d.png"),
     ] {
         s.stylize(arguments).ends(2).says(words);

@@ -153,6 +153,11 @@ fn formats_follow_the_name_or_the_flag() {
     assert!(fs::read(s.path("odd")).expect("written").starts_with(b"BM"));
     s.stylize(&["photo.png", "-o", "a.gif"]).ends(2).says("a photo needs .png");
     s.stylize(&["photo.png", "-o", "a.psd"]).ends(2).says("no extension of a supported format");
+    // Read, and not written.
+    let choices = "use .png, .jpg, .webp, .bmp or .tiff, for a video";
+    s.stylize(&["photo.png", "-o", "a.avif"]).ends(2).says(choices);
+    let choices = "give one of png, jpeg, webp, bmp, tiff, mp4";
+    s.stylize(&["photo.png", "--format", "avif", "-o", "a"]).ends(2).says(choices);
     s.stylize(&["photo.png", "--format", "jpeg", "-o", "b.png"]).ends(2).says("--format is jpeg");
     let size = |quality: &str| {
         let name = format!("q{quality}.jpg");
@@ -160,7 +165,7 @@ fn formats_follow_the_name_or_the_flag() {
         fs::metadata(s.path(&name)).expect("written").len()
     };
     assert!(size("20") < size("100"));
-    for (output, is_lossy) in [("a.avif", true), ("r.png", false), ("r.webp", false)] {
+    for (output, is_lossy) in [("l.jpg", true), ("r.png", false), ("r.webp", false)] {
         let run = s.stylize(&["photo.png", "--quality", "70", "-o", output]);
         if is_lossy {
             run.ends(0);

@@ -120,7 +120,7 @@ pub struct StylizeArgs {
     /// Paint only this part of the rotated photo or video: width x height + left + top, in pixels
     #[arg(long, value_name = "WxH+X+Y")]
     pub crop: Option<Crop>,
-    /// Format of the result: png, jpeg, webp, bmp, tiff or avif; for videos mp4, mov, mkv, webm, gif, apng or webp
+    /// Format of the result: png, jpeg, webp, bmp or tiff; for videos mp4, mov, mkv, webm, gif, apng or webp
     /// [default: from the output's extension, otherwise the photo's or video's; in a folder animations stay
     /// animations, and png paints the first frame of videos and animations]
     #[arg(long, value_name = "FORMAT")]
@@ -155,7 +155,7 @@ pub struct StylizeArgs {
     /// Copy the metadata without the place where the photo or video was taken
     #[arg(long)]
     pub strip_location: bool,
-    /// Quality of lossy formats, 1 to 100: JPEG and AVIF [default: 92], videos in H.264, HEVC or AV1 and animated WebP
+    /// Quality of lossy formats, 1 to 100: JPEG [default: 92], videos in H.264, HEVC or AV1 and animated WebP
     /// [default: 80]
     #[arg(long, alias = "jpeg-quality", value_name = "QUALITY", value_parser = number::<u8, 1, 100>)]
     pub quality: Option<u8>,
