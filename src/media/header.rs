@@ -8,10 +8,12 @@ use image::{
     error::UnsupportedErrorKind, metadata::Orientation,
 };
 
+#[cfg(feature = "jxl")]
+use super::jxl;
 use super::{
     ReadProblem, avif, container,
     foreign::{Opened, Pixels, is_sideways, unsupported},
-    heic, inks, jxl,
+    heic, inks,
     kind::{Kind, MAX_PIXELS, limits},
     tiff,
 };
@@ -58,6 +60,9 @@ impl<'a> Header<'a> {
         let format = format_of(bytes)?;
         if format == Kind::Heic && heic::converter().is_none() {
             return Err(ReadProblem::NeedsConverter);
+        }
+        if format == Kind::JpegXl && cfg!(not(feature = "jxl")) {
+            return Err(ReadProblem::NoJpegXl);
         }
         let jpeg = (format == Kind::Jpeg).then(|| container::look_at_jpeg(bytes));
         let kind = match jpeg {
@@ -181,7 +186,10 @@ fn open(format: Kind, bytes: &[u8]) -> ImageResult<Opened<'_>> {
         }
         Kind::Tiff => tiff::open(bytes),
         Kind::Avif => avif::open(bytes),
+        #[cfg(feature = "jxl")]
         Kind::JpegXl => jxl::open(bytes),
+        #[cfg(not(feature = "jxl"))]
+        Kind::JpegXl => Err(unsupported("JPEG XL".to_owned())),
         Kind::Heic => heic::open(bytes),
     }?;
     let frame = container::is_animated(format, bytes).then_some("frame");
@@ -256,4 +264,19 @@ fn in_short(words: &str) -> String {
     let words: Vec<&str> = seen.split_whitespace().collect();
     let words = words.join(" ");
     cut(words.trim_end_matches('.'), MAX_REASON_CHARS).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_a_reader_of_jpeg_xl_says_so() {
+        let problem = Header::read(b"\xff\x0a").err().expect("two bytes are no picture");
+        let words = match cfg!(feature = "jxl") {
+            true => "is damaged and cannot be read as JPEG XL",
+            false => "is a JPEG XL photo, which this build of StyleForge does not read",
+        };
+        assert!(problem.to_string().starts_with(words), "{problem}");
+    }
 }

@@ -26,6 +26,7 @@ mod heif;
 mod in_place;
 mod inks;
 mod jpeg_segments;
+#[cfg(feature = "jxl")]
 mod jxl;
 mod kind;
 pub mod memory;
@@ -134,6 +135,9 @@ pub enum ReadProblem {
         "is a HEIC photo; to open it, install heif-convert (Debian: libheif-examples), or convert it to JPEG or PNG"
     )]
     NeedsConverter,
+    /// The build has no reader of the format.
+    #[error("is a JPEG XL photo, which this build of StyleForge does not read; convert it to PNG")]
+    NoJpegXl,
     /// Truncated, corrupt, or a decompression bomb.
     #[error(
         "is damaged and cannot be read as {format}: {reason}; copy it again from its source, or open another file"
