@@ -181,6 +181,8 @@ impl App {
                 let (title, why) = (codec.title(), remark(&why));
                 app.messages.error(format!("Videos cannot be recorded in {title}: {why}."));
                 app.edit_live(|choices| choices.codec = Codec::H264);
+            } else if let Some(live) = &mut app.live {
+                live.no_video = None;
             }
         });
     }
