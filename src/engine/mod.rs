@@ -25,6 +25,7 @@ pub mod protocol;
 mod repaint;
 pub mod sessions;
 mod share;
+mod steadied;
 pub mod style_picture;
 mod thread;
 pub mod trial;

@@ -25,6 +25,7 @@ use crate::{
     engine::{
         paint::{PaintError, Painting, Steadying, at_size},
         share_in_order,
+        steadied::Steadier,
     },
     film::{Decoder, FilmError, Reader, Tools},
     frame::Frame,
@@ -34,7 +35,6 @@ use crate::{
         ffmpeg,
         nut::{NutStream, Track},
     },
-    steady::Steady,
 };
 
 /// How often a waiting thread looks whether the film was cancelled.
@@ -137,15 +137,15 @@ fn paint_parts(
     };
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
-    let mut steady = Steady::new(available_parallelism().map_or(1, NonZero::get));
+    let mut steadier = Steadier::new(available_parallelism().map_or(1, NonZero::get));
     let state = parts.state();
     // Not if a device has saved it.
-    steady.restore(state.as_deref().unwrap_or_default());
+    steadier.restore(state.as_deref().unwrap_or_default());
     let (sender, painted) = bounded(WAITING + film.batch);
     let (finishing, finished) = bounded(WAITING);
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
-        scope.spawn(|| finish_all(film, steady, painted, finishing));
+        scope.spawn(|| finish_all(film, steadier, painted, finishing));
         let encoding = scope.spawn(|| work.encode(finished, parts));
         let read = paint_all(film, control, &mut decoder, state.map(Arc::from), paint, &sender);
         if read.is_err()
@@ -315,7 +315,7 @@ struct Finished {
 /// Steadies and finishes paintings, all in the size of the first one, until there are no more or no one takes them.
 fn finish_all(
     film: &Film<'_>,
-    mut steady: Steady,
+    mut steadier: Steadier,
     painted: Receiver<Painted>,
     sender: Sender<Finished>,
 ) {
@@ -328,15 +328,10 @@ fn finish_all(
             Some(mut painting) => {
                 if film.steadiness > 0 {
                     let saved = painting.steady.take();
-                    if saved.is_some() {
-                        // The processor starts anew if the device can no longer do it.
-                        steady.reset();
-                    } else {
-                        let (width, height) = painting.painted.size();
-                        let source = at_size(&frame, width, height);
-                        steady.apply(&source, &mut painting.painted, film.steadiness);
-                    }
-                    state = ends_part.then(|| saved.unwrap_or_else(|| steady.save()));
+                    let source = |(width, height)| at_size(&frame, width, height);
+                    let (is_on_device, painting) = (saved.is_some(), &mut painting.painted);
+                    steadier.steadied(is_on_device, film.steadiness, painting, source);
+                    state = ends_part.then(|| saved.unwrap_or_else(|| steadier.save()));
                 }
                 painting.into_finished(&frame, output, look)
             }

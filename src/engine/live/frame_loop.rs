@@ -4,7 +4,10 @@
 //! Keeps only buffers between frames. Knows neither settings nor the loading of sessions. After the first frames of a
 //! size it allocates nothing, unless two modes are compared or the host steadies them. Belongs to the engine's thread.
 
-use std::{num::NonZero, slice::from_mut, sync::Arc, thread::available_parallelism, time::Instant};
+use std::{
+    borrow::Cow, num::NonZero, slice::from_mut, sync::Arc, thread::available_parallelism,
+    time::Instant,
+};
 
 use super::{
     compare::Judge,
@@ -15,18 +18,19 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, Composition, DeviceInfo, Input, Job, RunControl, Session, Steadiness,
-        unless_declined,
+        BackendError, Composition, DeviceInfo, Input, Job, RunControl, Session, unless_declined,
     },
     capture::Captured,
     compose::{Look, compose_into},
-    engine::WakeUp,
+    engine::{
+        WakeUp,
+        steadied::{Steadier, run_steadied},
+    },
     frame::Frame,
     mailbox::{Reader, Writer},
     media::upscale::Upscaler,
     mode::{DeviceChoice, Mode},
     parallel_copy,
-    steady::Steady,
     timing::RunTiming,
 };
 
@@ -108,9 +112,7 @@ pub struct FrameLoop {
     pub sinks: Sinks,
     scaler: Scaler,
     upscaler: Upscaler,
-    steady: Steady,
-    /// Whether the device steadied the last picture.
-    is_steady_on_device: bool,
+    steadier: Steadier,
     /// The network's output, if it is not sent as it is.
     network: [Frame; 2],
     /// Decoding target before orientation is applied.
@@ -143,8 +145,7 @@ impl FrameLoop {
             sinks: Sinks::default(),
             scaler: Scaler::default(),
             upscaler: Upscaler::new(threads),
-            steady: Steady::new(threads),
-            is_steady_on_device: false,
+            steadier: Steadier::new(threads),
             network: [pixel(), pixel()],
             scratch: pixel(),
             control,
@@ -205,7 +206,7 @@ impl FrameLoop {
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Option<Run>, BackendError> {
         self.scaler.begin();
-        let steadiness = self.steadiness(way);
+        let steadiness = self.steadier.steadiness(way.steadiness);
         let picture = &mut self.output.value;
         picture.other = None;
         let painted = &mut picture.painted;
@@ -243,12 +244,6 @@ impl FrameLoop {
         ms((self.clock)() - began)
     }
 
-    /// How the device steadies the painting.
-    fn steadiness(&self, way: &Way) -> Option<Steadiness> {
-        let percent = way.steadiness;
-        (percent > 0).then_some(Steadiness { percent, is_new: !self.is_steady_on_device })
-    }
-
     /// Paints the scaled frame as picture `at`, 0 or in a comparison also 1, and steadies and composes it if the device
     /// can. Calls `meanwhile` repeatedly while the device works.
     ///
@@ -262,7 +257,8 @@ impl FrameLoop {
         at: usize,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Run, BackendError> {
-        let steadiness = self.steadiness(way).filter(|_| session.capabilities().steadies);
+        let steadiness = self.steadier.steadiness(way.steadiness);
+        let steadiness = steadiness.filter(|_| session.capabilities().steadies);
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
         let scaled = self.scaler.of(source, way.working);
@@ -295,18 +291,10 @@ impl FrameLoop {
         if way.upscales {
             to = painting;
         }
-        let inputs = [scaled];
-        if steadiness.is_some() {
-            let job = Job { steadiness, ..Job::frames(&inputs, from_mut(&mut *to)) };
-            if let Some(timing) =
-                unless_declined(session.run(job, &self.control, Some(&mut *meanwhile)))?
-            {
-                return Ok(Run { timing, is_steady: true, is_composed: false });
-            }
-        }
-        let job = Job::frames(&inputs, from_mut(to));
-        let timing = session.run(job, &self.control, Some(meanwhile))?;
-        Ok(Run { timing, is_steady: false, is_composed: false })
+        let (control, meanwhile) = (&*self.control, Some(meanwhile));
+        let run = run_steadied(session, &[scaled], from_mut(to), steadiness, control, meanwhile);
+        let (timing, is_steady) = run?;
+        Ok(Run { timing, is_steady, is_composed: false })
     }
 
     /// Shows the source's frame at the working size, unpainted.
@@ -327,21 +315,12 @@ impl FrameLoop {
 
     /// Forgets the painting before, because the next one is painted otherwise.
     pub fn forget_steady(&mut self) {
-        self.steady.reset();
-        self.is_steady_on_device = false;
+        self.steadier.reset();
     }
 
     /// Makes the network's picture steady, unless the device did. Returns the elapsed milliseconds.
     fn make_steady(&mut self, painted: &Painted) -> f32 {
         let Painted { way, runs: [run, _], .. } = *painted;
-        self.is_steady_on_device = run.is_steady;
-        if run.is_steady {
-            self.steady.reset();
-            return run.timing.steady_ms as f32;
-        }
-        if way.steadiness == 0 {
-            return 0.0;
-        }
         let began = (self.clock)();
         let picture = &mut self.output.value;
         let source = self.scaler.of(&picture.original, way.working);
@@ -349,8 +328,13 @@ impl FrameLoop {
             true => &mut self.network[0],
             false => &mut picture.painted,
         };
-        self.steady.apply(source, painting, way.steadiness);
-        ms((self.clock)() - began)
+        let source = |_| Cow::Borrowed(source);
+        self.steadier.steadied(run.is_steady, way.steadiness, painting, source);
+        match (run.is_steady, way.steadiness) {
+            (true, _) => run.timing.steady_ms as f32,
+            (false, 0) => 0.0,
+            (false, _) => ms((self.clock)() - began),
+        }
     }
 
     /// Upscales the picture to the source's size and composes it with the source, unless the device did.

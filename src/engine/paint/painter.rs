@@ -22,6 +22,7 @@ use crate::{
     engine::{
         device::Device,
         sessions::{Loader, Purpose, SessionKey, SessionPool},
+        steadied::run_steadied,
     },
     frame::Frame,
     media::scale::scaled,
@@ -429,20 +430,22 @@ impl Painter {
             }
         }
         let inputs: Vec<_> = photos.iter().map(|photo| at_size(photo, width, height)).collect();
-        if let Some(Steadying { steadiness, restored, is_saved }) = steadying {
-            if let Some(state) = restored {
-                session.restore_steady(state)?;
-            }
-            let inputs: Vec<&Frame> = inputs.iter().map(Borrow::borrow).collect();
-            let job = Job { steadiness: Some(*steadiness), ..Job::frames(&inputs, &mut outputs) };
-            if let Some(run) = unless_declined(session.run(job, control, None))? {
-                let state = if *is_saved { session.save_steady()? } else { Vec::new() };
-                return Ok((run, outputs, Some(state)));
-            }
+        let inputs: Vec<&Frame> = inputs.iter().map(Borrow::borrow).collect();
+        if let Some(state) = steadying.and_then(|steadying| steadying.restored.as_ref()) {
+            session.restore_steady(state)?;
         }
-        let run = session.paint_all(&inputs, &mut outputs, control)?;
-        self.sent = PhotosOnDevice::of(session, photos, size);
-        Ok((run, outputs, None))
+        let steadiness = steadying.map(|steadying| steadying.steadiness);
+        let (run, is_steady) =
+            run_steadied(session, &inputs, &mut outputs, steadiness, control, None)?;
+        let state = match steadying.filter(|_| is_steady) {
+            Some(Steadying { is_saved: true, .. }) => Some(session.save_steady()?),
+            Some(_) => Some(Vec::new()),
+            None => {
+                self.sent = PhotosOnDevice::of(session, photos, size);
+                None
+            }
+        };
+        Ok((run, outputs, state))
     }
 
     /// [`Painter::run`], one photo after another, with what the network computed before rounding.
