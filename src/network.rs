@@ -4,7 +4,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt::{Debug, Formatter},
     hash::{DefaultHasher, Hash, Hasher},
+    ops::Deref,
+    sync::Arc,
 };
 
 use crate::{
@@ -38,6 +41,36 @@ pub enum NetworkError {
     /// The nodes do not form a graph.
     #[error(transparent)]
     Graph(#[from] GraphError),
+}
+
+/// A network with several owners. Compares by identity (`Arc::ptr_eq`); as text it is the digest of its weights.
+#[derive(Clone)]
+pub struct SharedNetwork(pub Arc<Network>);
+
+impl From<Arc<Network>> for SharedNetwork {
+    fn from(network: Arc<Network>) -> Self {
+        Self(network)
+    }
+}
+
+impl Deref for SharedNetwork {
+    type Target = Arc<Network>;
+
+    fn deref(&self) -> &Arc<Network> {
+        &self.0
+    }
+}
+
+impl PartialEq for SharedNetwork {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Debug for SharedNetwork {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:x}", self.digest())
+    }
 }
 
 /// The trained values of a node.

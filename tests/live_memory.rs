@@ -67,14 +67,9 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let painter = Painter::new(Arc::new(backend), opener(Default::default()));
     let mut devices = Devices::new(painter);
-    let settings = LiveSettings {
-        look: Look { strength_percent: 60, keep_colors: true },
-        ..LiveSettings::new(
-            Some(network),
-            LiveSize::LongSide(100),
-            "fused".parse().expect("a mode"),
-        )
-    };
+    let mode = "fused".parse().expect("a mode");
+    let mut settings = LiveSettings::new(Some(network), LiveSize::LongSide(100), mode);
+    settings.stylization.look = Look { strength_percent: 60, keep_colors: true };
     let (_settings, newest_settings) = mailbox(|| None);
     let start = LiveStart {
         input: Input::start(LiveSource::Frames(input), 0).expect("no thread"),

@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     disk::folder_of,
-    engine::paint::PaintSettings,
+    engine::{
+        Stylization,
+        paint::{PaintSettings, WorkingSize},
+    },
     film::{Codec, Container},
     media::{
         encode::{DEFAULT_QUALITY, Encoding, Existing, Format},
@@ -104,7 +107,9 @@ pub struct Job {
     pub films: Vec<FilmInput>,
     /// The styles; `all` is already expanded.
     pub styles: Vec<JobStyle>,
-    /// Brush size, mode and memory.
+    /// How everything is painted, still without a network.
+    pub stylization: Stylization<WorkingSize>,
+    /// Its run, and memory.
     pub paint: PaintSettings,
     /// Rotation, mirroring and crop of the photos.
     pub framing: Framing,
@@ -173,16 +178,17 @@ impl Job {
                 "paintings of {endings} photos are written as PNG; choose another format with --format"
             ));
         }
+        let stylization = args.painting.stylization(args.working_size.unwrap_or_default());
         let paint = PaintSettings {
-            working_size: args.working_size.unwrap_or_default(),
             max_memory_bytes: args.max_memory,
             is_deep: args.bit_depth == "16",
-            ..PaintSettings::of_mode(args.painting.mode())
+            ..stylization.paint_settings()
         };
         Ok(Self {
             sources: photos,
             films,
             styles,
+            stylization,
             paint,
             framing: Framing { rotate: args.rotate, mirror: args.mirror, crop: args.crop },
             existing: if args.force { Existing::Replace } else { Existing::Keep },
@@ -194,7 +200,7 @@ impl Job {
 
     /// Whether a photo at strength 0 may be written as it is.
     pub fn keeps_files(&self) -> bool {
-        self.args.painting.strength == 0
+        self.stylization.look.strength_percent == 0
             && self.args.quality.is_none()
             && self.framing.is_plain()
             && !self.args.strip_metadata

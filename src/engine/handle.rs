@@ -142,7 +142,7 @@ impl Engine {
         settings: LiveSettings,
     ) -> io::Result<Reader<LivePicture>> {
         self.stop_live();
-        let source_px = first_source_px(settings.size, settings.upscale, self.device);
+        let source_px = first_source_px(settings.stylization.size, settings.upscale, self.device);
         let input = Input::start(source, source_px)?;
         let (output, pictures) = mailbox(LivePicture::empty);
         let (snapshot, snapshots) = mailbox(Snapshot::default);

@@ -27,6 +27,7 @@ pub mod sessions;
 mod share;
 mod steadied;
 pub mod style_picture;
+mod stylization;
 mod thread;
 pub mod trial;
 
@@ -34,5 +35,6 @@ pub use error::panic_message;
 pub use film_frames::{FilmPainter, unless_cancelled};
 pub use handle::Engine;
 pub use share::share_in_order;
+pub use stylization::Stylization;
 
 pub use crate::bounded_thread::WakeUp;

@@ -4,7 +4,10 @@
 
 use crate::{
     compose::Look,
-    engine::paint::{OutputSize, PaintSettings, WorkingSize},
+    engine::{
+        Stylization,
+        paint::{OutputSize, PaintSettings, WorkingSize},
+    },
     media::framing::Framing,
     mode::{ModeChoice, ModelSize},
     settings::{
@@ -166,14 +169,16 @@ impl Choice {
 
     /// Writes the choice to the user's settings.
     pub fn remember(&self, choices: &mut Choices) {
-        choices.style = self.style().map(str::to_owned);
-        choices.mix = self.mix.others().to_vec();
-        choices.mix_own = self.mix.own_weight();
-        choices.model = self.model;
-        choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| BRUSHES_PX[self.brush]);
-        choices.output = self.output;
-        choices.look = self.look;
-        choices.mode = self.mode;
+        // Every photo has its own framing.
+        let Self { mix, model, brush, framing: _, output, look, mode } = self;
+        choices.style = mix.style().map(str::to_owned);
+        choices.mix = mix.others().to_vec();
+        choices.mix_own = mix.own_weight();
+        choices.model = *model;
+        choices.working_px = (*brush != DEFAULT_BRUSH).then(|| BRUSHES_PX[*brush]);
+        choices.output = *output;
+        choices.look = *look;
+        choices.mode = *mode;
     }
 
     /// Notes that a style has a new id.
@@ -201,9 +206,16 @@ impl Choice {
         working_size_of(self.brush)
     }
 
-    /// How photos and frames of films are painted.
+    /// How photos and frames of films are painted, still without a network.
+    pub fn stylization(&self) -> Stylization<WorkingSize> {
+        let Self { mix: _, model: _, brush: _, framing: _, output: _, look, mode } = *self;
+        let size = self.working_size();
+        Stylization { network: None, size, mode, look, steadiness: 0 }
+    }
+
+    /// The settings of the network's run.
     pub fn paint_settings(&self) -> PaintSettings {
-        PaintSettings { working_size: self.working_size(), ..PaintSettings::of_mode(self.mode) }
+        self.stylization().paint_settings()
     }
 }
 

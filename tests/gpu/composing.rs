@@ -246,7 +246,9 @@ pub fn live_pictures_are_composed_as_by_the_processor(_: &dyn Backend) -> Result
         let paintings = [Some(picture.painted.clone()), picture.other.clone()];
         for (strength_percent, keep_colors) in [(100, false), (60, true), (0, false)] {
             let look = Look { strength_percent, keep_colors };
-            let picture = studio.shown(LiveSettings { compare, look, ..settings.clone() })?;
+            let mut settings = LiveSettings { compare, ..settings.clone() };
+            settings.stylization.look = look;
+            let picture = studio.shown(settings)?;
             let facts = picture.facts.ok_or("no facts")?;
             println!("{look:?}: {:?}", facts.stages);
             if facts.working != (640, 360) || picture.other.is_some() != compare.is_some() {

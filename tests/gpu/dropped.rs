@@ -38,7 +38,7 @@ pub fn seconds_to_first_picture(studio: &mut Studio) -> Result<f64, Failed> {
     let (seen, _) = style_picture::look_at(&any, &read.frame)?;
     let network = style_picture::network_of(&any.transformer, &[(&seen.code, 1.0)])?;
     let seen_s = dropped.elapsed().as_secs_f64();
-    studio.settings.network = Some(network);
+    studio.settings.stylization.network = Some(network.into());
     let number = studio.engine.set_live(studio.settings.clone());
     studio.until("the first picture in its style", |p| {
         p.facts.is_some_and(|f| f.settings >= number)

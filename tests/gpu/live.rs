@@ -199,20 +199,20 @@ impl Studio {
 
     fn switch_style(&mut self, network: &Arc<Network>) -> Result<(), Failed> {
         let what = format!("style, {}", self.mode_in_words());
-        self.switch(what, |o| o.network = Some(network.clone()))
+        self.switch(what, |o| o.stylization.network = Some(network.clone().into()))
     }
 
     fn switch_mode(&mut self, mode: &str) -> Result<(), Failed> {
         let what = format!("{} to {mode}", self.mode_in_words());
         let mode = mode.parse()?;
-        self.switch(what, |o| o.mode = mode)
+        self.switch(what, |o| o.stylization.mode = mode)
     }
 
     fn switch_size(&mut self, px: usize) -> Result<(), Failed> {
         let facts = self.pictures.value.facts;
         let before = facts.map_or(0, |f| f.working.0);
         let what = format!("{}, size {before} to {px}", self.mode_in_words());
-        self.switch(what, |o| o.size = LiveSize::LongSide(px))
+        self.switch(what, |o| o.stylization.size = LiveSize::LongSide(px))
     }
 
     fn mode_in_words(&self) -> String {
@@ -267,22 +267,23 @@ fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), F
     studio.switch_style(&full[3])?;
     // The newest of several wishes, each of which would be opened.
     for px in [300, 500, 700] {
-        studio.settings.size = LiveSize::LongSide(px);
+        studio.settings.stylization.size = LiveSize::LongSide(px);
         studio.engine.set_live(studio.settings.clone());
         studio.rate(0.02)?;
     }
-    studio.switch("the newest of four sizes", |o| o.size = LiveSize::LongSide(600))?;
+    studio.switch("the newest of four sizes", |o| o.stylization.size = LiveSize::LongSide(600))?;
     // In the middle of an opening.
-    studio.settings.mode = "baseline fp32".parse()?;
-    studio.settings.size = LiveSize::LongSide(900);
+    studio.settings.stylization.mode = "baseline fp32".parse()?;
+    studio.settings.stylization.size = LiveSize::LongSide(900);
     studio.engine.set_live(studio.settings.clone());
     studio.rate(0.2)?;
     studio.switch("away from a mode that is being opened", |o| {
-        (o.network, o.mode) = (Some(full[2].clone()), FUSED);
+        (o.stylization.network, o.stylization.mode) = (Some(full[2].clone().into()), FUSED);
     })?;
     studio.switch("everything at once", |o| {
-        (o.network, o.size) = (Some(full[0].clone()), LiveSize::LongSide(1280));
-        o.mode = FUSED;
+        (o.stylization.network, o.stylization.size) =
+            (Some(full[0].clone().into()), LiveSize::LongSide(1280));
+        o.stylization.mode = FUSED;
     })
 }
 

@@ -74,7 +74,7 @@ fn the_engine_goes_on_after_the_source_has_ended() {
         std::thread::sleep(Duration::from_millis(1));
     }
     let mut settings = settings(fixed(64));
-    settings.look.strength_percent = 50;
+    settings.stylization.look.strength_percent = 50;
     let number = engine.set_live(settings);
     // First in the old style, with the new strength.
     while pictures.value.facts.expect("painted").settings != number {
@@ -188,7 +188,7 @@ fn settings_come_before_frames() {
         wait_until("the run", || script.runs().len() > runs);
         // Both wait until the run is over.
         frames.put();
-        settings.look.strength_percent = strength;
+        settings.stylization.look.strength_percent = strength;
         let number = engine.set_live(settings.clone());
         script.release();
         while pictures.value.facts.expect("painted").settings != number {
@@ -217,11 +217,11 @@ fn the_engine_switches_without_a_new_frame() {
     // Frames and settings are accepted while the first session of another source is being opened.
     script.hold_opening();
     let (mut frames, input) = mailbox(|| still(64, 48));
-    settings.network = Some(network());
+    settings.stylization.network = Some(network().into());
     let source = LiveSource::Frames(input);
     let mut pictures = engine.start_live(source, settings.clone()).expect("no thread");
     frames.put();
-    settings.network = None;
+    settings.stylization.network = None;
     let number = engine.set_live(settings);
     wait_for(&mut pictures);
     assert_eq!(pictures.value.facts.expect("shown").settings, number);

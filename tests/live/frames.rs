@@ -41,13 +41,13 @@ fn what_changes_is_painted_on_the_frame_that_is_there() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.frame(50);
     studio.serve();
-    studio.settings(|settings| settings.look.strength_percent = 0);
+    studio.settings(|settings| settings.stylization.look.strength_percent = 0);
     assert_eq!(studio.serve(), Served::Picture, "without a new frame");
     assert!(studio.pictures.take());
     let picture = &studio.pictures.value;
     assert_eq!(picture.painted.pixel(0, 0), [50, 50, 50, 255]);
     assert_eq!(picture.facts.expect("painted").settings, 1);
-    studio.settings(|settings| settings.network = None);
+    studio.settings(|settings| settings.stylization.network = None);
     studio.serve();
     assert!(studio.pictures.take());
     assert_eq!(studio.pictures.value.facts.expect("shown").mode, None);
@@ -62,7 +62,7 @@ fn a_frozen_picture_stays_and_can_be_painted_otherwise() {
     studio.serve();
     studio.frame(90);
     assert_eq!(studio.serve(), Served::Nothing);
-    studio.settings(|settings| settings.network = Some(network()));
+    studio.settings(|settings| settings.stylization.network = Some(network().into()));
     assert_eq!(studio.serve(), Served::Picture);
     studio.pictures.take();
     assert_eq!(studio.pictures.value.original.pixel(0, 0)[0], 50);
@@ -77,7 +77,7 @@ fn a_refused_goal_is_reported_once_and_the_serving_target_stays() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.run(1);
     let fp32 = studio.pictures.value.facts.expect("painted").mode;
-    studio.settings(|settings| settings.mode = mode("fused bf16"));
+    studio.settings(|settings| settings.stylization.mode = mode("fused bf16"));
     studio.run(1);
     assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
     assert!(studio.refusals()[0].contains("choose fp16"));
@@ -88,11 +88,11 @@ fn a_refused_goal_is_reported_once_and_the_serving_target_stays() {
     let mut studio = Studio::new((128, 64), DeviceChoice::Cuda, fixed(32));
     studio.run(1);
     studio.world.widest.store(40, Ordering::SeqCst);
-    studio.settings(|settings| settings.size = fixed(64));
+    studio.settings(|settings| settings.stylization.size = fixed(64));
     studio.run(1);
     assert_eq!(studio.refusals().len(), 1);
     assert_eq!(studio.pictures.value.facts.expect("painted").working, (32, 16));
-    studio.settings(|settings| settings.size = fixed(40));
+    studio.settings(|settings| settings.stylization.size = fixed(40));
     studio.run(1);
     assert_eq!(studio.pictures.value.facts.expect("painted").working, (40, 20));
 }
@@ -103,7 +103,7 @@ fn styles_modes_and_sizes_are_opened_once() {
     let styles = [network(), network(), network()];
     for round in 0..4 {
         for style in &styles {
-            studio.settings(|settings| settings.network = Some(style.clone()));
+            studio.settings(|settings| settings.stylization.network = Some(style.clone().into()));
             studio.frame(round);
             assert_eq!(studio.serve(), Served::Picture);
         }
@@ -156,7 +156,7 @@ fn moving_pictures_have_a_precision_of_their_own_and_comparisons_the_usual_one()
     assert_eq!(modes(&studio), ["baseline fp32", "fused fp32"]);
     studio.settings(|settings| {
         settings.compare = None;
-        settings.mode = mode("fused fp16");
+        settings.stylization.mode = mode("fused fp16");
     });
     studio.run(1);
     assert_eq!(modes(&studio), ["fused fp16"]);

@@ -18,10 +18,10 @@ use crate::{
 fn pictures_go_on_while_a_session_is_opened() {
     type Change = fn(&mut LiveSettings);
     let changes: [Change; 5] = [
-        |settings| settings.network = Some(network()),
-        |settings| settings.mode = mode("baseline auto"),
-        |settings| settings.mode = mode("baseline tf32"),
-        |settings| settings.size = fixed(48),
+        |settings| settings.stylization.network = Some(network().into()),
+        |settings| settings.stylization.mode = mode("baseline auto"),
+        |settings| settings.stylization.mode = mode("baseline tf32"),
+        |settings| settings.stylization.size = fixed(48),
         |settings| {
             settings.compare = Some(ModePair {
                 candidates: [candidate("fused fp16"), candidate("fused-norm fp16")],
@@ -57,7 +57,7 @@ fn settings_are_taken_in_while_a_picture_is_painted() {
     let world = studio.world.clone();
     let opened = || world.opened.load(Ordering::SeqCst);
     for (number, px) in [(1, 48), (2, 40)] {
-        studio.settings.size = fixed(px);
+        studio.settings.stylization.size = fixed(px);
         studio.number = number;
         let (settings, changes) = ((studio.settings.clone(), number), studio.changes.clone());
         *world.while_painting.lock().unwrap() =
@@ -70,7 +70,7 @@ fn settings_are_taken_in_while_a_picture_is_painted() {
         assert_eq!(studio.facts().working, (px, px));
     }
     // A session that is already open is not opened again.
-    studio.settings(|settings| settings.size = fixed(32));
+    studio.settings(|settings| settings.stylization.size = fixed(32));
     studio.until("the first size", |facts| facts.working == (32, 32));
     assert_eq!(opened(), 3);
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
@@ -82,7 +82,7 @@ fn the_old_session_serves_while_another_mode_is_opened() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
     let world = studio.world.clone();
     world.holds_baseline.store(true, Ordering::SeqCst);
-    studio.settings(|settings| settings.mode = mode("baseline"));
+    studio.settings(|settings| settings.stylization.mode = mode("baseline"));
     let spec = |studio: &mut Studio| studio.snapshot().preparing;
     let mode_of_baseline = Mode::new(Variant::Baseline, Precision::Fp32);
     let prepared = Preparing::Session { mode: mode_of_baseline, size: (32, 32) };
@@ -102,16 +102,16 @@ fn the_old_session_serves_while_another_mode_is_opened() {
     // Choosing something else cancels the opening, and is loaded immediately.
     studio.settings(|settings| {
         settings.compare = None;
-        settings.mode = mode("fused");
-        settings.size = fixed(48);
+        settings.stylization.mode = mode("fused");
+        settings.stylization.size = fixed(48);
     });
     studio.until("the new size", |facts| facts.working == (48, 48));
     studio.paints(1);
     assert_eq!(spec(&mut studio), None);
     assert_eq!(world.held_bytes(), 32 + 48);
     studio.settings(|settings| {
-        settings.mode = mode("baseline");
-        settings.size = fixed(32);
+        settings.stylization.mode = mode("baseline");
+        settings.stylization.size = fixed(32);
     });
     studio.paints(5);
     assert_eq!(studio.facts().working, (48, 48));
@@ -127,7 +127,7 @@ fn an_opening_that_fails_is_reported_and_the_old_session_stays() {
         let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
         // A second failure, because running out of memory is retried after closing sessions.
         (studio.world.opening_fails.lock().unwrap()).extend([trouble, trouble]);
-        studio.settings(|settings| settings.mode = mode("baseline"));
+        studio.settings(|settings| settings.stylization.mode = mode("baseline"));
         studio.until("the end of the opening", |facts| facts.settings == 1);
         studio.paints(30);
         let facts = studio.facts();
@@ -141,8 +141,8 @@ fn looks_change_while_a_session_is_opened() {
     let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
     studio.world.holds_opening.store(true, Ordering::SeqCst);
     studio.settings(|settings| {
-        settings.network = Some(network());
-        settings.look.strength_percent = 0;
+        settings.stylization.network = Some(network().into());
+        settings.stylization.look.strength_percent = 0;
     });
     studio.paints(1);
     assert_eq!(studio.pictures.value.painted.pixel(0, 0)[0], 100);
@@ -158,7 +158,7 @@ fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
         world.ignores_cancelling.store(ignores_cancelling, Ordering::SeqCst);
         world.holds_opening.store(true, Ordering::SeqCst);
         for px in [40, 48, 56] {
-            studio.settings(|settings| settings.size = fixed(px));
+            studio.settings(|settings| settings.stylization.size = fixed(px));
             studio.paints(5);
             wait_until("an opening", || world.begun_px.load(Ordering::SeqCst) > 32);
         }
@@ -175,9 +175,9 @@ fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
         assert_eq!(studio.refusals(), Vec::<String>::new());
         // Returning to a session that is still open takes effect immediately and cancels the opening.
         world.holds_opening.store(true, Ordering::SeqCst);
-        studio.settings(|settings| settings.size = fixed(60));
+        studio.settings(|settings| settings.stylization.size = fixed(60));
         studio.paints(1);
-        studio.settings(|settings| settings.size = fixed(32));
+        studio.settings(|settings| settings.stylization.size = fixed(32));
         studio.paints(1);
         assert_eq!(studio.facts().working, (32, 32));
         world.holds_opening.store(false, Ordering::SeqCst);
@@ -193,13 +193,13 @@ fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
 #[test]
 fn a_goal_that_cannot_be_opened_is_reported_once() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
-    studio.settings(|settings| settings.mode = mode("fused bf16"));
+    studio.settings(|settings| settings.stylization.mode = mode("fused bf16"));
     studio.until("the refusal", |facts| facts.settings == 1);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 1, "{:?}", studio.refusals());
     assert!(studio.refusals()[0].contains("choose fp16"));
     (studio.world.opening_fails.lock().unwrap()).push(Trouble::Panic);
-    studio.settings(|settings| settings.mode = mode("baseline fp16"));
+    studio.settings(|settings| settings.stylization.mode = mode("baseline fp16"));
     studio.until("the refusal", |facts| facts.settings == 2);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 2, "{:?}", studio.refusals());
@@ -207,7 +207,7 @@ fn a_goal_that_cannot_be_opened_is_reported_once() {
     let facts = studio.facts();
     assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
     // New settings cause a new attempt.
-    studio.settings(|settings| settings.look.strength_percent = 90);
+    studio.settings(|settings| settings.stylization.look.strength_percent = 90);
     studio.until("the second attempt", |facts| {
         facts.mode.is_some_and(|m| m.variant == Variant::Baseline)
     });
@@ -216,12 +216,12 @@ fn a_goal_that_cannot_be_opened_is_reported_once() {
 #[test]
 fn where_memory_holds_only_one_the_old_is_closed_first() {
     let mut studio = Studio::beside((200, 200), fixed(64), holding(100));
-    studio.settings(|settings| settings.size = fixed(80));
+    studio.settings(|settings| settings.stylization.size = fixed(80));
     studio.until("the larger size", |facts| facts.working == (80, 80));
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
     assert_eq!(studio.world.held_bytes(), 80);
     // If closing sessions cannot help, the new size is refused, and the old session stays open.
-    studio.settings(|settings| settings.size = fixed(120));
+    studio.settings(|settings| settings.stylization.size = fixed(120));
     studio.until("the refusal", |facts| facts.settings == 2);
     studio.paints(10);
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 1));
@@ -230,7 +230,7 @@ fn where_memory_holds_only_one_the_old_is_closed_first() {
     // Other programs take the memory meanwhile: the old size returns.
     let troubles = [Trouble::NoMemory, Trouble::NoMemory];
     studio.world.opening_fails.lock().unwrap().extend(troubles);
-    studio.settings(|settings| settings.size = fixed(70));
+    studio.settings(|settings| settings.stylization.size = fixed(70));
     studio.until("the old size", |facts| facts.settings == 3);
     studio.paints(10);
     assert_eq!((studio.notices(), studio.refusals().len()), (2, 2));
@@ -245,13 +245,13 @@ fn what_is_kept_for_later_goes_before_memory_runs_out() {
         world.memory_bytes.store(100, Ordering::SeqCst);
     });
     for (px, held) in [(40, 30 + 40), (50, 40 + 50), (45, 50 + 45)] {
-        studio.settings(|settings| settings.size = fixed(px));
+        studio.settings(|settings| settings.stylization.size = fixed(px));
         studio.until("the size", |facts| facts.working == (px, px));
         assert_eq!(studio.world.held_bytes(), held);
     }
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
     // The limit includes the session that paints.
-    studio.settings(|settings| settings.size = fixed(60));
+    studio.settings(|settings| settings.stylization.size = fixed(60));
     studio.until("the size", |facts| facts.working == (60, 60));
     assert_eq!((studio.notices(), studio.refusals().len()), (1, 0));
     assert_eq!(studio.world.held_bytes(), 60);
@@ -261,7 +261,7 @@ fn what_is_kept_for_later_goes_before_memory_runs_out() {
 fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
     let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
     (studio.world.opening_fails.lock().unwrap()).push(Trouble::Loss);
-    studio.settings(|settings| settings.network = Some(network()));
+    studio.settings(|settings| settings.stylization.network = Some(network().into()));
     studio.until("the new style", |facts| facts.settings == 1);
     studio.paints(5);
     let news = studio.devices.first_mut().take_notices();
@@ -274,7 +274,7 @@ fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
 fn a_device_that_is_lost_by_a_frame_while_a_session_is_opened_is_replaced() {
     let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
     studio.world.holds_opening.store(true, Ordering::SeqCst);
-    studio.settings(|settings| settings.network = Some(network()));
+    studio.settings(|settings| settings.stylization.network = Some(network().into()));
     studio.paints(3);
     studio.world.lost_after.store(1, Ordering::SeqCst);
     studio.frame(100);
@@ -297,7 +297,7 @@ fn the_wall_is_opened_beside_the_large_picture() {
     studio.paints(20);
     assert!(!reader.take());
     // The session of the large picture is loaded first.
-    studio.settings(|settings| settings.size = fixed(400));
+    studio.settings(|settings| settings.stylization.size = fixed(400));
     studio.paints(20);
     studio.world.holds_opening.store(false, Ordering::SeqCst);
     studio.until("the new size", |facts| facts.settings == 1);
@@ -321,7 +321,7 @@ fn the_wall_has_the_strength_and_colours_of_the_large_picture() {
     studio.live.set_previews(previews, studio.devices.first_mut());
     // The scripted device inverts.
     for (strength_percent, level) in [(100, 155), (0, 100)] {
-        studio.settings(|settings| settings.look.strength_percent = strength_percent);
+        studio.settings(|settings| settings.stylization.look.strength_percent = strength_percent);
         wait_until("the small picture", || {
             studio.world.pass_ms(100);
             studio.frame(100);

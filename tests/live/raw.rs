@@ -61,14 +61,14 @@ fn a_gpu_gets_them_as_they_are_and_all_see_the_same_pictures() {
         for look in [Look::default(), Look { strength_percent: 40, keep_colors: true }] {
             let [gpu, processor] = [DeviceChoice::Cuda, DeviceChoice::Cpu].map(|kind| {
                 let mut studio = Studio::new((64, 48), kind, fixed(64));
-                studio.settings(|settings| settings.look = look);
+                studio.settings(|settings| settings.stylization.look = look);
                 studio.paints_captured(Captured::of_raw(raw.clone()));
                 assert_eq!(studio.raw_frames(), usize::from(kind == DeviceChoice::Cuda));
                 let picture = studio.paints_captured(Captured::of_raw(raw.clone()));
                 assert_eq!(picture.original, upright);
                 let painted = picture.painted.clone();
                 // Painted again without a new frame, which is decoded by now.
-                studio.settings(|settings| settings.look.strength_percent = 0);
+                studio.settings(|settings| settings.stylization.look.strength_percent = 0);
                 assert_eq!(studio.paints_again().painted, upright);
                 painted
             });
@@ -88,7 +88,7 @@ fn at_a_smaller_size_all_see_the_same_pictures_too() {
                 let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(32));
                 studio.settings(|settings| {
                     settings.upscale = upscale;
-                    settings.look.strength_percent = strength_percent;
+                    settings.stylization.look.strength_percent = strength_percent;
                     settings.sample = true;
                 });
                 let picture = studio.paints_captured(frame);
@@ -117,7 +117,7 @@ fn where_modes_are_compared_or_there_is_no_style_they_are_decoded_first() {
     });
     assert_eq!(pictures[0], pictures[1]);
     let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(64));
-    studio.settings(|settings| settings.network = None);
+    studio.settings(|settings| settings.stylization.network = None);
     let picture = studio.paints_captured(Captured::of_raw(raw.clone()));
     assert_eq!(picture.painted, decoded(&raw));
 }
@@ -141,9 +141,9 @@ fn a_device_that_steadies_them_gets_them_as_they_are() {
     for (width, composed) in [(64, 0), (32, 4)] {
         let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(width));
         studio.world.steadies.store(true, Ordering::SeqCst);
-        studio.settings(|settings| settings.steadiness = 50);
+        studio.settings(|settings| settings.stylization.steadiness = 50);
         let mut paints = |steadiness: u8| {
-            studio.settings(|settings| settings.steadiness = steadiness);
+            studio.settings(|settings| settings.stylization.steadiness = steadiness);
             studio.paints_captured(Captured::of_raw(raw.clone()));
             studio.world.steadied.lock().unwrap().pop()
         };
@@ -154,7 +154,7 @@ fn a_device_that_steadies_them_gets_them_as_they_are() {
         assert_eq!([50, 50, 0, 50].map(&mut paints), [first, next, None, first]);
         assert_eq!(studio.raw_frames(), 4);
         // Painted again without a new frame, which is decoded by now.
-        studio.settings(|settings| settings.steadiness = 60);
+        studio.settings(|settings| settings.stylization.steadiness = 60);
         studio.paints_again();
         let next = Some(Steadiness { percent: 60, is_new: false });
         assert_eq!(studio.world.steadied.lock().unwrap().pop(), next);
@@ -166,7 +166,7 @@ fn a_device_that_steadies_them_gets_them_as_they_are() {
 fn a_device_that_does_not_steady_them_gets_them_decoded() {
     let raw = raw(Rotation::None, true);
     let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(32));
-    studio.settings(|settings| settings.steadiness = 50);
+    studio.settings(|settings| settings.stylization.steadiness = 50);
     for _ in 0..2 {
         studio.paints_captured(Captured::of_raw(raw.clone()));
     }

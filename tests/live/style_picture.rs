@@ -63,7 +63,7 @@ fn a_dropped_picture_becomes_the_style_of_live_pictures() {
     let read = decode::from_path(&file).expect("a picture");
     let (seen, _) = style_picture::look_at(&any, &read.frame).expect("a code");
     let network = style_picture::network_of(&any.transformer, &[(&seen.code, 1.0)]);
-    settings.network = Some(network.expect("a network"));
+    settings.stylization.network = Some(network.expect("a network").into());
     let number = engine.set_live(settings);
     let facts = picture_of(Some(number), "the first picture in its style");
     let took = dropped.elapsed();

@@ -78,17 +78,17 @@ fn pictures_have_the_sources_size_and_say_at_which_they_were_painted() {
 #[test]
 fn strength_and_colours_are_applied_to_the_source_itself() {
     let mut studio = studio((64, 48), 32);
-    studio.settings(|settings| settings.look.strength_percent = 0);
+    studio.settings(|settings| settings.stylization.look.strength_percent = 0);
     assert_eq!(studio.paint(), (64, 48));
     let picture = &studio.pictures.value;
     assert_eq!(picture.painted, picture.original);
     assert_eq!(picture.facts.expect("painted").working, (32, 24));
     // The device inverts. Without a style the source is shown unpainted at its own size.
-    studio.settings(|settings| settings.look.strength_percent = 50);
+    studio.settings(|settings| settings.stylization.look.strength_percent = 50);
     studio.paint();
     let [red, ..] = studio.pictures.value.painted.pixel(3, 3);
     assert!(red.abs_diff(128) <= 3, "half of both: {red}");
-    studio.settings(|settings| settings.network = None);
+    studio.settings(|settings| settings.stylization.network = None);
     studio.paint();
     let picture = &studio.pictures.value;
     assert_eq!(picture.painted, picture.original);
@@ -103,7 +103,7 @@ fn a_comparison_judges_what_the_network_made() {
         let pair = ModePair { candidates: [candidate("baseline fp32"), candidate("fused fp32")] };
         studio.settings(|settings| {
             settings.compare = Some(pair);
-            settings.look.strength_percent = 0;
+            settings.stylization.look.strength_percent = 0;
             settings.upscale = upscale;
         });
         let size = studio.paint();
@@ -114,7 +114,7 @@ fn a_comparison_judges_what_the_network_made() {
         assert!(!equality.passed());
         assert!(equality.to_string().contains("largest 3"), "{equality}");
         // At full strength the shown pictures differ, too.
-        studio.settings(|settings| settings.look.strength_percent = 100);
+        studio.settings(|settings| settings.stylization.look.strength_percent = 100);
         studio.paint();
         let picture = &studio.pictures.value;
         let other = picture.other.as_ref().expect("two");
@@ -164,8 +164,8 @@ fn a_device_that_composes_is_left_to() {
         studio.world.baseline_off.store(3, Ordering::SeqCst);
         let composed = |studio: &Studio| studio.world.composed.swap(0, Ordering::SeqCst);
         studio.settings(|settings| {
-            settings.look.strength_percent = 70;
-            settings.look.keep_colors = true;
+            settings.stylization.look.strength_percent = 70;
+            settings.stylization.look.keep_colors = true;
         });
         studio.paint();
         let alone = studio.pictures.value.painted.clone();

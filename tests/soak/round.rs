@@ -194,9 +194,9 @@ impl Round {
                         continue;
                     }
                     let result = self.studio.switch(|settings| {
-                        settings.network = Some(network.clone());
-                        settings.mode = ModeChoice::from(mode);
-                        settings.size = size;
+                        settings.stylization.network = Some(network.clone().into());
+                        settings.stylization.mode = ModeChoice::from(mode);
+                        settings.stylization.size = size;
                     });
                     self.note(result);
                 }
@@ -229,7 +229,7 @@ impl Round {
         self.studio.use_source(Source::Demo)?;
         self.studio.until_painted(3)?;
         for network in self.lite.clone() {
-            self.studio.switch(|settings| settings.network = Some(network))?;
+            self.studio.switch(|settings| settings.stylization.network = Some(network.into()))?;
             self.studio.counts.styles += 1;
         }
         self.studio.until_painted(3)
@@ -297,15 +297,15 @@ impl Round {
             _ => &self.lite[n / 2 % styles],
         };
         let network = network.clone();
-        self.studio.switch(|settings| settings.network = Some(network))?;
+        self.studio.switch(|settings| settings.stylization.network = Some(network.into()))?;
         self.studio.counts.styles += 1;
         let mode = self.studio.modes[(n + n / self.studio.modes.len()) % self.studio.modes.len()];
         self.studio.switch(|settings| {
-            settings.mode = ModeChoice::from(mode);
+            settings.stylization.mode = ModeChoice::from(mode);
         })?;
         self.studio.counts.modes += 1;
         let size = self.sizes[(n + n / self.sizes.len()) % self.sizes.len()];
-        self.studio.switch(|settings| settings.size = size)?;
+        self.studio.switch(|settings| settings.stylization.size = size)?;
         self.studio.counts.sizes += 1;
         Ok(())
     }
@@ -314,7 +314,7 @@ impl Round {
     fn freeze(&mut self) -> Result<(), String> {
         self.studio.switch(|settings| settings.frozen = true)?;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio.switch(|settings| settings.network = Some(network))?;
+        self.studio.switch(|settings| settings.stylization.network = Some(network.into()))?;
         self.studio.counts.styles += 1;
         self.studio.switch(|settings| settings.frozen = false)?;
         self.studio.until_painted(1)
@@ -345,7 +345,7 @@ impl Round {
         self.studio.until_it_goes_on()?;
         self.studio.counts.faults += 1;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio.switch(|settings| settings.network = Some(network))?;
+        self.studio.switch(|settings| settings.stylization.network = Some(network.into()))?;
         self.studio.counts.styles += 1;
         Ok(())
     }

@@ -308,7 +308,7 @@ impl Studio {
         change(&mut self.settings);
         let number = self.engine.set_live(self.settings.clone());
         let settings = self.settings.clone();
-        let what = format!("{} at {:?}", in_words(&settings), settings.size);
+        let what = format!("{} at {:?}", in_words(&settings), settings.stylization.size);
         self.until(&what, |s| s.newest.is_some_and(|f| f.settings >= number))
     }
 
@@ -361,5 +361,5 @@ impl Studio {
 }
 
 fn in_words(settings: &LiveSettings) -> String {
-    format!("{} {}", settings.mode.variant, settings.mode.precision)
+    format!("{} {}", settings.stylization.mode.variant, settings.stylization.mode.precision)
 }

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     compose::Look,
-    engine::paint::{OutputSize, WorkingSize},
+    engine::{
+        Stylization,
+        paint::{OutputSize, WorkingSize},
+    },
     film::Codec,
     media::{encode::Format, framing::Crop},
     mode::{AttentionChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
@@ -53,12 +56,26 @@ pub struct PaintingArgs {
 }
 
 impl PaintingArgs {
-    pub fn mode(&self) -> ModeChoice {
-        ModeChoice { variant: self.variant, precision: self.precision, attention: self.attention }
-    }
-
-    pub fn look(&self) -> Look {
-        Look { strength_percent: self.strength, keep_colors: self.keep_colors }
+    /// What the arguments say, still without a network.
+    pub fn stylization<Size>(&self, size: Size) -> Stylization<Size> {
+        let Self {
+            // They choose the network and the device.
+            model: _,
+            device: _,
+            variant,
+            precision,
+            attention,
+            strength,
+            keep_colors,
+            steadiness,
+        } = *self;
+        Stylization {
+            network: None,
+            size,
+            mode: ModeChoice { variant, precision, attention },
+            look: Look { strength_percent: strength, keep_colors },
+            steadiness: steadiness.unwrap_or(0),
+        }
     }
 }
 

@@ -113,13 +113,11 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         }
         recorder
     });
-    let network = style.as_ref().map(|s| s.network.clone());
-    let live = LiveSettings {
-        look: args.painting.look(),
-        steadiness: args.painting.steadiness.unwrap_or(0),
-        upscale: !args.no_upscale,
-        ..LiveSettings::new(network, size, args.painting.mode())
-    };
+    let mut stylization = args.painting.stylization(size);
+    if let Some(style) = &style {
+        stylization = stylization.with_network(&style.network);
+    }
+    let live = LiveSettings { upscale: !args.no_upscale, ..stylization.into() };
     let source = LiveSource::Capture(args.source.clone(), capture.clone());
     let pictures = engine.start_live(source, live).map_err(no_thread)?;
     let mut run = LiveRun {

@@ -51,7 +51,7 @@ impl Run<'_> {
                         self.progress.note(format!("{}: {note}", photo.name));
                     }
                     let cell = OutputSize::LongSide(width.max(height));
-                    let picture = painting.finished(&photo.frame, cell, job.args.painting.look());
+                    let picture = painting.finished(&photo.frame, cell, job.stylization.look);
                     cells.push((style.title.clone(), picture));
                 }
                 Err(error) if error.is_cancelled() => return Err(CliError::Stopped),

@@ -87,19 +87,13 @@ impl<'a> Run<'a> {
             fps: job.args.fps,
             framing: job.framing,
             output_size: job.args.output_size,
-            look: job.args.painting.look(),
-            steadiness: job.args.painting.steadiness.unwrap_or(0),
+            stylization: job.stylization.clone().with_network(&style.network),
             strips_metadata: job.args.strip_metadata,
             strips_location: job.args.strip_location,
             batch: job.args.batch,
             devices: painters.count(),
             part_frames: part_frames(kind == DeviceChoice::Cuda),
-            about: format!(
-                "{} {:x} {kind} {mode} {:?}",
-                style.title,
-                style.network.digest(),
-                job.paint.working_size
-            ),
+            about: format!("{} {kind} {mode}", style.title),
         };
         let total = film.frames();
         let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));

@@ -455,7 +455,7 @@ impl<'a> Run<'a> {
                 self.progress.note(format!("{}: {note}", photo.name));
             }
             let format = format_for(photo, target);
-            let (size, look) = (job.args.output_size, job.args.painting.look());
+            let (size, look) = (job.args.output_size, job.stylization.look);
             let texts = if job.args.strip_metadata {
                 Vec::new()
             } else {

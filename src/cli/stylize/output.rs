@@ -83,7 +83,7 @@ impl Run<'_> {
         target: &Target,
         settings: PaintSettings,
     ) -> Result<Option<Finished<'a>>, CliError> {
-        if self.job.args.painting.strength > 0 {
+        if self.job.stylization.look.strength_percent > 0 {
             return Ok(None);
         }
         let frame = &opened.photo.frame;

@@ -6,9 +6,11 @@ use std::{
 };
 
 use crate::{
-    compose::Look,
     disk::Existing,
-    engine::paint::OutputSize,
+    engine::{
+        Stylization,
+        paint::{OutputSize, WorkingSize},
+    },
     film::{Clip, Codec, Container, Numbered, Range, Reader, Reading, Tools},
     media::{codec::Pace, encoder::Encoding, framing::Framing},
 };
@@ -38,9 +40,8 @@ pub struct Film<'a> {
     pub fps: Option<(u64, u64)>,
     pub framing: Framing,
     pub output_size: OutputSize,
-    pub look: Look,
-    /// How much of the painting before is kept, 0 to 100 (see [`crate::steady`]).
-    pub steadiness: u8,
+    /// With a network.
+    pub stylization: Stylization<WorkingSize>,
     /// Whether title, date and the like are left out, or only the place where the video was taken.
     pub strips_metadata: bool,
     pub strips_location: bool,
@@ -50,7 +51,7 @@ pub struct Film<'a> {
     pub devices: usize,
     /// Frames in a part: what an interruption can lose.
     pub part_frames: u64,
-    /// Everything else that the pictures depend on: styles, mode, size.
+    /// Everything else that the pictures depend on, such as the device.
     pub about: String,
 }
 
@@ -77,11 +78,30 @@ impl Film<'_> {
         };
         let about = |path| fs::metadata(path).map(|about| (about.len(), about.modified().ok()));
         let files: Vec<_> = paths.iter().map(about).collect();
+        // Without `..`, so that a setting is not forgotten. `options` have codec, encoder and quality.
         let Self {
-            clip, container, range, fps, framing, output_size, look, steadiness, about, ..
+            source: _,
+            clip,
+            output: _,
+            existing: _,
+            container,
+            codec: _,
+            hardware: _,
+            quality: _,
+            range,
+            fps,
+            framing,
+            output_size,
+            stylization,
+            strips_metadata: _,
+            strips_location: _,
+            batch: _,
+            devices: _,
+            part_frames: _,
+            about,
         } = self;
         format!(
-            "{clip:?} {files:?}\n{container:?} {options:?} {range:?} {fps:?}\n{framing:?} {output_size} {look:?} {steadiness}\n{about}\n"
+            "{clip:?} {files:?}\n{container:?} {options:?} {range:?} {fps:?}\n{framing:?} {output_size} {stylization:?}\n{about}\n"
         )
     }
 }

@@ -99,7 +99,7 @@ pub fn render(
     if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
-    let mut parts = Parts::open(film.output, &film.key(&options), film.steadiness > 0)?;
+    let mut parts = Parts::open(film.output, &film.key(&options), film.stylization.steadiness > 0)?;
     let resumed = parts.frames();
     if parts.removed > 0 {
         notes.push(format!(
@@ -208,7 +208,7 @@ fn paint_all(
         Some(batch)
     });
     // A device can steady frames only one after another.
-    let steadies = film.steadiness > 0 && film.devices == 1 && film.batch <= 1;
+    let steadies = film.stylization.steadiness > 0 && film.devices == 1 && film.batch <= 1;
     let next = Mutex::new((0, state));
     let steadying = || {
         let mut next = lock(&next);
@@ -216,7 +216,7 @@ fn paint_all(
         let (number, restored) = (next.0, next.1.take());
         Steadying {
             steadiness: Steadiness {
-                percent: film.steadiness,
+                percent: film.stylization.steadiness,
                 is_new: number == 1 && restored.is_none(),
             },
             restored,
@@ -226,7 +226,7 @@ fn paint_all(
     type Batch = (Vec<Decoded>, Vec<Painting>);
     let painted = |batch: Result<Vec<Decoded>, Ended>| -> Result<Batch, Ended> {
         let frames = batch?;
-        let paintings = if film.look.strength_percent == 0 || frames.is_empty() {
+        let paintings = if film.stylization.look.strength_percent == 0 || frames.is_empty() {
             Vec::new()
         } else {
             let of: Vec<_> = frames.iter().map(|(_, frame)| frame).collect();
@@ -319,18 +319,18 @@ fn finish_all(
     painted: Receiver<Painted>,
     sender: Sender<Finished>,
 ) {
-    let (output, look) = (film.output_size, film.look);
+    let (output, look) = (film.output_size, film.stylization.look);
     let mut size = None;
     for (number, Painted { ticks, frame, painting }) in (1..).zip(painted) {
         let ends_part = number % film.part_frames == 0;
         let mut state = None;
         let finished = match painting {
             Some(mut painting) => {
-                if film.steadiness > 0 {
+                if film.stylization.steadiness > 0 {
                     let saved = painting.steady.take();
                     let source = |(width, height)| at_size(&frame, width, height);
                     let (is_on_device, painting) = (saved.is_some(), &mut painting.painted);
-                    steadier.steadied(is_on_device, film.steadiness, painting, source);
+                    steadier.steadied(is_on_device, film.stylization.steadiness, painting, source);
                     state = ends_part.then(|| saved.unwrap_or_else(|| steadier.save()));
                 }
                 painting.into_finished(&frame, output, look)

@@ -15,7 +15,10 @@ use crate::{
     backend::{RunControl, Steadiness},
     compose::Look,
     disk::Existing,
-    engine::paint::{OutputSize, Painting, Steadying},
+    engine::{
+        Stylization,
+        paint::{OutputSize, Painting, Steadying},
+    },
     film::{
         Clip, Codec, Container, Range, Tools,
         tests::{DECODES, FRAMES, clip, film_tools, tools},
@@ -70,8 +73,10 @@ fn film<'a>(clip: &'a Clip, output: &'a Path) -> Film<'a> {
         fps: None,
         framing: Framing::default(),
         output_size: OutputSize::Original,
-        look: Look { strength_percent: 0, keep_colors: false },
-        steadiness: 0,
+        stylization: Stylization {
+            look: Look { strength_percent: 0, keep_colors: false },
+            ..Stylization::default()
+        },
         strips_metadata: false,
         strips_location: false,
         batch: 3,
@@ -177,8 +182,9 @@ fn levels_of(folder: &Path) -> Vec<u64> {
 fn a_device_steadies_the_frames_also_after_an_interruption() {
     let here = tempfile::tempdir().expect("a folder");
     let (output, clip) = (here.path().join("painted.mp4"), clip());
-    let (look, codec) = (Look::default(), Codec::Ffv1);
-    let film = Film { look, codec, steadiness: 70, batch: 1, ..film(&clip, &output) };
+    let codec = Codec::Ffv1;
+    let stylization = Stylization { steadiness: 70, ..Stylization::default() };
+    let film = Film { stylization, codec, batch: 1, ..film(&clip, &output) };
     // Also returns the requests, one for each frame.
     let run = |decodes: &str, patience: u64| {
         let tools = Tools {
@@ -237,8 +243,8 @@ fn frames_stay_in_order_on_several_devices() {
         Ok(frames.iter().map(|frame| inverted(frame, None)).collect())
     };
     let (output, clip) = (here.path().join("painted.mp4"), clip());
-    let (look, codec) = (Look::default(), Codec::Ffv1);
-    let film = Film { look, codec, devices: 2, ..film(&clip, &output) };
+    let (stylization, codec) = (Stylization::default(), Codec::Ffv1);
+    let film = Film { stylization, codec, devices: 2, ..film(&clip, &output) };
     let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
     assert_eq!(rendered.expect("painted").frames, FRAMES);
     assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());

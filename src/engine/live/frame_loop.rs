@@ -14,6 +14,7 @@ use super::{
     pace::{Clock, ms},
     picture::{Facts, LivePicture, ModePairTimes, Stages},
     scaler::{Scaler, fit, pixel},
+    settings::LiveSettings,
     sink::Sinks,
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     capture::Captured,
     compose::{Look, compose_into},
     engine::{
-        WakeUp,
+        Stylization, WakeUp,
         steadied::{Steadier, run_steadied},
     },
     frame::Frame,
@@ -57,20 +58,17 @@ pub struct Way {
     pub upscales: bool,
     /// Strength and colours.
     pub look: Look,
-    /// See [`LiveSettings::steadiness`](super::LiveSettings::steadiness).
+    /// See [`Stylization::steadiness`].
     pub steadiness: u8,
 }
 
 impl Way {
-    /// The way of a frame of size `source`. It is upscaled if `upscaled` is set and the working size is smaller.
-    pub fn new(
-        source: (usize, usize),
-        working: (usize, usize),
-        upscaled: bool,
-        look: Look,
-    ) -> Self {
+    /// The way of a frame of size `source`. It is upscaled if that is set and the working size is smaller.
+    pub fn new(source: (usize, usize), working: (usize, usize), settings: &LiveSettings) -> Self {
+        // What is left out has chosen the session.
+        let Stylization { network: _, size: _, mode: _, look, steadiness } = settings.stylization;
         let is_smaller = working.0 < source.0 || working.1 < source.1;
-        Self { working, upscales: upscaled && is_smaller, look, steadiness: 0 }
+        Self { working, upscales: settings.upscale && is_smaller, look, steadiness }
     }
 }
 

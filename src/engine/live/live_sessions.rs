@@ -14,6 +14,7 @@ use super::{
 use crate::{
     backend::{Backend, BackendError, SessionSpec},
     engine::{
+        Stylization,
         device::Device,
         devices::{DeviceId, Devices},
         error::EngineError,
@@ -383,9 +384,10 @@ impl LiveSessions {
         self.scheduler.forget_device();
         context.previews.forget_device();
         self.replaced += 1;
-        let mode = |device: &Device| match &settings.network {
-            Some(network) => device.live_mode(settings.mode, network),
-            None => device.mode(settings.mode),
+        let Stylization { network, mode, .. } = &settings.stylization;
+        let mode = |device: &Device| match network {
+            Some(network) => device.live_mode(*mode, network),
+            None => device.mode(*mode),
         };
         if let Err(error) = context.devices.first_mut().replace_device(error, mode) {
             self.refuse(context, sentence(error), target);
@@ -395,7 +397,7 @@ impl LiveSessions {
 
 /// The goal of `settings` for pictures of this size. `compares` is false after a comparison was refused.
 fn goal(settings: &LiveSettings, size: (usize, usize), compares: bool, devices: &Devices) -> Goal {
-    let Some(network) = &settings.network else {
+    let Some(network) = &settings.stylization.network else {
         return Goal::Source;
     };
     let slot = |device, mode| SessionSlot {
@@ -406,7 +408,7 @@ fn goal(settings: &LiveSettings, size: (usize, usize), compares: bool, devices: 
         },
     };
     let Some(pair) = settings.compare.filter(|_| compares) else {
-        let mode = devices.first().device.live_mode(settings.mode, network);
+        let mode = devices.first().device.live_mode(settings.stylization.mode, network);
         return Goal::Target(RenderTarget::One(slot(Default::default(), mode)));
     };
     let candidate = |CandidateChoice { device: kind, mode }: CandidateChoice| {

@@ -123,7 +123,8 @@ impl Previews {
         let size = size_within(width, height, PREVIEW_PX);
         let network = self.previews[at].network.clone();
         let mode = painter.device.live_mode(mode, &network);
-        let key = SessionKey { network, spec: SessionSpec::single(size.0, size.1, mode) };
+        let key =
+            SessionKey { network: network.into(), spec: SessionSpec::single(size.0, size.1, mode) };
         if may_load
             && !painter.pool.has(&key)
             && !self.refused.contains(&key)

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl, Session},
     capture::CaptureEvent,
-    engine::{WakeUp, devices::Devices, paint::Painter},
+    engine::{Stylization, WakeUp, devices::Devices, paint::Painter},
     frame::Frame,
     mailbox::{Reader, Writer},
     measure::{MeasureError, MeasureReport},
@@ -40,7 +40,7 @@ use crate::{
 /// The size at which the network of `settings` paints a source of this size.
 fn size_for(settings: &LiveSettings, rate: &RateControl, source: (usize, usize)) -> (usize, usize) {
     let size = size_within(source.0, source.1, rate.long_side_px());
-    let network = settings.network.as_ref();
+    let network = settings.stylization.network.as_ref();
     size_inside(size, network.and_then(|n| n.graph().fixed_size()))
 }
 
@@ -108,7 +108,7 @@ impl Live {
         let device = painter.backend().device();
         Self {
             input,
-            rate: RateControl::new(settings.size, device.kind),
+            rate: RateControl::new(settings.stylization.size, device.kind),
             settings: Inbox::new((settings, number), changes),
             changed: true,
             has_frame: false,
@@ -186,7 +186,7 @@ impl Live {
             return;
         };
         let settings = &self.settings.current;
-        self.rate.set_size(settings.size);
+        self.rate.set_size(settings.stylization.size);
         let paints_otherwise = !settings.costs_like(&before);
         if paints_otherwise {
             self.rate.forget();
@@ -238,9 +238,9 @@ impl Live {
             let target = match next {
                 Next::Target(target) => target,
                 Next::Source => {
-                    let LiveSettings { upscale, look, .. } = self.settings.current;
-                    let size = if upscale { begun.size } else { size };
-                    let way = Way::new(begun.size, size, false, look);
+                    let settings = &self.settings.current;
+                    let size = if settings.upscale { begun.size } else { size };
+                    let way = Way::new(begun.size, size, settings);
                     self.frames.take(&mut begun, &mut self.input.frames.value);
                     break self.frames.show_source(&self.input.frames.value.frame, way);
                 }
@@ -279,7 +279,7 @@ impl Live {
     /// the source is shown at full size.
     fn working_size(&self, (width, height): (usize, usize)) -> (usize, usize) {
         let settings = &self.settings.current;
-        match (&settings.network, settings.size) {
+        match (&settings.stylization.network, settings.stylization.size) {
             (None, LiveSize::Auto { .. }) => (width, height),
             _ => size_for(settings, &self.rate, (width, height)),
         }
@@ -292,10 +292,9 @@ impl Live {
         target: &RenderTarget,
         begun: &mut Begun,
     ) -> Result<Painted, BackendError> {
-        let LiveSettings { upscale, look, steadiness, .. } = self.settings.current;
-        let mut way = Way::new(begun.size, target.size(), upscale, look);
-        if let RenderTarget::One(_) = target {
-            way.steadiness = steadiness;
+        let mut way = Way::new(begun.size, target.size(), &self.settings.current);
+        if let RenderTarget::Pair(_) = target {
+            way.steadiness = 0;
         }
         if self.painted_by.as_ref() != Some(target) {
             self.painted_by = Some(target.clone());
@@ -403,7 +402,7 @@ impl Live {
                 return;
             };
             let mut rate = rate.clone();
-            rate.set_size(next.size);
+            rate.set_size(next.stylization.size);
             sessions.prefetch(devices, next, size_for(next, &rate, source));
         };
         let painted = paint(frames, session.as_mut(), input, &mut prefetch);
@@ -434,13 +433,15 @@ impl Live {
     fn serve_previews(&mut self, painter: &mut Painter) {
         // The session that the large picture waits for is loaded first.
         let may_load = !self.sessions.is_loading();
-        let settings = &self.settings.current;
+        // A preview has its own network and size, and few frames.
+        let Stylization { network: _, size: _, mode, look, steadiness: _ } =
+            self.settings.current.stylization;
         // Already decoded unless painting was cancelled.
         self.frames.decode(&mut self.input.frames.value);
         let turn = Turn {
             frame: self.frames.smallest(&self.input.frames.value.frame),
-            mode: settings.mode,
-            look: settings.look,
+            mode,
+            look,
             busy: self.pace.busy,
             may_load,
         };
@@ -458,7 +459,7 @@ impl Live {
         job: &MeasureJob,
         control: &RunControl,
     ) -> Result<MeasureReport, MeasureError> {
-        let network = self.settings.current.network.clone();
+        let network = self.settings.current.stylization.network.clone();
         let network = network.ok_or(MeasureError::Nothing)?;
         if !self.has_frame {
             return Err(MeasureError::Nothing);

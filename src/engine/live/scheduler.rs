@@ -305,7 +305,7 @@ mod tests {
             SessionSlot {
                 device: DeviceId::default(),
                 key: SessionKey {
-                    network: self.network.clone(),
+                    network: self.network.clone().into(),
                     spec: SessionSpec::single(px, px, Mode::default()),
                 },
             }

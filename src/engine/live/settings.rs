@@ -13,7 +13,7 @@ use super::input::SourceState;
 use crate::{
     capture::CaptureEvent,
     compose::Look,
-    engine::error::EngineError,
+    engine::{Stylization, error::EngineError},
     frame::Frame,
     mailbox::Writer,
     mode::{DeviceChoice, Mode, ModeChoice},
@@ -74,19 +74,13 @@ pub struct MeasureJob {
 pub type NumberedSettings = (LiveSettings, u64);
 
 /// Everything that decides how live frames are painted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveSettings {
-    /// The style's network; without one the source is shown unpainted.
-    pub network: Option<Arc<Network>>,
-    pub size: LiveSize,
-    pub mode: ModeChoice,
-    /// Strength and colours.
-    pub look: Look,
-    /// How much of the painting before is kept, 0 to 100 (see [`crate::steady`]). Comparisons are not steadied.
-    pub steadiness: u8,
+    /// Comparisons are not steadied.
+    pub stylization: Stylization<LiveSize>,
     /// Whether pictures are upscaled to the source's size if the working size is smaller.
     pub upscale: bool,
-    /// Two modes instead of [`LiveSettings::mode`], alternating on the same frames.
+    /// Two modes instead of [`Stylization::mode`], alternating on the same frames.
     pub compare: Option<ModePair>,
     /// Holds the picture: no newer frames are painted; changes are applied to the last one.
     pub frozen: bool,
@@ -94,41 +88,29 @@ pub struct LiveSettings {
     pub sample: bool,
 }
 
-impl PartialEq for LiveSettings {
-    /// Compares networks by identity (`Arc::ptr_eq`).
-    fn eq(&self, other: &Self) -> bool {
-        self.costs_like(other)
-            && (self.look, self.upscale) == (other.look, other.upscale)
-            && self.steadiness == other.steadiness
-            && (self.frozen, self.sample) == (other.frozen, other.sample)
-    }
-}
-
 impl LiveSettings {
     /// Default settings with this network, size and mode: full strength, upscaled to the source's size, no comparison,
     /// no step timing.
     pub fn new(network: Option<Arc<Network>>, size: LiveSize, mode: ModeChoice) -> Self {
-        Self {
-            network,
-            size,
-            mode,
-            look: Look::default(),
-            steadiness: 0,
-            upscale: true,
-            compare: None,
-            frozen: false,
-            sample: false,
-        }
+        let network = network.map(Into::into);
+        let stylization = Stylization { network, size, mode, look: Look::default(), steadiness: 0 };
+        stylization.into()
     }
 
     /// Whether painting a frame takes the same time with `other`, so that measured times stay valid.
     pub(super) fn costs_like(&self, other: &Self) -> bool {
-        let network = |o: &Self| o.network.as_ref().map(Arc::as_ptr);
-        network(self) == network(other)
-            && self.mode == other.mode
-            && self.compare == other.compare
-            && self.size == other.size
-            && (self.steadiness > 0) == (other.steadiness > 0)
+        let [own, others] = [self, other].map(|settings| {
+            let Stylization { network, size, mode, look: _, steadiness } = &settings.stylization;
+            (network, size, mode, *steadiness > 0)
+        });
+        own == others && self.compare == other.compare
+    }
+}
+
+impl From<Stylization<LiveSize>> for LiveSettings {
+    /// Upscaled to the source's size, without comparison and step timing.
+    fn from(stylization: Stylization<LiveSize>) -> Self {
+        Self { stylization, upscale: true, compare: None, frozen: false, sample: false }
     }
 }
 

@@ -347,7 +347,7 @@ impl Painter {
             let budget = self.budget(within, control);
             let spec = budget.batch_that_fits(network, spec);
             let room = budget.room_for_sessions(first, (width, height));
-            let key = SessionKey { network: network.clone(), spec };
+            let key = SessionKey { network: network.clone().into(), spec };
             let opened = (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room);
             let Err(error) = opened else {
                 break (key, notes);

@@ -9,20 +9,13 @@ use super::loader::{Loader, Requests};
 use crate::{
     backend::{Backend, BackendError, Capabilities, RunControl, Session, SessionSpec},
     engine::error::EngineError,
-    network::Network,
+    network::{Network, SharedNetwork},
 };
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct SessionKey {
-    pub network: Arc<Network>,
+    pub network: SharedNetwork,
     pub spec: SessionSpec,
-}
-
-impl PartialEq for SessionKey {
-    /// Compares networks by identity (`Arc::ptr_eq`).
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.network, &other.network) && self.spec == other.spec
-    }
 }
 
 /// What a session is for. The pool keeps a limited number of sessions per purpose and closes the least recently used
@@ -323,7 +316,7 @@ impl SessionPool {
 
     /// Closes the sessions of a network that is no longer used, leased or not.
     pub fn close_network(&mut self, network: &Arc<Network>) {
-        self.close(|session| Arc::ptr_eq(&session.key.network, network));
+        self.close(|session| Arc::ptr_eq(&session.key.network.0, network));
     }
 
     /// Closes the sessions of live pictures.

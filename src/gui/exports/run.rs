@@ -14,7 +14,7 @@ use crate::{
     backend::RunControl,
     disk::{self, Existing},
     engine::{
-        FilmPainter,
+        FilmPainter, Stylization,
         film::{Film, RenderError, Rendered, part_frames, render},
     },
     film::{Container, Tools},
@@ -57,7 +57,9 @@ impl Run {
         let (tools, clip) = Tools::open(&export.source)?;
         disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
-        let settings = choice.paint_settings();
+        let steadiness = export.steadiness.min(100);
+        let stylization = Stylization { steadiness, ..choice.stylization().with_network(network) };
+        let settings = stylization.paint_settings();
         let film = Film {
             source: &export.source,
             clip: &clip,
@@ -71,14 +73,13 @@ impl Run {
             fps: None,
             framing: export.framing,
             output_size: choice.output,
-            look: choice.look,
-            steadiness: export.steadiness.min(100),
+            stylization,
             strips_metadata: false,
             strips_location: false,
             batch: 1,
             devices: 1,
             part_frames: part_frames(*on_gpu),
-            about: format!("{:x} {settings:?} {on_gpu}", network.digest()),
+            about: on_gpu.to_string(),
         };
         progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
         let paint = |frames: &[&Arc<_>], steadying: Option<&_>| {

@@ -91,7 +91,7 @@ impl App {
         let whole = self.workspace.photo()?.opened.photo.frame.size();
         let settings = self.live_settings();
         let kind = self.device.info.as_ref().map_or(DeviceChoice::Auto, |device| device.kind);
-        let long_side_px = first_source_px(settings.size, settings.upscale, kind);
+        let long_side_px = first_source_px(settings.stylization.size, settings.upscale, kind);
         if !self.plays_film() {
             self.drop_request();
             // The held frame is no longer the one that would be saved.

@@ -130,7 +130,7 @@ impl LiveView {
 
     /// Whether the current network has attention.
     fn has_attention(&self) -> bool {
-        let network = self.sent.as_ref().and_then(|sent| sent.network.as_ref());
+        let network = self.sent.as_ref().and_then(|sent| sent.stylization.network.as_ref());
         network.is_some_and(|network| network.graph().has_attention())
     }
 

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     engine::{
+        Stylization,
         error::EngineError,
         paint::{PaintSettings, WorkingSize},
         protocol::{RepaintJob, RepaintNumber, Repainted},
@@ -34,7 +35,9 @@ impl App {
         let live = self.live.as_ref().filter(|live| !live.compares())?;
         let sent = live.sent.as_ref().filter(|_| self.settings.live.repaint_kept)?;
         let network = self.workspace.choice.network(self.model_of_style(ModelSize::Full))?;
-        Some(Finer { network, mode: sent.mode, look: sent.look })
+        // A single picture has its own size, and none before it.
+        let Stylization { network: _, size: _, mode, look, steadiness: _ } = sent.stylization;
+        Some(Finer { network, mode, look })
     }
 
     /// Requests to repaint `frame`. Returns `Ok(None)` until the network is loaded.

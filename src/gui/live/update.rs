@@ -11,9 +11,12 @@ use crate::{
     backend::BackendError,
     capture::{CaptureEvent, CaptureSettings, Source},
     disk::words,
-    engine::live::{
-        LiveEvent, LiveSettings, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot,
-        rate_control::STEPS_PX,
+    engine::{
+        Stylization,
+        live::{
+            LiveEvent, LiveSettings, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot,
+            rate_control::STEPS_PX,
+        },
     },
     gui::{
         app::App,
@@ -441,15 +444,17 @@ impl App {
         let live = self.live.as_ref();
         // The previous style stays until the network of the new one is loaded.
         let film = self.film.as_ref().and_then(FilmView::settings);
-        let before = || live.and_then(|l| l.sent.as_ref()).or(film)?.network.clone();
-        let network = wanted.and_then(|_| found.or_else(before));
+        let before = || live.and_then(|l| l.sent.as_ref()).or(film)?.stylization.network.clone();
+        let network = wanted.and_then(|_| found.map(Into::into).or_else(before));
         let choices = &self.settings.live;
         LiveSettings {
-            network,
-            size: choices.size,
-            mode: choices.mode,
-            look: self.workspace.choice.look,
-            steadiness: choices.steadiness,
+            stylization: Stylization {
+                network,
+                size: choices.size,
+                mode: choices.mode,
+                look: self.workspace.choice.look,
+                steadiness: choices.steadiness,
+            },
             upscale: choices.upscale,
             compare: live
                 .filter(|l| l.compares())
