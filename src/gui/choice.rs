@@ -130,6 +130,8 @@ pub struct Choice {
     pub look: Look,
     /// Variant, precision and attention of photos; live mode has its own.
     pub mode: ModeChoice,
+    /// Steadiness of films, 0 to 100; live mode has its own.
+    pub steadiness: u8,
 }
 
 impl Choice {
@@ -144,6 +146,7 @@ impl Choice {
             output: choices.output,
             look: choices.look,
             mode: choices.mode,
+            steadiness: choices.steadiness,
         }
     }
 
@@ -170,7 +173,7 @@ impl Choice {
     /// Writes the choice to the user's settings.
     pub fn remember(&self, choices: &mut Choices) {
         // Every photo has its own framing.
-        let Self { mix, model, brush, framing: _, output, look, mode } = self;
+        let Self { mix, model, brush, framing: _, output, look, mode, steadiness } = self;
         choices.style = mix.style().map(str::to_owned);
         choices.mix = mix.others().to_vec();
         choices.mix_own = mix.own_weight();
@@ -179,6 +182,7 @@ impl Choice {
         choices.output = *output;
         choices.look = *look;
         choices.mode = *mode;
+        choices.steadiness = *steadiness;
     }
 
     /// Notes that a style has a new id.
@@ -208,9 +212,8 @@ impl Choice {
 
     /// How photos and frames of films are painted, still without a network.
     pub fn stylization(&self) -> Stylization<WorkingSize> {
-        let Self { mix: _, model: _, brush: _, framing: _, output: _, look, mode } = *self;
-        let size = self.working_size();
-        Stylization { network: None, size, mode, look, steadiness: 0 }
+        let Self { mix: _, model: _, brush, framing: _, output: _, look, mode, steadiness } = *self;
+        Stylization { network: None, size: working_size_of(brush), mode, look, steadiness }
     }
 
     /// The settings of the network's run.
@@ -290,6 +293,7 @@ mod tests {
         choice.brush = 9;
         choice.mix = Mix::of(Some("udnie".to_owned()));
         choice.mode = "baseline fp32".parse().expect("a mode");
+        choice.steadiness = 30;
         let mut choices = Choices::default();
         choice.remember(&mut choices);
         assert_eq!(Choice::from_settings(&choices), choice);

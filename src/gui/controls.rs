@@ -43,16 +43,12 @@ impl App {
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            let mut live = self.settings.live.clone();
             self.painting_controls(ui, [page, source], &mut choice, |ui, choice| {
                 if self.shows_film() {
-                    theme::steadiness(ui, &mut live.steadiness);
+                    theme::steadiness(ui, &mut choice.steadiness);
                 }
                 self.brush_control(ui, choice);
             });
-            if live != self.settings.live {
-                Intent::SetLive(Box::new(live)).send(ui);
-            }
 
             theme::group_title(ui, "Result");
             output_control(ui, &mut choice, self.workspace.photo_size(), file);

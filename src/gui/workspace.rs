@@ -252,14 +252,13 @@ impl Workspace {
     /// Returns to the choice of the finished painting on the table, because the newer painting was stopped or failed.
     pub fn revert_choice(&mut self) {
         self.draft = None;
-        let look = self.choice.look;
+        let Choice { framing, output, look, steadiness, .. } = self.choice;
         let back = match &self.shown {
             Some(shown) => shown.choice.clone(),
             None => Choice { mix: Mix::default(), ..self.choice.clone() },
         };
-        // Keep the current strength, colours, size and framing: they do not need a network.
-        self.choice =
-            Choice { look, framing: self.choice.framing, output: self.choice.output, ..back };
+        // These do not need a network.
+        self.choice = Choice { framing, output, look, steadiness, ..back };
         self.history.forget_steps_from(&self.choice);
     }
 

@@ -33,10 +33,16 @@ impl Settings {
     pub fn from_table(mut table: Table) -> (Self, Vec<String>) {
         let mut settings = Self::default();
         let mut warnings = Vec::new();
-        let has_live_style = table.get("live").is_some_and(|live| live.get("strength").is_some());
+        let has = |part: &str, key| table.get(part).is_some_and(|part| part.get(key).is_some());
+        let has_live_style = has("live", "strength");
+        // Films once had the steadiness of live mode.
+        let is_shared = !has("choices", "steadiness");
         settings.choices = settings.read_part("choices", &mut table, &mut warnings);
         let live: LivePart = settings.read_part("live", &mut table, &mut warnings);
         settings.live = live.choices;
+        if is_shared {
+            settings.choices.steadiness = settings.live.steadiness;
+        }
         settings.choices.live = has_live_style.then_some(live.style);
         settings.state = settings.read_part("state", &mut table, &mut warnings);
         keep_newest(&mut settings.state.recent_photos, MAX_RECENT);

@@ -75,6 +75,9 @@ pub struct Choices {
     pub mode: ModeChoice,
     #[serde(flatten, with = "fields::look")]
     pub look: Look,
+    /// How much of the painting before is kept in films, 0 to 100; live mode has its own.
+    #[serde(deserialize_with = "fields::integer::<_, _, 0, 100>")]
+    pub steadiness: u8,
     /// Style and look of live mode, once they differ from the photos'.
     #[serde(skip)]
     pub live: Option<LiveStyle>,
@@ -124,6 +127,7 @@ impl Default for Choices {
             working_px: None,
             mode: ModeChoice::default(),
             look: Look::default(),
+            steadiness: 0,
             live: None,
             output: OutputSize::default(),
             theme: ThemeChoice::default(),

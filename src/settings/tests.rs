@@ -22,6 +22,7 @@ fn what_is_written_is_read_again() {
             working_px: Some(640),
             mode: "baseline fp16".parse().expect("a mode"),
             look: Look { strength_percent: 35, keep_colors: true },
+            steadiness: 40,
             live: Some(LiveStyle {
                 style: Some("wave".to_owned()),
                 mix: vec![("candy".to_owned(), 30)],
@@ -55,6 +56,7 @@ fn what_is_written_is_read_again() {
             mirror_preview: false,
             mirror_saved: true,
             size: crate::engine::live::LiveSize::LongSide(384),
+            steadiness: 60,
             mode: "fused-norm fp16, naive attention".parse().expect("a mode"),
             candidates: ["fused fp16, tiled", "fused fp16, flash"].map(|mode| CandidateChoice {
                 device: DeviceChoice::Cuda,
@@ -79,6 +81,19 @@ fn what_is_written_is_read_again() {
     assert_eq!(read.choices, settings.choices);
     assert_eq!(read.live, settings.live);
     assert_eq!(read.state, settings.state);
+}
+
+#[test]
+fn films_take_the_steadiness_of_live_mode_until_they_have_their_own() {
+    let of = |text: &str| {
+        let (settings, warnings) = Settings::from_text(text).expect("read");
+        assert_eq!(warnings, Vec::<String>::new());
+        (settings.choices.steadiness, settings.live.steadiness)
+    };
+    assert_eq!(of("[choices]\nstyle = \"candy\"\n[live]\nsteadiness = 70\n"), (70, 70));
+    assert_eq!(of("[live]\nsteadiness = 70\n"), (70, 70));
+    assert_eq!(of("[choices]\nsteadiness = 20\n[live]\nsteadiness = 70\n"), (20, 70));
+    assert_eq!(of("[choices]\nsteadiness = 20\n"), (20, 0));
 }
 
 #[test]

@@ -127,7 +127,6 @@ impl App {
             replaces: false,
             codec: Codec::H264,
             quality: USUAL_QUALITY,
-            steadiness: self.settings.live.steadiness,
             range: Range::default(),
             framing: choice.framing,
             choices,

@@ -159,7 +159,7 @@ impl Form {
         if export.codec.is_lossy() || container == Container::WebP {
             theme::quality(ui, "Quality", &mut export.quality, USUAL_QUALITY);
         }
-        theme::steadiness(ui, &mut export.steadiness);
+        theme::steadiness(ui, &mut export.choices.steadiness);
         ui.add_space(theme::GAP);
         ui.label(self.estimate(output));
         for note in &notes {

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use toml::Table;
+use toml::{Table, Value};
 
 use crate::{
     film::{Codec, Range},
@@ -45,11 +45,9 @@ pub struct Export {
     pub codec: Codec,
     /// 1 to 100.
     pub quality: u8,
-    /// 0 to 100.
-    pub steadiness: u8,
     pub range: Range,
     pub framing: Framing,
-    /// Style, look, detail, mode and output size; the rest is not used.
+    /// Style, look, steadiness, detail, mode and output size; the rest is not used.
     pub choices: Choices,
 }
 
@@ -90,12 +88,24 @@ pub struct Queue {
     newest: u64,
 }
 
+/// Moves the steadiness to the export's choices; it was once next to them.
+fn share_steadiness(entry: &mut Value) -> Option<()> {
+    let export = entry.get_mut("export")?.as_table_mut()?;
+    let steadiness = export.remove("steadiness")?;
+    export.get_mut("choices")?.as_table_mut()?.insert("steadiness".to_owned(), steadiness);
+    Some(())
+}
+
 impl Queue {
     /// Reads the table of the file.
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub fn from_table(table: Table) -> Result<Self, String> {
+    pub fn from_table(mut table: Table) -> Result<Self, String> {
+        let entries = table.get_mut("entries").and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten() {
+            share_steadiness(entry);
+        }
         let mut queue: Self =
             table.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
         for entry in &mut queue.entries {
@@ -247,14 +257,17 @@ mod tests {
             replaces: false,
             codec: Codec::H264,
             quality: 80,
-            steadiness: 30,
             range: Range { start: Some(0.1), end: None },
             framing: Framing {
                 rotate: Rotation::Quarter,
                 mirror: true,
                 crop: "64x48+2+4".parse().ok(),
             },
-            choices: Choices { style: Some("candy".to_owned()), ..Choices::default() },
+            choices: Choices {
+                style: Some("candy".to_owned()),
+                steadiness: 30,
+                ..Choices::default()
+            },
         }
     }
 
@@ -391,6 +404,17 @@ mod tests {
         let choices = &q.entries[0].export.choices;
         assert_eq!(choices.style.as_deref(), Some("sweets"));
         assert_eq!(choices.mix, [("sweets".to_owned(), 20), ("wave".to_owned(), 80)]);
+    }
+
+    #[test]
+    fn an_export_had_its_steadiness_next_to_its_choices() {
+        let written = text(&queue(&["a"]));
+        let moved = written.replacen("steadiness = 30\n", "", 1);
+        assert_ne!(moved, written);
+        let before = moved.replacen("quality = 80\n", "quality = 80\nsteadiness = 30\n", 1);
+        let read = read(&before).expect("read");
+        assert_eq!(read.entries[0].export.choices.steadiness, 30);
+        assert_eq!(text(&read), written);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     backend::RunControl,
     disk::{self, Existing},
     engine::{
-        FilmPainter, Stylization,
+        FilmPainter,
         film::{Film, RenderError, Rendered, part_frames, render},
     },
     film::{Container, Tools},
@@ -57,8 +57,7 @@ impl Run {
         let (tools, clip) = Tools::open(&export.source)?;
         disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
-        let steadiness = export.steadiness.min(100);
-        let stylization = Stylization { steadiness, ..choice.stylization().with_network(network) };
+        let stylization = choice.stylization().with_network(network);
         let settings = stylization.paint_settings();
         let film = Film {
             source: &export.source,

@@ -453,7 +453,10 @@ impl App {
                 size: choices.size,
                 mode: choices.mode,
                 look: self.workspace.choice.look,
-                steadiness: choices.steadiness,
+                steadiness: match live {
+                    Some(_) => choices.steadiness,
+                    None => self.workspace.choice.steadiness,
+                },
             },
             upscale: choices.upscale,
             compare: live
