@@ -3,7 +3,7 @@
 use super::{
     CliError,
     args::InspectArgs,
-    style_choice::{Named, check_file_size, named},
+    style_choice::{check_file_size, named},
     terminal::{Column, print_report, table, table_of},
 };
 use std::{num::NonZero, thread};
@@ -11,7 +11,7 @@ use std::{num::NonZero, thread};
 use itertools::Itertools;
 
 use crate::{
-    engine::paint::long_minutes,
+    engine::{network_choice::NamedStyle, paint::long_minutes},
     mode::DeviceChoice,
     weights::{self, Inspection, LibraryError, StyleLibrary, TensorFacts, Work},
 };
@@ -24,15 +24,15 @@ const SHOWN_CHARS: usize = 160;
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let facts = match named(&library, &args.subject)? {
-        Named::Style(style) => style.describe(args.model).map_err(|error| match error {
+        NamedStyle::Style(style) => style.describe(args.model).map_err(|error| match error {
             LibraryError::NoSuchModel { .. } => CliError::wrong_use(error),
             other => CliError::failed(other),
         })?,
-        Named::File(path) => {
-            check_file_size(path, args.model)?;
-            weights::describe(path)
+        NamedStyle::Picture(path) | NamedStyle::Weights(path) => {
+            check_file_size(&path, args.model)?;
+            weights::describe(&path)
         }
-        Named::Network(path) => weights::describe(&path),
+        NamedStyle::StyleNetwork(path) => weights::describe(&path),
     };
     print_report(args.json, &facts, || inspection_text(&facts))?;
     match facts.refused {

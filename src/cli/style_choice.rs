@@ -1,14 +1,6 @@
 //! Finds and loads the network of `--style`: a style's name, or a file of weights; and that of `--style-network`.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    fmt::Display,
-    fs,
-    io::ErrorKind,
-    path::{MAIN_SEPARATOR, Path, PathBuf},
-    sync::Arc,
-};
+use std::{ffi::OsStr, fmt::Display, fs, io::ErrorKind, path::Path, sync::Arc};
 
 use super::{
     CliError,
@@ -18,52 +10,38 @@ use super::{
 };
 use crate::{
     disk::words,
-    engine::style_picture,
+    engine::{
+        network_choice::{ChosenNetwork, NamedStyle, NetworkChoice, NetworkChoiceError},
+        style_picture,
+    },
     measure::Subject,
-    media::{decode, sample},
+    media::sample,
     mode::ModelSize,
     models::vit::{Spec, Transformer},
-    network::Network,
     weights::{
-        BUILT_IN_NETWORK, Checkpoint, LibraryError, NO_STYLE, PixelChoice, Style, StyleLibrary,
-        StyleNetwork, WeightsError,
+        BUILT_IN_NETWORK, LibraryError, NO_STYLE, PixelChoice, StyleLibrary, StyleNetwork,
+        WeightsError,
     },
 };
 
-/// A loaded style.
-pub struct ChosenStyle {
-    /// Name for file names.
-    pub label: String,
-    /// Display name.
-    pub title: String,
-    pub network: Arc<Network>,
-    /// Which size of the style it is; `None` for a file.
-    pub model: Option<ModelSize>,
-    /// A note about the choice, to print.
-    pub note: Option<String>,
-    /// What its file says about it, such as title, credit and license; empty for pictures.
-    pub metadata: BTreeMap<String, String>,
+/// Prints the notes about a choice.
+pub fn print_notes(chosen: &ChosenNetwork) {
+    chosen.notes.iter().for_each(|note| write_message(format!("note: {note}")));
 }
 
-impl ChosenStyle {
-    /// A style that is not in the library; its name is its title.
-    fn new(label: String, network: Arc<Network>) -> Self {
-        let (title, metadata) = (label.clone(), BTreeMap::new());
-        Self { label, title, network, model: None, note: None, metadata }
-    }
-
-    /// Prints the note, if there is one.
-    pub fn print_note(&self) {
-        self.note.iter().for_each(|note| write_message(format!("note: {note}")));
-    }
-
-    /// The name, and the model size if the style has several.
-    pub fn label_with_model(&self) -> String {
-        match self.model {
-            Some(model) => format!("{} {model}", self.label),
-            None => self.label.clone(),
+/// Loads a choice.
+///
+/// # Errors
+/// [`CliError::WrongUse`] or [`CliError::Unusable`].
+fn load(choice: NetworkChoice<'_>) -> Result<ChosenNetwork, CliError> {
+    choice.load().map_err(|error| match error {
+        NetworkChoiceError::Style(LibraryError::NoSuchModel { .. }) => CliError::wrong_use(error),
+        NetworkChoiceError::Mix(_) => CliError::wrong_use(error),
+        NetworkChoiceError::Weights { path, error } => {
+            CliError::Unusable(unreadable(&path, &error))
         }
-    }
+        other => CliError::Unusable(other.to_string()),
+    })
 }
 
 /// Loads a style by name, or a file of weights by path.
@@ -75,7 +53,7 @@ pub fn choose(
     library: &StyleLibrary,
     typed: &OsStr,
     model: Option<ModelSize>,
-) -> Result<ChosenStyle, CliError> {
+) -> Result<ChosenNetwork, CliError> {
     choose_as(library, typed, model, PixelChoice::default())
 }
 
@@ -88,68 +66,52 @@ pub fn choose_as(
     typed: &OsStr,
     model: Option<ModelSize>,
     pixels: PixelChoice,
-) -> Result<ChosenStyle, CliError> {
+) -> Result<ChosenNetwork, CliError> {
     match named(library, typed)? {
-        Named::File(path) if !decode::has_picture_name(path) => from_file(path, model, pixels),
-        Named::Style(_) | Named::File(_) if pixels != PixelChoice::default() => wrong_use(format!(
-            "{} is not a file of weights; leave out --input-range, --output-range and --channel-order",
-            Path::new(typed).display()
-        )),
-        Named::Style(style) => from_library(style, model),
-        Named::File(path) => {
-            check_file_size(path, model)?;
-            let picture = StylePicture { path: path.to_owned(), weight: 1.0 };
-            let network = style_network(library, None)?;
-            mixed(&network, &[picture])
+        NamedStyle::Weights(path) => {
+            check_file_size(&path, model)?;
+            load(NetworkChoice::Weights(&path, pixels))
         }
-        Named::Network(..) => wrong_use(format!(
+        NamedStyle::StyleNetwork(_) => wrong_use(format!(
             "{name} is a network for style pictures; use --style-picture FILE --style-network {name}",
             name = Path::new(typed).display()
         )),
+        _ if pixels != PixelChoice::default() => wrong_use(format!(
+            "{} is not a file of weights; leave out --input-range, --output-range and --channel-order",
+            Path::new(typed).display()
+        )),
+        NamedStyle::Style(style) => load(NetworkChoice::Style(&style, model)),
+        NamedStyle::Picture(path) => {
+            check_file_size(&path, model)?;
+            mixed(&style_network(library, None)?, &[StylePicture { path, weight: 1.0 }])
+        }
     }
 }
 
-pub enum Named<'a> {
-    /// A style of the library.
-    Style(&'a Style),
-    /// A file of weights.
-    File(&'a Path),
-    /// The file of one of the user's own networks for style pictures.
-    Network(PathBuf),
-}
-
-/// Finds a style by name, or a file by path. If both exist, the style wins; `./name` always means the file.
+/// As [`NamedStyle::find`], for a file by its path.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] if it is neither.
-pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a>, CliError> {
+/// [`CliError::WrongUse`] if there is neither.
+pub fn named(library: &StyleLibrary, typed: &OsStr) -> Result<NamedStyle, CliError> {
     let path = Path::new(typed);
-    if let Some(style) = typed.to_str().and_then(|name| library.find(name))
-        && !looks_like_path(typed)
-    {
-        return Ok(Named::Style(style));
-    }
-    match fs::metadata(path) {
-        Ok(kind) if kind.is_file() => return Ok(Named::File(path)),
+    let file = || match fs::metadata(path) {
+        Ok(kind) if kind.is_file() => Ok(Some(path.to_owned())),
         Ok(kind) => {
             let what = if kind.is_dir() {
                 "a folder; use a style name, or a file of weights in it"
             } else {
                 "not a regular file; use a style name or a file of weights"
             };
-            return wrong_use(format!("{} is {what}", path.display()));
+            wrong_use(format!("{} is {what}", path.display()))
         }
-        Err(error) if error.kind() != ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => {
             let what = format!("{} could not be read: {}", path.display(), words(&error));
-            return wrong_use(what);
+            wrong_use(what)
         }
-        Err(_) => {}
-    }
-    let networks = library.networks();
-    if let Some(file) =
-        typed.to_str().filter(|name| networks.has(name)).and_then(|name| networks.file(name))
-    {
-        return Ok(Named::Network(file));
+    };
+    if let Some(found) = NamedStyle::find(library, typed, file)? {
+        return Ok(found);
     }
     let names: Vec<&str> = library.styles().iter().map(|s| s.id.as_str()).collect();
     let name = typed.to_string_lossy();
@@ -173,7 +135,7 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
 pub fn of_pictures(
     pictures: &StylePictureArgs,
     model: Option<ModelSize>,
-) -> Result<Option<ChosenStyle>, CliError> {
+) -> Result<Option<ChosenNetwork>, CliError> {
     let typed = pictures.style_network.as_deref();
     if pictures.style_pictures.is_empty() {
         return match typed {
@@ -194,7 +156,7 @@ pub fn of_pictures(
 pub fn measured_pictures(
     pictures: &StylePictureArgs,
     model: Option<ModelSize>,
-) -> Result<Option<ChosenStyle>, CliError> {
+) -> Result<Option<ChosenNetwork>, CliError> {
     if !pictures.is_given() {
         return Ok(None);
     }
@@ -212,10 +174,9 @@ pub fn measured_pictures(
     }
     // Random style codes would not do: a trained network produces output from them that no picture's style would.
     let photo = sample::sample().map_err(CliError::failed)?;
-    let transformer = &network.transformer;
-    let code = style_picture::code_of(transformer, &photo.frame).map_err(CliError::failed)?;
-    let painting = transformer.network(&code).map_err(CliError::failed)?;
-    Ok(Some(ChosenStyle::new(network.name, Arc::new(painting))))
+    let code = style_picture::code_of(&network.transformer, &photo.frame);
+    let codes = [(code.map_err(CliError::failed)?, 1.0)];
+    NetworkChoice::Mix(&network, &codes).load().map(Some).map_err(CliError::failed)
 }
 
 /// The network of `--style-network`: a user's network by name, a file of weights, or the built-in one.
@@ -269,27 +230,18 @@ pub fn check_file_size(path: &Path, model: Option<ModelSize>) -> Result<(), CliE
 }
 
 /// Computes the style of a mix of pictures for a network.
-fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyle, CliError> {
-    let transformer = &network.transformer;
-    let (mut codes, mut names) = (Vec::new(), Vec::new());
-    for StylePicture { path, weight } in pictures {
-        let name = path.display();
+fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenNetwork, CliError> {
+    for StylePicture { path, .. } in pictures {
         if !path.exists() {
-            return wrong_use(format!("there is no file {name}"));
+            return wrong_use(format!("there is no file {}", path.display()));
         }
-        let photo = decode::from_path(path).map_err(|e| CliError::Unusable(e.to_string()))?;
-        let code = style_picture::code_of(transformer, &photo.frame)
-            .map_err(|e| CliError::Unusable(format!("{name} cannot be a style: {e}")))?;
-        if let Some(caution) = style_picture::caution(&name.to_string(), &photo.frame) {
-            write_message(format!("note: {caution}"));
-        }
-        codes.push((code, *weight));
-        names.push(path.file_stem().unwrap_or_default().to_string_lossy());
     }
-    let parts: Vec<_> = codes.iter().map(|(code, weight)| (code, *weight)).collect();
-    let network = style_picture::network_of(transformer, &parts).map_err(CliError::wrong_use)?;
-    let title = names.join(" + ");
-    Ok(ChosenStyle { title, ..ChosenStyle::new(names.join("+"), network) })
+    let files: Vec<_> = pictures.iter().map(|of| (of.path.clone(), of.weight)).collect();
+    let mut chosen = load(NetworkChoice::Pictures(network, &files))?;
+    print_notes(&chosen);
+    // They are printed even if nothing is painted.
+    chosen.notes.clear();
+    Ok(chosen)
 }
 
 /// The network to measure with: that of the chosen style, or one with random weights of the chosen size.
@@ -308,7 +260,7 @@ pub fn subject(
             return Subject::random(model.unwrap_or_default()).map_err(CliError::failed);
         }
     };
-    chosen.print_note();
+    print_notes(&chosen);
     Ok(Subject { name: chosen.label, model: chosen.model, network: chosen.network })
 }
 
@@ -323,7 +275,7 @@ const DEFAULT_STYLE: &str = "candy";
 pub fn live_style(
     args: &LiveArgs,
     preferred: Option<ModelSize>,
-) -> Result<Option<ChosenStyle>, CliError> {
+) -> Result<Option<ChosenNetwork>, CliError> {
     let model = args.painting.model;
     if let Some(mixed) = of_pictures(&args.pictures, model)? {
         return Ok(Some(mixed));
@@ -338,7 +290,7 @@ pub fn live_style(
         (None, Some(_)) => of_size(preferred).or_else(|_| of_size(None)),
         _ => of_size(model),
     }?;
-    chosen.print_note();
+    print_notes(&chosen);
     if typed.is_none() {
         let label = chosen.label_with_model();
         write_message(format!(
@@ -365,26 +317,6 @@ pub fn compared_subject(
     Ok(subject)
 }
 
-fn looks_like_path(typed: &OsStr) -> bool {
-    let bytes = typed.as_encoded_bytes();
-    bytes.iter().any(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR)
-}
-
-fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, CliError> {
-    let (checkpoint, size, note) = style.load_or_lite(model).map_err(|error| match error {
-        LibraryError::NoSuchModel { .. } => CliError::wrong_use(error),
-        other => CliError::Unusable(other.to_string()),
-    })?;
-    Ok(ChosenStyle {
-        label: style.id.clone(),
-        title: style.title.clone(),
-        network: checkpoint.network,
-        model: Some(size),
-        note,
-        metadata: checkpoint.metadata,
-    })
-}
-
 /// Why a file cannot be a style, and which files can.
 pub fn unreadable(path: &Path, error: &WeightsError) -> String {
     let name = path.display();
@@ -394,19 +326,4 @@ pub fn unreadable(path: &Path, error: &WeightsError) -> String {
         ),
         other => format!("{name}: {other}"),
     }
-}
-
-fn from_file(
-    path: &Path,
-    model: Option<ModelSize>,
-    pixels: PixelChoice,
-) -> Result<ChosenStyle, CliError> {
-    check_file_size(path, model)?;
-    let checkpoint =
-        Checkpoint::read_as(path, pixels).map_err(|e| CliError::Unusable(unreadable(path, &e)))?;
-    let note = checkpoint.assumed();
-    let note = note.map(|what| format!("{}: assumed {what}", path.display()));
-    let label = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let metadata = checkpoint.metadata;
-    Ok(ChosenStyle { note, metadata, ..ChosenStyle::new(label, checkpoint.network) })
 }

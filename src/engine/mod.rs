@@ -5,10 +5,11 @@
 //!
 //! The window and `styleforge live` use [`Engine`] instead. It is the handle of one thread that owns the device, its
 //! [session pool](sessions) and [live painting](live). That thread is helped by a loader thread and a thread that
-//! repaints single live frames. A [`FilmPainter`] paints the frames of [films](film) through it for other threads. The window also uses [`compositor`], a thread that composes finished paintings with
-//! their photos. The surfaces send commands to both and read events and results later; they never wait for either.
+//! repaints single live frames. A [`FilmPainter`] paints the frames of [films](film) through it for other threads. The
+//! window also uses [`compositor`], a thread that composes finished paintings with their photos. The surfaces send
+//! commands to both and read events and results later; they never wait for either.
 //!
-//! Knows no window, no arguments and no file format.
+//! Knows no window, no arguments and no format of pictures.
 
 pub mod compositor;
 mod device;
@@ -19,6 +20,7 @@ pub mod film;
 mod film_frames;
 mod handle;
 pub mod live;
+pub mod network_choice;
 pub mod paint;
 mod photos;
 pub mod protocol;

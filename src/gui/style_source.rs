@@ -12,7 +12,7 @@ use std::{
 
 use super::{label::stem, mix::LastNetwork, mix::MixedCodes, mix::why_not_mixed, tasks::OrText};
 use crate::{
-    engine::{style_picture, trial::only_color},
+    engine::{network_choice::NetworkChoice, style_picture, trial::only_color},
     frame::Frame,
     lock::lock,
     media::{
@@ -225,13 +225,10 @@ impl StyleSource for Library {
         let style = self
             .with(|library| library.find(id).cloned())
             .ok_or_else(|| format!("The style {id} no longer exists. Choose another one."))?;
-        let (checkpoint, note) = if style.models().contains(&requested) {
-            style.load(requested).map(|checkpoint| (checkpoint, None))
-        } else {
-            style.load_or_lite(None).map(|(checkpoint, _, note)| (checkpoint, note))
-        }
-        .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
-        Ok(Loaded { network: checkpoint.network, note })
+        let model = Some(requested).filter(|model| style.models().contains(model));
+        let chosen = NetworkChoice::Style(&style, model).load();
+        let chosen = chosen.map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
+        Ok(Loaded { network: chosen.network, note: chosen.notes.into_iter().next() })
     }
 
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {

@@ -10,12 +10,14 @@ use std::{
 };
 
 use styleforge::{
-    engine::style_picture::{self, StylePictureError},
+    engine::{
+        network_choice::{NamedStyle, NetworkChoice, NetworkChoiceError},
+        style_picture,
+    },
     frame::Frame,
-    media::decode,
     mode::{ModelSize, PrecisionChoice},
     network::Network,
-    weights::{Checkpoint, StyleLibrary, StyleNetwork, user_styles_folder},
+    weights::{PixelChoice, StyleLibrary, StyleNetwork, user_styles_folder},
 };
 
 use crate::{
@@ -132,9 +134,9 @@ impl Model {
 }
 
 /// The network for the style of a picture.
-fn styled(network: &StyleNetwork, picture: &Frame) -> Result<Arc<Network>, StylePictureError> {
-    let code = style_picture::code_of(&network.transformer, picture)?;
-    style_picture::network_of(&network.transformer, &[(&code, 1.0)])
+fn styled(network: &StyleNetwork, picture: &Frame) -> Result<Arc<Network>, NetworkChoiceError> {
+    let codes = [(style_picture::code_of(&network.transformer, picture)?, 1.0)];
+    NetworkChoice::Mix(network, &codes).load().map(|chosen| chosen.network)
 }
 
 fn of_file(path: &Path, error: impl Display) -> Failure {
@@ -157,7 +159,7 @@ fn style(handle: &ModelHandle, parameters: &Parameters) -> Outcome<(ModelStyle, 
             StyleNetwork::read(&path).map_err(|e| of_file(&path, e))
         }
     };
-    let path = match parameters.text("style") {
+    let named = match parameters.text("style") {
         Some(STYLE_INPUT) => {
             let style = ModelStyle::Input(style_network()?, Mutex::default());
             return Ok((style, "the style comes with each picture".to_owned()));
@@ -165,43 +167,48 @@ fn style(handle: &ModelHandle, parameters: &Parameters) -> Outcome<(ModelStyle, 
         Some(text) => {
             let folders = [handle.backend_folder()?.join(STYLES_FOLDER)];
             let library = StyleLibrary::open(&folders, user_styles_folder().unwrap_or_default());
-            if let Some(style) = library.find(text) {
-                let (checkpoint, size, note) =
-                    style.load_or_lite(size).map_err(Failure::invalid)?;
-                if let Some(note) = note {
-                    log(Level::Warning, note);
-                }
-                return Ok((
-                    ModelStyle::Own(checkpoint.network),
-                    format!("{} {size}", style.title),
-                ));
-            }
-            let names: Vec<&str> = library.styles().iter().map(|style| style.id.as_str()).collect();
-            let names = names.join(", ");
-            found(text).ok_or_else(|| {
-                let what = format!(
-                    "'{text}' is neither a style ({names}) nor a file in {}",
-                    version.display()
-                );
-                Failure::new(Code::NotFound, what)
-            })?
+            let named = NamedStyle::find(&library, text.as_ref(), || Outcome::Ok(found(text)))?;
+            // A style network alone has no style.
+            named.filter(|named| !matches!(named, NamedStyle::StyleNetwork(_))).ok_or_else(
+                || {
+                    let styles = library.styles().iter().map(|style| style.id.as_str());
+                    let names = styles.collect::<Vec<_>>().join(", ");
+                    let what = format!(
+                        "'{text}' is neither a style ({names}) nor a file in {}",
+                        version.display()
+                    );
+                    Failure::new(Code::NotFound, what)
+                },
+            )?
         }
-        None => only_file(&version)?,
+        None => NamedStyle::of_file(only_file(&version)?),
     };
-    if size.is_some() {
-        return Err(of_file(&path, "a file has one size; leave out the parameter model"));
-    }
-    let network = if decode::has_picture_name(&path) {
-        let photo = decode::from_path(&path).map_err(|e| of_file(&path, e))?;
-        styled(&style_network()?, &photo.frame).map_err(|e| of_file(&path, e))?
-    } else {
-        let checkpoint = Checkpoint::read(&path).map_err(|e| of_file(&path, e))?;
-        if let Some(assumed) = checkpoint.assumed() {
-            log(Level::Warning, format!("{}: assumed {assumed}", path.display()));
+    let chosen = match &named {
+        NamedStyle::Style(style) => NetworkChoice::Style(style, size).load(),
+        NamedStyle::Picture(path) | NamedStyle::Weights(path) | NamedStyle::StyleNetwork(path)
+            if size.is_some() =>
+        {
+            return Err(of_file(path, "a file has one size; leave out the parameter model"));
         }
-        checkpoint.network
+        NamedStyle::Picture(path) => {
+            NetworkChoice::Pictures(&style_network()?, &[(path.clone(), 1.0)]).load()
+        }
+        NamedStyle::Weights(path) | NamedStyle::StyleNetwork(path) => {
+            NetworkChoice::Weights(path, PixelChoice::default()).load()
+        }
     };
-    Ok((ModelStyle::Own(network), path.display().to_string()))
+    let chosen = chosen.map_err(Failure::invalid)?;
+    chosen.notes.iter().for_each(|note| log(Level::Warning, note));
+    let what = match &named {
+        NamedStyle::Style(style) => {
+            let size = chosen.model.map_or_else(String::new, |size| format!(" {size}"));
+            format!("{}{size}", style.title)
+        }
+        NamedStyle::Picture(path) | NamedStyle::Weights(path) | NamedStyle::StyleNetwork(path) => {
+            path.display().to_string()
+        }
+    };
+    Ok((ModelStyle::Own(chosen.network), what))
 }
 
 /// The only file of a model's version, which is its style.

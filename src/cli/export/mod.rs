@@ -8,7 +8,7 @@ use super::{
     check_outputs,
     destination::ends_as_folder,
     save,
-    style_choice::{choose_as, of_pictures},
+    style_choice::{choose_as, of_pictures, print_notes},
     terminal::print,
 };
 use crate::{
@@ -30,7 +30,7 @@ pub fn run(args: ExportArgs) -> Result<(), CliError> {
             choose_as(&StyleLibrary::standard(), &typed, args.model, args.pixels.choice())?
         }
     };
-    style.print_note();
+    print_notes(&style);
     let mut metadata = style.metadata;
     metadata.entry("title".to_owned()).or_insert_with(|| style.title.clone());
     let (is_half, has_float_pixels) = (args.precision == "fp16", args.tensors == "float");

@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use super::{camera_out::described, recording::RecordingReport};
 use crate::{
-    cli::style_choice::ChosenStyle,
-    engine::live::{LiveSize, Stages, meter::Spread},
+    engine::{
+        live::{LiveSize, Stages, meter::Spread},
+        network_choice::ChosenNetwork,
+    },
     media::{camera_out::Status, record::pictures},
     mode::{Mode, ModelSize},
     timing::TimingMethod,
@@ -99,7 +101,7 @@ impl AutomaticSize {
         working: (usize, usize),
         [captured_fps, achieved_fps]: [f64; 2],
         work_ms: f32,
-        style: Option<&ChosenStyle>,
+        style: Option<&ChosenNetwork>,
     ) -> Option<Self> {
         let LiveSize::Auto { target_fps } = size else {
             return None;

@@ -10,10 +10,13 @@ use serde_json::json;
 use super::{Run, output::refused};
 use crate::{
     backend::allocator,
-    cli::{CliError, job::FilmInput, progress::Progress, style_choice::ChosenStyle},
+    cli::{CliError, job::FilmInput, progress::Progress},
     disk,
-    engine::film::{
-        Film, RenderError, Rendered, USUAL_QUALITY, first_output, part_frames, render, tidy,
+    engine::{
+        film::{
+            Film, RenderError, Rendered, USUAL_QUALITY, first_output, part_frames, render, tidy,
+        },
+        network_choice::ChosenNetwork,
     },
     film::{Clip, Container, Range, Tools},
     media::encode::DEFAULT_QUALITY,
@@ -58,7 +61,7 @@ impl<'a> Run<'a> {
         &mut self,
         tools: &Tools,
         (input, clip): (&FilmInput, &Clip),
-        style: &'a ChosenStyle,
+        style: &'a ChosenNetwork,
         target: &Path,
     ) -> Result<Rendered, RenderError> {
         let hardware = self.hardware(tools, input, clip);

@@ -29,14 +29,17 @@ use super::{
     job::{Job, JobStyle, PhotoInput, PhotoSource, Target},
     modes,
     progress::Progress,
-    style_choice::{ChosenStyle, choose_as, of_pictures},
+    style_choice::{choose_as, of_pictures},
     terminal::write_message,
     wrong_use,
 };
 use crate::{
     backend::RunControl,
     disk,
-    engine::paint::{PROGRAM_BYTES, PaintSettings, Painters, frame_bytes},
+    engine::{
+        network_choice::ChosenNetwork,
+        paint::{PROGRAM_BYTES, PaintSettings, Painters, frame_bytes},
+    },
     frame::Frame,
     lock::lock,
     media::{
@@ -115,7 +118,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
 fn announce_mode(
     devices: &SharedDevices,
     job: &Job,
-    styles: &[ChosenStyle],
+    styles: &[ChosenNetwork],
 ) -> Result<(), CliError> {
     let backends = devices.backends();
     let backend = backends[0];
@@ -136,8 +139,11 @@ fn announce_mode(
 
 /// The styles to paint in, and how many styles of `all` are broken. Broken ones are reported. A style that was chosen
 /// by name must be usable.
-fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>, usize), CliError> {
-    let mut usable: Vec<ChosenStyle> =
+fn usable_styles(
+    library: &StyleLibrary,
+    job: &Job,
+) -> Result<(Vec<ChosenNetwork>, usize), CliError> {
+    let mut usable: Vec<ChosenNetwork> =
         of_pictures(&job.args.pictures, job.args.painting.model)?.into_iter().collect();
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
@@ -196,7 +202,7 @@ struct Group<'a> {
 
 struct Run<'a> {
     job: &'a Job,
-    styles: &'a [ChosenStyle],
+    styles: &'a [ChosenNetwork],
     painters: &'a Painters,
     progress: Progress,
     control: Arc<RunControl>,
@@ -376,7 +382,7 @@ impl<'a> Run<'a> {
         &mut self,
         opened: &[Opened<'_>],
         index: usize,
-        style: &'a ChosenStyle,
+        style: &'a ChosenNetwork,
     ) -> Result<(), CliError> {
         let settings = self.settings(opened);
         let mut groups: Vec<Group<'_>> = Vec::new();
@@ -421,7 +427,7 @@ impl<'a> Run<'a> {
     fn paint_group(
         &mut self,
         group: &Group<'_>,
-        style: &'a ChosenStyle,
+        style: &'a ChosenNetwork,
         settings: PaintSettings,
     ) -> Result<(), CliError> {
         self.stop_if_cancelled()?;
@@ -477,7 +483,7 @@ impl<'a> Run<'a> {
     fn working_size(
         &self,
         opened: &Opened<'_>,
-        style: &ChosenStyle,
+        style: &ChosenNetwork,
         settings: PaintSettings,
     ) -> Result<(usize, usize), CliError> {
         let (network, photo) = (&style.network, &opened.photo.frame);
@@ -488,14 +494,13 @@ impl<'a> Run<'a> {
     }
 
     /// Prints the note about a style once something was painted in it.
-    fn note_style(&mut self, style: &'a ChosenStyle) {
-        let Some(note) = style.note.as_deref() else {
-            return;
-        };
+    fn note_style(&mut self, style: &'a ChosenNetwork) {
         let mut noted = lock(&self.noted);
-        if !noted.contains(&note) {
-            noted.push(note);
-            self.progress.note(note);
+        for note in style.notes.iter().map(String::as_str) {
+            if !noted.contains(&note) {
+                noted.push(note);
+                self.progress.note(note);
+            }
         }
     }
 

@@ -9,12 +9,14 @@ use crate::{
         args::ProfileChoice,
         job::{Job, Target},
         progress::Progress,
-        style_choice::ChosenStyle,
         terminal::print_bytes,
     },
     compose::Look,
     disk::{self, WriteError},
-    engine::paint::{OutputSize, PaintSettings, Painting, at_size},
+    engine::{
+        network_choice::ChosenNetwork,
+        paint::{OutputSize, PaintSettings, Painting, at_size},
+    },
     media::{
         MediaError,
         decode::{self, Photo},
@@ -79,7 +81,7 @@ impl Run<'_> {
     pub fn unpainted<'a>(
         &self,
         opened: &'a Opened<'_>,
-        style: &ChosenStyle,
+        style: &ChosenNetwork,
         target: &Target,
         settings: PaintSettings,
     ) -> Result<Option<Finished<'a>>, CliError> {
@@ -118,7 +120,7 @@ pub fn format_for(photo: &Photo, target: &Target) -> Format {
 }
 
 /// How a photo was painted, as texts for its file.
-pub fn texts(style: &ChosenStyle, painting: &Painting, look: Look, device: String) -> Texts {
+pub fn texts(style: &ChosenNetwork, painting: &Painting, look: Look, device: String) -> Texts {
     let style = PaintedStyle { label: style.label.clone(), model: style.model, mix: None };
     let painted = PaintedWith {
         style: Some(style),

@@ -85,7 +85,6 @@ fn parts(photos: usize, batch: usize, devices: usize) -> impl Iterator<Item = Ra
 #[cfg(test)]
 mod tests {
     use std::{
-        collections::BTreeMap,
         fs,
         path::Path,
         sync::{Arc, atomic::Ordering},
@@ -102,9 +101,11 @@ mod tests {
             args::{Arguments, Command},
             job::Job,
             progress::{Line, Progress},
-            style_choice::ChosenStyle,
         },
-        engine::paint::{Painter, Painters},
+        engine::{
+            network_choice::ChosenNetwork,
+            paint::{Painter, Painters},
+        },
         frame::Frame,
         media::encode::{self, Encoding, Existing, Format},
         models::johnson::NetworkSpec,
@@ -125,13 +126,9 @@ mod tests {
         };
         let job = Job::new(args, &[]).expect("a job");
         let network = NetworkSpec::with_widths([1, 1, 1]).random(1).expect("a valid shape");
-        let styles = [ChosenStyle {
-            label: "any".to_owned(),
-            title: "Any".to_owned(),
-            network: Arc::new(network),
-            model: None,
-            note: Some("a note about the style".to_owned()),
-            metadata: BTreeMap::new(),
+        let styles = [ChosenNetwork {
+            notes: vec!["a note about the style".to_owned()],
+            ..ChosenNetwork::new("any".to_owned(), Arc::new(network))
         }];
         let labels = ["any".to_owned()];
         let kind = if gpus == 0 { DeviceChoice::Cpu } else { DeviceChoice::Cuda };

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use crate::{
-    engine::style_picture::{self, StylePictureError},
+    engine::{
+        network_choice::{NetworkChoice, NetworkChoiceError},
+        style_picture::StylePictureError,
+    },
     lock::lock,
     models::vit::StyleCode,
     network::Network,
@@ -17,16 +20,12 @@ pub struct MixedCodes {
 }
 
 impl MixedCodes {
-    fn parts(&self) -> Vec<(&StyleCode, f64)> {
-        self.codes.iter().map(|(code, weight)| (code, *weight)).collect()
-    }
-
     /// The network that paints in the mix.
     ///
     /// # Errors
-    /// [`StylePictureError`] if all weights are zero.
-    pub fn painting(&self) -> Result<Arc<Network>, StylePictureError> {
-        style_picture::network_of(&self.network.transformer, &self.parts())
+    /// [`NetworkChoiceError::Mix`] if all weights are zero.
+    pub fn painting(&self) -> Result<Arc<Network>, NetworkChoiceError> {
+        NetworkChoice::Mix(&self.network, &self.codes).load().map(|chosen| chosen.network)
     }
 
     /// What is stored of the mix.
@@ -34,7 +33,8 @@ impl MixedCodes {
     /// # Errors
     /// [`StylePictureError`] if all weights are zero.
     pub fn kept(&self) -> Result<CodeOf, StylePictureError> {
-        let code = StyleCode::mixed(&self.parts()).ok_or(StylePictureError::Nothing)?;
+        let parts: Vec<_> = self.codes.iter().map(|(code, weight)| (code, *weight)).collect();
+        let code = StyleCode::mixed(&parts).ok_or(StylePictureError::Nothing)?;
         Ok(CodeOf { code, network: self.network.name.clone() })
     }
 }
@@ -121,6 +121,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        engine::style_picture,
         frame::Frame,
         gui::style_source::{Library, StyleSource},
         media::encode::{self, Encoding, Existing, Format},
