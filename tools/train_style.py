@@ -540,8 +540,8 @@ def train(
             seconds = time.monotonic() - start
             weights = f"{float(losses.style_weight):.2f} {weights}"
             levels = " ".join(f"{value:.5f}" for value in losses.level_parts.tolist())
-            told = f"{iteration} {seconds:.0f}s parts {parts} content {content:.3f} flicker {flicker} weights {weights}"
-            print(f"{told} levels {levels} motifs {float(losses.on_plain):.4f}", flush=True)
+            report = f"{iteration} {seconds:.0f}s parts {parts} content {content:.3f} flicker {flicker} weights {weights}"
+            print(f"{report} levels {levels} motifs {float(losses.on_plain):.4f}", flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:

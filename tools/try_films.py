@@ -95,7 +95,7 @@ def kills(args, folder):
         output.unlink(missing_ok=True)
     time.sleep(2)
     left = processes(str(folder))
-    print(f"{killed} kills, {films} films, {wrong} different, {len(left)} processes left behind")
+    print(f"{killed} kills, {films} films, {wrong} different, {len(left)} processes left running")
     return wrong == 0 and not left
 
 

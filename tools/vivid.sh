@@ -77,10 +77,10 @@ sleep 4
 $live --seconds 3 2>&1
 wait
 echo "== not permitted"
-printf 'root:x:0:0::/root:/bin/sh\nsomebody:x:1000:1000::/root:/bin/sh\n' >/etc/passwd
+printf 'root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/root:/bin/sh\n' >/etc/passwd
 chmod 660 /dev/video0
 chmod 777 /root
-su -s /bin/sh somebody -c "timeout 5 $live --seconds 2" 2>&1
+su -s /bin/sh user -c "timeout 5 $live --seconds 2" 2>&1
 echo "== unplugged and back"
 camera=$(ls $driver | grep vivid)
 $live --seconds 15 >/tmp/unplugged 2>&1 &

@@ -17,7 +17,7 @@ check() { # NAME COMMAND...: fails the test unless the command succeeds
     shift
     if "$@" >/tmp/check.log 2>&1; then result "ok: $name"; else result "FAILED: $name"; cat /tmp/check.log; fi
 }
-# Starts the program on the photo, as painted by nobody, so that readers get the photo itself.
+# Starts the program with the style `none`, so that readers get the photo itself.
 paint() {
     styleforge live --source photo.png --style none --camera-out "$@" >live.log 2>&1 &
     live=$!
