@@ -76,8 +76,7 @@ pub fn read_code(
 pub fn code_in(bytes: &[u8], network: &StyleNetwork) -> Result<Option<StyleCode>> {
     let budget = Budget::for_file(bytes.len());
     let (tensors, metadata) = file::parse(bytes, &budget)?;
-    let id = metadata.get(CODE_KEY);
-    id.map(|id| stored_code(id, network, &tensors, &budget)).transpose()
+    metadata.get(CODE_KEY).map(|id| stored_code(id, network, &tensors, &budget)).transpose()
 }
 
 fn stored_code(

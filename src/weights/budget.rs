@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_the_limit_is_refused_and_not_drawn() {
+    fn requests_beyond_the_limit_are_refused_and_not_counted() {
         let budget = Budget::for_file(10);
         assert!(budget.steps(7).is_ok());
         assert!(budget.steps(usize::MAX).is_err());

@@ -41,12 +41,12 @@ impl MadeBy {
         })
     }
 
-    /// Whether it is the built-in network, of this version or another.
+    /// True if it is the built-in network, of this version or another.
     pub fn is_built_in(&self) -> bool {
         self.network == BUILT_IN_NETWORK
     }
 
-    /// Whether codes of these two can be mixed.
+    /// True if codes of these two can be mixed.
     pub fn is_same_network(&self, other: &Self) -> bool {
         self.id == other.id
     }

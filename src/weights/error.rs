@@ -122,7 +122,7 @@ pub enum WeightsError {
         /// Index into the tensor in row-major order.
         position: usize,
     },
-    /// Tensors share so many bytes that the file would grow in memory.
+    /// Tensors share bytes, and would take more memory than the file.
     #[error(
         "the weights take {total_bytes} bytes but the file has only {file_bytes}; its tensors overlap"
     )]

@@ -81,7 +81,7 @@ pub(super) fn bare(key: &str) -> &str {
     unwrapped(key).unwrap_or(key)
 }
 
-/// Whether these names contain a weight that only style networks have.
+/// True if these names contain a weight that only style networks have.
 pub(super) fn is_style_network<'k>(mut keys: impl Iterator<Item = &'k str>) -> bool {
     keys.any(|key| STYLE_NETWORK_SIGNS.contains(&bare(key)))
 }

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_are_no_text_are_told_in_bytes() {
+    fn only_names_that_are_not_text_are_shown_as_bytes() {
         assert_eq!(bytes_in_hex(Path::new("a/\u{e4}.pth")), None);
         let name = Path::new(OsStr::from_bytes(b"a\xff\x0a"));
         assert_eq!(bytes_in_hex(name).as_deref(), Some("61ff0a"));

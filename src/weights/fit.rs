@@ -24,7 +24,7 @@ use super::{
 pub type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
 
 /// Named tensors, and the texts that the file has next to them.
-pub type Named<'a> = (NamedTensors<'a>, BTreeMap<String, String>);
+pub type TensorFile<'a> = (NamedTensors<'a>, BTreeMap<String, String>);
 
 /// The names of tensors.
 pub fn keys<'t>(tensors: &'t NamedTensors<'_>) -> impl Iterator<Item = &'t str> {
@@ -258,8 +258,8 @@ pub fn fit(tensors: &NamedTensors<'_>, choice: Choice, budget: &Budget) -> Resul
         order: published.map(|_| ChannelOrder::Bgr),
         ..PixelChoice::from(PixelFormat::LEVELS)
     };
-    let format = choice.pixels.or(own).completed();
-    let format = format.map_err(|known| WeightsError::PixelValues { known })?;
+    let format =
+        choice.pixels.or(own).completed().map_err(|known| WeightsError::PixelValues { known })?;
     let mut facts = BTreeMap::new();
     if format != PixelFormat::LEVELS {
         facts.extend(format.named());

@@ -63,7 +63,7 @@ fn around(program: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Whether a folder is StyleForge's source tree, according to its `Cargo.toml`.
+/// True if a folder is StyleForge's source tree, according to its `Cargo.toml`.
 fn is_our_source(folder: &Path) -> bool {
     let manifest = plain_file::small(&folder.join("Cargo.toml"), MAX_MANIFEST_BYTES);
     toml::from_slice::<toml::Table>(&manifest.unwrap_or_default()).is_ok_and(|manifest| {

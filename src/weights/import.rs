@@ -75,7 +75,7 @@ impl StyleLibrary {
 
     /// The user's own style networks.
     pub fn networks(&self) -> NetworkLibrary {
-        NetworkLibrary::beside(self.user_folder())
+        NetworkLibrary::next_to(self.user_folder())
     }
 
     /// Reads a style network and stores it, as [`NetworkLibrary::import`] does, under a name that no style has.
@@ -242,11 +242,11 @@ mod tests {
         let error = library.import(&file, Some("!")).expect_err("no name");
         assert!(matches!(error, LibraryError::BadName { .. }), "{error}");
         let left: Vec<_> = fs::read_dir(&user).expect("folder").flatten().collect();
-        assert_eq!(left.len(), 2, "no unfinished import stays behind");
+        assert_eq!(left.len(), 2, "no unfinished import is left");
     }
 
     #[test]
-    fn what_could_not_be_read_again_is_not_kept_and_its_name_stays_free() {
+    fn a_file_that_cannot_be_read_back_is_not_kept_and_its_name_stays_free() {
         let root = tempfile::tempdir().expect("folder");
         let user = root.path().join("user");
         let mut library = StyleLibrary::open(&[], user.clone());
@@ -262,8 +262,11 @@ mod tests {
         fs::write(&file, &bytes).expect("file");
         Checkpoint::read(&file).expect("it is read");
         let error = library.import(&file, Some("Long")).expect_err("longer than what is read");
-        let told = error.to_string();
-        assert!(told.contains("could not read it again (") && told.contains("header"), "{told}");
+        let message = error.to_string();
+        assert!(
+            message.contains("could not read it again (") && message.contains("header"),
+            "{message}"
+        );
         assert_eq!(fs::read_dir(&user).expect("listed").count(), 0);
         fs::write(&file, weights(None)).expect("file");
         library.import(&file, Some("Long")).expect("the name is free");
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kill_left_of_a_style_takes_no_name_without_saying_where() {
+    fn a_style_left_by_a_kill_is_reported_with_its_folder() {
         let root = tempfile::tempdir().expect("folder");
         let user = root.path().join("user");
         let file = root.path().join("own.safetensors");
@@ -285,10 +288,10 @@ mod tests {
         fs::write(user.join("own/thumbnail.jpg"), "a picture").expect("file");
         let error = library.import(&file, None).expect_err("in the way");
         assert!(error.is_about_the_name());
-        let told = error.to_string();
+        let message = error.to_string();
         assert!(
-            told.contains("user/own contains neither a style nor a network; move or delete"),
-            "{told}"
+            message.contains("user/own contains neither a style nor a network; move or delete"),
+            "{message}"
         );
         assert!(matches!(
             library.import(&file, Some("\u{3164}")),
@@ -302,15 +305,15 @@ mod tests {
         let file = root.path().join("own.safetensors");
         fs::write(&file, weights(None)).expect("file");
         let mut library = StyleLibrary::reading(&[], None);
-        let told = library.import(&file, None).expect_err("nowhere to keep it").to_string();
-        assert!(told.contains("set HOME or XDG_DATA_HOME"), "{told}");
-        assert_eq!(library.problems(), [told]);
+        let message = library.import(&file, None).expect_err("nowhere to keep it").to_string();
+        assert!(message.contains("set HOME or XDG_DATA_HOME"), "{message}");
+        assert_eq!(library.problems(), [message]);
         assert!(library.networks().names().is_empty() && !library.networks().has("own"));
         assert!(library.import_network(&file, None).is_err());
     }
 
     #[test]
-    fn of_imports_at_the_same_time_one_wins_and_the_others_are_told_so() {
+    fn of_simultaneous_imports_one_wins_and_the_others_are_refused() {
         let root = tempfile::tempdir().expect("folder");
         let user = root.path().join("styles");
         let file = root.path().join("download.safetensors");

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn unreadable_files_are_reported() {
         let folder = tempfile::tempdir().expect("folder");
         let reason = describe(folder.path()).refused.expect("refused");
         assert!(reason.contains("folder"), "{reason}");

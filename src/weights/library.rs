@@ -59,7 +59,7 @@ impl StyleLibrary {
         match user_styles_folder() {
             Some(user_folder) => {
                 disk::sweep(&user_folder);
-                NetworkLibrary::beside(Some(&user_folder)).folder().map(disk::sweep);
+                NetworkLibrary::next_to(Some(&user_folder)).folder().map(disk::sweep);
                 Self::open(&installed, user_folder)
             }
             None => Self::reading(&installed, None),
@@ -216,7 +216,7 @@ impl StyleLibrary {
         self.add(folder, origin, &metadata, models, thumbnail);
     }
 
-    /// Whether `file` is a plain file. Anything else under that name is reported as a problem.
+    /// True if `file` is a plain file. Anything else under that name is reported as a problem.
     fn has_plain_file(&mut self, file: &Path) -> bool {
         let Ok(metadata) = fs::metadata(file) else {
             return false;
@@ -301,7 +301,7 @@ pub(super) mod tests {
 
     pub(in super::super) fn weights(title: Option<&str>) -> Vec<u8> {
         let network = NetworkSpec::with_widths([2, 3, 4]).random(1).expect("valid");
-        let mut metadata = BTreeMap::from([("artist".to_owned(), "Somebody".to_owned())]);
+        let mut metadata = BTreeMap::from([("artist".to_owned(), "A painter".to_owned())]);
         if let Some(title) = title {
             metadata.insert("title".to_owned(), title.to_owned());
         }
@@ -330,7 +330,7 @@ pub(super) mod tests {
         let style = library.find("BLUE-hour").expect("installed");
         assert_eq!(style.models(), [ModelSize::Full, ModelSize::Lite]);
         assert_eq!(style.title, "Blue hour");
-        assert_eq!(style.credit.artist.as_deref(), Some("Somebody"));
+        assert_eq!(style.credit.artist.as_deref(), Some("A painter"));
         assert!(matches!(style.origin, Origin::Installed(_)));
         assert_eq!(library.find("loose one").expect("by title").id, "loose");
         assert!(library.find("notes").is_none());

@@ -93,7 +93,7 @@ impl LibraryError {
         }
     }
 
-    /// Whether another name would solve the problem.
+    /// True if another name would solve the problem.
     pub fn is_about_the_name(&self) -> bool {
         matches!(
             self,

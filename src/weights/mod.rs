@@ -70,7 +70,7 @@ pub use style_network::{StyleNetwork, StyleNetworkFacts};
 pub use tensor::StorageType;
 
 use error::shortened;
-use fit::{ASSUMED, Fitted, Named, assume, strip_prefix};
+use fit::{ASSUMED, Fitted, TensorFile, assume, strip_prefix};
 use names::stated;
 
 /// A network read from a file, and what the file says about it.
@@ -220,7 +220,7 @@ fn format_of(bytes: &[u8]) -> Result<Format> {
 }
 
 /// Names, tensors and texts of a safetensors or PyTorch file, without a prefix that all names share.
-fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+fn named_tensors<'a>(bytes: &'a [u8], budget: &Budget) -> Result<TensorFile<'a>> {
     let (mut tensors, mut metadata) = match format_of(bytes)? {
         Format::Safetensors => safetensors::parse(bytes, budget)?,
         _ => torch::parse(bytes, budget)?,

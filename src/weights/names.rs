@@ -68,8 +68,7 @@ pub fn free_id(
 
 /// The name of a file without its extension.
 pub fn stem(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A text as a title: on one line, and cut to a readable length. Empty if nothing of it is visible.

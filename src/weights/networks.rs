@@ -32,11 +32,11 @@ pub struct NetworkLibrary {
 impl NetworkLibrary {
     /// The networks next to the user's own styles.
     pub fn standard() -> Self {
-        Self::beside(user_styles_folder().as_deref())
+        Self::next_to(user_styles_folder().as_deref())
     }
 
     /// The networks next to a folder of styles, which need not exist yet.
-    pub(super) fn beside(styles: Option<&Path>) -> Self {
+    pub(super) fn next_to(styles: Option<&Path>) -> Self {
         Self { folder: styles.map(|styles| styles.with_file_name(FOLDER)) }
     }
 

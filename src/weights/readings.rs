@@ -25,8 +25,10 @@ pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
     let ranges = |known: Option<PixelRange>| known.map_or(USUAL.to_vec(), |range| vec![range]);
     let (inputs, outputs) = (ranges(known.input), ranges(known.output));
     // The likely output of every input comes before all others.
-    let likely = inputs.iter().map(|&input| (input, companion(input)));
-    let likely = likely.filter(|(_, output)| known.output.is_none_or(|known| known == *output));
+    let likely = inputs
+        .iter()
+        .map(|&input| (input, companion(input)))
+        .filter(|(_, output)| known.output.is_none_or(|known| known == *output));
     let all = inputs.iter().copied().cartesian_product(outputs);
     let ranges: Vec<(PixelRange, PixelRange)> = likely.chain(all).unique().collect();
     let orders = match (known.order, ranges.as_slice()) {
@@ -35,9 +37,13 @@ pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
         // Ask for the order last: without the right ranges there is no recognisable picture at all.
         (None, _) => vec![ChannelOrder::default()],
     };
-    let formats = ranges.into_iter().cartesian_product(orders);
-    let formats = formats.map(|((input, output), order)| PixelFormat { input, output, order });
-    formats.unique().take(MOST).collect()
+    ranges
+        .into_iter()
+        .cartesian_product(orders)
+        .map(|((input, output), order)| PixelFormat { input, output, order })
+        .unique()
+        .take(MOST)
+        .collect()
 }
 
 #[cfg(test)]
@@ -52,12 +58,11 @@ mod tests {
         order: Option<ChannelOrder>,
     ) -> Vec<(PixelRange, PixelRange, ChannelOrder)> {
         let known = PixelChoice { input, output, order };
-        let formats = likely_formats(known).into_iter();
-        formats.map(|f| (f.input, f.output, f.order)).collect()
+        likely_formats(known).into_iter().map(|f| (f.input, f.output, f.order)).collect()
     }
 
     #[test]
-    fn where_nothing_is_known_the_usual_four_are_offered() {
+    fn the_usual_four_are_offered_if_nothing_is_known() {
         let usual = [(Bytes, Bytes), (Unit, Unit), (Signed, Signed), (ImageNet, Bytes)];
         for (known, order) in [(None, Rgb), (Some(Rgb), Rgb), (Some(Bgr), Bgr)] {
             let wanted = usual.map(|(input, output)| (input, output, order));
@@ -66,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_the_output_is_unknown_outputs_are_offered() {
+    fn outputs_are_offered_if_only_the_output_is_unknown() {
         for (input, outputs) in [
             (Bytes, [Bytes, Unit, Signed, ImageNet]),
             (Unit, [Unit, Bytes, Signed, ImageNet]),
@@ -80,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_the_input_is_unknown_inputs_are_offered() {
+    fn inputs_are_offered_if_only_the_input_is_unknown() {
         for (output, inputs) in [
             (Bytes, [Bytes, ImageNet, Unit, Signed]),
             (Unit, [Unit, Bytes, Signed, ImageNet]),
@@ -92,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_the_order_is_unknown_both_orders_are_offered() {
+    fn both_orders_are_offered_if_only_the_order_is_unknown() {
         assert_eq!(
             offered(Some(ImageNet), Some(Unit), None),
             [(ImageNet, Unit, Rgb), (ImageNet, Unit, Bgr)]

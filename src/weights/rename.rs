@@ -47,8 +47,9 @@ impl StyleLibrary {
 /// Writes a title into a weights file.
 fn retitle(file: &Path, id: &str, title: &str) -> Result<(), LibraryError> {
     let texts = [("style", id), ("title", title)];
-    let bytes = read_file(file).and_then(|bytes| with_metadata(&bytes, &texts));
-    let bytes = bytes.map_err(LibraryError::of(file))?;
+    let bytes = read_file(file)
+        .and_then(|bytes| with_metadata(&bytes, &texts))
+        .map_err(LibraryError::of(file))?;
     disk::write_whole(file, Existing::Replace, FolderSync::Now, |writer, name| {
         writer
             .write_all(&bytes)
@@ -114,8 +115,8 @@ mod tests {
         assert!(library.rename("three", "four").is_err());
         assert_eq!(library.find("one").expect("there").title, "One");
         // A built-in style does not belong to the user.
-        let built_in = library.styles().iter().find(|s| s.own_path().is_none());
-        let built_in = built_in.expect("one").id.clone();
+        let built_in =
+            library.styles().iter().find(|s| s.own_path().is_none()).expect("one").id.clone();
         let error = library.rename(&built_in, "Mine").expect_err("not yours");
         assert!(matches!(error, LibraryError::NotYours { .. }), "{error}");
     }

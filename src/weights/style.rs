@@ -127,7 +127,7 @@ impl Style {
     }
 
     /// Its origin and those that it hides, as text.
-    pub fn origin_in_words(&self) -> String {
+    pub fn origin_text(&self) -> String {
         if self.hides.is_empty() {
             return self.origin.to_string();
         }
@@ -164,10 +164,9 @@ impl Style {
     /// As [`Style::load`], and if another network made the code.
     pub fn code(&self, network: &StyleNetwork) -> Result<Option<StyleCode>, LibraryError> {
         match self.models.first() {
-            Some((_, Place::File(path))) if self.made_by.is_some() => {
-                let read = read_file(path).and_then(|bytes| any_picture::code_in(&bytes, network));
-                read.map_err(LibraryError::of(path))
-            }
+            Some((_, Place::File(path))) if self.made_by.is_some() => read_file(path)
+                .and_then(|bytes| any_picture::code_in(&bytes, network))
+                .map_err(LibraryError::of(path)),
             _ => Ok(None),
         }
     }

@@ -37,15 +37,14 @@ struct Location<'m> {
 fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
     let refused = |problem: String| WeightsError::tensor(tensor.name, problem);
     let text = |key: &str| {
-        let found = tensor.external_data.iter().find(|entry| entry.key == key);
-        found.map_or("", |entry| entry.value)
+        tensor.external_data.iter().find(|entry| entry.key == key).map_or("", |entry| entry.value)
     };
     let number = |key: &str| match text(key) {
         "" => Ok(None),
-        number => {
-            let number = number.parse::<u64>().map(Some);
-            number.map_err(|_| refused(format!("has an unreadable {key} in its file")))
-        }
+        number => number
+            .parse::<u64>()
+            .map(Some)
+            .map_err(|_| refused(format!("has an unreadable {key} in its file"))),
     };
     let file = text("location");
     let file = file.strip_prefix("./").unwrap_or(file);
@@ -63,9 +62,10 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
         None => {
             let sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
             let size_bytes = dtype_of(tensor.data_type).map_or(0, |dtype| dtype.size_bytes());
-            let mut factors = sides.chain([Some(size_bytes as u64)]);
-            let length = factors.try_fold(1u64, |product, side| product.checked_mul(side?));
-            length.ok_or_else(|| refused("has impossible sides".to_owned()))?
+            sides
+                .chain([Some(size_bytes as u64)])
+                .try_fold(1u64, |product, side| product.checked_mul(side?))
+                .ok_or_else(|| refused("has impossible sides".to_owned()))?
         }
     };
     let end = start
@@ -101,8 +101,7 @@ fn each_external<'m>(model: &mut Model<'m>, visit: Visit<'_, 'm>) -> Result<()> 
     if let Some(graph) = &mut model.graph {
         each_of_graph(graph, visit)?;
     }
-    let mut functions = model.functions.iter_mut();
-    functions.try_for_each(|function| each_of_nodes(&mut function.node, visit))
+    model.functions.iter_mut().try_for_each(|function| each_of_nodes(&mut function.node, visit))
 }
 
 /// Reads the files that the model at `path` names, and appends them to the model's bytes.
@@ -269,8 +268,9 @@ mod tests {
         data.set_len(900 << 20).expect("sparse");
         let read = |offset: &str| {
             let mut bytes = model("m.data", &["0", offset]);
-            let result = add_external_files(&path, &mut bytes).map_err(|error| error.to_string());
-            result.map(|()| bytes.len())
+            add_external_files(&path, &mut bytes)
+                .map_err(|error| error.to_string())
+                .map(|()| bytes.len())
         };
         let most = 2 * MAX_GAP_BYTES + 4 * 4;
         assert!(read(&(most - 4).to_string()).expect("read") > most as usize);

@@ -244,7 +244,7 @@ pub struct Tensor<'m> {
     pub int32_data: Cow<'m, [u8]>,
     /// Numbers as [`wire::varints`] reads them.
     pub int64_data: Cow<'m, [u8]>,
-    /// Whether its numbers are stored in another file.
+    /// Its numbers are stored in another file.
     pub is_external: bool,
     /// Where they are in it.
     pub external_data: Vec<Entry<'m>>,
@@ -342,7 +342,7 @@ impl<'m> Node<'m> {
         self.attribute(name).map_or(absent, |a| a.i)
     }
 
-    /// Whether an integer attribute is not zero.
+    /// True if an integer attribute is not zero.
     pub fn flag(&self, name: &str, absent: bool) -> bool {
         self.int(name, absent.into()) != 0
     }
@@ -385,8 +385,11 @@ impl<'m> Node<'m> {
     /// Calls `visit` with the node and all nodes of the graphs in its attributes.
     pub fn each(&self, visit: &mut impl FnMut(&Self) -> Result<()>) -> Result<()> {
         visit(self)?;
-        let graphs = self.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
-        graphs.flat_map(|graph| &graph.node).try_for_each(|node| node.each(visit))
+        self.attribute
+            .iter()
+            .filter_map(|attribute| attribute.g.as_ref())
+            .flat_map(|graph| &graph.node)
+            .try_for_each(|node| node.each(visit))
     }
 
     /// Why the node is not supported: `problem` follows its label.
@@ -452,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stay_where_they_lie() {
+    fn numbers_are_not_copied() {
         let numbers = [0u8; 64];
         let tensor = [&[0x10, 1][..], &field(1, &[16]), &field(4, &numbers)].concat();
         let file = field(7, &field(5, &tensor));

@@ -23,7 +23,7 @@ use std::{
 use itertools::Itertools;
 
 use crate::{
-    models::{self, Found},
+    models::{self, FoundNetwork},
     network::Network,
 };
 
@@ -113,12 +113,12 @@ impl<'m> OnnxFile<'m> {
         let network::PictureNetwork { network, pixels: own, size, storage, .. } = read;
         let network = if read.may_be_model && pixels == PixelChoice::default() {
             match models::find(network)? {
-                Found::Model(network) => {
+                FoundNetwork::Model(network) => {
                     let family = Family::OnnxExport;
                     let facts = BTreeMap::new();
                     return Ok((Fitted { family, network, storage, facts, code: None }, None));
                 }
-                Found::Other(network) => network,
+                FoundNetwork::Other(network) => network,
             }
         } else {
             network
@@ -150,8 +150,7 @@ impl<'m> OnnxFile<'m> {
     pub(crate) fn tensors(&self, budget: &Budget) -> Result<NamedTensors<'_>> {
         let graph = self.graph()?;
         budget.steps(graph.node.len() + graph.initializer.len())?;
-        let constants = graph.node.iter().filter(|n| n.op_type == "Constant");
-        let constants = constants.filter_map(|node| {
+        let constants = graph.node.iter().filter(|n| n.op_type == "Constant").filter_map(|node| {
             let tensor = node.attribute("value")?.t.as_deref()?;
             Some((node.output.first()?.text, tensor))
         });
@@ -199,11 +198,10 @@ const MIN_OPSET: i64 = 7;
 
 /// The version of ONNX's own operators, if it is stated.
 fn opset(stated: &[OperatorSet<'_>]) -> Option<i64> {
-    let own = stated.iter().find(|o| is_own(o.domain));
-    own.map(|o| o.version)
+    stated.iter().find(|o| is_own(o.domain)).map(|o| o.version)
 }
 
-/// Whether a domain is that of ONNX's own operators.
+/// True if a domain is that of ONNX's own operators.
 fn is_own(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
@@ -242,8 +240,9 @@ fn shown<T: fmt::Debug>(list: &[T]) -> String {
 /// Refuses duplicate names: which one counts would be a guess.
 fn check_unique<'m>(names: impl Iterator<Item = &'m str>, budget: &Budget) -> Result<()> {
     let mut seen = HashMap::new();
-    let mut names = names.filter(|name| !name.is_empty());
-    names.try_for_each(|name| budget.insert_once(&mut seen, name, ()))
+    names
+        .filter(|name| !name.is_empty())
+        .try_for_each(|name| budget.insert_once(&mut seen, name, ()))
 }
 
 #[cfg(test)]

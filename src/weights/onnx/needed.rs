@@ -21,8 +21,10 @@ pub fn nodes<'m>(
         budget.steps(node.output.len())?;
         if node.output.iter().any(|name| needed.contains_key(name)) {
             node.each(&mut |inner| {
-                let mut names = inner.input.iter();
-                names.try_for_each(|name| budget.insert(&mut needed, *name, ()).map(drop))
+                inner
+                    .input
+                    .iter()
+                    .try_for_each(|name| budget.insert(&mut needed, *name, ()).map(drop))
             })?;
             budget.push(&mut nodes, node)?;
         }

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_off_is_named_by_its_byte() {
+    fn truncation_is_reported_with_its_position() {
         for (file, what, at) in [
             (&[0x08, 1, 0x08][..], "a field is cut off or damaged", 2),
             (&[0x08, 1, 0x80], "a field is cut off or damaged", 2),

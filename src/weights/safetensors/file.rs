@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use crate::weights::{
     Budget, Result, WeightsError,
     error::shortened,
-    fit::Named,
+    fit::TensorFile,
     plain_file,
     tensor::{Dtype, StoredTensor, encoded},
 };
@@ -44,7 +44,7 @@ struct Header {
 }
 
 /// Names, tensors and metadata, without looking for a network in them.
-pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<TensorFile<'a>> {
     let length = header_length(bytes, bytes.len() as u64)?;
     let (text, data) = bytes[8..]
         .split_at_checked(length)

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_back() {
+    fn written_networks_are_read_back() {
         let network = NetworkSpec::with_widths([2, 3, 4]).random(3).expect("valid");
         let metadata = BTreeMap::from([("title".to_owned(), "A \"title\"".to_owned())]);
         let bytes = write(&network, false, &metadata).expect("written");

@@ -29,8 +29,9 @@ impl<'a> Input<'a> {
     }
 
     pub fn take(&mut self, length: usize) -> Result<&'a [u8], Problem> {
-        let part = self.left.split_off(..length);
-        part.ok_or_else(|| "it ends in the middle of an instruction".to_owned())
+        self.left
+            .split_off(..length)
+            .ok_or_else(|| "it ends in the middle of an instruction".to_owned())
     }
 
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Problem> {

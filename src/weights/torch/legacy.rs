@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{
-    super::{error::shortened, fit::Named, tensor::Dtype},
+    super::{error::shortened, fit::TensorFile, tensor::Dtype},
     BIG_ENDIAN, Budget, Contents, Input, Result, broken, checked_storage, pickle, state_dict,
     values::{Object, Pickle, Value},
 };
@@ -17,7 +17,7 @@ const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0
 const PROTOCOL: i64 = 1001;
 
 /// Names and tensors of the state dict.
-pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<TensorFile<'a>> {
     let mut input = Input::new(bytes);
     let mut next = || pickle::run(&mut input, budget);
     if !matches!(next()?.root, Value::Long(number) if number == MAGIC) {
@@ -80,8 +80,9 @@ fn storages<'a>(
         };
         let count = input.number(8).ok();
         let size_bytes = count.and_then(|count| count.checked_mul(dtype.size_bytes()));
-        let data = size_bytes.and_then(|size_bytes| input.take(size_bytes).ok());
-        let data = data.ok_or_else(|| broken("a storage reaches past the end of the file"))?;
+        let data = size_bytes
+            .and_then(|size_bytes| input.take(size_bytes).ok())
+            .ok_or_else(|| broken("a storage reaches past the end of the file"))?;
         if budget.insert(&mut contents, key, data)?.is_some() {
             return Err(broken("a storage is listed twice"));
         }

@@ -17,7 +17,7 @@ use crate::models::is_weight;
 use super::{
     Budget, Family, Result, WeightsError,
     error::{KeyList, shortened},
-    fit::{ASSUMED, Named, NamedTensors},
+    fit::{ASSUMED, NamedTensors, TensorFile},
     tensor::{MAX_RANK, StoredTensor},
 };
 use archive::broken;
@@ -51,12 +51,12 @@ const MAX_WRAPPING: usize = 4;
 /// Bit of a dict that is known to hold no weights for a key of a script's own; lower bits are depths.
 const UNDER_OWN_KEY: u8 = 1 << 7;
 
-/// Whether these bytes start like a zip archive, empty or not.
+/// True if these bytes start like a zip archive, empty or not.
 pub(crate) fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
-/// Whether these bytes start like a pickle of protocol 2 or later.
+/// True if these bytes start like a pickle of protocol 2 or later.
 pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, 2..=20, ..])
 }
@@ -65,12 +65,12 @@ pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`WeightsError`] names the entry, the offset or the key, and what is wrong with it.
-pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+pub(super) fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<TensorFile<'a>> {
     budget.steps(bytes.len())?;
     if is_zip(bytes) { parse_zip(bytes, budget) } else { legacy::parse(bytes, budget) }
 }
 
-fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Named<'a>> {
+fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<TensorFile<'a>> {
     let zip = archive::locate(bytes)?;
     let entries = archive::open(&zip, budget)?;
     let names = || entries.iter().map(|entry| entry.name);
@@ -149,7 +149,7 @@ fn state_dict<'a>(
     pickle: &Pickle<'a>,
     budget: &Budget,
     find: impl Fn(&StorageRef<'a>) -> Result<&'a [u8], String>,
-) -> Result<Named<'a>> {
+) -> Result<TensorFile<'a>> {
     let refused = |problem: &str| WeightsError::StateDict(problem.to_owned());
     let (Value::Object(root), Some(Object::Dict(_))) = (pickle.root, pickle.object(pickle.root))
     else {
@@ -158,8 +158,7 @@ fn state_dict<'a>(
     let barren = budget.list(pickle.objects.len())?;
     let mut search = Search { pickle, budget, barren };
     search.barren.resize(pickle.objects.len(), 0);
-    let set = search.unwrapped(root, 0)?;
-    let set = set.ok_or_else(|| refused("it has no tensors"))?;
+    let set = search.unwrapped(root, 0)?.ok_or_else(|| refused("it has no tensors"))?;
     let mut seen = HashMap::new();
     let mut tensors = NamedTensors::new();
     for (key, value) in set.entries {
@@ -194,7 +193,7 @@ type Entries<'p, 'a> = &'p [(Value<'a>, Value<'a>)];
 
 /// Weights in a checkpoint.
 struct Set<'p, 'a> {
-    /// `None` if they are not under a key of their own, but beside such keys.
+    /// `None` if they are not under a key of their own, but next to such keys.
     key: Option<&'a str>,
     entries: Entries<'p, 'a>,
     /// Why these weights and no others were chosen, as text that follows "assumed".
@@ -210,7 +209,7 @@ struct Search<'p, 'a> {
     barren: Vec<u8>,
 }
 
-/// Whether a key means an average of the weights over the training.
+/// True if a key means an average of the weights over the training.
 fn is_averaged(key: &str) -> bool {
     key.split('_').any(|part| part == "ema")
 }
@@ -247,7 +246,7 @@ impl<'p, 'a> Search<'p, 'a> {
                     budget.push(&mut sets, Set { key: Some(key), ..set })?;
                 }
             } else if depth == 0 && self.barren[inner] & UNDER_OWN_KEY == 0 {
-                // A script may also use a key of its own. One dict may stand under many keys.
+                // A script may also use a key of its own. One dict may be stored under many keys.
                 self.barren[inner] |= UNDER_OWN_KEY;
                 budget.steps(entries.len())?;
                 if entries.iter().any(is_weights) {
@@ -375,8 +374,8 @@ mod tests {
     fn read(entries: &[(&str, Vec<u8>)]) -> Result<(f32, String), String> {
         let file = [b"\x80\x02".to_vec(), dict(entries), b".".to_vec()].concat();
         let budget = Budget::for_file(file.len());
-        let pickle = pickle::run(&mut Input::new(&file), &budget);
-        let pickle = pickle.map_err(|error| error.to_string())?;
+        let pickle =
+            pickle::run(&mut Input::new(&file), &budget).map_err(|error| error.to_string())?;
         let numbers = [1.0f32, 2.0, 3.0].map(f32::to_le_bytes);
         let find = |storage: &StorageRef<'_>| {
             let place = usize::from(storage.key.as_bytes()[0] - b'1');

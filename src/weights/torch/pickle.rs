@@ -184,9 +184,12 @@ impl<'a> Machine<'a, '_> {
     }
 
     pub fn top(&self) -> Result<Value<'a>, Problem> {
-        let above = self.stack.get(self.floor()..).unwrap_or_default();
-        let top = above.last().copied();
-        top.ok_or_else(|| "it pops from an empty stack".to_owned())
+        self.stack
+            .get(self.floor()..)
+            .unwrap_or_default()
+            .last()
+            .copied()
+            .ok_or_else(|| "it pops from an empty stack".to_owned())
     }
 
     fn popped(&mut self, count: usize) -> Result<Vec<Value<'a>>, Problem> {
@@ -284,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn marks_protect_what_lies_below() {
+    fn marks_protect_the_values_below_them() {
         for body in [&b"\x80\x02K\x01(0."[..], b"\x80\x02(.", b"\x80\x02t.", b"\x80\x020."] {
             assert!(result(body).is_err(), "{body:?}");
         }
     }
 
     #[test]
-    fn unknown_names_are_refused_where_they_stand() {
+    fn unknown_names_are_refused_with_their_position() {
         let error = result(b"\x80\x02]cos\nsystem\n0.").expect_err("refused");
         assert!(error.contains("byte 3") && error.contains("os.system"), "{error}");
         assert!(result(b"\x80\x02ctorch\nload\n.").is_err());
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pickle_builds_follows_from_its_size() {
+    fn the_objects_of_a_pickle_are_limited_by_its_size() {
         // A thousand lists of the same thousand pairs.
         let body = [
             &b"\x80\x02ccollections\nOrderedDict\nq\0NN\x86q\x01]("[..],

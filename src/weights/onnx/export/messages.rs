@@ -12,8 +12,11 @@ pub const FLOAT16: i64 = 10;
 
 /// The numbers of a list in brackets; `None` for another text.
 pub fn numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {
-    let inside = text.strip_prefix('[')?.strip_suffix(']')?;
-    inside.split(',').map(|number| number.parse().ok()).collect()
+    text.strip_prefix('[')?
+        .strip_suffix(']')?
+        .split(',')
+        .map(|number| number.parse().ok())
+        .collect()
 }
 
 /// An attribute of the form `name=value`. Its type follows from the value.
@@ -32,8 +35,12 @@ fn attribute(text: &str) -> Message {
 }
 
 pub fn node(operator: &str, inputs: &[String], output: &str, attributes: &[&str]) -> Message {
-    let node = inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input));
-    let node = node.bytes(2, output).bytes(3, output).bytes(4, operator);
+    let node = inputs
+        .iter()
+        .fold(Message::default(), |node, input| node.bytes(1, input))
+        .bytes(2, output)
+        .bytes(3, output)
+        .bytes(4, operator);
     attributes.iter().fold(node, |node, text| node.message(5, &attribute(text)))
 }
 

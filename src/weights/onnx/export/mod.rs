@@ -61,10 +61,9 @@ pub enum ExportError {
 /// How a network is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Export {
-    /// Whether weights and maps are fp16 instead of fp32.
+    /// Weights and maps are fp16 instead of fp32.
     pub is_half: bool,
-    /// Whether pictures are fp32, batch x 3 x rows x columns, of 0 to 255, instead of uint8, batch x rows x columns x
-    /// 3.
+    /// Pictures are fp32, batch x 3 x rows x columns, of 0 to 255, instead of uint8, batch x rows x columns x 3.
     pub has_float_pixels: bool,
     /// Columns and rows, if the file accepts only one size.
     pub size: Option<(usize, usize)>,

@@ -204,10 +204,10 @@ impl<'a> Writer<'a> {
                 format!("pads = Concat [0,0] {before:?} [0,0] {after:?} axis=0\nPad x pads {mode}")
             }
             // TensorFlow's formula.
-            Op::PadSame { reach, stride, is_more_behind } => {
+            Op::PadSame { reach, stride, is_same_upper } => {
                 let more = stride.map(|px| px - 1);
                 let rest = [0, 1].map(|axis| reach[axis] as i64 - stride[axis] as i64);
-                let order = if is_more_behind { "less [0,0] rest" } else { "rest [0,0] less" };
+                let order = if is_same_upper { "less [0,0] rest" } else { "rest [0,0] less" };
                 format!(
                     "own = Shape x start=2 end=4\nmore = Add own {more:?}\noutputs = Div more {stride:?}\n\
                      steps = Mul outputs {stride:?}\ncovered = Add steps {rest:?}\nzeros = Sub covered own\n\

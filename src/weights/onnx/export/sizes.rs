@@ -22,7 +22,7 @@ pub struct Sizes {
     pub least: i64,
     /// Number of reflections for the photo that needs most. One reflection extends a side by all of its pixels but one.
     pub reflections: usize,
-    /// Whether the network's picture is larger than some photos, so that it has to be cropped.
+    /// The network's picture is larger than some photos, so that it has to be cropped.
     pub is_cropped: bool,
 }
 
@@ -61,7 +61,7 @@ impl Sizes {
         })
     }
 
-    /// Whether no photo is extended.
+    /// True if no photo is extended.
     pub fn is_own(&self) -> bool {
         (self.multiple, self.plus, self.least) == (1, [0; 2], 1)
     }
@@ -69,8 +69,9 @@ impl Sizes {
 
 /// Number of reflections that extend `side` to `reached`. A side of one pixel is doubled before.
 fn reflections(side: usize, reached: usize) -> usize {
-    let sides = std::iter::successors(Some(side.max(2)), |side| Some(2 * side - 1));
-    sides.take_while(|&side| side < reached).count()
+    std::iter::successors(Some(side.max(2)), |side| Some(2 * side - 1))
+        .take_while(|&side| side < reached)
+        .count()
 }
 
 /// `add`, `multiple` and `plus` for the sides that photos of 1, 2, 3.. pixels are extended to. No side is smaller than

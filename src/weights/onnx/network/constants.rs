@@ -262,8 +262,10 @@ impl<'m> Reader<'m> {
         }
         let odd = || self.scope.of_size(node.refused("gives a constant an unsupported shape"));
         let sides = |own: &[usize], probe: usize| {
-            let sides = self.scope.sides_after(own, probe)?;
-            sides.filter(|sides| sides.len() <= MAX_RANK).ok_or_else(odd)
+            self.scope
+                .sides_after(own, probe)?
+                .filter(|sides| sides.len() <= MAX_RANK)
+                .ok_or_else(odd)
         };
         Ok(Some(match value {
             Value::Tensor(id, own) => {
@@ -340,8 +342,7 @@ impl<'m> Reader<'m> {
             return Ok(attribute.f);
         }
         let odd = || node.refused(format!("has several numbers as its {attribute}"));
-        let constant = self.constant_at(index)?;
-        constant.map_or(Ok(absent), |constant| constant.scalar().ok_or_else(odd))
+        self.constant_at(index)?.map_or(Ok(absent), |constant| constant.scalar().ok_or_else(odd))
     }
 
     /// The numbers of a tensor.
@@ -373,8 +374,7 @@ impl<'m> Reader<'m> {
 
     /// The numbers at a required input.
     pub fn needed_at(&mut self, index: usize) -> Result<Constant> {
-        let constant = self.constant_at(index)?;
-        constant.ok_or_else(|| self.refused(format!("lacks its input {index}")))
+        self.constant_at(index)?.ok_or_else(|| self.refused(format!("lacks its input {index}")))
     }
 
     /// The weights at an input; refuses those that are not finite.

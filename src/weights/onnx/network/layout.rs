@@ -100,7 +100,7 @@ impl Layout {
         self.parts().filter(Part::is_channels).map(|part| part.extent((1, 1))).product()
     }
 
-    /// Whether channels are not split, and nothing is repeated.
+    /// True if channels are not split, and nothing is repeated.
     pub fn is_whole(&self) -> bool {
         self.parts().filter(Part::is_channels).count() <= 1 && !self.is_repeated()
     }
@@ -147,7 +147,7 @@ impl Layout {
         (0..self.sides.len()).map(|side| self.axis(side)).collect()
     }
 
-    /// Whether the sides are batch, channels, rows and columns.
+    /// True if the sides are batch, channels, rows and columns.
     pub fn is_channels_first(&self) -> bool {
         self.axes() == [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
     }
@@ -157,7 +157,7 @@ impl Layout {
         wrapped(number, self.sides.len())
     }
 
-    /// Whether the given sides contain all parts of a kind; `None` if they contain only some. Parts of length 1 do not
+    /// True if the given sides contain all parts of a kind; `None` if they contain only some. Parts of length 1 do not
     /// matter.
     pub fn covers(
         &self,
@@ -392,8 +392,8 @@ mod tests {
         let lengths = sizes.map(cut);
         assert_eq!(map.reshaped(&sizes, &lengths), None);
         let halves = sizes.map(|(h, w)| (h / 2, w / 2));
-        let blocks = map.in_blocks(2).expect("few parts");
-        let blocks = blocks.reshaped(&halves, &lengths).expect("blocks");
+        let blocks =
+            map.in_blocks(2).expect("few parts").reshaped(&halves, &lengths).expect("blocks");
         assert_eq!(blocks.lengths(halves[0]), lengths[0]);
         // And back: the pixels of the blocks are pixels again.
         let whole = sizes.map(|(h, w)| vec![1, 5, h, w]);

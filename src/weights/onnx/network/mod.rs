@@ -70,8 +70,8 @@ const MAX_LIST: usize = 64;
 pub struct PictureNetwork {
     /// From the photo to the picture, as if both had the network's own values.
     pub network: Network,
-    /// Whether it may be the network of a known model. False if an affine step follows a convolution: the step is
-    /// merged into the weights and may change what the picture's values mean.
+    /// It may be the network of a known model. False if an affine step follows a convolution: the step is merged into
+    /// the weights and may change what the picture's values mean.
     pub may_be_model: bool,
     /// Number of pictures per run.
     pub batch: usize,
@@ -160,8 +160,8 @@ fn read_at_some_size<'m>(
     let is_of_own_size = |px: &&usize| {
         input.fixed_size.is_none_or(|(h, w)| h.is_multiple_of(**px) && w.is_multiple_of(**px))
     };
-    let free = MULTIPLES.iter().filter(is_of_own_size);
-    let free = free.map(|&px| (SizeRule::MultipleOf(px), probes(px)));
+    let free =
+        MULTIPLES.iter().filter(is_of_own_size).map(|&px| (SizeRule::MultipleOf(px), probes(px)));
     // If no multiple works, read the graph for its own size only.
     let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
@@ -193,7 +193,7 @@ fn read_at_some_size<'m>(
     Err(first.unwrap_or_else(|| refused("it has no nodes")))
 }
 
-/// Whether the operator is supported, on maps or on constants.
+/// True if the operator is supported, on maps or on constants.
 fn is_known(node: &Node<'_>, budget: &Budget) -> bool {
     let operator = node.op_type;
     is_own(node.domain)
@@ -224,7 +224,7 @@ impl MapValue {
 
 /// The weights of a node while its graph is read.
 #[derive(Clone, Debug)]
-enum Held {
+enum PendingWeights {
     /// Computed weights, a few per channel.
     Own(NodeWeights),
     /// Stored weights of a convolution. They are large, and only read once the graph is known to be supported.
@@ -236,7 +236,7 @@ enum Held {
     },
 }
 
-impl Held {
+impl PendingWeights {
     fn own(&self) -> Option<&NodeWeights> {
         match self {
             Self::Own(own) => Some(own),
@@ -250,7 +250,7 @@ struct Reader<'m> {
     scope: Scope<'m>,
     graph: Graph,
     /// The weights of every node.
-    weights: Vec<Option<Held>>,
+    weights: Vec<Option<PendingWeights>>,
     /// The size of every node's map at every probe, of which there is at least one.
     shapes: Vec<Vec<Shape>>,
     /// The photo sizes that the graph is read for.
@@ -359,17 +359,25 @@ impl<'m> Reader<'m> {
     /// Reads the branch of a node that does not choose by the picture's pixels; returns the branch's results.
     fn branch(&mut self) -> Result<Vec<Value>> {
         let node = self.scope.node;
-        let chosen = self.scope.fixed_numbers(0)?.and_then(|numbers| numbers.scalar());
-        let chosen = chosen.ok_or_else(|| node.refused("has no single condition"))?;
+        let chosen = self
+            .scope
+            .fixed_numbers(0)?
+            .and_then(|numbers| numbers.scalar())
+            .ok_or_else(|| node.refused("has no single condition"))?;
         let name = if chosen == 0.0 { "else_branch" } else { "then_branch" };
-        let branch = node.attribute(name).and_then(|attribute| attribute.g.as_deref());
-        let branch = branch.ok_or_else(|| node.refused("lacks a branch"))?;
+        let branch = node
+            .attribute(name)
+            .and_then(|attribute| attribute.g.as_deref())
+            .ok_or_else(|| node.refused("lacks a branch"))?;
         self.initializers(branch)?;
         branch.node.iter().try_for_each(|node| self.run(node))?;
         let of = |output: &ValueInfo<'m>| {
             let name = Name { text: output.name, call: branch.call };
-            let value = self.scope.values.get(&name).cloned();
-            value.ok_or_else(|| node.refused("has a branch without its results"))
+            self.scope
+                .values
+                .get(&name)
+                .cloned()
+                .ok_or_else(|| node.refused("has a branch without its results"))
         };
         branch.output.iter().map(of).collect()
     }
@@ -397,10 +405,15 @@ impl<'m> Reader<'m> {
         bias: Vec<f32>,
     ) -> Result<NodeId> {
         self.budget().bytes(size_of_val(weight.as_slice()) + size_of_val(bias.as_slice()))?;
-        self.add_held(op, inputs, Some(Held::Own(NodeWeights { weight, bias })))
+        self.add_held(op, inputs, Some(PendingWeights::Own(NodeWeights { weight, bias })))
     }
 
-    fn add_held(&mut self, op: Op, inputs: &[NodeId], weights: Option<Held>) -> Result<NodeId> {
+    fn add_held(
+        &mut self,
+        op: Op,
+        inputs: &[NodeId],
+        weights: Option<PendingWeights>,
+    ) -> Result<NodeId> {
         let count = self.graph.nodes().len();
         if count == MAX_NODES {
             return Err(refused(format!("it has more than {MAX_NODES} operations")));
@@ -433,8 +446,7 @@ impl<'m> Reader<'m> {
 
     /// The lengths of a value's sides at every probe.
     fn lengths(&self, map: &MapValue) -> Vec<Vec<usize>> {
-        let sizes = self.sizes_of(map.node);
-        sizes.iter().map(|&size| map.layout.lengths(size)).collect()
+        self.sizes_of(map.node).iter().map(|&size| map.layout.lengths(size)).collect()
     }
 
     /// The lengths of a value's sides for a message.
@@ -507,10 +519,10 @@ impl<'m> Reader<'m> {
         let mut weights = Vec::new();
         for held in std::mem::take(&mut self.weights) {
             let own = match held {
-                Some(Held::Stored { weight, key, bias }) => {
+                Some(PendingWeights::Stored { weight, key, bias }) => {
                     Some(NodeWeights { weight: self.finite_values(weight, &key)?, bias })
                 }
-                Some(Held::Own(own)) => Some(own),
+                Some(PendingWeights::Own(own)) => Some(own),
                 None => None,
             };
             budget.push(&mut weights, own)?;

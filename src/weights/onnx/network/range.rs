@@ -18,8 +18,11 @@ pub fn pixels(
     last: NodeId,
 ) -> PixelChoice {
     let named = |key: &str| {
-        let mut entries = model.metadata_props.iter();
-        entries.find(|entry| entry.key.eq_ignore_ascii_case(key)).map(|entry| entry.value)
+        model
+            .metadata_props
+            .iter()
+            .find(|entry| entry.key.eq_ignore_ascii_case(key))
+            .map(|entry| entry.value)
     };
     // The keys of ONNX's metadata for pictures.
     let range = named("Image.NominalPixelRange").and_then(|value| match value {
@@ -35,10 +38,10 @@ pub fn pixels(
     });
     const UINT8: i32 = 2;
     let bytes = (picture.elem_type == UINT8).then_some(PixelRange::Bytes);
-    let (first_range, first_order) = reader.what_is_read();
+    let (first_range, first_order) = reader.input_format();
     PixelChoice {
         input: range.or(bytes).or(first_range),
-        output: range.or(reader.what_is_made(last)),
+        output: range.or(reader.output_range(last)),
         order: order.or(first_order),
     }
 }
@@ -74,7 +77,7 @@ impl Reader<'_> {
     }
 
     /// What the first affine steps say about the input values.
-    fn what_is_read(&self) -> (Option<PixelRange>, Option<ChannelOrder>) {
+    fn input_format(&self) -> (Option<PixelRange>, Option<ChannelOrder>) {
         let readers = self.graph.readers();
         let (mut scale, mut shift) = (vec![1.0; 3], vec![0.0; 3]);
         let mut at = 0;
@@ -132,7 +135,7 @@ impl Reader<'_> {
     }
 
     /// What the last affine steps say about the output values.
-    fn what_is_made(&self, last: NodeId) -> Option<PixelRange> {
+    fn output_range(&self, last: NodeId) -> Option<PixelRange> {
         let (mut scale, mut shift) = (1.0f64, 0.0f64);
         let mut at = last;
         let bounds = loop {

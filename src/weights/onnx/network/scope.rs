@@ -47,7 +47,7 @@ pub struct Scope<'m> {
     /// The node that is being read.
     pub node: &'m Node<'m>,
     pub budget: &'m Budget,
-    /// Whether an error occurred that may not occur at other sizes of the picture.
+    /// An error occurred that may not occur at other sizes of the picture.
     pub depends_on_size: Cell<bool>,
 }
 
@@ -161,14 +161,15 @@ impl<'m> Scope<'m> {
         let node = self.node;
         Ok(match node.op_type {
             "Reshape" => {
-                let wanted = self.int_lists("shape", 1)?;
-                wanted.and_then(|wanted| reshaped(node, own, &wanted[probe]))
+                self.int_lists("shape", 1)?.and_then(|wanted| reshaped(node, own, &wanted[probe]))
             }
             "Flatten" => {
                 let axis = node.int("axis", 1);
                 let axis = if axis < 0 { axis + own.len() as i64 } else { axis };
-                let parts = usize::try_from(axis).ok().and_then(|at| own.split_at_checked(at));
-                parts.map(|(front, back)| vec![front.iter().product(), back.iter().product()])
+                usize::try_from(axis)
+                    .ok()
+                    .and_then(|at| own.split_at_checked(at))
+                    .map(|(front, back)| vec![front.iter().product(), back.iter().product()])
             }
             "Squeeze" | "Unsqueeze" => {
                 let axes = self.ints("axes", 1)?;

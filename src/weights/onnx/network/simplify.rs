@@ -118,7 +118,7 @@ mod tests {
 
     /// A convolution takes over the step after it, unless that makes a weight infinite.
     #[test]
-    fn what_is_too_large_for_a_weight_stays_a_step() {
+    fn steps_too_large_for_a_weight_stay_steps() {
         for (scale, nodes) in [(0.5, 2), (1e3, 3)] {
             let mut graph = Graph::default();
             let mut add =

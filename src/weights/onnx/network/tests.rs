@@ -168,7 +168,7 @@ fn all_spellings_of_the_norm_are_the_norm() {
 }
 
 #[test]
-fn what_is_almost_the_norm_is_none() {
+fn an_almost_equal_pattern_is_not_a_norm() {
     let end = ["n = Div d s", "g = Mul n scale", "y = Add g shift"];
     for middle in [
         &["q = Mul x x", "v = ReduceMean q axes=2,3", "e = Add v 0.00001", "s = Sqrt e"][..],
@@ -261,7 +261,7 @@ fn every_spelling_of_nearest_doubling_is_the_upsampling() {
 }
 
 #[test]
-fn what_is_almost_the_upsampling_is_refused() {
+fn an_almost_equal_upsampling_is_refused() {
     let columns = ["a = Reshape x [-1,1]", "b = Concat a a axis=1"];
     let once = "repeats neither every pixel nor every row";
     for (rest, reason) in [
@@ -317,7 +317,7 @@ fn a_map_that_is_reshaped_and_back_is_itself() {
 }
 
 #[test]
-fn a_network_with_a_step_behind_a_convolution_is_no_models() {
+fn a_network_with_a_step_after_a_convolution_matches_no_model() {
     for (last, may_be_model) in
         [("y = Identity c", true), ("y = Relu c", true), ("y = Mul c 255", false)]
     {

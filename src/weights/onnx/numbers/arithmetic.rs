@@ -50,8 +50,10 @@ impl Call<'_> {
             |a, b| Some(a.cmp(&b) as i64),
             |a, b| a.partial_cmp(&b).map_or(f32::NAN, |order| order as i8 as f32),
         )?;
-        let values = order.to_floats().into_iter();
-        let values = values.map(|order| order.partial_cmp(&0.0).is_some_and(holds).into());
+        let values = order
+            .to_floats()
+            .into_iter()
+            .map(|order| order.partial_cmp(&0.0).is_some_and(holds).into());
         Some(Numbers { shape: order.shape, values: Values::Int(values.collect()) })
     }
 

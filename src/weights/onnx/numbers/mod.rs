@@ -65,7 +65,7 @@ impl Numbers {
         Self::few(shape.to_vec(), values)
     }
 
-    /// Whether the shape has at most [`MAX_COUNT`] rows and columns, even without numbers in them. This limits every
+    /// True if the shape has at most [`MAX_COUNT`] rows and columns, even without numbers in them. This limits every
     /// operation on numbers to a few steps.
     pub fn are_few(&self) -> bool {
         count_of(&self.shape, MAX_COUNT) == Some(self.count())
@@ -172,7 +172,6 @@ impl<'c> Call<'c> {
         result.ok_or_else(|| node.refused(problem))
     }
 
-    /// Whether the operator is known.
     pub fn is_known(&self) -> bool {
         self.result().is_some()
     }
@@ -265,8 +264,7 @@ mod tests {
 
     fn run(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Result<Numbers, String> {
         let budget = Budget::for_file(0);
-        let call = Call::new(node, inputs, MAX_COUNT, &budget);
-        call.run().map_err(|error| error.to_string())
+        Call::new(node, inputs, MAX_COUNT, &budget).run().map_err(|error| error.to_string())
     }
 
     fn node(op: &'static str, attributes: &[(&'static str, i64)]) -> Node<'static> {
@@ -322,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_large_is_refused() {
+    fn large_values_are_refused() {
         let count = ints(&[1 << 40]);
         assert!(run(&node("ConstantOfShape", &[]), &[Some(&count)]).is_err());
         assert!(run(&node("Range", &[]), &[Some(&count)]).is_err());
@@ -332,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn long_sides_are_refused_also_where_there_are_no_numbers() {
+    fn long_sides_are_refused_even_without_numbers() {
         for exponent in [7, 20, 29, 34, 50, 58, 63] {
             let side = 1usize << exponent;
             for shape in [&[side, 0][..], &[0, side], &[0, side, side], &[1, 0, side], &[side]] {

@@ -84,8 +84,11 @@ fn transposed<'s>(
 fn joined(parts: &[&Numbers], rows: usize) -> Option<Values> {
     fn interleaved<T: Copy>(parts: &[&[T]], rows: usize) -> Vec<T> {
         let row = |row: usize| {
-            let parts = parts.iter().map(move |part| (part, part.len() / rows));
-            parts.flat_map(move |(part, run)| &part[row * run..][..run]).copied()
+            parts
+                .iter()
+                .map(move |part| (part, part.len() / rows))
+                .flat_map(move |(part, run)| &part[row * run..][..run])
+                .copied()
         };
         (0..rows).flat_map(row).collect()
     }

@@ -63,8 +63,9 @@ impl Reader<'_> {
             return self.function(&exponent, Function::Exp);
         }
         // The exponent may be an integer, which is not allowed for weights.
-        let exponent = self.scope.constant(1);
-        let exponent = exponent
+        let exponent = self
+            .scope
+            .constant(1)
             .filter(|exponent| exponent.is_finite())
             .ok_or_else(|| self.refused("raises to powers that are not one finite number"))?;
         let size = exponent.abs();
@@ -275,7 +276,11 @@ impl Reader<'_> {
         };
         let sides: Vec<_> = sides(a).into_iter().zip(sides(b)).map(joint).collect::<Option<_>>()?;
         // A side that was broadcast over another axis would occur twice.
-        let mut kinds = sides.iter().flatten().map(std::mem::discriminant::<Part>);
-        kinds.all_unique().then_some(Layout { sides })
+        sides
+            .iter()
+            .flatten()
+            .map(std::mem::discriminant::<Part>)
+            .all_unique()
+            .then_some(Layout { sides })
     }
 }

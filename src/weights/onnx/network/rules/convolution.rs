@@ -1,6 +1,6 @@
 //! Convolutions, transposed convolutions, and matrix products, which are convolutions of single values.
 
-use super::{Axis, Held, MapValue, NodeId, Reader, equal};
+use super::{Axis, MapValue, NodeId, PendingWeights, Reader, equal};
 use crate::{
     graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
     network::NodeWeights,
@@ -17,7 +17,7 @@ pub fn window_pads(node: &Node<'_>, reach: [usize; 2], stride: [usize; 2]) -> Re
     let sides: Option<Vec<usize>> = pads.iter().map(|&px| usize::try_from(px).ok()).collect();
     let sides = match (node.text("auto_pad", "NOTSET"), sides.as_deref()) {
         (mode @ ("SAME_UPPER" | "SAME_LOWER"), _) => {
-            return Ok(Op::PadSame { reach, stride, is_more_behind: mode == "SAME_UPPER" });
+            return Ok(Op::PadSame { reach, stride, is_same_upper: mode == "SAME_UPPER" });
         }
         ("VALID", _) | ("NOTSET", Some([])) => Sides::default(),
         ("NOTSET", Some(&[top, left, bottom, right])) => Sides { top, left, bottom, right },
@@ -53,8 +53,10 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv>
         });
     };
     let groups = node.int("group", 1);
-    let groups = usize::try_from(groups).ok().filter(|groups| (1..=a.max(1)).contains(groups));
-    let groups = groups.ok_or_else(|| node.refused("has odd groups"))?;
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(|groups| (1..=a.max(1)).contains(groups))
+        .ok_or_else(|| node.refused("has odd groups"))?;
     let (in_channels, out_channels) =
         if is_transposed { (a, b.saturating_mul(groups)) } else { (b.saturating_mul(groups), a) };
     Ok(Conv {
@@ -91,7 +93,11 @@ fn shape_cut(
 
 impl Reader<'_> {
     /// What a convolution reads, its sizes and its weights.
-    fn convolution(&mut self, x: &MapValue, is_transposed: bool) -> Result<(NodeId, Conv, Held)> {
+    fn convolution(
+        &mut self,
+        x: &MapValue,
+        is_transposed: bool,
+    ) -> Result<(NodeId, Conv, PendingWeights)> {
         let node = self.scope.node;
         let id = self.channels_first_node(x)?;
         let (kernel, sides) = self.kernel_at(1)?;
@@ -109,8 +115,8 @@ impl Reader<'_> {
             return Err(WeightsError::Shape { key, got: sides, needed });
         }
         let held = match kernel {
-            Kernel::Stored(weight) => Held::Stored { weight, key, bias },
-            Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
+            Kernel::Stored(weight) => PendingWeights::Stored { weight, key, bias },
+            Kernel::Own(weight) => PendingWeights::Own(NodeWeights { weight, bias }),
         };
         Ok((id, conv, held))
     }
@@ -155,8 +161,9 @@ impl Reader<'_> {
             extra = more;
             sides
         } else {
-            let pad = window_pads(node, conv.reach(), conv.stride)?;
-            pad.padding(1, 1).map_or(Sides::default(), |(_, sides)| sides)
+            window_pads(node, conv.reach(), conv.stride)?
+                .padding(1, 1)
+                .map_or(Sides::default(), |(_, sides)| sides)
         };
         let op = Op::ConvTranspose2d { conv, cut: sides, extra };
         let made = self.add_held(op, &[id], Some(held))?;

@@ -132,7 +132,6 @@ impl Reader<'_> {
         Ok(x.moved_to(id))
     }
 
-    /// Whether a node's values are those of the photo.
     fn is_photo(&self, id: super::NodeId) -> bool {
         let node = &self.graph.nodes()[id];
         match node.op {

@@ -11,13 +11,13 @@ mod reductions;
 mod resize;
 mod shapes;
 
-use super::{Axis, Held, Layout, MapValue, NodeId, Reader, equal, layout::Part};
+use super::{Axis, Layout, MapValue, NodeId, PendingWeights, Reader, equal, layout::Part};
 use crate::weights::Result;
 
 /// Adds the operations of a node and returns its result. Gets the first of the maps that the node reads.
 pub type Rule<'m> = fn(&mut Reader<'m>, MapValue) -> Result<MapValue>;
 
-/// Whether an operator may read constants before the first map.
+/// True if an operator may read constants before the first map.
 pub fn may_begin_with_constants(operator: &str) -> bool {
     matches!(operator, "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" | "Pow" | "Concat")
 }

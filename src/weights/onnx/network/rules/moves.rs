@@ -17,7 +17,7 @@ use crate::{
 /// Maximum number of channels that are picked individually.
 const MAX_PICKED: usize = 64;
 
-/// The part of a side that stays after so many values at its ends are removed, possibly backwards.
+/// The part of a side that stays after values at its ends are removed, possibly backwards.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Cut {
     before: usize,
@@ -30,10 +30,8 @@ impl Reader<'_> {
         let node = self.scope.node;
         let count = x.layout.sides.len();
         let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
-        let pads = self.scope.ints(attribute, 1)?;
-        let pads = pads.ok_or_else(|| node.refused("has no amounts"))?;
-        let axes = self.scope.ints("axes", 3)?;
-        let axes = axes.unwrap_or_else(|| (0..count as i64).collect());
+        let pads = self.scope.ints(attribute, 1)?.ok_or_else(|| node.refused("has no amounts"))?;
+        let axes = self.scope.ints("axes", 3)?.unwrap_or_else(|| (0..count as i64).collect());
         let odd = || node.refused(format!("pads by {}", shown(&pads)));
         if pads.len() != 2 * axes.len() {
             return Err(odd());
@@ -102,7 +100,7 @@ impl Reader<'_> {
         Ok(x)
     }
 
-    /// Whether what remains of a side is the photo's side at every probe, as where a network crops its picture. The
+    /// True if what remains of a side is the photo's side at every probe, as where a network crops its picture. The
     /// graph's own picture is cropped in this way, so that the map may stay as it is.
     fn is_last_crop(&mut self, x: &MapValue, side: usize, cuts: &[Cut]) -> bool {
         let photo_side: fn(&(usize, usize)) -> usize = match x.layout.axis(side) {
@@ -130,8 +128,8 @@ impl Reader<'_> {
         let odd = || node.refused("splits a side into unsupported parts");
         let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
         let lengths = self.lengths(&x);
-        let length = equal(lengths.iter().map(|lengths| lengths[side]));
-        let length = length.ok_or_else(|| self.scope.of_size(odd()))?;
+        let length = equal(lengths.iter().map(|lengths| lengths[side]))
+            .ok_or_else(|| self.scope.of_size(odd()))?;
         let parts = node.output.len().max(1);
         let counts: Option<Vec<usize>> = match self.scope.ints("split", 1)? {
             Some(counts) => counts.iter().map(|&count| usize::try_from(count).ok()).collect(),
@@ -217,7 +215,7 @@ impl Reader<'_> {
                 Ok(map) => map,
                 Err(_) => {
                     what = "maps with constants";
-                    self.constant_beside(index, &x)?
+                    self.constant_like(index, &x)?
                 }
             });
         }
@@ -290,16 +288,16 @@ impl Reader<'_> {
     }
 
     /// The constant at an input as a map with the number of sides of the map next to it.
-    fn constant_beside(&mut self, index: usize, beside: &MapValue) -> Result<MapValue> {
+    fn constant_like(&mut self, index: usize, map: &MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let odd = || node.refused("concatenates a map with unsupported constants");
         let constant = self.weights_at(index)?;
-        if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
+        if !map.layout.is_whole() || constant.sides.len() != map.layout.sides.len() {
             return Err(odd());
         }
-        let (shape, values) = self.as_map(beside, &constant)?;
+        let (shape, values) = self.as_map(map, &constant)?;
         let id = self.constant_map(Spread::Map(shape, values))?;
-        Ok(self.with_channels(beside, id))
+        Ok(self.with_channels(map, id))
     }
 
     /// A contiguous range of channels.

@@ -24,11 +24,11 @@ impl Reader<'_> {
         let count = self.channels(x.node);
         let groups = if node.op_type == "GroupNormalization" {
             self.planes(&x)?;
-            let groups = usize::try_from(node.int("num_groups", 0)).ok();
-            let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
-            groups.ok_or_else(|| {
-                node.refused(format!("has groups that do not divide {count} channels"))
-            })?
+            let odd = || node.refused(format!("has groups that do not divide {count} channels"));
+            usize::try_from(node.int("num_groups", 0))
+                .ok()
+                .filter(|&groups| groups > 0 && count.is_multiple_of(groups))
+                .ok_or_else(odd)?
         } else if let Some(groups) = x.layout.groups() {
             groups
         } else {

@@ -109,8 +109,8 @@ impl<'m> Reader<'m> {
         }
         let (mut run, mut axis) = (1, 0);
         if count > 1 {
-            let side = wrapped(node.int("axis", 1), lengths.len());
-            let side = side.filter(|&side| lengths[side] == count);
+            let side =
+                wrapped(node.int("axis", 1), lengths.len()).filter(|&side| lengths[side] == count);
             axis = side.ok_or_else(|| node.refused("has scales that do not fit its input"))?;
             run = lengths[axis + 1..].iter().product::<usize>().max(1);
         }

@@ -67,8 +67,10 @@ impl Reader<'_> {
         }
         if is_scaled && equal(lists.iter()).is_some() {
             let scale = [rows, columns].map(|side| {
-                let place = chosen.iter().position(|&chosen| chosen == side);
-                place.map_or(1.0, |place| lists[0][place])
+                chosen
+                    .iter()
+                    .position(|&chosen| chosen == side)
+                    .map_or(1.0, |place| lists[0][place])
             });
             return self.resized(&x, Target::Scale(scale), None);
         }
@@ -82,8 +84,10 @@ impl Reader<'_> {
         let scale = |axis: usize| {
             let pick = |size: &(usize, usize)| [size.0, size.1][axis] as f64;
             let scale = pick(made.first()?) / pick(own.first()?);
-            let is_exact = made.iter().zip(&own).all(|(made, own)| pick(made) == pick(own) * scale);
-            is_exact.then_some(scale)
+            made.iter()
+                .zip(&own)
+                .all(|(made, own)| pick(made) == pick(own) * scale)
+                .then_some(scale)
         };
         if let (Some(rows), Some(columns)) = (scale(0), scale(1)) {
             return self.resized(x, Target::Scale([rows, columns]), None);
@@ -101,8 +105,10 @@ impl Reader<'_> {
     fn node_of_size(&self, sizes: &[(usize, usize)]) -> Result<Option<NodeId>> {
         self.budget().steps(self.shapes.len())?;
         let has = |id: &NodeId| {
-            let own = &self.shapes[*id];
-            own.iter().zip(sizes).all(|(shape, size)| (shape.height, shape.width) == *size)
+            self.shapes[*id]
+                .iter()
+                .zip(sizes)
+                .all(|(shape, size)| (shape.height, shape.width) == *size)
         };
         Ok((0..self.shapes.len()).rev().find(has))
     }
@@ -148,7 +154,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether every pixel is read twice in each direction. Testing one length is enough: only aligned corners depend on
+/// True if every pixel is read twice in each direction. Testing one length is enough: only aligned corners depend on
 /// it. There rounding always returns `x / 2`, while floor and ceil differ at the first pixels.
 fn doubles(resize: &Resize) -> bool {
     const LENGTH: usize = 8;

@@ -35,8 +35,9 @@ impl Reader<'_> {
                 let long = |sides: &[usize]| {
                     sides.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>()
                 };
-                let made = wanted.and_then(|wanted| expanded(own, &wanted[probe]));
-                made.filter(|made| long(made) == long(own))
+                wanted
+                    .and_then(|wanted| expanded(own, &wanted[probe]))
+                    .filter(|made| long(made) == long(own))
             } else {
                 self.scope.sides_after(own, probe)?
             };
