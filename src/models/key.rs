@@ -34,7 +34,7 @@ pub fn plain_number(text: &str) -> Option<usize> {
         .then(|| text.parse().ok())?
 }
 
-/// Whether a part of a key is one of a norm's running statistics, which no network uses.
+/// True if a part of a key is one of a norm's running statistics, which no network uses.
 pub fn is_running(part: &str) -> bool {
     matches!(part, "running_mean" | "running_var" | "num_batches_tracked")
 }

@@ -261,7 +261,7 @@ impl Recognised {
 
 /// The result of [`find`].
 #[derive(Debug)]
-pub enum Found {
+pub enum FoundNetwork {
     /// A model's network, with that model's own graph.
     Model(Network),
     /// Another network, unchanged.
@@ -272,16 +272,16 @@ pub enum Found {
 ///
 /// # Errors
 /// [`NetworkError`]; does not occur for a model's network.
-pub fn find(network: Network) -> Result<Found, NetworkError> {
+pub fn find(network: Network) -> Result<FoundNetwork, NetworkError> {
     let Some((graph, places)) = johnson::structure::find(network.graph()) else {
-        return Ok(Found::Other(network));
+        return Ok(FoundNetwork::Other(network));
     };
     let (found, mut weights) = network.into_parts();
     let own = graph.nodes().iter().zip(places).map(|(node, place)| {
         (node.name.clone(), std::mem::take(weights.of_mut(&found.nodes()[place].name)))
     });
     let own = own.filter(|(_, own)| !own.weight.is_empty()).collect();
-    Network::new(graph, own).map(Found::Model)
+    Network::new(graph, own).map(FoundNetwork::Model)
 }
 
 pub fn is_known(graph: &Graph) -> bool {
@@ -290,8 +290,8 @@ pub fn is_known(graph: &Graph) -> bool {
 
 /// The style size that this network has, or the nearest one.
 pub fn size(graph: &Graph) -> ModelSize {
-    let spec = NetworkSpec::recognise(graph);
-    spec.map_or_else(ModelSize::default, |spec| ModelSize::of_widths(spec.widths))
+    NetworkSpec::recognise(graph)
+        .map_or_else(ModelSize::default, |spec| ModelSize::of_widths(spec.widths))
 }
 
 /// The network of the bundled styles of this size, with `blocks` residual blocks and random weights with a fixed seed,

@@ -39,10 +39,9 @@ pub struct Contraction<'n> {
     pub stride_px: usize,
     /// The required number of output channels, if other layers determine it.
     pub makes: Option<usize>,
-    /// Whether the file has biases for it.
     pub has_bias: bool,
-    /// Whether it is transposed: it multiplies rows and columns by its stride, with padding of half the kernel and an
-    /// output padding of 1. Otherwise it keeps the size at stride 1, with reflection padding.
+    /// It is transposed: it multiplies rows and columns by its stride, with padding of half the kernel and an output
+    /// padding of 1. Otherwise it keeps the size at stride 1, with reflection padding.
     pub is_transposed: bool,
 }
 

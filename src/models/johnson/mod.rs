@@ -67,7 +67,7 @@ impl Kernels {
 pub struct Form {
     /// Names of the convolutions after the residual blocks.
     pub last: [&'static str; 3],
-    /// Whether residual blocks add their input a second time.
+    /// Residual blocks add their input a second time.
     pub adds_twice: bool,
 }
 
@@ -76,8 +76,11 @@ impl Form {
 
     /// The name of a convolution that Johnson's network calls `layer`.
     pub fn own_name<'l>(&self, layer: &'l str) -> &'l str {
-        let place = Self::JOHNSON.last.iter().position(|name| *name == layer);
-        place.map_or(layer, |place| self.last[place])
+        Self::JOHNSON
+            .last
+            .iter()
+            .position(|name| *name == layer)
+            .map_or(layer, |place| self.last[place])
     }
 }
 
@@ -276,8 +279,10 @@ mod tests {
     fn maps(spec: &NetworkSpec, height: usize, width: usize) -> Vec<(usize, usize)> {
         let graph = spec.graph().expect("valid");
         let shapes = graph.shapes(height, width).expect("large enough");
-        let nodes = graph.nodes().iter().zip(shapes);
-        nodes
+        graph
+            .nodes()
+            .iter()
+            .zip(shapes)
             .filter(|(node, _)| node.op.is_conv())
             .map(|(_, shape)| (shape.height, shape.width))
             .collect()

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_difference_is_passed_over() {
+    fn irrelevant_changes_are_ignored() {
         let same: [(&str, Change<'_>); 2] = [
             ("res2.conv2.add", &|node| node.inputs.reverse()),
             ("in4", &|node| node.op = Op::InstanceNorm { eps: f64::from(1e-5f32) }),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_network_is_none() {
+    fn every_other_network_is_not_recognised() {
         let photo = |node: &mut Node| node.inputs[0] = 0;
         let others: [(&str, Change<'_>); 7] = [
             ("conv2.statistics", &photo),

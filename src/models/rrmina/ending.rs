@@ -1,5 +1,5 @@
 //! The end of the network after the last convolution: nothing, or tanh times 150. Neither has weights, so their names
-//! do not tell which.
+//! do not show which.
 
 use crate::{
     graph::{Function, Graph, NodeId, Op},
@@ -15,7 +15,7 @@ const FACTOR: f32 = 150.0;
 /// Beyond this, tanh differs from one by less than a ten-thousandth.
 const SATURATED: f32 = 5.0;
 
-/// Whether the last convolution outputs levels of 0 to 255. If so, its mean in at least one color is so large that tanh
+/// True if the last convolution outputs levels of 0 to 255. If so, its mean in at least one color is so large that tanh
 /// would be saturated. With smaller levels, the picture would be black.
 pub fn makes_levels(network: &Network) -> bool {
     let weights = network.weights();

@@ -74,7 +74,7 @@ pub fn detected(weights: &impl NamedShapes) -> Published {
     }
 }
 
-/// Whether in all residual blocks the norms come before their convolutions.
+/// True if in all residual blocks the norms come before their convolutions.
 fn norms_come_first(weights: &impl NamedShapes) -> bool {
     let mut pairs = 0;
     for norm in weights.names() {
@@ -119,7 +119,7 @@ pub fn walked(published: Published, weights: &impl NamedShapes) -> Result<Recogn
 /// Position of a convolution's norm.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Norm {
-    Behind,
+    After,
     /// With a ReLU between them.
     Before,
 }
@@ -138,7 +138,7 @@ fn with_norm(
 ) -> Result<Map, GraphError> {
     let name = conv.layer;
     let module = format!("{name}.norm_layer");
-    if norm == Norm::Behind {
+    if norm == Norm::After {
         x = walk.conv(conv, x)?;
         return walk.norm(&module, name, x);
     }
@@ -157,7 +157,7 @@ fn encoder(
     let mut maps = [x; 3];
     let mut x = x;
     for ((name, stride_px), map) in names.into_iter().zip([1, 2, 2]).zip(&mut maps) {
-        x = with_norm(walk, Norm::Behind, Contraction { stride_px, has_bias, ..conv(name) }, x)?;
+        x = with_norm(walk, Norm::After, Contraction { stride_px, has_bias, ..conv(name) }, x)?;
         x = walk.relu(name, x)?;
         *map = x;
     }
@@ -171,7 +171,7 @@ fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Recognis
     for name in ["DeconvBlock.0", "DeconvBlock.2"] {
         let conv = Contraction::new(name, "conv_transpose");
         let conv = Contraction { stride_px: 2, is_transposed: true, ..conv };
-        x = with_norm(&mut walk, Norm::Behind, conv, x)?;
+        x = with_norm(&mut walk, Norm::After, conv, x)?;
         x = walk.relu(name, x)?;
     }
     x = walk.conv(Contraction { makes: Some(3), ..conv(ending::LAST) }, x)?;
@@ -188,8 +188,8 @@ fn residual(
     let [.., mut x] = encoder(&mut walk, ENCODER, true, photo)?;
     let (norm, convs) = match published {
         Published::V2 => (Norm::Before, 2),
-        Published::ResNext => (Norm::Behind, 3),
-        _ => (Norm::Behind, 2),
+        Published::ResNext => (Norm::After, 3),
+        _ => (Norm::After, 2),
     };
     for block in 0..blocks {
         let mut y = x;
@@ -200,7 +200,7 @@ fn residual(
             y = with_norm(&mut walk, norm, conv, y)?;
             y = match (is_last, norm) {
                 (true, _) => walk.sum(&name, "add", y, x)?,
-                (false, Norm::Behind) => walk.relu(&name, y)?,
+                (false, Norm::After) => walk.relu(&name, y)?,
                 (false, _) => y,
             };
         }

@@ -49,7 +49,6 @@ impl Spec {
 
     /// The name of the plain network with these sizes, if there is one.
     pub fn plain_name(&self) -> Option<&'static str> {
-        let known = Self::plain_ones();
-        known.into_iter().find(|(_, _, spec)| spec == self).map(|(name, ..)| name)
+        Self::plain_ones().into_iter().find(|(_, _, spec)| spec == self).map(|(name, ..)| name)
     }
 }
