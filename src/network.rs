@@ -172,8 +172,11 @@ impl Network {
             (0..count).map(value).collect()
         };
         let feeds_picture = |name: &str| {
-            let mut pictures = graph.nodes().iter().filter(|node| node.op == Op::Picture);
-            pictures.any(|node| graph.nodes()[node.inputs[0]].name == name)
+            graph
+                .nodes()
+                .iter()
+                .filter(|node| node.op == Op::Picture)
+                .any(|node| graph.nodes()[node.inputs[0]].name == name)
         };
         let weights = graph
             .weight_shapes()

@@ -215,9 +215,10 @@ impl Rounding {
 
 /// The largest absolute weight of an output channel, times its step.
 fn largest_weight(source: &[f32], step: &[f32]) -> f32 {
-    let taps = source.chunks_exact(step.len());
-    let sizes = taps.flat_map(|tap| tap.iter().zip(step).map(|(w, s)| (w * s).abs()));
-    sizes.fold(0.0, f32::max)
+    source
+        .chunks_exact(step.len())
+        .flat_map(|tap| tap.iter().zip(step).map(|(w, s)| (w * s).abs()))
+        .fold(0.0, f32::max)
 }
 
 /// The largest absolute sum of weights of 3x3 kernels that fall on one pixel when the input is doubled, times its step.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_CHANNELS, MAX_KERNEL_PX};
 use crate::tensor::Shape;
 
-/// Whether all numbers are from 1 to `most`.
+/// True if all numbers are from 1 to `most`.
 pub(super) fn are_within(most: usize, numbers: &[usize]) -> bool {
     numbers.iter().all(|number| (1..=most).contains(number))
 }
@@ -137,7 +137,7 @@ pub struct Pool {
     pub stride: [usize; 2],
     /// Padding in pixels that windows may cover.
     pub sides: Sides,
-    /// Whether to keep a last window that reaches beyond the padding, as ONNX's `ceil_mode`.
+    /// Keeps a last window that reaches beyond the padding, as ONNX's `ceil_mode`.
     pub is_ceil: bool,
 }
 
@@ -152,7 +152,7 @@ impl Pool {
             && self.has_short_sides()
     }
 
-    /// Whether every window covers more than padding.
+    /// True if every window covers more than padding.
     pub fn has_short_sides(&self) -> bool {
         let is_short =
             |axis: usize| self.sides.of_axis(axis).iter().all(|&px| px < self.kernel[axis]);
@@ -170,7 +170,7 @@ pub enum SizeRule {
 }
 
 impl SizeRule {
-    /// Whether a map may have this number of rows (axis 0) or columns (axis 1).
+    /// True if a map may have this number of rows (axis 0) or columns (axis 1).
     pub const fn allows_side(&self, side: usize, axis: usize) -> bool {
         match *self {
             Self::MultipleOf(px) => side.is_multiple_of(px),

@@ -157,8 +157,9 @@ impl Grouping<'_> {
 
     /// The nodes that can be computed while a convolution stores its result: its statistics, or the picture.
     fn epilogue(&self, op: NodeId) -> Vec<NodeId> {
-        let readers = self.readers[op].iter().copied();
-        readers
+        self.readers[op]
+            .iter()
+            .copied()
             .filter(|&reader| matches!(self.class(reader), Class::Reduce | Class::Output))
             .collect()
     }

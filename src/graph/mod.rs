@@ -247,14 +247,13 @@ impl Graph {
     /// The nodes whose maps the caller passes when the graph runs, with their channels. The caller passes them in this
     /// order.
     pub fn inputs(&self) -> impl Iterator<Item = (NodeId, usize)> {
-        let nodes = self.nodes.iter().enumerate();
-        nodes.filter_map(|(id, node)| match node.op {
+        self.nodes.iter().enumerate().filter_map(|(id, node)| match node.op {
             Op::Input { channels } => Some((id, channels)),
             _ => None,
         })
     }
 
-    /// Whether the last node's map is the result, computed from maps that the caller passes. Such a graph reads no
+    /// True if the last node's map is the result, computed from maps that the caller passes. Such a graph reads no
     /// photo and makes no picture.
     pub fn is_on_maps(&self) -> bool {
         let is_of_pictures = |node: &Node| matches!(node.op, Op::Photo | Op::Picture);
@@ -298,8 +297,7 @@ impl Graph {
 
     /// Number of weights and biases of all nodes together.
     pub fn parameter_count(&self) -> usize {
-        let all = self.weight_shapes();
-        all.map(|(_, shape)| shape.weight_len() + shape.bias).sum()
+        self.weight_shapes().map(|(_, shape)| shape.weight_len() + shape.bias).sum()
     }
 
     /// The smallest side of a photo, in pixels, for which every reflection stays inside its map. Smaller photos are
@@ -473,7 +471,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_run_is_refused() {
+    fn invalid_graphs_are_refused() {
         let mut graph = Graph::default();
         let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
         let inputs = graph.add("sum", "", Op::Add, &[photo]);

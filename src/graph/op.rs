@@ -35,8 +35,8 @@ pub enum Op {
         reach: [usize; 2],
         /// Pixels from window to window.
         stride: [usize; 2],
-        /// Whether an odd number of zeros has one more after the map; otherwise one more before it.
-        is_more_behind: bool,
+        /// An odd number of zeros has one more after the map; otherwise one more before it.
+        is_same_upper: bool,
     },
     /// Convolution without padding, with a bias per output channel.
     Conv2d(Conv),
@@ -108,7 +108,7 @@ pub enum Op {
     /// The mean of every window.
     AveragePool {
         pool: Pool,
-        /// Whether padding counts as zeros in the mean.
+        /// Padding counts as zeros in the mean.
         counts_padding: bool,
     },
     /// The mean of every channel.
@@ -140,8 +140,7 @@ pub enum Class {
 
 /// The channels, rows or columns that all maps have.
 pub(super) fn equal(inputs: &[usize]) -> Option<usize> {
-    let first = inputs.first().copied();
-    first.filter(|first| inputs.iter().all(|other| other == first))
+    inputs.first().copied().filter(|first| inputs.iter().all(|other| other == first))
 }
 
 /// The channels, rows or columns of two combined maps. A single one is broadcast.
@@ -152,7 +151,7 @@ pub(super) fn broadcast(inputs: &[usize]) -> Option<usize> {
     }
 }
 
-/// Whether a number is finite in single precision, in which devices compute.
+/// True if a number is finite in single precision, in which devices compute.
 fn is_single(number: f64) -> bool {
     (number as f32).is_finite()
 }
@@ -214,12 +213,12 @@ impl Op {
     pub fn padding(&self, height: usize, width: usize) -> Option<(PadMode, Sides)> {
         match *self {
             Self::Pad { mode, sides } => Some((mode, sides)),
-            Self::PadSame { reach, stride, is_more_behind } => {
+            Self::PadSame { reach, stride, is_same_upper } => {
                 let ends = |side: usize, axis: usize| {
                     let covered = (side.div_ceil(stride[axis]) - 1) * stride[axis] + reach[axis];
                     let zeros = covered.saturating_sub(side);
                     let (less, more) = (zeros / 2, zeros.div_ceil(2));
-                    if is_more_behind { [less, more] } else { [more, less] }
+                    if is_same_upper { [less, more] } else { [more, less] }
                 };
                 let sides = Sides::of_ends(ends(height, 0), ends(width, 1));
                 Some((PadMode::Constant(0.0), sides))
@@ -262,7 +261,7 @@ impl Op {
         matches!(self, Self::Conv2d(_))
     }
 
-    /// Whether sizes are within the limits of this program and numbers are finite.
+    /// True if sizes are within the limits of this program and numbers are finite.
     pub fn is_in_range(&self) -> bool {
         let is_short = |sides: Sides| sides.largest() <= MAX_MARGIN_PX;
         let channels = 1..=MAX_CHANNELS;

@@ -193,8 +193,7 @@ mod tests {
     }
 
     fn nearest(resize: &Resize, input: usize, output: usize) -> Vec<usize> {
-        let taps = resize.taps(0, input, output);
-        taps.iter().map(|taps| taps[0].0).collect()
+        resize.taps(0, input, output).iter().map(|taps| taps[0].0).collect()
     }
 
     #[test]
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn corners_lie_on_corners() {
+    fn corners_are_mapped_to_corners() {
         let linear = resize(Interpolation::Linear, Coordinates::AlignCorners, 2.0);
         let taps = linear.taps(0, 3, 5);
         assert_eq!(taps[0][0], (0, 1.0));

@@ -47,8 +47,7 @@ impl Op {
     /// Rows (axis 0) or columns (axis 1) of its map. `given` is the same axis of the maps that it reads, `photo` that
     /// of the photo. `None` if it cannot read them.
     pub(super) fn side(&self, given: &[usize], photo: usize, axis: usize) -> Option<usize> {
-        let made = self.side_of(given, photo, axis);
-        made.filter(|side| (1..=MAX_MAP_SIDE_PX).contains(side))
+        self.side_of(given, photo, axis).filter(|side| (1..=MAX_MAP_SIDE_PX).contains(side))
     }
 
     fn side_of(&self, given: &[usize], photo: usize, axis: usize) -> Option<usize> {
