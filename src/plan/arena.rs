@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_buffers_give_their_place() {
+    fn the_memory_of_dead_buffers_is_reused() {
         let step = |first_step, last_step| Lifetime { len: 100, first_step, last_step };
         let (offsets, total) = place(&[step(0, 1), step(1, 2), step(2, 3)]);
         assert_eq!(offsets[0], offsets[2]);

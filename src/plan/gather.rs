@@ -20,7 +20,7 @@ pub enum Source {
         map: usize,
         /// The convolution that made it.
         conv: usize,
-        /// Whether ReLU follows.
+        /// ReLU follows.
         relu: bool,
         /// The residual stream that is added.
         skip: Option<usize>,

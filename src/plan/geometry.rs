@@ -91,18 +91,16 @@ impl Axis {
         (last - first) as usize + 1
     }
 
-    /// Whether the taps of every phase are adjacent.
+    /// True if the taps of every phase are adjacent.
     pub fn is_dense(&self) -> bool {
         self.phases.iter().all(|phase| {
-            let pairs = phase.taps.windows(2);
-            pairs.into_iter().all(|pair| pair[1].offset == pair[0].offset + 1)
+            phase.taps.windows(2).into_iter().all(|pair| pair[1].offset == pair[0].offset + 1)
         })
     }
 
     /// Maximum number of taps of a phase.
     pub fn max_taps(&self) -> usize {
-        let taps = self.phases.iter().map(|phase| phase.taps.len());
-        taps.max().unwrap_or(0)
+        self.phases.iter().map(|phase| phase.taps.len()).max().unwrap_or(0)
     }
 
     /// The outputs of the places `first..end` that are inside a side of `side` outputs.

@@ -24,11 +24,9 @@ pub struct ConvLayer {
     pub stride: usize,
     /// Reflection padding in pixels on each side.
     pub padding: usize,
-    /// Whether its input is upsampled by 2 first.
+    /// Its input is upsampled by 2 first.
     pub upsample: bool,
-    /// Whether it reads the photo instead of a map.
     pub reads_photo: bool,
-    /// Whether its output is the picture.
     pub makes_picture: bool,
     /// Names of the affine steps before and after it that are folded into its weights.
     pub affine: [Option<String>; 2],
@@ -38,8 +36,12 @@ impl ConvLayer {
     /// All convolutions of a graph, in order.
     pub fn of_graph(graph: &Graph) -> Vec<Self> {
         let readers = graph.readers();
-        let nodes = graph.nodes().iter().enumerate();
-        nodes.filter_map(|(id, node)| Self::of_node(graph, &readers[id], node)).collect()
+        graph
+            .nodes()
+            .iter()
+            .enumerate()
+            .filter_map(|(id, node)| Self::of_node(graph, &readers[id], node))
+            .collect()
     }
 
     /// The layer of a node; `None` for a node of another kind.
@@ -126,8 +128,7 @@ mod tests {
 
     #[test]
     fn layers_are_read_off_the_graph() {
-        let graph = NetworkSpec::with_widths([8, 16, 32]).graph();
-        let graph = graph.expect("a graph");
+        let graph = NetworkSpec::with_widths([8, 16, 32]).graph().expect("a graph");
         let layers = ConvLayer::of_graph(&graph);
         let shapes = graph.shapes(37, 52).expect("maps");
         let is_conv = |(node, _): &(&Node, _)| node.op.is_conv();

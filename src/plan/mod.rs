@@ -70,7 +70,7 @@ impl<'g> Grouped<'g> {
         self.convs.iter().position(|conv| conv.name == *name)
     }
 
-    /// Whether any later node reads a map.
+    /// True if any later node reads a map.
     fn is_read_after(&self, node: NodeId, map: NodeId) -> bool {
         self.nodes.readers[map].last().is_some_and(|&last| last > node)
     }
@@ -91,7 +91,7 @@ impl ConvProvider {
         Self { name: "own kernels".to_owned(), reason: Some(reason.into()) }
     }
 
-    /// Whether it is a library. In that case, a bias is a separate step.
+    /// True if it is a library. In that case, a bias is a separate step.
     pub const fn is_library(&self) -> bool {
         self.reason.is_none()
     }

@@ -46,13 +46,13 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// Whether a map is read, and only by operations of a kind.
+    /// True if a map is read, and only by operations of a kind.
     pub fn is_only_for(&self, id: NodeId, is_kind: impl Fn(&Op) -> bool) -> bool {
         let readers = &self.readers[id];
         !readers.is_empty() && readers.iter().all(|&reader| is_kind(self.op(reader)))
     }
 
-    /// Whether only convolutions read a padding, which can then pad while they load.
+    /// True if only convolutions read a padding, which can then pad while they load.
     pub fn is_padding_of_convs(&self, id: NodeId) -> bool {
         self.padding(id).is_some() && self.is_only_for(id, Op::is_conv)
     }

@@ -158,7 +158,7 @@ pub struct CpuPlan {
     pub photo: (usize, usize),
     /// Rows and columns after short sides are extended, in pixels.
     pub extended: (usize, usize),
-    /// Whether the specialised kernels do not compute the network.
+    /// The specialised kernels do not compute the network.
     pub is_general: bool,
     /// The network's convolutions; empty for a general plan.
     pub convs: Vec<ConvLayer>,
@@ -326,8 +326,7 @@ mod tests {
     };
 
     fn published() -> Graph {
-        let spec = NetworkSpec::with_widths([32, 64, 128]);
-        spec.graph().expect("a graph")
+        NetworkSpec::with_widths([32, 64, 128]).graph().expect("a graph")
     }
 
     /// A node that only restricts the photo's size copies nothing, unless the photo itself is read as well.
@@ -380,7 +379,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn maps_that_live_together_lie_apart(
+        fn maps_that_live_together_do_not_overlap(
             widths in (1usize..40, 1usize..40, 1usize..40),
             blocks in 1usize..4,
             first in 0usize..4,

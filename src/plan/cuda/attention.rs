@@ -165,8 +165,8 @@ mod tests {
                     let taken = way.that_exists(precision, head_size);
                     assert!(has_kernel || taken == AttentionKernel::Naive, "{way}");
                     for &variant in Variant::ALL {
-                        let mode = Mode::new(variant, precision);
-                        let mode = mode.with_attention(AttentionChoice::Fixed(way));
+                        let mode = Mode::new(variant, precision)
+                            .with_attention(AttentionChoice::Fixed(way));
                         assert_eq!(AttentionKernel::picked(mode, head_size), taken, "{mode}");
                     }
                 }
@@ -181,8 +181,8 @@ mod tests {
         assert_eq!(bytes(1), [38_912, 55_296, 62_976]);
         assert!(bytes(1).iter().all(|&bytes| bytes <= 64 * 1024));
         assert_eq!(bytes(2), [68_608, 93_184, 92_160]);
-        let bytes = [(32, 1), (64, 1), (64, 2), (128, 1), (128, 2)];
-        let bytes = bytes.map(|(head_size, parts)| flash_bytes(head_size, parts));
+        let bytes = [(32, 1), (64, 1), (64, 2), (128, 1), (128, 2)]
+            .map(|(head_size, parts)| flash_bytes(head_size, parts));
         assert_eq!(bytes, [20_480, 36_864, 73_728, 34_816, 69_632]);
         assert_eq!([64, 128].map(hopper_bytes), [98_304, 131_072]);
     }

@@ -20,7 +20,7 @@ const MAX_CHAINED_CTAS: usize = MAX_CHAINED_OF_GROUP * MAX_PARTS;
 pub const FEWEST_STAGES: usize = 3;
 
 impl ConvLaunch {
-    /// Whether its kernel can run chains of layers.
+    /// True if its kernel can run chains of layers.
     pub const fn takes_chains(&self) -> bool {
         matches!(self.main_loop, MainLoop::Wgmma)
             && matches!(self.taps, Taps::Direct | Taps::FourPhase)
@@ -36,7 +36,7 @@ impl ConvLaunch {
         }
     }
 
-    /// Whether it may be one of several layers in a chain.
+    /// True if it may be one of several layers in a chain.
     fn may_be_chained(&self) -> bool {
         self.takes_chains()
             && self.phases == 1
@@ -49,7 +49,7 @@ impl ConvLaunch {
             && self.source != Source::Photo
     }
 
-    /// Whether it may follow `before` in a chain. It must read the map that `before` writes, and their shapes must be
+    /// True if it may follow `before` in a chain. It must read the map that `before` writes, and their shapes must be
     /// equal, also without the padding of their channels.
     pub(super) fn follows(&self, before: &Self, convs: &[ConvLayer]) -> bool {
         let same_shape =
@@ -57,7 +57,7 @@ impl ConvLaunch {
         self.reads_from(before, convs) && *self == same_shape
     }
 
-    /// Whether it reads the map that `before` writes and makes a map with the same number of channels, without padding.
+    /// True if it reads the map that `before` writes and makes a map with the same number of channels, without padding.
     pub(super) fn reads_from(&self, before: &Self, convs: &[ConvLayer]) -> bool {
         let reads_it = match (self.source, before.target) {
             (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
@@ -193,7 +193,7 @@ impl CudaPlan {
         }
     }
 
-    /// Whether the CTAs of a launch of several convolutions exchange the statistics after the last one.
+    /// True if the CTAs of a launch of several convolutions exchange the statistics after the last one.
     pub fn polls_together(&self, launch: &Range<usize>) -> bool {
         match (&self.steps[launch.end - 1].op, self.frames_at_once(launch)) {
             (CudaOp::Conv(last), Some(frames)) => {
@@ -206,7 +206,10 @@ impl CudaPlan {
     /// Offset of the exchange area of a launch, in bytes. Chains with different CTAs use different areas, because
     /// values left by another chain could be mistaken for a tag.
     pub fn exchange_at(&self, launch: &Range<usize>) -> usize {
-        let before = self.launches.iter().filter(|l| l.start < launch.start);
-        before.map(|l| exchange_bytes(&self.steps, l, &self.limits)).sum()
+        self.launches
+            .iter()
+            .filter(|l| l.start < launch.start)
+            .map(|l| exchange_bytes(&self.steps, l, &self.limits))
+            .sum()
     }
 }

@@ -34,7 +34,7 @@ pub enum WeightOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvWeights {
     pub conv: Conv,
-    /// Whether inputs come first in the network's own order.
+    /// Inputs come first in the network's own order.
     pub is_transposed: bool,
     /// How they are stored on the device.
     pub order: WeightOrder,
@@ -101,7 +101,7 @@ pub enum ConstantValues {
         inputs: usize,
         /// Number of biases, as stored.
         count: usize,
-        /// Whether the sum of each output's weights follows, computed from the weights as stored.
+        /// The sum of each output's weights follows, computed from the weights as stored.
         has_sums: bool,
     },
     /// A value of a node for each stored channel, in fp32; zero for padding channels.

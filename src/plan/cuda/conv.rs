@@ -24,9 +24,9 @@ pub struct ConvShape {
     pub origin: usize,
     /// Rows and columns that are computed, for each phase.
     pub grid: (usize, usize),
-    /// Whether a bias is added even if the output is not the picture.
+    /// A bias is added even if the output is not the picture.
     pub bias: bool,
-    /// Whether no statistics are collected over the map. If so, its channels may be divided among any number of CTAs.
+    /// No statistics are collected over the map. If so, its channels may be divided among any number of CTAs.
     pub is_free: bool,
     /// Format of the operands.
     pub operand: NumberFormat,
@@ -185,7 +185,7 @@ impl ConvLaunch {
         blocks * block_bytes(self.block_steps(), self.product_columns(), self.operand) + factors
     }
 
-    /// Whether its CTAs may exchange their statistics, given that `resident` of them fit on the device at once. Some of
+    /// True if its CTAs may exchange their statistics, given that `resident` of them fit on the device at once. Some of
     /// them wait for all others.
     pub(super) fn may_poll(&self, batch: usize, resident: usize) -> bool {
         let max_of_group =
@@ -338,7 +338,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a layer is faster in tiles of half the channels, because they fill multiprocessors that would be idle
+    /// True if a layer is faster in tiles of half the channels, because they fill multiprocessors that would be idle
     /// and need no additional round of CTAs. Only in exact fp32, where a multiprocessor holds one CTA. Three rounds of
     /// half tiles instead of two were slower, because a half tile takes more than two thirds of the time of a whole
     /// tile.

@@ -36,7 +36,7 @@ pub fn join(
     joined
 }
 
-/// Whether these are the two steps of a norm that can be one launch.
+/// True if these are the two steps of a norm that can be one launch.
 fn is_norm(steps: &[CudaStep]) -> bool {
     let [first, second] = steps else {
         return false;
@@ -88,10 +88,15 @@ impl CudaPlan {
     /// Flags for each image through which the CTAs of such a norm learn what the others have written: one for each
     /// strip, and one for the last launch.
     pub fn flags_per_image(&self) -> usize {
-        let strips = self.steps.iter().map(|step| match step.op {
-            CudaOp::NormStatistics { resident: Some(resident), .. } => resident.strips.count + 1,
-            _ => 0,
-        });
-        strips.max().unwrap_or_default()
+        self.steps
+            .iter()
+            .map(|step| match step.op {
+                CudaOp::NormStatistics { resident: Some(resident), .. } => {
+                    resident.strips.count + 1
+                }
+                _ => 0,
+            })
+            .max()
+            .unwrap_or_default()
     }
 }

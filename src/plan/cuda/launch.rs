@@ -146,17 +146,17 @@ pub struct ConvLaunch {
     pub stride: usize,
     /// Distance of the first tap before the output's position, in pixels.
     pub origin: usize,
-    /// Whether positions outside the map repeat the edge instead of being mirrored.
+    /// Positions outside the map repeat the edge instead of being mirrored.
     pub replicate: bool,
-    /// Whether the input is upsampled by 2 while loading.
+    /// The input is upsampled by 2 while loading.
     pub upsample: bool,
-    /// Whether tiles are processed from the last to the first.
+    /// Tiles are processed from the last to the first.
     pub backwards: bool,
-    /// Whether each CTA processes its tiles from the last to the first.
+    /// Each CTA processes its tiles from the last to the first.
     pub turned: bool,
     /// The phases of a tile are divided among 2^split CTAs, each of which then has only one tile.
     pub split: usize,
-    /// Whether the convolution's bias is added (always for the picture).
+    /// The convolution's bias is added (always for the picture).
     pub bias: bool,
     /// Factor on the bias: that on the levels, if the input is scaled.
     pub bias_scale: f32,
@@ -168,10 +168,9 @@ pub struct ConvLaunch {
     pub ctas: (usize, usize),
     pub source: Source,
     pub target: Target,
-    /// Whether statistics are collected for the norm that follows.
+    /// Statistics are collected for the norm that follows.
     pub statistics: bool,
-    /// Whether its CTAs, all of which are on the device at once, exchange their statistics. Otherwise the last CTAs
-    /// merge them.
+    /// Its CTAs, all of which are on the device at once, exchange their statistics. Otherwise the last CTAs merge them.
     pub polls: bool,
     /// Added to the variance; smaller for a layer whose input is scaled down.
     pub eps: f32,
@@ -180,10 +179,10 @@ pub struct ConvLaunch {
     pub flat_share: f32,
     /// Factor on the photo's levels.
     pub photo_scale: f32,
-    /// Whether ReLU follows the bias before the values are stored.
+    /// ReLU follows the bias before the values are stored.
     pub out_relu: bool,
-    /// Whether it belongs to a general graph: it reads an unchanged map, with padding and upsampling, and its weights
-    /// include the affine steps around it.
+    /// It belongs to a general graph: it reads an unchanged map, with padding and upsampling, and its weights include
+    /// the affine steps around it.
     pub is_general: bool,
 }
 
@@ -220,7 +219,7 @@ pub enum CudaOp {
         strips: RowPartition,
         /// Sums of squared distances from the mean instead of sums of values.
         of_variance: bool,
-        /// Whether it adds up the sums of all strips.
+        /// It adds up the sums of all strips.
         finishes: bool,
         /// Added to the variance; 0 for means and sums.
         eps: f32,
@@ -244,7 +243,7 @@ pub enum CudaOp {
         conv: ConvId,
         map: MapId,
         residual: Option<MapId>,
-        /// Whether ReLU follows.
+        /// ReLU follows.
         relu: bool,
         /// Pixels per CTA.
         strip_pixels: usize,
@@ -254,7 +253,7 @@ pub enum CudaOp {
         conv: ConvId,
         map: MapId,
         residual: Option<MapId>,
-        /// Whether ReLU follows.
+        /// ReLU follows.
         relu: bool,
         /// 16-byte groups of channels per CTA.
         group_packs: usize,
@@ -290,7 +289,7 @@ pub struct CudaStep {
 }
 
 impl CudaStep {
-    /// Whether the kernel itself waits for the previous launch, so that it may start while that is ending.
+    /// True if the kernel itself waits for the previous launch, so that it may start while that is ending.
     pub fn may_begin_early(&self) -> bool {
         match &self.op {
             CudaOp::Conv(launch) => matches!(launch.main_loop, MainLoop::Wgmma),

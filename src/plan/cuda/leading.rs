@@ -24,7 +24,7 @@ impl ConvLaunch {
         self.blocks() * self.block_steps()
     }
 
-    /// Whether it can run before the chain that `next` starts, if it has another shape. Each CTA then leaves its only
+    /// True if it can run before the chain that `next` starts, if it has another shape. Each CTA then leaves its only
     /// tile where the chain's first layer expects it.
     fn leads(&self, next: &Self, convs: &[ConvLayer]) -> bool {
         let is_plain = matches!(self.source, Source::Normalised { skip: None, keep: None, .. });

@@ -13,7 +13,7 @@ use crate::{
     plan::ConvLayer,
 };
 
-/// Whether a mode uses a library for its convolutions if there is one.
+/// True if a mode uses a library for its convolutions if there is one.
 ///
 /// `fused` folds everything into its own kernels. In `mixed`, the products have fewer bits than the stored maps, which
 /// no library supports.

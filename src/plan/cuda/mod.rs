@@ -116,9 +116,9 @@ pub struct CudaPlan {
     pub constants: Vec<Constant>,
     /// The kernels that compute attention, each listed once.
     pub attention_kernels: Vec<AttentionKernel>,
-    /// Whether launches record values that the maps' format cannot represent.
+    /// Launches record values that the maps' format cannot represent.
     pub notes_overflow: bool,
-    /// Whether launches may start while the previous ones are ending.
+    /// Launches may start while the previous ones are ending.
     pub has_early_launches: bool,
     /// Maximum number of values that the statistics of a launch need.
     pub partial_values: usize,
@@ -137,7 +137,7 @@ const OWN_CONVOLUTIONS: &str = "libraries compute those of Johnson's networks on
 /// Unit of the arena's placement: 16 bytes, so that buffers start at multiples of 256.
 const UNIT_BYTES: usize = 16;
 
-/// Whether GPUs have a kernel for an operation. What a plan refuses besides depends on sizes, modes and the device.
+/// True if GPUs have a kernel for an operation. What a plan refuses in addition depends on sizes, modes and the device.
 fn supports(op: &Op) -> bool {
     match op {
         // Neither the photo nor computed from it.
@@ -251,7 +251,7 @@ impl CudaPlan {
         })
     }
 
-    /// Whether it contains launches of general graphs, that is, operations that Johnson's networks do not have.
+    /// True if it contains launches of general graphs, that is, operations that Johnson's networks do not have.
     pub fn is_general(&self) -> bool {
         let is = |step: &CudaStep| match step.op {
             CudaOp::General(_) => true,

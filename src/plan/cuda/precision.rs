@@ -1,4 +1,4 @@
-//! Whether a device supports a mode.
+//! Checks that a device supports a mode.
 
 use super::{CudaPlanError, CudaPlanResult, DeviceLimits};
 use crate::{
@@ -30,7 +30,7 @@ pub const fn map_format(precision: Precision) -> NumericFormat {
     map_precision(precision).format()
 }
 
-/// Whether a device supports a mode.
+/// Checks that a device supports a mode.
 ///
 /// # Errors
 /// [`CudaPlanError::Precision`], [`CudaPlanError::NoInt8`] and [`CudaPlanError::NoFp16x2`].

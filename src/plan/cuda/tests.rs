@@ -38,8 +38,7 @@ pub(super) const DEVICES: [DeviceLimits; 7] = [
 ];
 
 fn published() -> Graph {
-    let spec = NetworkSpec::with_widths([32, 64, 128]);
-    spec.graph().expect("a graph")
+    NetworkSpec::with_widths([32, 64, 128]).graph().expect("a graph")
 }
 
 /// Convolutions of the published network.
@@ -86,7 +85,7 @@ fn fused_is_one_launch_a_convolution() {
 }
 
 #[test]
-fn what_a_device_cannot_do_is_refused_with_the_reason() {
+fn unsupported_work_is_refused_with_the_reason() {
     let mode = Mode::new(Variant::Fused, Precision::Bf16);
     let error = CudaPlan::new(&published(), (64, 64), 1, mode, &DEVICES[0])
         .expect_err("no bf16 there")
@@ -431,11 +430,13 @@ fn a_norm_is_shared_by_ctas_on_hopper() {
         );
     }
     let strips = |plan: &CudaPlan| -> Vec<RowPartition> {
-        let strips = plan.steps.iter().filter_map(|step| match step.op {
-            CudaOp::NormStatistics { strips, .. } => Some(strips),
-            _ => None,
-        });
-        strips.collect()
+        plan.steps
+            .iter()
+            .filter_map(|step| match step.op {
+                CudaOp::NormStatistics { strips, .. } => Some(strips),
+                _ => None,
+            })
+            .collect()
     };
     assert_eq!(strips(&one), strips(&two));
     for device in DEVICES.iter().filter(|device| *device != hopper) {

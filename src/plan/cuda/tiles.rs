@@ -136,7 +136,7 @@ impl Tile {
         Self::of_pieces(7),
     ];
 
-    /// Whether its kernel is that of `kernels/chain_wgmma.cuh`, among Hopper's tiles.
+    /// True if its kernel is that of `kernels/chain_wgmma.cuh`, among Hopper's tiles.
     pub const fn is_chain(self) -> bool {
         self.channels == Self::CHAIN_CHANNELS
             && self.columns == Self::CHAIN.columns
@@ -147,7 +147,7 @@ impl Tile {
     /// next tile is loaded while one is multiplied.
     pub const DEEP: Self = Self::new(256, Self::CHAIN_CHANNELS, 16);
 
-    /// Whether its kernel is that of `kernels/deep_wgmma.cuh`, among Hopper's tiles.
+    /// True if its kernel is that of `kernels/deep_wgmma.cuh`, among Hopper's tiles.
     const fn is_deep(self) -> bool {
         self.channels == Self::CHAIN_CHANNELS && self.columns == Self::DEEP.columns
     }

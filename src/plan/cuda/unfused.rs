@@ -49,8 +49,7 @@ impl Builder<'_> {
         let layer = &node.layer;
         let shape = nodes.shapes[group.op];
         let input = |index: usize| {
-            let read = node.inputs.get(index).copied();
-            read.and_then(|read| kept[read]).ok_or_else(no_kernel)
+            node.inputs.get(index).copied().and_then(|read| kept[read]).ok_or_else(no_kernel)
         };
         // No later node may read a map that an operation overwrites.
         let own = |index: usize| {
@@ -106,8 +105,11 @@ impl Builder<'_> {
                 } else {
                     let residual = match group.epilogue.last().map(|&last| nodes.node(last)) {
                         Some(last) if last.op == Op::Add => {
-                            let other = last.inputs.iter().find(|i| !group.epilogue.contains(i));
-                            let other = other.and_then(|&other| kept[other]);
+                            let other = last
+                                .inputs
+                                .iter()
+                                .find(|i| !group.epilogue.contains(i))
+                                .and_then(|&other| kept[other]);
                             Some(other.ok_or_else(no_kernel)?)
                         }
                         Some(last) if last.op == Op::Relu => None,
@@ -161,7 +163,7 @@ impl Builder<'_> {
         Ok(map)
     }
 
-    /// Whether two maps have the same number of stored channels. Kernels that add maps value by value require this.
+    /// True if two maps have the same number of stored channels. Kernels that add maps value by value require this.
     fn are_alike(&self, map: MapId, other: Option<MapId>) -> bool {
         let stored = |map: MapId| self.maps[map].stored_channels;
         other.is_none_or(|other| stored(other) == stored(map))

@@ -99,7 +99,7 @@ impl GeneralConv {
         }
     }
 
-    /// Whether all phases read from one ring of staged rows. Otherwise each phase stages its own taps.
+    /// True if all phases read from one ring of staged rows. Otherwise each phase stages its own taps.
     pub fn is_dense(&self) -> bool {
         self.axes.iter().all(Axis::is_dense)
     }

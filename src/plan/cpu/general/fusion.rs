@@ -21,7 +21,7 @@ impl Unit {
     }
 }
 
-/// Whether each output value depends only on the value at the same position of its first input, or of one of its
+/// True if each output value depends only on the value at the same position of its first input, or of one of its
 /// inputs.
 pub fn is_pointwise(op: &Op) -> bool {
     matches!(

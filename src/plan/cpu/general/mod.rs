@@ -125,8 +125,7 @@ impl<'a> GeneralBuilder<'a> {
     fn step(&mut self, unit: &Unit, kernel: String, op: GeneralOp, flops: u64, weights: usize) {
         let last = unit.last();
         let inputs = unit.nodes.iter().flat_map(|&id| {
-            let inputs = self.nodes.node(id).inputs.iter();
-            inputs.filter(|input| !unit.nodes.contains(input))
+            self.nodes.node(id).inputs.iter().filter(|input| !unit.nodes.contains(input))
         });
         let shapes = &self.nodes.shapes;
         let read: usize = inputs.map(|&input| shapes[input].len()).sum();
@@ -170,8 +169,13 @@ impl<'a> GeneralBuilder<'a> {
     fn chain(&mut self, unit: &Unit, done: usize) -> Option<Vec<Pointwise>> {
         let input = self.nodes.input(unit.nodes[0]);
         let before = [input].into_iter().chain(unit.nodes.iter().copied());
-        let passes = unit.nodes.iter().copied().zip(before).skip(done);
-        passes.map(|(id, before)| self.pointwise(id, before)).collect()
+        unit.nodes
+            .iter()
+            .copied()
+            .zip(before)
+            .skip(done)
+            .map(|(id, before)| self.pointwise(id, before))
+            .collect()
     }
 
     /// Plans one unit.
@@ -194,8 +198,10 @@ impl<'a> GeneralBuilder<'a> {
         }
         // A resize only takes the size of its second input.
         let read = if matches!(node.op, Op::Resize(_)) { 1 } else { node.inputs.len() };
-        let from = node.inputs[..read].iter().map(|&input| self.read(input));
-        let from = from.collect::<Option<Vec<_>>>()?;
+        let from = node.inputs[..read]
+            .iter()
+            .map(|&input| self.read(input))
+            .collect::<Option<Vec<_>>>()?;
         let (op, part) = match node.op {
             // In a graph with a photo or a picture, maps cannot be passed in.
             Op::Input { .. } => {

@@ -47,7 +47,7 @@ impl Pointwise {
         Self { op, values: 0, operand, scales: 0 }
     }
 
-    /// Whether zero stays zero. If so, padding channels also stay zero.
+    /// True if zero stays zero. If so, padding channels also stay zero.
     pub fn keeps_zero(&self) -> bool {
         match self.op {
             Op::Function(function) => match function {

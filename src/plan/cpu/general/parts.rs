@@ -31,8 +31,7 @@ impl GeneralParts {
     pub fn weights_len(&self) -> usize {
         let convs = self.convs.iter().map(GeneralConv::packed_len);
         let values = self.channel_nodes.iter().map(|(_, stored)| 2 * stored);
-        let tables = self.resizes.iter();
-        let tables = tables.map(|spec| TAPS_LEN * (spec.to.height + spec.to.width));
+        let tables = self.resizes.iter().map(|spec| TAPS_LEN * (spec.to.height + spec.to.width));
         let maps = self.constants.iter().map(|(_, shape)| shape.len());
         convs.chain(values).chain(tables).chain(maps).sum()
     }

@@ -105,7 +105,7 @@ impl Planner<'_, '_> {
         let phases = self.constant(ConstantValues::Integers(phases));
         let taps = self.constant(ConstantValues::Integers(taps));
         let factor = self.factor(id);
-        let (last, after) = self.folded_behind(id, Pointwise::default());
+        let (last, after) = self.folded_after(id, Pointwise::default());
         let to = self.made(last, output);
         let op = GeneralOp::Conv(GeneralConv {
             from,
@@ -177,7 +177,7 @@ impl Planner<'_, '_> {
     }
 
     /// The last of the nodes after `id` that are computed with it, and what they do in addition to `after`.
-    pub fn folded_behind(&mut self, id: NodeId, mut after: Pointwise) -> (NodeId, Pointwise) {
+    pub fn folded_after(&mut self, id: NodeId, mut after: Pointwise) -> (NodeId, Pointwise) {
         let mut last = id;
         while let Some(only) = self.nodes.only_reader(last).filter(|_| self.is_fused) {
             // An affine step comes first, a function last.
@@ -230,8 +230,9 @@ mod tests {
             for (first, phase) in phases(&axis, output).iter().enumerate() {
                 for place in 0..phase.count {
                     for &(away, k) in &phase.taps {
-                        let from = usize::try_from(place as isize + away).ok();
-                        let from = from.filter(|&from| from < input);
+                        let from = usize::try_from(place as isize + away)
+                            .ok()
+                            .filter(|&from| from < input);
                         gathered.extend(from.map(|from| (first + place * stride, from, k)));
                     }
                 }

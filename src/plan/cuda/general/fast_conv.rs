@@ -25,7 +25,7 @@ pub struct FastConv {
     before: Vec<NodeId>,
     /// The last following node that the launch computes; the convolution itself if there is none.
     last: NodeId,
-    /// Whether ReLU is among them.
+    /// ReLU is among them.
     has_relu: bool,
 }
 

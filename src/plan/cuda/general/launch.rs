@@ -241,7 +241,7 @@ pub enum GeneralOp {
         bias: ConstantId,
         /// Inputs per output, as in the weights.
         inputs: usize,
-        /// Whether GELU follows.
+        /// GELU follows.
         is_gelu: bool,
         /// Epsilon of the preceding layer norm; `None` if there is no norm.
         eps: Option<f32>,
@@ -271,7 +271,6 @@ pub enum GeneralOp {
         pool: Pool,
         /// Mean instead of maximum.
         is_mean: bool,
-        /// Whether the mean includes padding.
         counts_padding: bool,
     },
     /// Reduces strips of whole channels.

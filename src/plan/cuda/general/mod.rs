@@ -53,7 +53,7 @@ use crate::{
 /// Maximum number of CTAs in the second and third dimension of a grid: rows of a map, and frames.
 const MAX_ROWS: u32 = 65_535;
 
-/// Whether general graphs run in a mode.
+/// True if general graphs run in a mode.
 pub(super) const fn has_mode(mode: Mode) -> bool {
     match mode.variant {
         _ if matches!(mode.precision, Precision::Fp16x2 | Precision::Int8) => false,
@@ -162,7 +162,7 @@ impl<'p> Planner<'p, '_> {
                 let from = self.input_map(id)?;
                 let change = self.pointwise(id).ok_or_else(|| self.no_kernel(id))?;
                 let (last, change) = match node.op {
-                    Op::Affine => self.folded_behind(id, change),
+                    Op::Affine => self.folded_after(id, change),
                     _ => (id, change),
                 };
                 self.change((id, last), from, None, change);
@@ -330,7 +330,7 @@ impl<'p> Planner<'p, '_> {
         let affine = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
         let change = Pointwise { affine: Some(affine), ..Pointwise::default() };
         let eps = (eps * factor * factor) as f32;
-        let (last, change) = self.folded_behind(id, change);
+        let (last, change) = self.folded_after(id, change);
         self.change((id, last), from, Some((values, eps)), change);
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Planner<'_, '_> {
-    /// Whether the convolutions that read a padding compute it.
+    /// True if the convolutions that read a padding compute it.
     pub fn is_folded_pad(&self, id: NodeId) -> bool {
         let is_known =
             |(mode, _)| mode == PadMode::Constant(0.0) || Edge::from(mode) != Edge::Outside;

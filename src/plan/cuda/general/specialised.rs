@@ -17,7 +17,7 @@ const MAX_STRIDE: usize = 2;
 /// picture is cut from a map that is at least as large.
 pub fn unlike_specialised(nodes: &Nodes<'_>, photo: (usize, usize)) -> Option<NodeId> {
     let count = nodes.shapes.len();
-    // Whether a map contains the photo's levels, or is upsampled.
+    // Maps that contain the photo's levels, and maps that are upsampled.
     let (mut is_levels, mut is_doubled) = (vec![false; count], vec![false; count]);
     (0..count).find(|&id| {
         let (node, readers) = (nodes.node(id), &nodes.readers[id]);
@@ -46,7 +46,7 @@ pub fn unlike_specialised(nodes: &Nodes<'_>, photo: (usize, usize)) -> Option<No
     })
 }
 
-/// Whether the tiles support a convolution's kernel and stride. Only a convolution that is not `is_plain` may have
+/// True if the tiles support a convolution's kernel and stride. Only a convolution that is not `is_plain` may have
 /// stride 2.
 pub fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
     conv.as_square().is_some_and(|(kernel_px, stride_px)| {
@@ -55,7 +55,7 @@ pub fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
     })
 }
 
-/// Whether a picture of `photo`'s rows and columns can be cut from a map.
+/// True if a picture of `photo`'s rows and columns can be cut from a map.
 pub const fn covers(map: Shape, photo: (usize, usize)) -> bool {
     map.height >= photo.0 && map.width >= photo.1
 }

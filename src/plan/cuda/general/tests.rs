@@ -39,7 +39,7 @@ fn entries(graph: &Graph, mode: Mode) -> Vec<String> {
 }
 
 #[test]
-fn fused_folds_what_nobody_else_reads_into_convolutions() {
+fn fused_folds_operations_with_one_reader_into_convolutions() {
     let mut graph = graph();
     let baseline = Mode::new(Variant::Baseline, Precision::Fp16);
     assert_eq!(
@@ -75,8 +75,9 @@ fn modes_without_general_kernels_say_what_to_choose() {
         Mode::new(Variant::Baseline, Precision::Mixed),
         Mode::new(Variant::FusedNorm, Precision::Fp16),
     ] {
-        let error = CudaPlan::new(&graph(), (37, 41), 1, mode, &DEVICES[4]);
-        let error = error.expect_err("no such kernels").to_string();
+        let error = CudaPlan::new(&graph(), (37, 41), 1, mode, &DEVICES[4])
+            .expect_err("no such kernels")
+            .to_string();
         let end = "; choose fused, or baseline in fp32, fp16 or bf16";
         assert!(error.starts_with("no kernel computes n2") && error.ends_with(end), "{error}");
     }
@@ -174,12 +175,11 @@ fn of_tokens(head_size: usize) -> Graph {
 /// What a plan launches between the norm and the picture.
 fn of_attention(plan: &CudaPlan) -> Vec<&str> {
     let is_own = |entry: &&str| entry.starts_with("attention") || entry.starts_with("general_move");
-    let entries = plan.steps.iter().map(|step| step.entry.as_str());
-    entries.filter(is_own).collect()
+    plan.steps.iter().map(|step| step.entry.as_str()).filter(is_own).collect()
 }
 
 #[test]
-fn attention_reads_its_channels_where_they_lie_when_fused() {
+fn fused_attention_reads_its_channels_in_place() {
     let graph = of_tokens(64);
     let planned = |variant| {
         let mode = Mode::new(variant, Precision::Fp16);
@@ -274,10 +274,9 @@ fn scores_in_memory_are_counted() {
 fn memory_of_attention_grows_with_the_tokens() {
     let graph = of_tokens(64);
     let bytes = |way, side: usize| {
-        let mode = Mode::new(Variant::Fused, Precision::Fp16);
-        let mode = mode.with_attention(AttentionChoice::Fixed(way));
-        let plan = CudaPlan::new(&graph, (side, side), 1, mode, &DEVICES[4]);
-        let plan = plan.expect("a plan");
+        let mode =
+            Mode::new(Variant::Fused, Precision::Fp16).with_attention(AttentionChoice::Fixed(way));
+        let plan = CudaPlan::new(&graph, (side, side), 1, mode, &DEVICES[4]).expect("a plan");
         assert_eq!(plan.attention_kernels, [way]);
         plan.device_bytes()
     };
@@ -299,15 +298,14 @@ fn the_network_for_any_style_picture_is_planned() {
     let network = crate::weights::StyleNetwork::built_in().expect("the network");
     let transformer = &network.transformer;
     let code = transformer.code_of_values(vec![0.5; transformer.spec().code_len()]);
-    let network = transformer.network(&code.expect("a code"));
-    let network = network.expect("a network");
+    let network = transformer.network(&code.expect("a code")).expect("a network");
     for size in [(48, 64), (255, 333), (1080, 1920)] {
         for (device, limits) in DEVICES.iter().enumerate() {
             for variant in [Variant::Baseline, Variant::Fused] {
                 for precision in [Precision::Fp32, Precision::Fp16] {
                     let mode = Mode::new(variant, precision);
-                    let plan = CudaPlan::new(network.graph(), size, 1, mode, limits);
-                    let plan = plan.unwrap_or_else(|e| panic!("{mode} on {device}: {e}"));
+                    let plan = CudaPlan::new(network.graph(), size, 1, mode, limits)
+                        .unwrap_or_else(|e| panic!("{mode} on {device}: {e}"));
                     check(&plan, limits);
                     let moves = of_attention(&plan);
                     let is_copied = moves.contains(&"general_move_128");
@@ -332,8 +330,7 @@ fn the_shipped_transformer_runs_on_kernels_of_its_own() {
     let plan = CudaPlan::new(network.graph(), (512, 512), 1, mode, hopper).expect("a plan");
     check(&plan, hopper);
     let counted = |begins: &str| {
-        let entries = plan.steps.iter().map(|step| &step.entry);
-        entries.filter(|entry| entry.starts_with(begins)).count()
+        plan.steps.iter().map(|step| &step.entry).filter(|entry| entry.starts_with(begins)).count()
     };
     assert_eq!(counted("attention_wgmma_64_f16"), 6);
     assert_eq!(counted("token_linear_wgmma_norm_"), 12);

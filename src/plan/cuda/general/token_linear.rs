@@ -31,7 +31,7 @@ pub struct TokenLinear {
     conv: Conv,
     /// The preceding layer norm, and its epsilon.
     norm: Option<(NodeId, f64)>,
-    /// Whether GELU follows.
+    /// GELU follows.
     is_gelu: bool,
     /// The map that is added afterwards.
     residual: Option<NodeId>,
@@ -149,8 +149,7 @@ fn plain_kernel(
     };
     let fitting = [wanted, (64, 64), (32, 64)];
     let fits = |tile: &Tile| bytes(*tile) <= limits.shared_bytes_per_cta;
-    let tile = fitting.into_iter().filter(|tile| tile.0 <= wanted.0).find(fits);
-    let tile = tile.unwrap_or((32, 64));
+    let tile = fitting.into_iter().filter(|tile| tile.0 <= wanted.0).find(fits).unwrap_or((32, 64));
     LinearKernel {
         file: "token_linear",
         entry: format!("token_linear_{}x{}", tile.0, tile.1),
@@ -339,8 +338,8 @@ mod tests {
         };
         let hopper = |tokens, inputs, outputs, has_norm| {
             let layer = linear(inputs, outputs, has_norm);
-            let kernel = hopper_kernel(&layer, tokens, NumberFormat::Fp16, &h200);
-            let kernel = kernel.expect("a kernel");
+            let kernel =
+                hopper_kernel(&layer, tokens, NumberFormat::Fp16, &h200).expect("a kernel");
             assert!(kernel.shared_bytes + 1024 <= h200.shared_bytes_per_cta);
             let entry = kernel.entry.trim_start_matches("token_linear_wgmma_");
             (entry.to_owned(), kernel.shared_bytes)

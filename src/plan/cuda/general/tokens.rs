@@ -48,8 +48,10 @@ impl Planner<'_, '_> {
 
     /// The first of the channels that a node selects, if the attentions that read them read them in place.
     pub fn folded_slice(&self, id: NodeId) -> Option<usize> {
-        let first = self.nodes.slice_of_attention(id).filter(|_| self.is_fused);
-        first.filter(|first| first.is_multiple_of(self.pack_channels()))
+        self.nodes
+            .slice_of_attention(id)
+            .filter(|_| self.is_fused)
+            .filter(|first| first.is_multiple_of(self.pack_channels()))
     }
 
     /// The channels that an attention reads from a node's map.

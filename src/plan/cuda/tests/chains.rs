@@ -32,10 +32,10 @@ pub(super) fn check_leading(
 fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
     let launches = |size, batch, precision, device: usize| {
         let mode = Mode::new(Variant::Fused, precision);
-        let plan = CudaPlan::new(&published(), size, batch, mode, &DEVICES[device]);
-        let plan = plan.expect("a plan");
-        let longest = plan.launches.iter().max_by_key(|steps| steps.len());
-        let longest = longest.expect("a launch").clone();
+        let plan =
+            CudaPlan::new(&published(), size, batch, mode, &DEVICES[device]).expect("a plan");
+        let longest =
+            plan.launches.iter().max_by_key(|steps| steps.len()).expect("a launch").clone();
         (plan.launches.len(), plan.layers(&longest))
     };
     for precision in
@@ -113,11 +113,13 @@ fn ctas_poll_for_statistics_where_the_device_holds_all_of_them() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
     let polling = |batch, size, device: &DeviceLimits| -> usize {
         let plan = CudaPlan::new(&published(), size, batch, mode, device).expect("a plan");
-        let polls = plan.steps.iter().filter(|step| match &step.op {
-            CudaOp::Conv(launch) => launch.polls,
-            _ => false,
-        });
-        polls.count()
+        plan.steps
+            .iter()
+            .filter(|step| match &step.op {
+                CudaOp::Conv(launch) => launch.polls,
+                _ => false,
+            })
+            .count()
     };
     let hopper = &DEVICES[4];
     for size in [(64, 64), (512, 512), (720, 1280), (2160, 3840)] {
@@ -134,7 +136,7 @@ fn ctas_poll_for_statistics_where_the_device_holds_all_of_them() {
 /// The CTAs of a chain only wait for those of the same frame. In a batch, what a layer writes for one frame must not
 /// overlap what an earlier layer still reads for another frame.
 #[test]
-fn maps_of_a_chain_lie_apart_in_a_batch() {
+fn maps_of_a_chain_do_not_overlap_in_a_batch() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
     let mut chains = 0;
     for widths in [[32, 64, 128], [16, 64, 128]] {
@@ -196,8 +198,8 @@ fn tiles_are_divided_and_taken_in_turns() {
         assert_eq!(row("res1.conv2"), (is_own, is_deep));
         // Ten alternating layers end where they would have started.
         let ended = is_own == is_deep;
-        let behind = ["deconv1", "deconv2", "deconv3"].map(|l| row(l).0);
-        assert_eq!(behind, [ended, !ended, ended], "{size:?}");
+        let last = ["deconv1", "deconv2", "deconv3"].map(|l| row(l).0);
+        assert_eq!(last, [ended, !ended, ended], "{size:?}");
     }
 }
 
@@ -211,11 +213,13 @@ fn a_batch_merges_statistics_in_the_order_of_a_frame() {
             let mode = Mode::new(Variant::Fused, precision);
             let order = |batch| -> Vec<_> {
                 let plan = CudaPlan::new(&published(), size, batch, mode, hopper).expect("a plan");
-                let orders = plan.steps.iter().filter_map(|step| match &step.op {
-                    CudaOp::Conv(c) => Some((c.tile, c.ctas, c.split, c.backwards, c.turned)),
-                    _ => None,
-                });
-                orders.collect()
+                plan.steps
+                    .iter()
+                    .filter_map(|step| match &step.op {
+                        CudaOp::Conv(c) => Some((c.tile, c.ctas, c.split, c.backwards, c.turned)),
+                        _ => None,
+                    })
+                    .collect()
             };
             assert_eq!(order(1), order(2), "{size:?} {precision}");
         }

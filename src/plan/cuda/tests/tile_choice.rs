@@ -34,11 +34,14 @@ fn exact_layers_are_halved_where_multiprocessors_would_be_idle() {
 fn tiles_are_as_large_as_the_multiprocessors_share_is() {
     let tile = |size, variant, precision| {
         let plan = plan(&published(), size, Mode::new(variant, precision), &DEVICES[4]);
-        let step = plan.steps.iter().find(|s| match &s.op {
-            CudaOp::Conv(_) => s.layer == "res1.conv1",
-            _ => false,
-        });
-        let step = step.expect("the layer");
+        let step = plan
+            .steps
+            .iter()
+            .find(|s| match &s.op {
+                CudaOp::Conv(_) => s.layer == "res1.conv1",
+                _ => false,
+            })
+            .expect("the layer");
         match &step.op {
             CudaOp::Conv(launch) => (launch.tile, step.block, step.grid.0),
             _ => unreachable!("found as a convolution"),
