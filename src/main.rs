@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         return ExitCode::from(cli::WRONG_USE);
     }
     let is_limited = memory::has_limited_addresses();
-    allocator::give_large_pieces_back(is_limited);
+    allocator::return_large_blocks(is_limited);
     if is_limited {
         allocation::note_limit();
     }

@@ -24,7 +24,7 @@ const FREE_BYTES: libc::c_int = 256 << 20;
     not(all(target_os = "linux", target_env = "gnu")),
     expect(unused_variables, reason = "other allocators are left as they are")
 )]
-pub fn give_large_pieces_back(is_limited: bool) {
+pub fn return_large_blocks(is_limited: bool) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes only numbers, and no other thread changes these settings.
     unsafe {
@@ -37,8 +37,8 @@ pub fn give_large_pieces_back(is_limited: bool) {
 
 /// Makes the allocator use the memory of freed blocks again, for work on many frames of one size. The system takes several
 /// milliseconds to provide a frame's memory anew, page by page. May be called at any time; see
-/// [`give_large_pieces_back`].
-pub fn keep_large_pieces() {
+/// [`return_large_blocks`].
+pub fn reuse_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes only numbers, and locks what it changes.
     unsafe {

@@ -34,7 +34,7 @@ pub enum Work {
         conv: usize,
         /// Added to the variance.
         eps: f32,
-        /// Whether ReLU follows.
+        /// ReLU follows.
         relu: bool,
     },
     /// A whole norm as the next layer applies it, without rounding the result.
@@ -51,9 +51,9 @@ pub enum Work {
     /// A convolution of the map that was read, of its ReLU, or of the sum of both maps.
     Conv {
         conv: usize,
-        /// Whether ReLU comes first.
+        /// ReLU comes first.
         relu: bool,
-        /// Whether the map is first upsampled by 2.
+        /// The map is first upsampled by 2.
         doubled: bool,
         /// Reflection padding in pixels on every side.
         margin: usize,

@@ -140,9 +140,9 @@ pub enum BackendError {
     Threads(String),
 }
 
-/// A size that fits, as text between `before` and `behind`; empty if none is known.
-pub(crate) fn at_most(fits: Option<(usize, usize)>, before: &str, behind: &str) -> String {
-    fits.map_or_else(String::new, |(width, height)| format!("{before}{width} x {height}{behind}"))
+/// A size that fits, as text between `before` and `after`; empty if none is known.
+pub(crate) fn at_most(fits: Option<(usize, usize)>, before: &str, after: &str) -> String {
+    fits.map_or_else(String::new, |(width, height)| format!("{before}{width} x {height}{after}"))
 }
 
 impl BackendError {
@@ -199,7 +199,7 @@ impl BackendError {
         Err(Self::WrongBatch { inputs: inputs.len(), outputs: outputs.len() })
     }
 
-    /// Whether the device itself is lost, so that only another device can continue.
+    /// True if the device itself is lost, so that only another device can continue.
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::DeviceLost { .. })
     }

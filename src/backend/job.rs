@@ -27,15 +27,15 @@ impl SessionSpec {
 /// What a device can do itself in addition to painting frames. The caller does the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Whether the device accepts [`Input::Raw`].
+    /// The device accepts [`Input::Raw`].
     pub decodes: bool,
-    /// Whether it accepts a [`Job::composition`] with one strength everywhere.
+    /// It accepts a [`Job::composition`] with one strength everywhere.
     pub composes: bool,
-    /// Whether it accepts a [`Job::composition`] with a mask.
+    /// It accepts a [`Job::composition`] with a mask.
     pub composes_masks: bool,
-    /// Whether it accepts [`Job::steadiness`].
+    /// It accepts [`Job::steadiness`].
     pub steadies: bool,
-    /// Whether it supports [`Input::Sent`] and [`Session::sent`](super::Session::sent).
+    /// It supports [`Input::Sent`] and [`Session::sent`](super::Session::sent).
     pub keeps_sent: bool,
 }
 
@@ -68,7 +68,7 @@ pub struct Composition<'a> {
 pub struct Steadiness {
     /// Up to 100.
     pub percent: u8,
-    /// Whether the painting before is forgotten first.
+    /// The previous painting is forgotten first.
     pub is_new: bool,
 }
 

@@ -198,7 +198,7 @@ impl dyn Session + '_ {
 pub trait Backend: Send + Sync {
     fn device(&self) -> DeviceInfo;
 
-    /// Whether the device supports a mode.
+    /// Checks that the device supports a mode.
     ///
     /// # Errors
     /// [`BackendError::Unsupported`] with the reason and what to choose instead.
@@ -219,7 +219,7 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// Whether the device has its own memory. Unlike [`Backend::free_bytes`], this does not ask the driver.
+    /// True if the device has its own memory. Unlike [`Backend::free_bytes`], this does not ask the driver.
     fn has_own_memory(&self) -> bool {
         self.free_bytes().is_some()
     }

@@ -39,8 +39,8 @@ impl Yuv420 {
             [luma * kr, luma * kg, luma * kb],
             [-u * kr, -u * kg, chroma / 2.0],
             [chroma / 2.0, -v * kg, -v * kb],
-        ];
-        let from_rgb = from_rgb.map(|row| row.map(fixed));
+        ]
+        .map(|row| row.map(fixed));
         Some(Self { to_rgb: Yuv::new(matrix, is_full), from_rgb })
     }
 

@@ -28,11 +28,11 @@ struct Reading {
     read: Vec<Tensor>,
     target: Option<MapId>,
     /// The map that it computes while loading, and where that map is kept.
-    kept: Option<Kept>,
+    kept: Option<ResidualStream>,
 }
 
 /// The residual stream that a fused layer keeps.
-struct Kept {
+struct ResidualStream {
     map: MapId,
     relu: bool,
     read: Vec<Tensor>,
@@ -88,7 +88,7 @@ impl CpuSession {
                 read,
                 wrote,
             };
-            if let Some(Kept { map, relu, read }) = kept {
+            if let Some(ResidualStream { map, relu, read }) = kept {
                 seen(record(Work::Keep { relu }, read, self.map(map)));
             }
             if let CpuOp::Fused { conv, to: Some(map), .. } = step.op {
@@ -149,7 +149,7 @@ impl CpuSession {
             }
             Source::Photo | Source::Map(_) => (vec![levels(photo, 1.0)], false, None),
         };
-        let kept = kept.map(|map| Kept { map, relu, read: read.clone() });
+        let kept = kept.map(|map| ResidualStream { map, relu, read: read.clone() });
         // If a norm follows, the convolution reads the difference between each value and the first value of its
         // channel, or for bytes the least value of its channel. With the photo, only Winograd's algorithm does this.
         let is_exact = source == Source::Photo && algorithm != Algorithm::BlockedWinograd;

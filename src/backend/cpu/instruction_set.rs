@@ -101,7 +101,7 @@ impl InstructionSet {
         if is_fused { a.mul_add(b, c) } else { a * b + c }
     }
 
-    /// Whether one instruction multiplies bytes and adds up four products.
+    /// True if one instruction multiplies bytes and adds up four products.
     pub fn multiplies_bytes(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         match self {

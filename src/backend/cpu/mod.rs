@@ -113,7 +113,7 @@ impl CpuBackend {
         Ok(Self { pool: Arc::new(pool), instructions, known: Mutex::default() })
     }
 
-    /// Whether int8 can compute this network. The answer is cached because making a plan takes time and every picture
+    /// True if int8 can compute this network. The answer is cached because making a plan takes time and every picture
     /// needs it.
     fn has_int8(&self, network: &Arc<Network>) -> bool {
         let mut known = lock(&self.known);
@@ -133,8 +133,10 @@ impl CpuBackend {
 fn processor_name() -> String {
     let mut system = sysinfo::System::new();
     system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
-    let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
-    brand
+    system
+        .cpus()
+        .first()
+        .map(|cpu| cpu.brand().trim().to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH))
 }
@@ -168,14 +170,15 @@ impl Backend for CpuBackend {
 
     fn mode(&self, choice: ModeChoice) -> Mode {
         // The CPU has only one way to compute attention.
-        let mode = choice.with_auto(|variant| self.auto_precision(variant));
-        mode.with_attention(AttentionChoice::Auto)
+        choice
+            .with_auto(|variant| self.auto_precision(variant))
+            .with_attention(AttentionChoice::Auto)
     }
 
     fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> BackendResult<u64> {
         let variant = supported(spec.mode)?;
-        let plan = CpuPlan::new(graph, spec.height, spec.width, variant);
-        let plan = plan.map_err(|error| unplannable(spec.mode, &error))?;
+        let plan = CpuPlan::new(graph, spec.height, spec.width, variant)
+            .map_err(|error| unplannable(spec.mode, &error))?;
         Ok(plan.summary(self.pool.current_num_threads()).peak_bytes)
     }
 
@@ -205,8 +208,13 @@ impl Inspect for CpuBackend {
         let mut system = sysinfo::System::new();
         system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing().with_frequency());
         // The fastest core, because the others may be idle.
-        let clocks = system.cpus().iter().map(sysinfo::Cpu::frequency);
-        clocks.max().and_then(|mhz| u32::try_from(mhz).ok()).filter(|&mhz| mhz > 0)
+        system
+            .cpus()
+            .iter()
+            .map(sysinfo::Cpu::frequency)
+            .max()
+            .and_then(|mhz| u32::try_from(mhz).ok())
+            .filter(|&mhz| mhz > 0)
     }
 }
 
@@ -241,7 +249,7 @@ mod tests {
     };
 
     #[test]
-    fn moving_pictures_are_painted_in_bytes_where_that_is_fast() {
+    fn video_is_painted_in_int8_if_that_is_fast() {
         let johnson = Arc::new(NetworkSpec::with_widths([8, 16, 32]).random(1).expect("valid"));
         let mut graph = Graph::default();
         let mut add = |name: &str, op, inputs: &[usize]| {

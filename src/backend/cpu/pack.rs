@@ -176,12 +176,10 @@ fn placed(
                 at(n, i, tap / k, tap % k)
             }
             Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
-            Algorithm::FourPhase => {
-                let rows = phase_taps(group / 2, tap / 2);
-                rows.flat_map(|ky| phase_taps(group % 2, tap % 2).map(move |kx| (ky, kx)))
-                    .map(|(ky, kx)| at(n, i, ky, kx))
-                    .sum()
-            }
+            Algorithm::FourPhase => phase_taps(group / 2, tap / 2)
+                .flat_map(|ky| phase_taps(group % 2, tap % 2).map(move |kx| (ky, kx)))
+                .map(|(ky, kx)| at(n, i, ky, kx))
+                .sum(),
         }
     }
 }
@@ -193,7 +191,7 @@ pub struct ByteWeights {
     algorithm: Algorithm,
     kernel: usize,
     outputs: usize,
-    /// Whether no norm after the convolution subtracts what constants add.
+    /// No norm after the convolution subtracts what constants add.
     is_last: bool,
     pub panels: Panels<i8>,
     /// Factor on a column's sums, for every stored column.
@@ -384,8 +382,11 @@ mod tests {
         let steps = (0..inputs).map(|channel| (0.0, 1.0 + channel as f32));
         own.fit(InputRange::between(steps));
         let of = |group: usize, n: usize, input: usize| -> i32 {
-            let panel = own.panels.panels().find(|p| (p.first..p.first + 16).contains(&n));
-            let panel = panel.expect("a panel");
+            let panel = own
+                .panels
+                .panels()
+                .find(|p| (p.first..p.first + 16).contains(&n))
+                .expect("a panel");
             let (start, width) = (own.panels.group(panel, group), own.panels.width(panel));
             let at = |tap: usize| {
                 let depth = tap * inputs + input;

@@ -69,8 +69,8 @@ pub struct RowConv<'a> {
     pub kernel: usize,
     /// 1 or 2.
     pub stride: usize,
-    /// Whether the input is upsampled while staging. Only for [`Algorithm::Direct`] and [`Algorithm::ShiftedColumns`];
-    /// the four phases never make the upsampled map.
+    /// Upsamples the input while staging. Only for [`Algorithm::Direct`] and [`Algorithm::ShiftedColumns`]; the four
+    /// phases never make the upsampled map.
     pub upsample: bool,
     pub staging: Staging,
     /// Packed weights. Their type decides whether values or bytes are staged.
@@ -375,8 +375,11 @@ unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
             // SAFETY: pixel x + k of the computed row; the fourth value belongs to the next column or to the padding
             // and is not used.
             let part = unsafe {
-                let at = strip.computed.at((x - strip.first_column + k) * stride + 3 * k);
-                at.cast::<[f32; 4]>().read_unaligned()
+                strip
+                    .computed
+                    .at((x - strip.first_column + k) * stride + 3 * k)
+                    .cast::<[f32; 4]>()
+                    .read_unaligned()
             };
             for (s, p) in sum.iter_mut().zip(part) {
                 *s += p;

@@ -130,8 +130,8 @@ impl CpuSession {
         instructions: InstructionSet,
         pool: Arc<rayon::ThreadPool>,
     ) -> BackendResult<Self> {
-        let plan = CpuPlan::new(network.graph(), height, width, variant);
-        let plan = plan.map_err(|error| unplannable(variant.mode(), &error))?;
+        let plan = CpuPlan::new(network.graph(), height, width, variant)
+            .map_err(|error| unplannable(variant.mode(), &error))?;
         let refused =
             |len: usize| BackendError::OutOfMemory { needed_bytes: 4 * len as u64, width, height };
         // Packing the weights cannot fail.

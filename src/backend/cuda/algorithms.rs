@@ -28,8 +28,7 @@ impl Algorithms {
     pub fn keep(&self, shape: ConvolutionShape, algorithm: Algorithm) {
         let mut kept = lock(&self.0);
         let same = kept.iter().position(|(known, _)| *known == shape);
-        let surplus = same.or((kept.len() >= MAX_KEPT).then_some(0));
-        let surplus = surplus.map(|at| kept.remove(at));
+        let surplus = same.or((kept.len() >= MAX_KEPT).then_some(0)).map(|at| kept.remove(at));
         kept.push((shape, algorithm));
         // Releasing an algorithm takes a moment, so the lock is released first.
         drop(kept);

@@ -39,9 +39,9 @@ impl DeviceNetwork {
             }
             let (work, maps, target) = self.reading(&step.op, eps);
             // A map without statistics yet may be filled with any values.
-            let is_behind_statistics =
+            let is_after_statistics =
                 matches!(step.op, CudaOp::Normalise { .. } | CudaOp::NormApply { .. });
-            if let (Some(fill), false) = (fill, is_behind_statistics) {
+            if let (Some(fill), false) = (fill, is_after_statistics) {
                 maps.iter().try_for_each(|&map| self.fill(map, fill))?;
             }
             let read = match (work, &step.op) {

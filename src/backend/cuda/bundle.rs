@@ -46,7 +46,7 @@ pub struct KernelImage<'a> {
 }
 
 impl KernelImage<'_> {
-    /// Whether the driver can load it directly. The driver compiles other images, which takes seconds.
+    /// True if the driver can load it directly. The driver compiles other images, which takes seconds.
     pub fn is_machine_code(&self) -> bool {
         self.target.starts_with("sm_")
     }
@@ -125,8 +125,7 @@ impl Bundle {
 /// The bundle in this program, decoded at the first call (some milliseconds).
 pub fn embedded() -> Result<&'static Bundle, BundleError> {
     static BUNDLE: OnceLock<Result<Bundle, BundleError>> = OnceLock::new();
-    let bundle = BUNDLE.get_or_init(|| Bundle::read(EMBEDDED));
-    bundle.as_ref().map_err(Clone::clone)
+    BUNDLE.get_or_init(|| Bundle::read(EMBEDDED)).as_ref().map_err(Clone::clone)
 }
 
 fn decoded(kept: &[u8]) -> Result<Vec<u8>, BundleError> {
@@ -166,11 +165,11 @@ fn joined(around: &[u8], instructions: &[u8]) -> Option<Vec<u8>> {
     let mut left = instructions;
     let mut bytes = Vec::with_capacity(rest.len() + left.len());
     for turn in 0..turns {
-        let (some, behind) = rest.split_at_checked(number(around, 4 + 8 * turn)?)?;
+        let (some, remainder) = rest.split_at_checked(number(around, 4 + 8 * turn)?)?;
         let (code, other) = left.split_at_checked(number(around, 8 + 8 * turn)?)?;
         bytes.extend(some);
         bytes.extend(code);
-        (rest, left) = (behind, other);
+        (rest, left) = (remainder, other);
     }
     bytes.extend(rest);
     left.is_empty().then_some(bytes)

@@ -98,9 +98,9 @@ impl ParamsMaker<'_> {
         }
         if let (Some(leading), [first, next, ..]) = (leading, launches) {
             chain.all.ring_stages = int(leading.ring_stages);
-            let behind = next.padded_steps();
-            chain.leading = leading_layer(&self.conv(first), int(behind));
-            fill_walk(&mut chain.all.walk[behind..], first);
+            let start = next.padded_steps();
+            chain.leading = leading_layer(&self.conv(first), int(start));
+            fill_walk(&mut chain.all.walk[start..], first);
         }
         chain
     }

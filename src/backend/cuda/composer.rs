@@ -70,7 +70,7 @@ pub struct Composing<'a> {
     launch: Option<PixelLaunch<ComposeParams>>,
     /// The launches that make the source from a camera's frame, and the network's input from the source.
     raw: Option<(Decoding, Shrinking)>,
-    /// Whether the network's own picture is also needed.
+    /// The network's own picture is also needed.
     pub with_painting: bool,
 }
 
@@ -241,7 +241,7 @@ impl Composing<'_> {
         self.room.as_ref().map_or_else(|| Ok(T::default()), queue)
     }
 
-    /// Whether the source is a camera's frame.
+    /// True if the source is a camera's frame.
     pub fn is_raw(&self) -> bool {
         self.raw.is_some()
     }
@@ -288,8 +288,8 @@ impl Composing<'_> {
             driver.wait_event(Queue::Painting, room.uploaded())?;
             launch.queue(driver)?;
             driver.record(room.composed(), Queue::Painting)?;
-            let behind = if self.is_raw() { self.bytes } else { 0 };
-            let (to, from) = (PinnedPtr(room.pinned.start.0 + behind), room.memory);
+            let offset = if self.is_raw() { self.bytes } else { 0 };
+            let (to, from) = (PinnedPtr(room.pinned.start.0 + offset), room.memory);
             // SAFETY: as for the upload.
             unsafe { driver.download_pinned(to, from, self.bytes, Queue::Painting) }
         })

@@ -147,8 +147,7 @@ mod tests {
         let (half, height, width) = (6, 5, 7);
         let mut graph = Graph::default();
         let channels = 2 * half;
-        let input = graph.add("input", "", Op::Input { channels }, &[]);
-        let input = input.expect("no inputs");
+        let input = graph.add("input", "", Op::Input { channels }, &[]).expect("no inputs");
         graph.add("places", "", Op::Positions, &[input]).expect("a node");
         let network = Network::new(graph, Weights::default()).expect("no weights");
         let zeros = Map { channels, height, width, data: vec![0.0; channels * height * width] };
@@ -174,7 +173,7 @@ mod tests {
 
     /// Checks the weight at each position, in every order, for both orders of the network's own weights.
     #[test]
-    fn every_weight_lies_where_its_kernel_reads_it() {
+    fn every_weight_is_where_its_kernel_reads_it() {
         let conv = Conv { kernel: [2, 3], groups: 2, ..Conv::square(4, 6, 1, 1) };
         let count = 4 / 2 * 6 * 6;
         let plain: Vec<f32> = (1..=count).map(|n| n as f32).collect();
@@ -213,7 +212,7 @@ mod tests {
     /// Checks the weight at each position of a row of 128 bytes, where Hopper's products read it, in blocks of 64
     /// outputs and inputs.
     #[test]
-    fn panels_lie_as_products_read_them() {
+    fn panels_are_in_the_order_of_the_products() {
         let (ins, outs) = (150, 72);
         let shape = ConvWeights {
             conv: Conv::square(ins, outs, 1, 1),
@@ -244,7 +243,7 @@ mod tests {
 
     /// Compares a layer after a norm's scale and shift as two steps and as one.
     #[test]
-    fn a_norms_scale_and_shift_are_in_the_layer_behind_it() {
+    fn a_norms_scale_and_shift_are_in_the_layer_after_it() {
         let own = |weight: &[f32], bias: &[f32]| NodeWeights {
             weight: weight.to_vec(),
             bias: bias.to_vec(),

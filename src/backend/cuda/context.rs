@@ -22,8 +22,9 @@ use crate::plan::cuda::DeviceLimits;
 
 /// The driver's message for a failed call.
 pub fn words(error: DriverError) -> String {
-    let words = error.error_string();
-    words.map_or_else(|_| "unknown error".to_owned(), |words| words.to_string_lossy().into_owned())
+    error
+        .error_string()
+        .map_or_else(|_| "unknown error".to_owned(), |words| words.to_string_lossy().into_owned())
 }
 
 pub fn failure(call: &'static str, error: DriverError) -> DriverFailure {

@@ -67,8 +67,7 @@ pub struct DeviceNetwork {
     /// The library's algorithm for every shape that it computes.
     pub algorithms: HashMap<ConvolutionShape, Algorithm>,
     device_name: String,
-    /// Whether every step is launched separately after the end of the previous one, because the driver refused joint
-    /// launches.
+    /// Every step is launched separately after the end of the previous one, because the driver refused joint launches.
     pub is_plain: AtomicBool,
 }
 
@@ -96,8 +95,9 @@ impl DeviceNetwork {
                     continue;
                 }
                 let library = driver.convolution_library().map_err(DriverFailure::of_library);
-                let suggested = library.and_then(|library| library.prepare(&conv.shape));
-                let suggested = suggested.map_err(|f| failed(&plan, f))?;
+                let suggested = library
+                    .and_then(|library| library.prepare(&conv.shape))
+                    .map_err(|f| failed(&plan, f))?;
                 place.insert(suggested[0].clone());
                 new.push((*conv, suggested));
             }

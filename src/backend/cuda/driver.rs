@@ -103,23 +103,22 @@ impl DriverFailure {
         Self { call: "cudnnBackendFinalize", code: 3000, words }
     }
 
-    /// Whether memory could not be allocated.
     pub const fn is_out_of_memory(&self) -> bool {
         self.code == Self::OUT_OF_MEMORY
     }
 
-    /// Whether the convolution library failed instead of the driver.
+    /// True if the convolution library failed instead of the driver.
     pub fn is_of_library(&self) -> bool {
         self.call.starts_with("cudnn")
     }
 
-    /// Whether the driver cannot do what was requested: too many CTAs that wait for each other, an unsupported feature,
+    /// True if the driver cannot do what was requested: too many CTAs that wait for each other, an unsupported feature,
     /// or a call that cannot be recorded (cuda.h).
     pub const fn is_unsupported(&self) -> bool {
         matches!(self.code, 720 | 801 | 900..=907)
     }
 
-    /// Whether the context is lost, so that every later call on it fails too.
+    /// True if the context is lost, so that every later call on it fails too.
     pub const fn is_lost(&self) -> bool {
         // Uncorrectable memory error, NVLink error, contained error, illegal address, launch timeout, context
         // destroyed, assertion, hardware stack, illegal instruction, misaligned address, invalid address space, invalid
@@ -148,10 +147,9 @@ pub struct LaunchShape {
     pub block: u32,
     /// Dynamic shared memory.
     pub shared_bytes: u32,
-    /// Whether all CTAs must be on the device at once, so that they may wait for each other.
+    /// All CTAs must be on the device at once, so that they may wait for each other.
     pub cooperative: bool,
-    /// Whether it may start while the previous launch is ending. The kernel itself waits before it accesses what others
-    /// write.
+    /// It may start while the previous launch is ending. The kernel itself waits before it accesses what others write.
     pub early: bool,
 }
 
@@ -294,7 +292,7 @@ pub trait Driver: Send + Sync {
     fn record(&self, event: Event, queue: Queue) -> DriverResult;
     /// Work that is queued from now on waits for the event.
     fn wait_event(&self, queue: Queue, event: Event) -> DriverResult;
-    /// Whether the device has passed the event.
+    /// True once the device has passed the event.
     fn has_passed(&self, event: Event) -> DriverResult<bool>;
     /// Milliseconds between two events that the device has passed.
     fn elapsed_ms(&self, from: Event, to: Event) -> DriverResult<f32>;

@@ -16,7 +16,7 @@ pub fn folded<'w>(
     if affine == [None, None] && scale == 1.0 {
         return Cow::Borrowed(own);
     }
-    let [before, behind] = affine.map(|name| name.map(|name| all.of(name)));
+    let [before, after] = affine.map(|name| name.map(|name| all.of(name)));
     let row_len = own.weight.len() / own.bias.len().max(1);
     let taps = row_len / in_channels;
     let mut folded = own.clone();
@@ -30,10 +30,10 @@ pub fn folded<'w>(
                 *weight *= by / scale;
             }
         }
-        if let Some(behind) = behind {
-            let scale = behind.weight[output];
+        if let Some(after) = after {
+            let scale = after.weight[output];
             row.iter_mut().for_each(|weight| *weight *= scale);
-            sum = sum * f64::from(scale) + f64::from(behind.bias[output]);
+            sum = sum * f64::from(scale) + f64::from(after.bias[output]);
         }
         *bias = sum as f32;
     }
@@ -55,7 +55,7 @@ mod tests {
         let all: Weights = [
             ("conv", own(&[1.0, 2.0, -3.0, 0.5], &[0.25, -1.0])),
             ("before", own(&[2.0, -1.0], &[3.0, 0.5])),
-            ("behind", own(&[4.0, 0.5], &[-2.0, 1.0])),
+            ("after", own(&[4.0, 0.5], &[-2.0, 1.0])),
         ]
         .map(|(name, own)| (name.to_owned(), own))
         .into_iter()
@@ -66,9 +66,9 @@ mod tests {
         };
         let affine =
             |own: &NodeWeights, v: [f32; 2]| [0, 1].map(|c| v[c] * own.weight[c] + own.bias[c]);
-        let [before, behind] = ["before", "behind"].map(|name| all.of(name));
-        let by_steps = affine(behind, linear(all.of("conv"), affine(before, pixel)));
-        let both = ["before", "behind"].map(Some);
+        let [before, after] = ["before", "after"].map(|name| all.of(name));
+        let by_steps = affine(after, linear(all.of("conv"), affine(before, pixel)));
+        let both = ["before", "after"].map(Some);
         // The input values are multiplied by one half.
         let scale = 0.5;
         let at_once = linear(&folded(("conv", 2), both, scale, &all), pixel.map(|v| v * scale));

@@ -104,7 +104,7 @@ impl FrameSlot {
         SentHandle::of(&self.sent)
     }
 
-    /// Whether these are the photos of this slot.
+    /// True if these are the photos of this slot.
     pub fn has(&self, sent: &SentHandle) -> bool {
         sent.is_of(&self.sent)
     }
@@ -274,8 +274,10 @@ impl FrameSlot {
         });
         // Waits after a failure too, because the pinned memory may be in use.
         let waited = driver.wait_within(on.patience());
-        let timing = queued.and(waited).and_then(|()| self.timing(driver, extras));
-        timing.map_err(|f| on.backend_error(f))
+        queued
+            .and(waited)
+            .and_then(|()| self.timing(driver, extras))
+            .map_err(|f| on.backend_error(f))
     }
 
     /// Queues upload, launches and download of the staged batch without waiting, each in a separate queue.

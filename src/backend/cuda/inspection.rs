@@ -56,10 +56,8 @@ impl CudaSession {
         let driver = network.driver.as_ref();
         let queued = first.queue_upload(network, Queue::Painting).and_then(|()| {
             let mut ahead = events.iter();
-            let mut record_next = || {
-                let next = ahead.next();
-                next.map_or(Ok(()), |&event| driver.record(event, Queue::Painting))
-            };
+            let mut record_next =
+                || ahead.next().map_or(Ok(()), |&event| driver.record(event, Queue::Painting));
             record_next()?;
             network.step_by_step(&first.launches, |together| {
                 (together.launches.iter()).try_for_each(|l| network.launch_alone(l))?;
@@ -185,7 +183,7 @@ impl DeviceNetwork {
                 tap(name(conv), self.tapped(prepared, map)?);
             }
             self.launch(&self.writing_floats(step, prepared, store_floats))?;
-            if let (Some(tap), Some((conv, map, applied))) = (tap.as_mut(), norm_behind(&step.op)) {
+            if let (Some(tap), Some((conv, map, applied))) = (tap.as_mut(), norm_after(&step.op)) {
                 tap(name(conv), self.map(map, applied)?);
             }
             if let (Some(tap), Some((name, map))) = (tap.as_mut(), self.norm_made(step)) {
@@ -270,7 +268,7 @@ const fn norm_before(op: &CudaOp) -> Option<(ConvId, MapId)> {
 }
 
 /// The norm whose result can be read after a step: a finished map, or a raw map with the norm that is applied to it.
-const fn norm_behind(op: &CudaOp) -> Option<(ConvId, MapId, Option<ConvId>)> {
+const fn norm_after(op: &CudaOp) -> Option<(ConvId, MapId, Option<ConvId>)> {
     match *op {
         CudaOp::Affine { conv, map } => Some((conv, map, None)),
         CudaOp::Conv(ConvLaunch { conv, target: Target::Map(map), statistics: true, .. }) => {

@@ -19,7 +19,7 @@ use crate::{
 pub struct Kernels {
     driver: Arc<dyn Driver>,
     compute_capability: (i32, i32),
-    /// Whether only images are used that the driver compiles for the current device.
+    /// Only images are used that the driver compiles for the current device.
     is_portable: bool,
     /// Loaded images by the name of their source file.
     modules: Mutex<HashMap<String, Module>>,

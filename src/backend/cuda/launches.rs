@@ -29,19 +29,18 @@ pub struct Launches {
     pub single: Vec<Prepared>,
     /// As few launches as possible. Several steps are one launch if the plan allows it and all of their CTAs fit on the
     /// device.
-    pub together: Vec<Together>,
+    pub together: Vec<LaunchGroup>,
 }
 
 impl Launches {
     /// The steps that run together, in order.
     pub fn steps(&self) -> Vec<Range<usize>> {
-        let steps = self.together.iter().map(|together| together.steps.clone());
-        steps.collect()
+        self.together.iter().map(|together| together.steps.clone()).collect()
     }
 }
 
 /// The launches for some consecutive steps.
-pub struct Together {
+pub struct LaunchGroup {
     pub steps: Range<usize>,
     /// One launch, or several consecutive launches for some frames of a batch each.
     pub launches: Vec<Prepared>,
@@ -95,9 +94,9 @@ impl DeviceNetwork {
         for steps in &self.plan.launches {
             if let Some(launches) = self.chain(&single, steps, &maker)? {
                 let steps = steps.clone();
-                together.push(Together { steps, launches });
+                together.push(LaunchGroup { steps, launches });
             } else {
-                together.extend(steps.clone().map(|step| Together {
+                together.extend(steps.clone().map(|step| LaunchGroup {
                     steps: step..step + 1,
                     launches: vec![single[step].clone()],
                 }));
@@ -133,8 +132,8 @@ impl DeviceNetwork {
             shape.shared_bytes = joint.shared_bytes;
             function = self.function(&joint.file, &joint.entry, joint.shared_bytes)?;
         }
-        let resident = self.driver.resident_ctas(function, shape);
-        let resident = resident.map_err(|f| self.backend_error(f))?;
+        let resident =
+            self.driver.resident_ctas(function, shape).map_err(|f| self.backend_error(f))?;
         if shape.ctas() > resident {
             return Ok(None);
         }
@@ -168,10 +167,11 @@ impl DeviceNetwork {
         unsafe {
             match prepared {
                 Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.params.as_ptr()),
-                Prepared::Library(algorithm, buffers) => {
-                    let library = self.driver.convolution_library();
-                    library.map_err(DriverFailure::of_library)?.convolve(algorithm, buffers)
-                }
+                Prepared::Library(algorithm, buffers) => self
+                    .driver
+                    .convolution_library()
+                    .map_err(DriverFailure::of_library)?
+                    .convolve(algorithm, buffers),
             }
         }
     }
@@ -193,7 +193,7 @@ impl DeviceNetwork {
     pub fn step_by_step(
         &self,
         launches: &Launches,
-        mut launch: impl FnMut(&Together) -> DriverResult,
+        mut launch: impl FnMut(&LaunchGroup) -> DriverResult,
     ) -> DriverResult {
         let _frame = nvtx::range(FRAME_RANGE);
         launches.together.iter().try_for_each(|together| {
@@ -203,7 +203,7 @@ impl DeviceNetwork {
     }
 
     /// Runs the launches of some steps.
-    pub fn launch_together(&self, together: &Together) -> DriverResult {
+    pub fn launch_together(&self, together: &LaunchGroup) -> DriverResult {
         (together.launches.iter()).try_for_each(|prepared| self.launch(prepared))
     }
 

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_probe_found_is_said_by_name() {
+    fn probe_results_are_reported_by_name() {
         let too_old = CudaProbe::DriverTooOld { cuda_version: (11, 4) };
         let broken = CudaProbe::DriverError("system not yet initialized".to_owned());
         let said = [

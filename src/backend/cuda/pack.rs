@@ -80,9 +80,9 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
                             if operand == NumberFormat::Fp16x2 {
                                 // The nearest half, or the remainder.
                                 let is_rest = block_steps * block + first / step < steps_once;
-                                let halves = values
-                                    .map(|v| two_halves(v)[usize::from(is_rest)].to_le_bytes());
-                                let halves: Vec<[u8; 2]> = halves.collect();
+                                let halves: Vec<[u8; 2]> = values
+                                    .map(|v| two_halves(v)[usize::from(is_rest)].to_le_bytes())
+                                    .collect();
                                 packed.extend(halves.repeat(2).as_flattened());
                             } else {
                                 values.for_each(|v| operand.push(&mut packed, v));
@@ -98,8 +98,12 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
         for first in (0..launch.ctas.1 * n).step_by(n) {
             let scale = |channel: usize| scales.get(channel).copied().unwrap_or_default();
             let sum = |channel: usize| -> i32 {
-                let integers = weights.get(channel * own..(channel + 1) * own);
-                integers.unwrap_or_default().iter().map(|&w| w as i32).sum()
+                weights
+                    .get(channel * own..(channel + 1) * own)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|&w| w as i32)
+                    .sum()
             };
             packed.extend((first..first + n).flat_map(|channel| scale(channel).to_le_bytes()));
             packed.extend((first..first + n).flat_map(|channel| sum(channel).to_le_bytes()));
@@ -119,8 +123,9 @@ fn on_common_grid(weights: &[f32], fraction_bits: i32) -> Vec<f32> {
     let mut rounded = Vec::with_capacity(weights.len());
     for kernel in weights.chunks_exact(9) {
         let tap = |phase: usize, tap: usize| -> f32 {
-            let rows = phase_taps(phase >> 1, tap >> 1);
-            rows.flat_map(|y| phase_taps(phase & 1, tap & 1).map(move |x| kernel[3 * y + x])).sum()
+            phase_taps(phase >> 1, tap >> 1)
+                .flat_map(|y| phase_taps(phase & 1, tap & 1).map(move |x| kernel[3 * y + x]))
+                .sum()
         };
         let largest = (0..16).map(|i| tap(i / 4, i % 4).abs()).fold(0.0, f32::max);
         let exponent =
@@ -172,8 +177,9 @@ impl Kernel<'_> {
             Taps::PhotoColumns => {
                 let tile = self.launch.tile.channels;
                 let (row, out) = (out / tile, out % tile);
-                let y = (channel / 3).checked_sub(row);
-                y.map_or(0.0, |y| self.of_photo(out, y, tx, channel % 3))
+                (channel / 3)
+                    .checked_sub(row)
+                    .map_or(0.0, |y| self.of_photo(out, y, tx, channel % 3))
             }
             Taps::ShiftedColumns => {
                 let side = self.conv.kernel;
@@ -304,8 +310,8 @@ mod tests {
         };
         let graph = NetworkSpec::with_widths([32, 64, 128]).graph();
         let mode = Mode::new(Variant::Fused, Precision::Fp16x2);
-        let plan = CudaPlan::new(&graph.expect("a graph"), (128, 128), 1, mode, &limits);
-        let plan = plan.expect("a plan");
+        let plan =
+            CudaPlan::new(&graph.expect("a graph"), (128, 128), 1, mode, &limits).expect("a plan");
         let CudaOp::Conv(launch) = &plan.steps[3].op else {
             panic!("no convolution");
         };
@@ -350,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_lie_channels_last_with_zeros_where_a_channel_is_only_stored() {
+    fn weights_are_channels_last_with_zeros_in_padding_channels() {
         let conv = &layer();
         let (inputs, outputs, side) = (conv.in_channels, conv.out_channels, conv.kernel);
         let count = outputs * inputs * side * side;

@@ -28,7 +28,7 @@ impl SentPlace {
         }
     }
 
-    /// Whether these photos are what `plan` reads, on the device of `kernels`.
+    /// True if these photos are what `plan` reads, on the device of `kernels`.
     pub fn suits(&self, plan: &CudaPlan, kernels: &Arc<Kernels>) -> bool {
         (self.count, self.size, self.extended) == (plan.batch, plan.photo, plan.extended)
             && Weak::as_ptr(&self.kernels) == Arc::as_ptr(kernels)
@@ -81,7 +81,7 @@ impl SentHandle {
         state.place.is_some().then(|| Self { photos: photos.clone(), withdrawn: state.withdrawn })
     }
 
-    /// Whether they belong to a slot.
+    /// True if they belong to a slot.
     pub fn is_of(&self, photos: &Arc<SentPhotos>) -> bool {
         Arc::ptr_eq(&self.photos, photos)
     }

@@ -421,8 +421,10 @@ impl Session for CudaSession {
     }
 
     fn save_steady(&self) -> BackendResult<Vec<u8>> {
-        let saved = self.steady.as_ref().map_or_else(|| Ok(Vec::new()), DeviceSteady::save);
-        saved.map_err(|f| self.network.backend_error(f))
+        self.steady
+            .as_ref()
+            .map_or_else(|| Ok(Vec::new()), DeviceSteady::save)
+            .map_err(|f| self.network.backend_error(f))
     }
 
     fn restore_steady(&mut self, state: &[u8]) -> BackendResult {

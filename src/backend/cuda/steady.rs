@@ -74,9 +74,9 @@ pub struct DeviceSteady {
     params: SteadyParams,
     /// Steadiness in the current job; `None` if it is not steadied.
     percent: Option<u8>,
-    /// Whether the next frame is a second one.
+    /// The next frame is a second one.
     turn: bool,
-    /// Whether the painting before is kept.
+    /// The previous painting is kept.
     is_started: bool,
     memory: DevicePtr,
     driver: Arc<dyn Driver>,
@@ -89,7 +89,7 @@ impl Drop for DeviceSteady {
 }
 
 impl DeviceSteady {
-    /// Whether paintings of this size (rows and columns) can be steadied.
+    /// True if paintings of this size (rows and columns) can be steadied.
     pub fn suits((height, width): (usize, usize)) -> bool {
         width.min(height) >= LEAST_SIDE_PX
     }
@@ -155,7 +155,7 @@ impl DeviceSteady {
         self.is_started &= !steadiness.is_some_and(|steadiness| steadiness.is_new);
     }
 
-    /// Whether the current job steadies its painting.
+    /// True if the current job steadies its painting.
     pub const fn is_on(&self) -> bool {
         self.percent.is_some()
     }

@@ -72,7 +72,7 @@ pub fn judge_maps(network: &Network, maps: &[Map]) -> Result<Map, GraphError> {
     let interpreter = Interpreter {
         graph: network.graph(),
         weights: network.weights(),
-        given: Given::Maps(maps),
+        given: GraphInput::Maps(maps),
         rounding: Rounding::none(Variant::Baseline),
         size: network.graph().size_on_maps(&shapes)?,
     };
@@ -97,7 +97,7 @@ fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
 
 /// The input of a graph.
 #[derive(Clone, Copy)]
-enum Given<'a> {
+enum GraphInput<'a> {
     Photo(&'a Frame),
     Maps(&'a [Map]),
 }
@@ -106,7 +106,7 @@ enum Given<'a> {
 pub struct Interpreter<'a> {
     graph: &'a Graph,
     weights: &'a Weights,
-    given: Given<'a>,
+    given: GraphInput<'a>,
     rounding: Rounding,
     /// Rows and columns of the photo or of the maps, after sides that are too short for the graph's reflections are
     /// extended.
@@ -124,7 +124,7 @@ impl<'a> Interpreter<'a> {
         Self {
             graph,
             weights,
-            given: Given::Photo(photo),
+            given: GraphInput::Photo(photo),
             rounding,
             size: sizes::extended(graph, (photo.height(), photo.width())),
         }
@@ -160,12 +160,12 @@ impl<'a> Interpreter<'a> {
         let stored = |map: Map| map.each(|v| self.rounding.stored(v));
         match node.op {
             Op::Photo => match self.given {
-                Given::Photo(photo) => levels(photo, self.size),
-                Given::Maps(_) => Map::default(),
+                GraphInput::Photo(photo) => levels(photo, self.size),
+                GraphInput::Maps(_) => Map::default(),
             },
             Op::Input { .. } => match self.given {
-                Given::Photo(_) => Map::default(),
-                Given::Maps(maps) => {
+                GraphInput::Photo(_) => Map::default(),
+                GraphInput::Maps(maps) => {
                     let before = self.graph.inputs().take_while(|(input, _)| *input < id);
                     maps[before.count()].clone()
                 }
@@ -178,8 +178,8 @@ impl<'a> Interpreter<'a> {
             },
             Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
             Op::Sized(_) => inputs[0].clone(),
-            Op::PadSame { reach, stride, is_more_behind } => {
-                operations::pad_same(inputs[0], reach, stride, is_more_behind)
+            Op::PadSame { reach, stride, is_same_upper } => {
+                operations::pad_same(inputs[0], reach, stride, is_same_upper)
             }
             Op::Conv2d(shape) => self.conv(id, inputs[0], &shape),
             Op::ConvTranspose2d { conv: shape, cut, extra } => {
@@ -242,8 +242,8 @@ impl<'a> Interpreter<'a> {
             Op::Upsample => upsample(inputs[0]),
             // `Judgement` clamps and rounds later, so that differences stay visible here.
             Op::Picture => match self.given {
-                Given::Photo(photo) => crop(inputs[0], photo.height(), photo.width()),
-                Given::Maps(_) => inputs[0].clone(),
+                GraphInput::Photo(photo) => crop(inputs[0], photo.height(), photo.width()),
+                GraphInput::Maps(_) => inputs[0].clone(),
             },
         }
     }
@@ -258,8 +258,7 @@ impl<'a> Interpreter<'a> {
         }
         let is_first = nodes[from].op == Op::Photo;
         let is_read_by = |op: fn(&Op) -> bool| {
-            let mut readers = nodes.iter().filter(|node| node.inputs.contains(&id));
-            readers.any(|node| op(&node.op))
+            nodes.iter().filter(|node| node.inputs.contains(&id)).any(|node| op(&node.op))
         };
         let has_norm = is_read_by(|op| matches!(op, Op::InstanceNorm { .. }));
         let (padded, factors) = self.rounding.factors(

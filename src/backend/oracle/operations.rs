@@ -27,12 +27,12 @@ pub fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
 }
 
 /// Adds zeros around a map by TensorFlow's formula: `max((ceil(in / stride) - 1) * stride + reach - in, 0)` zeros.
-pub fn pad_same(input: &Map, reach: [usize; 2], stride: [usize; 2], is_more_behind: bool) -> Map {
+pub fn pad_same(input: &Map, reach: [usize; 2], stride: [usize; 2], is_same_upper: bool) -> Map {
     let ends = |side: usize, axis: usize| {
         let outputs = side.div_ceil(stride[axis]) as isize;
         let zeros = (outputs - 1) * stride[axis] as isize + reach[axis] as isize - side as isize;
         let zeros = zeros.max(0) as usize;
-        let front = if is_more_behind { zeros / 2 } else { zeros - zeros / 2 };
+        let front = if is_same_upper { zeros / 2 } else { zeros - zeros / 2 };
         [front, zeros - front]
     };
     let ([top, bottom], [left, right]) = (ends(input.height, 0), ends(input.width, 1));

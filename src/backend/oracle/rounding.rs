@@ -13,9 +13,9 @@ use crate::{
 /// How a device changes where a mode rounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeviceRounding {
-    /// Whether sums are stored before a separate step adds the bias.
+    /// Stores sums before a separate step adds the bias.
     pub bias_apart: bool,
-    /// Whether int8 computes in fp16 except for convolutions within residual blocks.
+    /// Int8 computes in fp16 except for convolutions within residual blocks.
     pub bytes_of_halves: bool,
 }
 
@@ -39,11 +39,11 @@ pub struct Rounding {
     factor_bits: Option<i32>,
     /// Rounds maps that are stored between two operations.
     stored: fn(f64) -> f64,
-    /// Whether factors are bytes and small integers, with a step for each channel.
+    /// Factors are bytes and small integers, with a step for each channel.
     in_bytes: bool,
-    /// Whether that applies only to convolutions with as many outputs as inputs.
+    /// That applies only to convolutions with as many outputs as inputs.
     bytes_of_halves: bool,
-    /// Whether sums are stored before the bias is added.
+    /// Stores sums before the bias is added.
     bias_apart: bool,
     variant: Variant,
 }
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn every_variant_rounds_where_it_stores() {
+    fn every_variant_rounds_what_it_stores() {
         let of =
             |variant| Rounding::of(Mode::new(variant, Precision::Bf16), DeviceRounding::default());
         let bf16 = |v: f64| bf16::from_f64(v).to_f64();
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(norm(Variant::FusedNorm), (once.clone(), exact));
         let (shown, twice) = norm(Variant::Baseline);
         assert_eq!(shown, twice);
-        assert_eq!(twice.clone().each(bf16), twice, "stored once more");
+        assert_eq!(twice.clone().each(bf16), twice, "stored again");
         assert_ne!(twice, once);
         // The picture is also a stored map, unless the convolution itself makes it.
         assert_eq!(of(Variant::Fused).picture(slope()), slope());
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bias_before_a_norm_does_not_count_where_it_is_left_out() {
+    fn a_bias_before_a_norm_is_ignored_if_the_kernel_leaves_it_out() {
         let of =
             |variant| Rounding::of(Mode::new(variant, Precision::Fp16), DeviceRounding::default());
         assert_eq!(of(Variant::Fused).bias(&[3.0], true), [0.0]);

@@ -22,7 +22,7 @@ pub struct StagedInput {
     first_channel: usize,
     /// Number of channels of the group.
     channels: usize,
-    /// Whether reading the group's channels in whole vectors stays inside every pixel.
+    /// Reading the group's channels in whole vectors stays inside every pixel.
     is_vectors: bool,
 }
 

@@ -95,8 +95,8 @@ fn packed(layer: &GeneralConv, network: &Network, lanes: usize) -> PackedGeneral
     let mut scales = vec![1.0f64; layer.conv.out_channels];
     let mut shifts: Vec<f64> = own.bias.iter().map(|&v| f64::from(v)).collect();
     for affine in &layer.affines {
-        let behind = network.weights().of(affine);
-        let values = behind.weight.iter().zip(&behind.bias);
+        let factors = network.weights().of(affine);
+        let values = factors.weight.iter().zip(&factors.bias);
         for ((scale, shift), (&by, &plus)) in scales.iter_mut().zip(&mut shifts).zip(values) {
             *scale *= f64::from(by);
             *shift = *shift * f64::from(by) + f64::from(plus);

@@ -150,12 +150,13 @@ pub unsafe fn winograd_task<S: Simd>(
     let mut t = first;
     while t < end {
         let row = t / tile_columns;
-        let behind = end.min((row + 1) * tile_columns);
-        let columns = (4 * (t % tile_columns), output.width.min(4 * (behind - row * tile_columns)));
+        let row_end = end.min((row + 1) * tile_columns);
+        let columns =
+            (4 * (t % tile_columns), output.width.min(4 * (row_end - row * tile_columns)));
         for y in 4 * row..output.height.min(4 * row + 4) {
             // SAFETY: the pixels belong to this task's tiles.
             unsafe { pointwise::apply(run, step.epilogue, step.to, y, columns) };
         }
-        t = behind;
+        t = row_end;
     }
 }

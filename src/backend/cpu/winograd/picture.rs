@@ -164,8 +164,10 @@ unsafe fn add_blocks<const BLOCKS: usize>(
             let to = to.at(t * Blocks::SUMS).cast::<[f32; Blocks::SUMS]>();
             let mut sum = if is_more { to.read_unaligned() } else { [0.0; Blocks::SUMS] };
             for block in 0..BLOCKS {
-                let part = from.at((t + block) * stride + 3 * block);
-                let part = part.cast::<[f32; Blocks::SUMS]>().read_unaligned();
+                let part = from
+                    .at((t + block) * stride + 3 * block)
+                    .cast::<[f32; Blocks::SUMS]>()
+                    .read_unaligned();
                 sum = std::array::from_fn(|lane| sum[lane] + part[lane]);
             }
             to.write_unaligned(sum);

@@ -447,8 +447,7 @@ mod tests {
     /// Three weights applied to a line, by the definition.
     fn direct(line: &[f32], weights: [f64; 3]) -> Vec<f32> {
         let at = |three: &[f32]| -> f64 {
-            let terms = three.iter().zip(weights);
-            terms.map(|(&value, weight)| f64::from(value) * weight).sum()
+            three.iter().zip(weights).map(|(&value, weight)| f64::from(value) * weight).sum()
         };
         line.windows(3).map(|three| at(three) as f32).collect()
     }

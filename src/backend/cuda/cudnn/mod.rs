@@ -49,7 +49,7 @@ fn named(version: usize) -> Result<String, String> {
     }
 }
 
-/// Whether an algorithm with these notes satisfies a format's requirements: products of these operands, accumulated in
+/// True if an algorithm with these notes satisfies a format's requirements: products of these operands, accumulated in
 /// fp32 and always in the same order.
 fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
     const TENSOR_CORE: c_int = CUDNN_NUMERICAL_NOTE_TENSOR_CORE as c_int;
