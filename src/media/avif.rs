@@ -49,8 +49,11 @@ impl Tiles {
             }
             Some(b"grid") => {
                 let grid = heif.grid(id).ok_or_else(|| invalid("its grid of tiles is invalid"))?;
-                let tile = grid.tiles.first().and_then(|tile| heif.image(*tile).size);
-                let tile = tile.ok_or_else(|| invalid("its tiles do not declare their size"))?;
+                let tile = grid
+                    .tiles
+                    .first()
+                    .and_then(|tile| heif.image(*tile).size)
+                    .ok_or_else(|| invalid("its tiles do not declare their size"))?;
                 let rows = grid.tiles.len() / grid.columns;
                 // Every tile shows something, so that tiles are not much larger than the image.
                 let covers = |side: u32, of_tile: u32, count: usize| {

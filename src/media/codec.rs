@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ffmpeg::{Ffmpeg, NoFfmpeg},
-    process::{self, Ended},
+    process::{self, ProcessResult},
 };
 
 /// How long an encoder of a graphics card may take for a trial.
@@ -113,7 +113,7 @@ impl Codec {
             let filter = format!("format={HARDWARE_PIXELS}{}", Self::upload(encoder));
             command.args(["-frames:v", "1", "-vf", &filter]);
             command.args(self.hardware_options(encoder, 80)).args("-f null -".split(' '));
-            let encodes = |ended: Ended| ended.failure().is_none();
+            let encodes = |ended: ProcessResult| ended.failure().is_none();
             ffmpeg.has(encoder) && process::run(command, TRIAL_PATIENCE).is_ok_and(encodes)
         })
     }
@@ -133,8 +133,11 @@ impl Codec {
             }
             _ => format!("-global_quality {loss}"),
         };
-        let options = ["-c:v", encoder, "-bf", "0"].into_iter().chain(text.split(' '));
-        options.map(str::to_owned).collect()
+        ["-c:v", encoder, "-bf", "0"]
+            .into_iter()
+            .chain(text.split(' '))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The loss that a quality from 1 to 100 allows, on the scale of software encoders. 80 is 18 in H.264, where the loss
@@ -148,7 +151,7 @@ impl Codec {
         (least + step * f64::from(100 - quality.min(100))).round()
     }
 
-    /// Whether a quality can be chosen.
+    /// True if a quality can be chosen.
     pub const fn is_lossy(self) -> bool {
         matches!(self, Self::H264 | Self::Hevc | Self::Av1)
     }
@@ -237,8 +240,10 @@ impl FromStr for Codec {
             "h265" | "x265" => "hevc",
             name => name,
         };
-        let found = Self::ALL.into_iter().find(|codec| codec.name() == name);
-        found.ok_or_else(|| "give h264, hevc, av1, prores or ffv1".to_owned())
+        Self::ALL
+            .into_iter()
+            .find(|codec| codec.name() == name)
+            .ok_or_else(|| "give h264, hevc, av1, prores or ffv1".to_owned())
     }
 }
 

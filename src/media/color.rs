@@ -126,8 +126,8 @@ impl ToSrgb {
         };
         let options = options(intent);
         let srgb = ColorProfile::new_srgb();
-        let transform = profile.create_transform_16bit(from, &srgb, to, options);
-        let transform = transform.map_err(|_| Unusable)?;
+        let transform =
+            profile.create_transform_16bit(from, &srgb, to, options).map_err(|_| Unusable)?;
         let darkened = match intent {
             RenderingIntent::Perceptual | RenderingIntent::Saturation => {
                 darkened(black_of(profile, &*transform))
@@ -138,7 +138,7 @@ impl ToSrgb {
         Ok((!conversion.is_identity()).then_some(conversion))
     }
 
-    /// Whether no level of a coarse cube of colours changes by more than one.
+    /// True if no level of a coarse cube of colours changes by more than one.
     fn is_identity(&self) -> bool {
         if self.kind == DataColorSpace::Cmyk {
             return false;
@@ -327,8 +327,9 @@ pub(super) fn from_srgb_deep(frame: &mut DeepFrame, profile: &[u8]) -> bool {
 fn transform_to(profile: &[u8]) -> Option<Arc<Transform16BitExecutor>> {
     let profile = parsed(profile).filter(|p| p.color_space == DataColorSpace::Rgb)?;
     let options = options(RenderingIntent::RelativeColorimetric);
-    let srgb = ColorProfile::new_srgb();
-    srgb.create_transform_16bit(Layout::Rgba, &profile, Layout::Rgba, options).ok()
+    ColorProfile::new_srgb()
+        .create_transform_16bit(Layout::Rgba, &profile, Layout::Rgba, options)
+        .ok()
 }
 
 fn options(intent: RenderingIntent) -> TransformOptions {

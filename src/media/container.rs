@@ -10,7 +10,6 @@ const PNG_SIGNATURE_BYTES: usize = 8;
 /// Bytes of a chunk of a PNG other than its data.
 const PNG_CHUNK_BYTES: usize = 12;
 
-/// Whether the file is an animation.
 pub(super) fn is_animated(format: Kind, bytes: &[u8]) -> bool {
     match format {
         Kind::Gif => gif_frames(bytes).nth(1).is_some(),
@@ -98,7 +97,7 @@ pub(super) fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
-/// Whether a PNG declares several frames (PNG, third edition, 11.3.6).
+/// True if a PNG declares several frames (PNG, third edition, 11.3.6).
 fn png_is_animated(bytes: &[u8]) -> bool {
     png_info(bytes).and_then(|info| info.animation_control).is_some_and(|all| all.num_frames > 1)
 }
@@ -108,7 +107,7 @@ fn webp_is_animated(bytes: &[u8]) -> Option<bool> {
     Some(bytes.get(12..16)? == b"VP8X" && bytes.get(20)? & 2 != 0)
 }
 
-/// Whether the lossy frames of a WebP have the sizes that are declared for them (RFC 9649, 2.5 to 2.7). The decoder
+/// True if the lossy frames of a WebP have the sizes that are declared for them (RFC 9649, 2.5 to 2.7). The decoder
 /// allocates memory for a frame before it compares the sizes, regardless of the picture's size.
 pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     let chunks = riff_chunks(bytes.get(12..).unwrap_or_default());
@@ -130,7 +129,7 @@ pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     })
 }
 
-/// Whether every chunk of a WebP and of its frames has its declared length. The decoder allocates memory for metadata
+/// True if every chunk of a WebP and of its frames has its declared length. The decoder allocates memory for metadata
 /// by the declared length, and also looks for metadata in the first frame.
 pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
     let is_whole = |chunk: &Chunk<'_>| chunk.data.len() == chunk.declared_bytes;
@@ -207,12 +206,12 @@ pub(super) struct JpegLook {
     pub bits: u8,
     /// The colour transform that an Adobe segment names (2: YCCK); with this segment, inks are stored inverted.
     pub adobe: Option<u8>,
-    /// Whether an end-of-image marker follows a scan.
+    /// An end-of-image marker follows a scan.
     pub has_end: bool,
-    /// Whether there is data after the header of the last scan.
+    /// There is data after the header of the last scan.
     pub has_data: bool,
-    /// Whether a decoder must keep the coefficients of all components, because a scan refines them (progressive) or
-    /// contains only some of them.
+    /// A decoder must keep the coefficients of all components, because a scan refines them (progressive) or contains
+    /// only some of them.
     pub keeps_coefficients: bool,
 }
 

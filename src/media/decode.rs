@@ -63,7 +63,7 @@ pub struct Photo {
     pub natural_format: Format,
 }
 
-/// Whether the file's extension is that of a picture, for reading folders.
+/// True if the file's extension is that of a picture, for reading folders.
 pub fn has_picture_name(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())

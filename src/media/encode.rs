@@ -166,11 +166,16 @@ pub fn texts(path: &Path) -> Vec<(String, String)> {
     if Format::from_path(path) == Some(Format::Jpeg) {
         return jpeg_texts(path).unwrap_or_default();
     }
-    let reader = File::open(path).ok().map(BufReader::new);
-    let reader = reader.and_then(|file| png::Decoder::new(file).read_info().ok());
+    let reader = File::open(path)
+        .ok()
+        .map(BufReader::new)
+        .and_then(|file| png::Decoder::new(file).read_info().ok());
     let chunks = reader.map(|reader| reader.info().utf8_text.clone()).unwrap_or_default();
-    let texts = chunks.into_iter().filter(|chunk| !chunk.compressed);
-    texts.filter_map(|chunk| Some((chunk.keyword.clone(), chunk.get_text().ok()?))).collect()
+    chunks
+        .into_iter()
+        .filter(|chunk| !chunk.compressed)
+        .filter_map(|chunk| Some((chunk.keyword.clone(), chunk.get_text().ok()?)))
+        .collect()
 }
 
 fn jpeg_texts(path: &Path) -> io::Result<Vec<(String, String)>> {
@@ -206,12 +211,12 @@ pub(super) trait Target: Write + Seek {}
 impl<T: Write + Seek> Target for T {}
 
 /// A writer that keeps the system's error, because some encoders pass on only its text, without the kind.
-struct Watched<'a> {
+struct ErrorKeeper<'a> {
     to: &'a mut dyn Target,
     failure: Option<io::Error>,
 }
 
-impl Watched<'_> {
+impl ErrorKeeper<'_> {
     fn note<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
         done.inspect_err(|error| {
             self.failure = error.raw_os_error().map(io::Error::from_raw_os_error);
@@ -219,7 +224,7 @@ impl Watched<'_> {
     }
 }
 
-impl Write for Watched<'_> {
+impl Write for ErrorKeeper<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let done = self.to.write(bytes);
         self.note(done)
@@ -231,7 +236,7 @@ impl Write for Watched<'_> {
     }
 }
 
-impl Seek for Watched<'_> {
+impl Seek for ErrorKeeper<'_> {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         let done = self.to.seek(to);
         self.note(done)
@@ -307,7 +312,7 @@ pub(super) fn write(
     let none = Metadata::default();
     let metadata = metadata.unwrap_or(&none);
     let icc = profile.map(<[u8]>::to_vec);
-    let mut writer = Watched { to: writer, failure: None };
+    let mut writer = ErrorKeeper { to: writer, failure: None };
     let header = Header { icc, metadata, texts, size };
     let encoded = match picture {
         Picture::Frame(frame) => {
@@ -338,7 +343,7 @@ pub(super) fn write(
 
 /// Writes RGB or RGBA with 8 bits per channel.
 fn write_bytes(
-    writer: &mut Watched<'_>,
+    writer: &mut ErrorKeeper<'_>,
     header: Header<'_>,
     pixels: &[u8],
     has_alpha: bool,
@@ -385,7 +390,7 @@ fn write_bytes(
 
 /// Writes RGB or RGBA with 16 bits per channel, as TIFF or PNG.
 fn write_words(
-    writer: &mut Watched<'_>,
+    writer: &mut ErrorKeeper<'_>,
     header: Header<'_>,
     frame: DeepFrame,
     format: Format,
@@ -412,7 +417,7 @@ fn write_words(
 /// Writes what `pixels` writes, compressed at once, because the image crate's encoder would keep all compressed pixels
 /// in memory.
 fn write_png(
-    writer: &mut Watched<'_>,
+    writer: &mut ErrorKeeper<'_>,
     Header { icc, metadata, texts, size: (width, height) }: Header<'_>,
     has_alpha: bool,
     depth: png::BitDepth,
@@ -481,7 +486,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_stand_in_a_png_and_leave_the_picture_as_it_is() {
+    fn texts_are_in_a_png_and_leave_the_picture_unchanged() {
         let frame = Frame::from_fn(5, 4, |x, y| [x as u8 * 40, y as u8 * 50, 9, 200]);
         let texts = [("Style", "Große Welle".to_owned())];
         let bytes = png_with_texts("a picture", &frame, &texts).expect("a small picture");
@@ -536,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_given_away_is_encoded_to_the_same_bytes() {
+    fn an_owned_picture_is_encoded_to_the_same_bytes() {
         let opaque = Frame::from_fn(37, 21, |x, y| [(x * 6) as u8, (y * 12) as u8, 9, 255]);
         let clear = Frame::from_fn(37, 21, |x, y| [(x * 6) as u8, 7, 9, (y * 12) as u8]);
         for frame in [opaque, clear] {

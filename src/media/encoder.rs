@@ -120,9 +120,9 @@ pub(crate) struct Encoder {
     writes: Sender<()>,
     child: Stoppable,
     patience: Duration,
-    /// Whether it was stopped because it accepted nothing.
+    /// It was stopped because it accepted nothing.
     is_stopped: bool,
-    /// Whether it ended although it could receive more.
+    /// It ended although it could receive more.
     ended_early: bool,
 }
 
@@ -193,7 +193,7 @@ impl Encoder {
         sent.is_ok()
     }
 
-    /// Whether the process has ended, so that [`Self::wait`] does not wait.
+    /// True if the process has ended, so that [`Self::wait`] does not wait.
     pub fn has_ended(&self) -> bool {
         !matches!(lock(&self.child.0).child.try_wait(), Ok(None))
     }

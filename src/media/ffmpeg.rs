@@ -56,7 +56,7 @@ impl Ffmpeg {
         Self::asked(program, patience)
     }
 
-    /// Whether it has this encoder.
+    /// True if it has this encoder.
     pub fn has(&self, encoder: &str) -> bool {
         self.encoders.iter().any(|name| name == encoder)
     }
@@ -67,7 +67,7 @@ impl Ffmpeg {
         [option, "passthrough"]
     }
 
-    /// Whether its filter `setts` can set how long a picture is shown; since the version of `-fps_mode`.
+    /// True if its filter `setts` can set how long a picture is shown; since the version of `-fps_mode`.
     pub(crate) fn sets_durations(&self) -> bool {
         !is_older(&self.version, FPS_MODE)
     }
@@ -156,7 +156,7 @@ fn version(banner: &str) -> Option<String> {
     Some(one_line(&cut(version, MAX_VERSION_CHARS)).into_owned())
 }
 
-/// Whether a release is older than `than`; `false` for development versions (`N-109468-gd39b34123d`).
+/// True if a release is older than `than`; `false` for development versions (`N-109468-gd39b34123d`).
 fn is_older(version: &str, than: (u32, u32)) -> bool {
     let version = version.trim_start_matches('n');
     let mut numbers = version.split(|c: char| !c.is_ascii_digit());
@@ -213,7 +213,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_it_answers_decides() {
+    fn the_answer_of_ffmpeg_decides() {
         use crate::media::fake::program;
 
         let list = |names: &str| {
@@ -241,8 +241,7 @@ mod tests {
 
     /// The value after each occurrence of this flag.
     fn after<'a>(arguments: &'a [String], flag: &str) -> Vec<&'a str> {
-        let pairs = arguments.windows(2).filter(|pair| pair[0] == flag);
-        pairs.map(|pair| pair[1].as_str()).collect()
+        arguments.windows(2).filter(|pair| pair[0] == flag).map(|pair| pair[1].as_str()).collect()
     }
 
     #[cfg(unix)]
@@ -257,9 +256,9 @@ mod tests {
             encoders: Vec::new(),
         };
         let video = Path::new("http://a/video.mp4");
-        let told = ffmpeg.beginning_of(video, 0.0, None).expect("what it was given");
-        let told = String::from_utf8(told).expect("text");
-        let arguments: Vec<String> = told.lines().map(str::to_owned).collect();
+        let output = ffmpeg.beginning_of(video, 0.0, None).expect("what it was given");
+        let output = String::from_utf8(output).expect("text");
+        let arguments: Vec<String> = output.lines().map(str::to_owned).collect();
         assert_eq!(after(&arguments, "-protocol_whitelist"), ["file,pipe"]);
         assert_eq!(after(&arguments, "-i"), ["file:http://a/video.mp4"]);
         assert_eq!(arguments.last().map(String::as_str), Some("pipe:1"));

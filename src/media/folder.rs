@@ -23,12 +23,12 @@ fn extension_of(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
 }
 
-/// Whether the name is that of a video.
+/// True if the name is that of a video.
 pub fn is_film(path: &Path) -> bool {
     VIDEOS.contains(&extension_of(path).as_str())
 }
 
-/// Whether the file is a GIF, APNG or WebP with several frames.
+/// True if the file is a GIF, APNG or WebP with several frames.
 pub fn is_animated(path: &Path) -> bool {
     if !["gif", "apng", "webp"].contains(&extension_of(path).as_str()) {
         return false;
@@ -61,12 +61,11 @@ fn reason_by_name(path: &Path) -> &'static str {
 const A_VIDEO: &str = "a video";
 
 /// A photo or video, and its folder relative to the one that was searched.
-pub type Placed = (PathBuf, PathBuf);
+pub type FileInFolder = (PathBuf, PathBuf);
 
-/// Whether a file is hidden by a leading dot in its name.
+/// True if a file is hidden by a leading dot in its name.
 fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.as_encoded_bytes().first() == Some(&b'.')
+    path.file_name().unwrap_or_default().as_encoded_bytes().first() == Some(&b'.')
 }
 
 /// The picture files directly in a folder, its subfolders, and its other files. Hidden files are left out.
@@ -125,10 +124,13 @@ impl Folder {
     ///
     /// # Errors
     /// See [`Folder::open`].
-    pub fn open_tree(root: &Path, target: Option<&Path>) -> io::Result<(Vec<Placed>, Vec<String>)> {
+    pub fn open_tree(
+        root: &Path,
+        target: Option<&Path>,
+    ) -> io::Result<(Vec<FileInFolder>, Vec<String>)> {
         let (mut photos, mut notes) = (Vec::new(), Vec::new());
         let target = target.and_then(|t| fs::canonicalize(t).ok());
-        // Paintings beside their photos.
+        // Paintings next to their photos.
         let is_beside = fs::canonicalize(root).ok() == target;
         let mut seen: HashSet<PathBuf> = target.into_iter().filter(|_| !is_beside).collect();
         let mut waiting = vec![(root.to_owned(), PathBuf::new())];
@@ -157,8 +159,11 @@ impl Folder {
     /// A note for each reason that names the files that are not painted.
     fn others_notes(&self) -> impl Iterator<Item = String> {
         self.others.iter().map(|(reason, files)| {
-            let names = files.iter().filter_map(|file| file.file_name());
-            let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+            let names: Vec<_> = files
+                .iter()
+                .filter_map(|file| file.file_name())
+                .map(|name| name.to_string_lossy())
+                .collect();
             format!("not painted ({reason}): {}", names.join(", "))
         })
     }

@@ -39,7 +39,7 @@ pub(super) struct Opened<'a> {
     /// The pixels that `read` writes; four inks count as RGBA.
     pub pixels: Pixels,
     pub is_cmyk: bool,
-    /// Whether colours are multiplied by their alpha.
+    /// Colours are multiplied by their alpha.
     pub is_premultiplied: bool,
     pub orientation: Orientation,
     pub icc: Option<Vec<u8>>,
@@ -126,7 +126,7 @@ pub(super) fn from_ycbcr(y: f32, cb: f32, cr: f32) -> [f32; 3] {
     [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb]
 }
 
-/// Whether turning so exchanges width and height.
+/// True if turning so exchanges width and height.
 pub(super) fn is_sideways(orientation: Orientation) -> bool {
     // EXIF's last four.
     orientation.to_exif() > 4

@@ -35,12 +35,12 @@ impl Format {
         }
     }
 
-    /// Whether files can have 16 bits per channel.
+    /// True if files can have 16 bits per channel.
     pub const fn has_16_bits(self) -> bool {
         matches!(self, Self::Png | Self::Tiff)
     }
 
-    /// Whether the quality of files can be chosen.
+    /// True if the quality of files can be chosen.
     pub const fn is_lossy(self) -> bool {
         matches!(self, Self::Jpeg)
     }

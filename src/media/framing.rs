@@ -25,7 +25,7 @@ pub struct Crop {
 }
 
 impl Crop {
-    /// Whether it is inside a picture of this size.
+    /// True if it is inside a picture of this size.
     pub fn fits(&self, (width, height): (usize, usize)) -> bool {
         let inside = |from: usize, long: usize, side: usize| {
             long > 0 && from.checked_add(long).is_some_and(|end| end <= side)
@@ -102,7 +102,7 @@ pub struct BeyondPhoto {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Framing {
     pub rotate: Rotation,
-    /// Whether left and right are swapped after the rotation.
+    /// Left and right are swapped after the rotation.
     pub mirror: bool,
     /// The part of the rotated and mirrored photo; all of it if `None`.
     pub crop: Option<Crop>,
@@ -115,7 +115,7 @@ impl Framing {
         self.crop.map_or(turned, |crop| (crop.width, crop.height))
     }
 
-    /// Whether the photo is used unchanged.
+    /// True if the photo is used unchanged.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crop_beyond_the_photo_is_told() {
+    fn a_crop_beyond_the_photo_is_reported() {
         let photo = numbered(30, 20);
         let framed = |text: &str, rotate| {
             let crop = Some(text.parse().expect("a crop"));

@@ -10,7 +10,7 @@ use std::{
 };
 
 thread_local! {
-    /// Whether a decoder runs on this thread.
+    /// True while a decoder runs on this thread.
     static DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -47,11 +47,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_error_and_what_comes_after_is_none() {
+    fn a_panic_is_an_error_and_later_work_succeeds() {
         assert_eq!(guarded(|| 7), Ok(7));
         let nested = guarded(|| {
             assert_eq!(guarded(|| -> u8 { panic!("a table of length 0") }), Err(Panicked));
-            assert!(DECODING.get(), "the outer one goes on");
+            assert!(DECODING.get(), "the outer one continues");
             8
         });
         assert_eq!(nested, Ok(8));

@@ -54,8 +54,12 @@ fn converted(bytes: &[u8], size: (u32, u32)) -> ImageResult<Vec<u8>> {
     let folder = exchange_folder("photo.heic", bytes).map_err(ImageError::IoError)?;
     run(&program, folder.path(), size).map_err(|why| invalid(&format!("{PROGRAM}: {why}")))?;
     // A file with several images results in numbered ones.
-    let png = ["photo.png", "photo-1.png"].map(|name| fs::read(folder.path().join(name)));
-    png.into_iter().flatten().next().ok_or_else(|| invalid("it contains no image"))
+    ["photo.png", "photo-1.png"]
+        .map(|name| fs::read(folder.path().join(name)))
+        .into_iter()
+        .flatten()
+        .next()
+        .ok_or_else(|| invalid("it contains no image"))
 }
 
 /// Runs the program in a folder within the limits.

@@ -33,15 +33,15 @@ pub(super) struct Image<'a> {
     pub points: Option<CodePoints>,
     /// Maximum bits of a channel.
     pub depth: Option<u8>,
-    /// Whether AV1 samples have more than 8 bits, and whether there is only luma.
+    /// AV1 samples have more than 8 bits; there is only luma.
     pub av1: Option<(bool, bool)>,
     /// Fractions: width, height, and the offset of the centre.
     crop: Option<[(i64, i64); 4]>,
     /// Quarter turns anticlockwise, after mirroring.
     quarters: u8,
-    /// Whether left and right are exchanged.
+    /// Left and right are exchanged.
     is_mirrored: bool,
-    /// Whether it is the transparency of another image.
+    /// It is the transparency of another image.
     is_alpha: bool,
 }
 
@@ -79,8 +79,15 @@ pub(super) fn brands(bytes: &[u8]) -> impl Iterator<Item = &[u8; 4]> {
     let length = number(bytes, 0..4).filter(|_| bytes.get(4..8) == Some(b"ftyp")).unwrap_or(0);
     let end = (length as usize).min(bytes.len());
     // Between the first brand and the others is a version.
-    let all = bytes.get(8..end).unwrap_or_default().as_chunks::<4>().0;
-    all.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, brand)| brand)
+    bytes
+        .get(8..end)
+        .unwrap_or_default()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != 1)
+        .map(|(_, brand)| brand)
 }
 
 impl<'a> Heif<'a> {
@@ -171,7 +178,7 @@ impl<'a> Heif<'a> {
         self.sources(b"auxl", id).find(|&from| self.image(from).is_alpha)
     }
 
-    /// Whether colours are multiplied by their alpha.
+    /// True if colours are multiplied by their alpha.
     pub fn is_premultiplied(&self, id: u32) -> bool {
         self.targets(b"prem", id).is_some()
     }
@@ -193,13 +200,17 @@ impl<'a> Heif<'a> {
     }
 
     fn targets(&self, kind: &[u8; 4], from: u32) -> Option<&[u32]> {
-        let found = self.references.iter().find(|(k, f, _)| k == kind && *f == from);
-        found.map(|(_, _, to)| to.as_slice())
+        self.references
+            .iter()
+            .find(|(k, f, _)| k == kind && *f == from)
+            .map(|(_, _, to)| to.as_slice())
     }
 
     fn sources(&self, kind: &[u8; 4], to: u32) -> impl Iterator<Item = u32> {
-        let of_kind = self.references.iter().filter(move |(k, _, t)| k == kind && t.contains(&to));
-        of_kind.map(|(_, from, _)| *from)
+        self.references
+            .iter()
+            .filter(move |(k, _, t)| k == kind && t.contains(&to))
+            .map(|(_, from, _)| *from)
     }
 
     fn read_kinds(&mut self, content: &[u8]) -> Option<()> {

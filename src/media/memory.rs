@@ -25,7 +25,7 @@ pub fn process_peak_bytes() -> Option<u64> {
     status_bytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// Whether the address space is limited (`ulimit -v`).
+/// True if the address space is limited (`ulimit -v`).
 pub fn has_limited_addresses() -> bool {
     address_limit_bytes().is_some()
 }
@@ -43,8 +43,13 @@ fn address_space_left_bytes() -> Option<u64> {
 
 /// The soft limit in the text of `/proc/self/limits` (proc(5)); `None` if it is `unlimited`.
 fn address_space_limit_bytes(limits: &str) -> Option<u64> {
-    let line = limits.lines().find_map(|l| l.strip_prefix("Max address space"))?;
-    line.split_whitespace().next()?.parse().ok()
+    limits
+        .lines()
+        .find_map(|l| l.strip_prefix("Max address space"))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// A field in the text of `/proc/self/status` (proc(5)).

@@ -78,7 +78,7 @@ impl Metadata {
         })
     }
 
-    /// Whether EXIF contains nothing but texts and the resolution.
+    /// True if EXIF contains nothing but texts and the resolution.
     fn is_text(&self) -> bool {
         let first = self.exif.as_deref().and_then(Directory::first);
         first.is_none_or(|first| {
@@ -357,7 +357,7 @@ fn png_dpi(png: &[u8]) -> Option<u16> {
     usable(f64::from(dimensions.xppu) * 0.0254).filter(|_| is_metric)
 }
 
-/// What a file contains beside its pixels.
+/// What a file contains in addition to its pixels.
 pub(super) struct Header<'a> {
     /// The profile; `None` for sRGB.
     pub icc: Option<Vec<u8>>,

@@ -268,8 +268,10 @@ impl<R: Read> NutReader<R> {
             Some(time) => full_time(time, self.ticks, self.short_bits),
             None => self.ticks.saturating_add(later),
         };
-        let size = coded(FLAG_SIZE_MSB)?.unwrap_or(0);
-        let size = size.saturating_mul(size_factor).saturating_add(size_rest);
+        let size = coded(FLAG_SIZE_MSB)?
+            .unwrap_or(0)
+            .saturating_mul(size_factor)
+            .saturating_add(size_rest);
         coded(FLAG_MATCH_TIME)?;
         let header = coded(FLAG_HEADER_INDEX)?.unwrap_or(header);
         let reserved = coded(FLAG_RESERVED)?.unwrap_or(reserved);
@@ -525,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_frames_are_read_back() {
         let (tick, aspect) = ((1001, 30_000), (16, 11));
         let of = NutStream { width: 3, height: 2, tick, aspect, ..NutStream::default() };
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());

@@ -39,12 +39,14 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 /// The first program of this name in a PATH, never in a relative folder.
 pub(crate) fn program_in(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
     let name = format!("{name}{}", env::consts::EXE_SUFFIX);
-    let folders = path.into_iter().flat_map(env::split_paths);
-    let absolute = folders.filter(|folder| folder.is_absolute());
-    absolute.map(|folder| folder.join(&name)).find(|program| is_program(program))
+    path.into_iter()
+        .flat_map(env::split_paths)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(&name))
+        .find(|program| is_program(program))
 }
 
-/// Whether there is an executable file.
+/// True if there is an executable file.
 fn is_program(path: &Path) -> bool {
     let Ok(about) = path.metadata() else {
         return false;
@@ -126,7 +128,7 @@ pub(crate) fn standard_stream<T>(piped: Option<T>) -> Result<T, String> {
 }
 
 /// A process that has ended.
-pub(crate) struct Ended {
+pub(crate) struct ProcessResult {
     pub status: ExitStatus,
     /// The first [`KEPT_BYTES`].
     pub output: Vec<u8>,
@@ -134,7 +136,7 @@ pub(crate) struct Ended {
     pub errors: Vec<u8>,
 }
 
-impl Ended {
+impl ProcessResult {
     /// Why it failed: its first error message, otherwise its status. `None` if it succeeded.
     pub fn failure(&self) -> Option<String> {
         let errors = String::from_utf8_lossy(&self.errors);
@@ -149,11 +151,11 @@ impl Ended {
 ///
 /// # Errors
 /// Why it could not be run.
-pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Ended, String> {
+pub(crate) fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, String> {
     let deadline = Instant::now() + limit;
     let mut process = Process::spawn(&mut command)?;
-    let ended = watch(&mut process.child, deadline)?;
-    ended.ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
+    watch(&mut process.child, deadline)?
+        .ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
 }
 
 /// Runs a command as [`run`] does.
@@ -165,13 +167,15 @@ pub(crate) fn succeed(command: Command, limit: Duration) -> Result<(), String> {
 }
 
 /// `None` if the deadline passes.
-fn watch(child: &mut Child, deadline: Instant) -> Result<Option<Ended>, String> {
+fn watch(child: &mut Child, deadline: Instant) -> Result<Option<ProcessResult>, String> {
     let output = kept(standard_stream(child.stdout.take())?)?;
     let errors = kept(standard_stream(child.stderr.take())?)?;
     let status = status_until(child, deadline);
     let streams = [output, errors].map(|stream| stream.recv_deadline(deadline).ok());
     Ok(match (status, streams) {
-        (Some(status), [Some(output), Some(errors)]) => Some(Ended { status, output, errors }),
+        (Some(status), [Some(output), Some(errors)]) => {
+            Some(ProcessResult { status, output, errors })
+        }
         _ => None,
     })
 }

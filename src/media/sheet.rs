@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_stand_below_their_pictures() {
+    fn titles_are_below_their_pictures() {
         let picture = |level: u8| Frame::from_fn(90, 60, move |_, _| [level, 0, 0, 255]);
         let cells: Vec<(String, Frame)> =
             (1..=4u8).map(|n| (format!("Style {n}"), picture(n))).collect();

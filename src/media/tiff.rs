@@ -37,7 +37,7 @@ enum Space {
     /// Grey or RGB, with or without alpha, or four inks in the place of RGBA, as they are.
     Direct,
     YCbCr,
-    /// Whether a and b are signed (CIE) or have an offset (ICC).
+    /// a and b are signed (CIE); otherwise they have an offset (ICC).
     Lab {
         is_signed: bool,
     },
@@ -59,8 +59,8 @@ struct TiffImage<'a> {
 /// Reads the header.
 pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let (mut decoder, page) = page(bytes)?;
-    let photometric = decoder.find_tag_unsigned(Tag::PhotometricInterpretation);
-    let photometric: Option<u16> = photometric.map_err(failed)?;
+    let photometric: Option<u16> =
+        decoder.find_tag_unsigned(Tag::PhotometricInterpretation).map_err(failed)?;
     // The crate does not read these two. Their samples are those of grey and of RGB.
     let label = match photometric {
         Some(PALETTE) => Some(1),
@@ -78,8 +78,10 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let size = decoder.dimensions().map_err(failed)?;
     let samples = decoder.colortype().map_err(failed)?;
     check_jpegs(&mut decoder, bytes, size)?;
-    let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).map_err(failed)?;
-    let formats = formats.unwrap_or_default();
+    let formats = decoder
+        .find_tag_unsigned_vec::<u16>(Tag::SampleFormat)
+        .map_err(failed)?
+        .unwrap_or_default();
     let is_float = formats.contains(&IEEE_FLOAT);
     if formats.iter().any(|&format| !matches!(format, 1 | IEEE_FLOAT)) {
         return Err(unsupported("samples with a sign".to_owned()));
@@ -217,7 +219,7 @@ fn has_tag(decoder: &mut Decoder<Source<'_>>, tag: Tag) -> bool {
     decoder.find_tag(tag).is_ok_and(|value| value.is_some())
 }
 
-/// Whether the page is a smaller version of another one (TIFF 6.0, NewSubfileType and SubfileType).
+/// True if the page is a smaller version of another one (TIFF 6.0, NewSubfileType and SubfileType).
 fn is_thumbnail(decoder: &mut Decoder<Source<'_>>) -> bool {
     let mut number = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten().unwrap_or(0);
     number(Tag::NewSubfileType) & 1 == 1 || number(OLD_SUBFILE_TYPE) == 2

@@ -263,7 +263,7 @@ mod tests {
         broadcast.tick(&still, late).expect("written");
         assert!(white(&scripted), "a photo stays");
         broadcast.end(&still);
-        assert!(!white(&scripted), "nobody keeps a face");
+        assert!(!white(&scripted), "the last frame is replaced");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A [`CameraSink`] takes the engine's pictures, of which only the newest is kept. A thread of its own writes the newest
 //! one at its own rate to a [virtual camera](crate::capture::VirtualCamera), so neither a slow painting nor a program
 //! that reads slowly holds up the other. The device decides the size; pictures are fitted into it. While the painting is
-//! held or no picture arrives, readers get a card, so that nobody sees a frozen face. The thread ends with a card
+//! held or no picture arrives, readers get a card, never a frozen frame. The thread ends with a card
 //! too, because some programs keep the last picture.
 
 mod broadcast;
@@ -64,11 +64,11 @@ impl CameraOutSize {
 /// What readers should see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnAir {
-    /// Whether the painting is held, or live painting is stopped.
+    /// The painting is held, or live painting is stopped.
     pub is_held: bool,
-    /// Whether the source is a photo, whose only picture stays.
+    /// The source is a photo, whose only picture stays.
     pub is_still: bool,
-    /// Whether left and right of the pictures are swapped. Readers get them as the camera sees them.
+    /// Left and right of the pictures are swapped. Readers get them as the camera sees them.
     pub is_flipped: bool,
     /// The style, for the card.
     pub style: String,
@@ -91,7 +91,7 @@ pub struct Status {
 
 impl Status {
     /// What readers get, as text.
-    pub fn in_words(&self) -> String {
+    pub fn summary(&self) -> String {
         let (width, height) = self.size;
         let readers = match self.readers {
             0 => String::new(),

@@ -42,14 +42,14 @@ impl Destination {
         }
     }
 
-    /// Whether [`Self::of`] makes a video of `path`.
+    /// True if [`Self::of`] makes a video of `path`.
     pub fn is_video_path(path: &Path) -> bool {
         let last = path.as_os_str().as_encoded_bytes().last();
         let ends_in_slash = last.is_some_and(|last| std::path::is_separator(char::from(*last)));
         !ends_in_slash && !path.is_dir() && has_extension(path, &["mp4"])
     }
 
-    /// Whether a file name has the extension of a video that this program does not write.
+    /// True if a file name has the extension of a video that this program does not write.
     pub fn is_other_video(path: &Path) -> bool {
         let others = ["avi", "mkv", "mov", "webm", "m4v", "gif", "wmv", "mpg", "mpeg", "ogv"];
         has_extension(path, &others) && !path.is_dir()

@@ -61,8 +61,11 @@ mod tests {
         let here = tempfile::tempdir().expect("a folder");
         let path = here.path().join("deep/clip.mp4");
         let made: Vec<_> = thread::scope(|scope| {
-            let threads = [(); 8].map(|()| scope.spawn(|| create(&path)));
-            threads.map(|thread| thread.join().expect("ends")).into_iter().collect()
+            [(); 8]
+                .map(|()| scope.spawn(|| create(&path)))
+                .map(|thread| thread.join().expect("ends"))
+                .into_iter()
+                .collect()
         });
         assert_eq!(made.iter().flatten().count(), 1, "{made:?}");
         // It is empty, and its writer still runs.

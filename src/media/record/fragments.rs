@@ -49,8 +49,12 @@ fn announced_in(table: &[u8]) -> u64 {
     let of_pictures = |track: &&[u8]| {
         boxes(track).any(|(kind, about)| kind == *b"tfhd" && value(about) == PICTURES)
     };
-    let runs = tracks.filter(of_pictures).flat_map(boxes).filter(|(kind, _)| kind == b"trun");
-    runs.map(|(_, run)| value(run)).sum()
+    tracks
+        .filter(of_pictures)
+        .flat_map(boxes)
+        .filter(|(kind, _)| kind == b"trun")
+        .map(|(_, run)| value(run))
+        .sum()
 }
 
 #[cfg(test)]

@@ -177,7 +177,7 @@ pub(super) struct Piece {
 pub(super) struct Capture {
     process: Process,
     pieces: Receiver<Piece>,
-    /// Whether sound has arrived here.
+    /// Sound has arrived here.
     is_heard: bool,
     /// When sound arrived here last.
     last: Instant,
@@ -344,7 +344,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_missing_is_said() {
+        fn microphone_problems_are_reported() {
             let list = |lines: &str| format!("printf 'Auto-detected sources for pulse:\\n{lines}'");
             for (script, wanted, words) in [
                 ("true".to_owned(), None, "6.1 was built without PulseAudio"),

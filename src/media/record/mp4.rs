@@ -13,7 +13,7 @@ use super::{
     fit::Fit,
     fragments::frames_in,
     microphone::{Capture, silence},
-    output::{Ended, Output, Shot},
+    output::{Output, RecordingEnd, Shot},
 };
 use crate::{
     disk::{self, reason},
@@ -54,7 +54,7 @@ pub struct Mp4Choice {
     pub codec: Codec,
     /// 1 to 100.
     pub quality: u8,
-    /// Whether the graphics card encodes, if it can.
+    /// The graphics card encodes, if it can.
     pub hardware: bool,
     /// Records sound, if there is one.
     pub microphone: Option<Microphone>,
@@ -97,8 +97,12 @@ impl Mp4 {
     /// See [`file::create`].
     pub fn create(path: &Path, choice: Mp4Choice) -> Result<Self, MediaError> {
         let file = file::create(path, |_| false)?;
-        let sound = choice.microphone.as_ref().map(Microphone::start).transpose();
-        let sound = sound.map_err(|why| refused(path, format!("the microphone failed: {why}")));
+        let sound = choice
+            .microphone
+            .as_ref()
+            .map(Microphone::start)
+            .transpose()
+            .map_err(|why| refused(path, format!("the microphone failed: {why}")));
         let sound = sound.inspect_err(|_| {
             // Otherwise it stays, empty; the next recording may replace it.
             fs::remove_file(path).ok();
@@ -184,13 +188,13 @@ impl Output for Mp4 {
         Err(refused(&self.path, reason))
     }
 
-    fn end(&mut self) -> Ended {
+    fn end(&mut self) -> RecordingEnd {
         let closed = self.close();
         if self.frames == 0 {
             // If it cannot be removed, it stays, empty; the next recording may replace it.
             fs::remove_file(&self.path).ok();
         }
-        Ended {
+        RecordingEnd {
             frames: Some(self.frames),
             notes: std::mem::take(&mut self.notes),
             failure: closed.err(),
@@ -238,7 +242,7 @@ fn ticks_of(at: Duration, before: Option<u64>) -> u64 {
 }
 
 impl Video {
-    /// Whether the encoder accepted the picture.
+    /// Returns true if the encoder accepted the picture.
     fn add(&mut self, shot: &Shot) -> bool {
         let ticks = ticks_of(shot.at, self.ticks);
         self.ticks = Some(ticks);
@@ -300,7 +304,7 @@ mod tests {
     }
 
     /// The result of a recording without sound.
-    fn by(script: &str) -> (Ended, tempfile::TempDir) {
+    fn by(script: &str) -> (RecordingEnd, tempfile::TempDir) {
         let (mut mp4, here) = output(script, false);
         // More pictures than any pipe can buffer.
         let failure = (1..=40).find_map(|number| mp4.add(&shot(number)).err());
@@ -309,17 +313,17 @@ mod tests {
         (ended, here)
     }
 
-    fn why(ended: &Ended) -> String {
+    fn why(ended: &RecordingEnd) -> String {
         ended.failure.as_ref().expect("a failure").to_string()
     }
 
     #[test]
-    fn what_an_encoder_says_when_it_fails_is_told_and_nothing_is_left() {
+    fn the_message_of_a_failing_encoder_is_reported_and_nothing_is_left() {
         let (ended, here) =
             by("head -c 9000 >nothing; printf 'Unknown\\033[1m encoder\\n' >&2; exit 7");
-        let told = why(&ended);
+        let message = why(&ended);
         let end = "could not be written: ffmpeg cannot encode: Unknown\\u{1b}[1m encoder";
-        assert!(told.ends_with(end), "{told}");
+        assert!(message.ends_with(end), "{message}");
         assert_eq!(ended.frames, Some(0));
         assert!(!here.path().join("clip.mp4").exists());
         let (ended, _) = by("head -c 9000 >nothing; exit 0");
@@ -327,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_encoder_had_written_is_kept() {
+    fn the_output_of_a_killed_encoder_is_kept() {
         // The last fragment is incomplete.
         let (ended, here) = by("head -c 9000 >nothing; head -c 1800 film; kill -9 $$");
         assert!(why(&ended).contains("signal: 9"), "{}", why(&ended));
@@ -353,16 +357,16 @@ mod tests {
     fn an_encoder_that_writes_no_picture_has_failed_and_nothing_is_left() {
         for script in ["cat >nothing", "cat >nothing; echo no video"] {
             let (ended, here) = by(script);
-            let told = why(&ended);
+            let message = why(&ended);
             let end = "clip.mp4 could not be written: ffmpeg wrote no frame of the video";
-            assert!(told.ends_with(end), "{told}");
+            assert!(message.ends_with(end), "{message}");
             assert_eq!(ended.frames, Some(0));
             assert!(!here.path().join("clip.mp4").exists());
         }
     }
 
     #[test]
-    fn an_encoder_that_works_gives_a_file_and_what_was_changed_is_told() {
+    fn a_working_encoder_writes_a_file_and_changes_are_reported() {
         let (ended, here) = by("cat >nothing; cat film");
         assert_eq!((ended.failure, ended.frames), (None, Some(67)));
         assert_eq!(ended.notes, Vec::<String>::new());

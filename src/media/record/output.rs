@@ -22,12 +22,12 @@ pub trait Output: Send {
     fn add(&mut self, shot: &Shot) -> Result<(), MediaError>;
 
     /// Ends the recording; called once, also after a failure.
-    fn end(&mut self) -> Ended;
+    fn end(&mut self) -> RecordingEnd;
 
     /// Bytes written so far.
     fn bytes(&self) -> u64;
 
-    /// Whether the output has ended on its own, so that this is detected without waiting for the next frame.
+    /// True if the output has ended on its own, so that this is detected without waiting for the next frame.
     fn has_ended(&self) -> bool {
         false
     }
@@ -41,7 +41,7 @@ pub trait Output: Send {
 
 /// The result of ending a recording.
 #[derive(Default)]
-pub struct Ended {
+pub struct RecordingEnd {
     /// Recorded frames, if not every accepted frame was recorded.
     pub frames: Option<u64>,
     /// How the recording differs from the frames, in sentences for the user.

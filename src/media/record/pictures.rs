@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     file::{self, refused},
-    output::{Ended, Output, Shot},
+    output::{Output, RecordingEnd, Shot},
 };
 use crate::{
     disk::{self, FolderSync, WriteError, reason},
@@ -110,14 +110,17 @@ impl Output for Pictures {
         Ok(())
     }
 
-    fn end(&mut self) -> Ended {
+    fn end(&mut self) -> RecordingEnd {
         if self.pictures == 0 {
             self.remove_table();
-            return Ended::default();
+            return RecordingEnd::default();
         }
-        let synced = disk::sync_file(&self.table, &self.folder.join(TABLE));
-        let synced = synced.and_then(|()| disk::sync_folder(&self.folder));
-        Ended { failure: synced.err().map(|e| self.refused(TABLE, reason(&e))), ..Ended::default() }
+        let synced = disk::sync_file(&self.table, &self.folder.join(TABLE))
+            .and_then(|()| disk::sync_folder(&self.folder));
+        RecordingEnd {
+            failure: synced.err().map(|e| self.refused(TABLE, reason(&e))),
+            ..RecordingEnd::default()
+        }
     }
 
     fn bytes(&self) -> u64 {

@@ -89,7 +89,7 @@ impl FrameSink {
         (sink, taken)
     }
 
-    /// Whether the recording has ended and takes no more frames.
+    /// True if the recording has ended and takes no more frames.
     pub fn has_ended(&self) -> bool {
         self.progress.has_ended.load(Ordering::Relaxed)
     }
@@ -141,7 +141,7 @@ impl TakenFrames {
         self.progress.until.set(at).ok();
     }
 
-    /// Whether the end of the recording was set.
+    /// True if the end of the recording was set.
     pub fn has_end(&self) -> bool {
         self.progress.until.get().is_some()
     }

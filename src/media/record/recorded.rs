@@ -27,7 +27,7 @@ pub struct Recorded {
 
 impl Recorded {
     /// Text for the user: why it ended early and how much was saved; `None` if it did not fail.
-    pub fn failure_in_words(&self) -> Option<String> {
+    pub fn failure_text(&self) -> Option<String> {
         let failure = self.failure.as_ref()?;
         Some(format!(
             "the recording in {} ended after {}: {failure}",
@@ -36,14 +36,14 @@ impl Recorded {
         ))
     }
 
-    /// Text: frames, length and size, and how many were left out.
-    pub fn in_words(&self) -> String {
+    /// The number of frames, length and size, and how many frames were left out.
+    pub fn summary(&self) -> String {
         let frames = match self.frames {
             1 => "1 frame".to_owned(),
             n => format!("{n} frames"),
         };
         let seconds = self.length.as_secs_f64();
-        let size = size_in_words(self.bytes);
+        let size = size_text(self.bytes);
         let at_start = self.left_out_at_start;
         let reasons = [
             (at_start, "while the encoder was starting"),
@@ -73,7 +73,7 @@ pub fn pictures(count: u64) -> String {
 }
 
 /// Hours (if any), minutes and seconds, in the form of a clock.
-pub fn length_in_words(length: Duration) -> String {
+pub fn length_text(length: Duration) -> String {
     let seconds = length.as_secs();
     let (minutes, seconds) = (seconds / 60, seconds % 60);
     match minutes / 60 {
@@ -83,7 +83,7 @@ pub fn length_in_words(length: Duration) -> String {
 }
 
 /// A file size in common units.
-pub fn size_in_words(bytes: u64) -> String {
+pub fn size_text(bytes: u64) -> String {
     match bytes {
         0..999_001 => format!("{} kB", bytes.div_ceil(1000)),
         999_001..999_950_000 => format!("{:.1} MB", bytes as f64 / 1e6),
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn lengths_and_sizes_are_in_units_that_people_know() {
         for (seconds, words) in [(0, "0:00"), (59, "0:59"), (600, "10:00"), (3661, "1:01:01")] {
-            assert_eq!(length_in_words(Duration::from_secs(seconds)), words);
+            assert_eq!(length_text(Duration::from_secs(seconds)), words);
         }
         for (bytes, words) in [
             (0, "0 kB"),
@@ -109,7 +109,7 @@ mod tests {
             (999_960_000, "1.0 GB"),
             (12_000_000_000, "12.0 GB"),
         ] {
-            assert_eq!(size_in_words(bytes), words);
+            assert_eq!(size_text(bytes), words);
         }
     }
 }

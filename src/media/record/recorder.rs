@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, select_biased};
 use super::{
     Destination, FrameSink, Recorded, TakenFrames,
     file::refused,
-    output::{Ended, Output, Shot},
+    output::{Output, RecordingEnd, Shot},
     queue::Progress,
 };
 use crate::media::{MediaError, process::spawn};
@@ -30,7 +30,7 @@ pub struct Recorder {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     /// The outcome of writing, once it has ended.
-    ended: Receiver<Ended>,
+    ended: Receiver<RecordingEnd>,
     progress: Arc<Progress>,
 }
 
@@ -125,8 +125,10 @@ impl Recorder {
 
     /// The microphone that is being recorded.
     pub fn microphone(&self) -> Option<&str> {
-        let microphone = self.destination.microphone().filter(|_| self.no_sound().is_none());
-        microphone.map(|microphone| microphone.name.as_str())
+        self.destination
+            .microphone()
+            .filter(|_| self.no_sound().is_none())
+            .map(|microphone| microphone.name.as_str())
     }
 
     /// Why sound that was wanted is not recorded any more, as text for the user.
@@ -134,7 +136,7 @@ impl Recorder {
         self.progress.no_sound.get().map(String::as_str)
     }
 
-    /// Whether the recording has ended on its own, because writing failed or the thread is gone.
+    /// True if the recording has ended on its own, because writing failed or the thread is gone.
     pub fn has_ended(&self) -> bool {
         !self.ended.is_empty() || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
@@ -144,7 +146,7 @@ impl Recorder {
         self.join();
         let ended = self.ended.try_recv().unwrap_or_else(|_| {
             let reason = "a bug in StyleForge stopped it; please report it".to_owned();
-            Ended { failure: Some(refused(self.path(), reason)), ..Ended::default() }
+            RecordingEnd { failure: Some(refused(self.path(), reason)), ..RecordingEnd::default() }
         });
         Recorded {
             path: self.path().to_owned(),
@@ -217,8 +219,11 @@ fn write_all(
         };
     // Read for every frame: the end may be set while frames are queued.
     let end = || {
-        let end = progress.began.get().zip(progress.until.get());
-        end.map(|(began, until)| until.saturating_duration_since(*began))
+        progress
+            .began
+            .get()
+            .zip(progress.until.get())
+            .map(|(began, until)| until.saturating_duration_since(*began))
     };
     let in_time = |shot: &Shot| end().is_none_or(|end| shot.at <= end);
     loop {
@@ -298,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_ends_it_and_rings_at_once() {
+    fn a_write_error_ends_it_and_notifies_at_once() {
         let home = tempfile::tempdir().expect("a folder");
         // Blocks the path of the third picture.
         fs::create_dir(home.path().join("frame-000003.png")).expect("made");
@@ -319,7 +324,7 @@ mod tests {
         assert!(sink.has_ended());
         let recorded = recorder.finish();
         assert_eq!((recorded.frames, recorded.left_out), (2, 0));
-        let failure = recorded.failure_in_words().expect("it failed");
+        let failure = recorded.failure_text().expect("it failed");
         let expected = format!(
             "the recording in {0} ended after 2 pictures: {0}/frame-000003.png could not be written: ",
             home.path().display()
@@ -344,8 +349,8 @@ mod tests {
             Ok(())
         }
 
-        fn end(&mut self) -> Ended {
-            Ended::default()
+        fn end(&mut self) -> RecordingEnd {
+            RecordingEnd::default()
         }
 
         fn bytes(&self) -> u64 {
@@ -395,10 +400,10 @@ mod tests {
         let recorded = recorder.finish();
         assert_eq!((recorded.frames, recorded.left_out), (12, 6));
         assert_eq!(recorded.left_out_at_start, 5);
-        let told = recorded.in_words();
+        let text = recorded.summary();
         let end = "; 5 were left out while the encoder was starting; \
                    1 was left out because frames came faster than they could be written";
-        assert!(told.ends_with(end), "{told}");
+        assert!(text.ends_with(end), "{text}");
     }
 
     #[test]
@@ -439,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_frame_is_held_until_the_end_that_is_told() {
+    fn the_last_frame_is_held_until_the_requested_end() {
         let home = tempfile::tempdir().expect("a folder");
         let (mut sink, taken) = FrameSink::open();
         let destination = pictures(home.path(), Format::Bmp);
@@ -462,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_wait_when_the_end_is_told_count_up_to_it() {
+    fn frames_that_wait_at_the_requested_end_count_up_to_it() {
         let began = Instant::now();
         let (mut sink, taken) = FrameSink::open();
         let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
@@ -477,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_is_dropped_is_written_all_the_same() {
+    fn a_dropped_recording_is_still_written() {
         let home = tempfile::tempdir().expect("a folder");
         let (recorder, mut sink) =
             Recorder::start(&pictures(home.path(), Format::Bmp), Arc::new(|| {}))

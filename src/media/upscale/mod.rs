@@ -15,7 +15,7 @@ mod rows;
 
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
-use self::rows::{Between, Ranges, Scratch, positions};
+use self::rows::{Neighbours, Ranges, Scratch, positions};
 use crate::{
     compose::{Blend, Look, Strength},
     frame::Frame,
@@ -32,8 +32,8 @@ pub struct Upscaler {
     pool: Option<ThreadPool>,
     /// Width and height of the painting, and of the source.
     sizes: Option<[(usize, usize); 2]>,
-    columns: Vec<Between>,
-    rows: Vec<Between>,
+    columns: Vec<Neighbours>,
+    rows: Vec<Neighbours>,
     scratch: Vec<Scratch>,
 }
 
@@ -83,8 +83,8 @@ impl Upscaler {
         let work = || {
             bands.enumerate().for_each(|(band, (((scratch, to), source), rows))| {
                 scratch.begin(small.0, large.0, ranges);
-                let lines = to.chunks_exact_mut(row_bytes);
-                let lines = lines.zip(source.chunks_exact(row_bytes)).zip(rows);
+                let lines =
+                    to.chunks_exact_mut(row_bytes).zip(source.chunks_exact(row_bytes)).zip(rows);
                 for (y, ((to, source), row)) in (band * band_rows..).zip(lines) {
                     scratch.spread(scaled, painting, row.first, columns);
                     scratch.spread(scaled, painting, row.second, columns);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_is_the_uniform_strength_where_it_is_uniform() {
+    fn a_uniform_mask_equals_the_uniform_strength() {
         for (small, large) in SIZES {
             let (source, painting) = (noisy(large, 1), noisy(small, 9));
             let scaled = scaled(&source, small);

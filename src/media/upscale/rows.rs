@@ -13,7 +13,7 @@ use crate::{compose::ROUNDING, frame::Frame};
 
 /// The position of a source pixel between two pixels of the working size.
 #[derive(Clone, Copy, Default)]
-pub struct Between {
+pub struct Neighbours {
     /// The left or upper one.
     pub first: usize,
     /// The right or lower one; the same as `first` at the end.
@@ -23,13 +23,13 @@ pub struct Between {
 }
 
 /// The positions of all `to` pixels of a side among `from` pixels.
-pub fn positions(from: usize, to: usize, into: &mut Vec<Between>) {
+pub fn positions(from: usize, to: usize, into: &mut Vec<Neighbours>) {
     into.clear();
     let ratio = from as f64 / to as f64;
     into.extend((0..to).map(|at| {
         let centre = ((at as f64 + 0.5) * ratio - 0.5).clamp(0.0, (from - 1) as f64);
         let first = centre.floor();
-        Between {
+        Neighbours {
             first: first as usize,
             second: (first as usize + 1).min(from - 1),
             share: (centre - first) as f32,
@@ -118,7 +118,7 @@ impl Scratch {
 
     /// Spreads small row `at` of `scaled` and `painting`, computed from its neighbours, over `columns`. Rows must come
     /// in increasing order.
-    pub fn spread(&mut self, scaled: &Frame, painting: &Frame, at: usize, columns: &[Between]) {
+    pub fn spread(&mut self, scaled: &Frame, painting: &Frame, at: usize, columns: &[Neighbours]) {
         if at < self.spread_next {
             return;
         }
@@ -147,7 +147,7 @@ impl Scratch {
     }
 
     /// One row of the result, for position `row` of the source. The small rows of `row` must have been spread.
-    pub fn finish(&self, row: &Between, source: &[u8], to: &mut [u8]) {
+    pub fn finish(&self, row: &Neighbours, source: &[u8], to: &mut [u8]) {
         let (source, _) = source.as_chunks::<4>();
         let (to, _) = to.as_chunks_mut::<4>();
         let (wholes, rest) = source.as_chunks::<BLOCK>();
@@ -166,7 +166,7 @@ impl Scratch {
 }
 
 /// Spreads the models of a small row over the source's columns.
-fn spread_models(models: &[Model], columns: &[Between], ranges: Ranges, to: &mut [Block]) {
+fn spread_models(models: &[Model], columns: &[Neighbours], ranges: Ranges, to: &mut [Block]) {
     for (to, columns) in to.iter_mut().zip(columns.chunks(BLOCK)) {
         for (i, between) in columns.iter().enumerate() {
             let (a, b) = (&models[between.first], &models[between.second]);
