@@ -45,7 +45,7 @@ impl SourceControl {
         }
     }
 
-    /// Whether the picture is held, so that new frames are not shown.
+    /// True if the picture is held, so that new frames are not shown.
     pub fn is_held(&self) -> bool {
         self.held.load(Ordering::Relaxed)
     }
@@ -56,7 +56,7 @@ impl SourceControl {
         }
     }
 
-    /// Whether the reader accepts a camera's frames in the camera's own format.
+    /// True if the reader accepts a camera's frames in the camera's own format.
     pub fn takes_raw(&self) -> bool {
         self.takes_raw.load(Ordering::Relaxed)
     }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_event_gives_way() {
+    fn the_oldest_event_is_dropped() {
         let (sender, receiver) = bounded(2);
         let events = Events::new(sender, receiver.clone());
         for problem in [CaptureProblem::NoCamera, CaptureProblem::Busy, CaptureProblem::Unplugged] {

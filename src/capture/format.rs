@@ -69,7 +69,7 @@ pub(super) const MAX_SIDE_PX: u32 = 16_384;
 const MAX_FRAME_PIXELS: u32 = 1 << 27;
 
 impl CameraFormat {
-    /// Whether frames of this size are accepted. A driver may claim any size.
+    /// True if frames of this size are accepted. A driver may claim any size.
     pub(super) fn is_within_limits(&self) -> bool {
         let sides = 1..=MAX_SIDE_PX;
         sides.contains(&self.width)
@@ -120,7 +120,7 @@ pub(super) fn choose(offered: &[CameraFormat], request: &CaptureSettings) -> Opt
     offered.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).copied()
 }
 
-/// A format that suits `request` so much better than `current` that the camera should be reopened.
+/// A format that suits `request` better than `current` by enough to reopen the camera.
 pub(super) fn choose_instead(
     offered: &[CameraFormat],
     request: &CaptureSettings,
@@ -133,8 +133,10 @@ pub(super) fn choose_instead(
 
 /// Probably the sensor's own aspect ratio: that of the largest picture. Other formats are cropped from it.
 fn native_aspect(offered: &[CameraFormat]) -> f32 {
-    let largest = offered.iter().max_by(|a, b| a.megapixels().total_cmp(&b.megapixels()));
-    largest.map_or(1.0, CameraFormat::aspect)
+    offered
+        .iter()
+        .max_by(|a, b| a.megapixels().total_cmp(&b.megapixels()))
+        .map_or(1.0, CameraFormat::aspect)
 }
 
 /// How badly a format suits; lower is better. Half the rate or half the size costs 100.
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_by_hand_wins() {
+    fn manual_settings_take_precedence() {
         let by_hand = CaptureSettings { size: Some((1280, 720)), ..request(256) };
         assert_eq!(chosen(by_hand.clone()), "1280 x 720, 30 fps, MJPEG");
         let fast = CaptureSettings { fps: Some(60), ..by_hand.clone() };

@@ -35,7 +35,7 @@ impl FrameWriter {
         Self { writer, sequence: 0, orient }
     }
 
-    /// Whether a frame of this size is delivered without scaling.
+    /// True if a frame of this size is delivered without scaling.
     pub fn keeps_size(&self, size: (usize, usize)) -> bool {
         self.orient.keeps_size(size)
     }

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_of_another_size_is_refused() {
+    fn truncated_data_and_other_sizes_are_refused() {
         let whole = picture(ExtendedColorType::Rgb8);
         for kept in [0, 1, 2, 3, 20, 300, whole.len() / 2, whole.len() - 1] {
             let got = decoded(&mut Mjpeg::default(), &whole[..kept]);

@@ -352,8 +352,7 @@ mod tests {
         let mut size_of_next = || {
             reader.ready().recv_timeout(patience).expect("a frame");
             reader.take();
-            let frame = &reader.value.frame;
-            frame.size()
+            reader.value.frame.size()
         };
         assert_eq!(size_of_next(), (320, 240));
         capture.set_source_px(960);

@@ -39,7 +39,7 @@ impl Orient {
         (self.rotate, self.mirror)
     }
 
-    /// Whether a frame of this size is delivered without scaling.
+    /// True if a frame of this size is delivered without scaling.
     pub fn keeps_size(&self, (width, height): (usize, usize)) -> bool {
         width.max(height) <= self.frame_px
     }

@@ -113,7 +113,7 @@ fn instead(known: &[String]) -> String {
 }
 
 impl CaptureProblem {
-    /// Whether both are the same problem, ignoring the numbers in them.
+    /// True if both are the same problem, ignoring the numbers in them.
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {
             // A different list of cameras is a different problem.
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_camera_is_named_beside_those_that_are_there() {
+    fn a_missing_camera_is_named_with_those_that_exist() {
         let unknown = |known: &[&str]| {
             let known = known.iter().map(|&k| k.to_owned()).collect();
             let name = "Front".to_owned();

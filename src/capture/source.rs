@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_files_are_read_back() {
         let folder = tempfile::tempdir().expect("a folder");
         for source in [
             Source::Demo,

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_ends_with_a_reason() {
+    fn unreadable_files_end_with_a_reason() {
         let folder = tempfile::tempdir().expect("a folder");
         let missing = folder.path().join("missing.jpg");
         for (source, word) in [

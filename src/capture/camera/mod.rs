@@ -110,7 +110,7 @@ pub fn formats(id: &CameraId) -> Result<Vec<CameraFormat>, CaptureError> {
     Ok(system::Device::open(&entry)?.formats()?)
 }
 
-/// Whether the system has a camera of this name now, or several.
+/// True if the system has a camera of this name now, or several.
 pub fn is_connected(id: &CameraId) -> bool {
     matches!(find(id), Ok(_) | Err(CaptureProblem::Ambiguous { .. }))
 }
@@ -157,8 +157,11 @@ fn best_fit<'a>(entries: &'a [DeviceEntry], id: &CameraId) -> Vec<&'a DeviceEntr
         &|entry| entry.name.to_lowercase() == name || entry.device == id.as_str(),
         &|entry| entry.name.to_lowercase().contains(&name),
     ];
-    let found = rules.map(|fits| entries.iter().filter(|e| fits(e)).collect::<Vec<_>>());
-    found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+    rules
+        .map(|fits| entries.iter().filter(|e| fits(e)).collect::<Vec<_>>())
+        .into_iter()
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

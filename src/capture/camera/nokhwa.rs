@@ -105,7 +105,7 @@ impl Stream {
         }))
     }
 
-    /// Whether the camera still sends the negotiated format, as far as the system reports.
+    /// True if the camera still sends the negotiated format, as far as the system reports.
     pub fn is_as_agreed(&self) -> bool {
         #[cfg(target_os = "linux")]
         return self.probe.sends_as(&self.format);
@@ -171,7 +171,7 @@ mod linux {
 
     use super::{Frames, Stream, nokhwa_format, open};
     use crate::capture::{
-        camera::v4l2::{self, Agreed, MmapStream, ProbeStream},
+        camera::v4l2::{self, MmapStream, ProbeStream, StreamFormat},
         format::CameraFormat,
         problem::CaptureProblem,
     };
@@ -186,7 +186,7 @@ mod linux {
         pub fn start(self, requested: &CameraFormat) -> Result<Stream, CaptureProblem> {
             // nokhwa refuses cameras whose current format it does not know. So the format is set before nokhwa opens
             // the camera.
-            let (setting, agreed) = Agreed::on(self.entry(), requested)?;
+            let (setting, agreed) = StreamFormat::on(self.entry(), requested)?;
             let listed = self.lists_each();
             let frames = match carried(&agreed).filter(|_| listed) {
                 Some(format) => {
@@ -210,7 +210,7 @@ mod linux {
     }
 
     /// The format as nokhwa's type, if nokhwa supports it.
-    pub(super) fn carried(agreed: &Agreed) -> Option<NokhwaFormat> {
+    pub(super) fn carried(agreed: &StreamFormat) -> Option<NokhwaFormat> {
         let interval = agreed.format.interval;
         let knows = matches!(&agreed.code, b"MJPG" | b"YUYV" | b"NV12" | b"RGB3");
         (knows && agreed.reports_rate && interval.numerator == 1)
@@ -285,7 +285,7 @@ mod elsewhere {
             Ok(Self { index, camera })
         }
 
-        /// Whether this device is a camera. Always true, because this system lists only cameras.
+        /// Always true, because this system lists only cameras.
         pub fn gives_pictures(&self) -> bool {
             true
         }
@@ -324,7 +324,7 @@ mod elsewhere {
         }
     }
 
-    /// Whether the camera still sends as `agreed`.
+    /// True if the camera still sends as `agreed`.
     pub(super) fn sends_as(frames: &Frames, agreed: &CameraFormat) -> bool {
         let Frames::Nokhwa { camera, .. } = frames;
         format_of_nokhwa(&camera.camera_format()).is_none_or(|now| now == *agreed)
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn errors_in_words_mean_what_their_numbers_do() {
+    fn text_errors_mean_the_same_as_their_numbers() {
         let problem_of = |number| {
             let error = std::io::Error::from_raw_os_error(number);
             problem(&NokhwaError::OpenStreamError(error.to_string()))
@@ -379,10 +379,10 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn what_nokhwa_cannot_carry_is_not_given_to_it() {
-        use super::super::v4l2::Agreed;
+    fn formats_that_nokhwa_cannot_represent_are_not_requested() {
+        use super::super::v4l2::StreamFormat;
         use crate::capture::FrameInterval;
-        let agreed = |pixels, code: &[u8; 4], (numerator, denominator)| Agreed {
+        let agreed = |pixels, code: &[u8; 4], (numerator, denominator)| StreamFormat {
             format: CameraFormat {
                 width: 640,
                 height: 480,
@@ -402,7 +402,7 @@ mod tests {
             agreed(PixelFormat::Grey, b"GREY", (1, 30)),
             agreed(PixelFormat::Mjpeg, b"JPEG", (1, 30)),
             agreed(PixelFormat::Yuyv, b"YUYV", (1001, 30000)),
-            Agreed { reports_rate: false, ..yuyv },
+            StreamFormat { reports_rate: false, ..yuyv },
         ] {
             assert_eq!(carried(&not), None, "{not:?}");
         }

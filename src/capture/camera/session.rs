@@ -103,7 +103,7 @@ impl Heartbeat {
         self.seen_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    fn goes_on(&self) -> bool {
+    fn is_running(&self) -> bool {
         self.sign(Instant::now());
         !self.ends.load(Ordering::Relaxed)
     }
@@ -111,16 +111,16 @@ impl Heartbeat {
 
 /// How long a running camera may be silent.
 pub fn patience(format: &CameraFormat) -> Duration {
-    let missing = Duration::try_from_secs_f32(PATIENCE_FRAMES / format.fps());
-    missing.unwrap_or(WAKING_PATIENCE).clamp(MIN_PATIENCE, WAKING_PATIENCE)
+    Duration::try_from_secs_f32(PATIENCE_FRAMES / format.fps())
+        .unwrap_or(WAKING_PATIENCE)
+        .clamp(MIN_PATIENCE, WAKING_PATIENCE)
 }
 
 impl Session {
     /// Runs the session, from opening the camera to its end.
     pub fn run(self) {
         // A driver that violates its interface can make the camera crate panic. That ends the session, not the program.
-        let ended = catch_unwind(AssertUnwindSafe(|| self.live()));
-        let ended = ended.unwrap_or_else(|_| {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.live())).unwrap_or_else(|_| {
             Err(CaptureProblem::Device("the camera driver returned invalid data".to_owned()))
         });
         let _ = self.reports.send(Report::Ended(ended.err()));
@@ -139,7 +139,7 @@ impl Session {
         }
         let requested = choose(&offered, &self.request)
             .ok_or_else(|| CaptureProblem::NoFormat { offered: "none".to_owned() })?;
-        if !self.heartbeat.goes_on() {
+        if !self.heartbeat.is_running() {
             return Ok(());
         }
         let mut stream = device.start(&requested)?;
@@ -153,7 +153,7 @@ impl Session {
             Frames { session: self, decoder: FrameDecoder::default(), last_good: Instant::now() };
         let mut last_frame = Instant::now();
         let mut wished_at = Instant::now();
-        while self.heartbeat.goes_on() {
+        while self.heartbeat.is_running() {
             let limit = if offered.is_some() { WAKING_PATIENCE } else { patience(&format) };
             // The buffer has the negotiated size even if the picture in it is smaller, so ask the driver.
             if !stream.is_as_agreed() {
@@ -171,8 +171,8 @@ impl Session {
             let arrived = Instant::now();
             last_frame = arrived;
             let waited_ms = feed::milliseconds(arrived.duration_since(wished_at));
-            let handed_on = frames.hand_on(bytes, &layout, arrived, waited_ms)?;
-            if handed_on && let Some(offered) = offered.take() {
+            let is_good = frames.deliver(bytes, &layout, arrived, waited_ms)?;
+            if is_good && let Some(offered) = offered.take() {
                 let _ = self.reports.send(Report::Started { format, offered });
             }
             wished_at = Instant::now();
@@ -190,7 +190,7 @@ struct Frames<'a> {
 
 impl Frames<'_> {
     /// Delivers a frame, decoded or for the reader to decode. Returns whether it was good.
-    fn hand_on(
+    fn deliver(
         &mut self,
         bytes: &[u8],
         layout: &Layout,
@@ -270,8 +270,8 @@ mod tests {
         assert_eq!(heartbeat.silence(at(30)), Duration::from_millis(30));
         heartbeat.sign(at(40));
         assert_eq!(heartbeat.silence(at(45)), Duration::from_millis(5));
-        assert!(heartbeat.goes_on());
+        assert!(heartbeat.is_running());
         heartbeat.end();
-        assert!(!heartbeat.goes_on());
+        assert!(!heartbeat.is_running());
     }
 }

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 pub const LABEL: &str = "StyleForge";
 /// The kernel module that makes virtual cameras.
 const MODULE: &str = "v4l2loopback";
-/// Whether Secure Boot is on, in the last byte.
+/// The last byte is 1 if Secure Boot is on.
 const SECURE_BOOT: &str =
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 

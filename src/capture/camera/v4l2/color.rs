@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_driver_leaves_open_follows_from_the_colour_space() {
+    fn unset_driver_values_follow_from_the_colour_space() {
         use ColorMatrix::{Bt601, Bt709, Bt2020, Smpte240m};
         for ((space, encoding, range), expected) in [
             ((0, 0, 0), (Bt601, false)),

@@ -36,7 +36,7 @@ const YUYV: &[u8; 4] = b"YUYV";
 /// Why a device cannot be written while another program writes to it.
 const BUSY: &str = "another program writes to it; end that there, or choose another device";
 
-/// Whether a device shows the painting, of this program or of another StyleForge. It is never a source then.
+/// True if a device shows the painting, of this program or of another StyleForge. It is never a source then.
 pub fn shows_painting(device: &str, caps: &Capabilities) -> bool {
     let is_ours = caps.card.contains(LABEL) || open_count(OpenFor::Output, device) > 0;
     caps.driver == DRIVER && is_ours
@@ -183,18 +183,22 @@ impl Output for Loopback {
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         // The folder also has links to this process.
         let others = processes.filter(|entry| {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-            pid.is_some_and(|pid| pid != process::id())
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok())
+                .is_some_and(|pid| pid != process::id())
         });
         others.filter(|entry| has_open(&entry.path(), &self.camera.device)).count()
     }
 }
 
-/// Whether a process has a device file open. The system shows only the user's own processes.
+/// True if a process has a device file open. The system shows only the user's own processes.
 fn has_open(process: &Path, device: &str) -> bool {
     let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
-    let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
-    targets.any(|target| target == Path::new(device))
+    files
+        .filter_map(|file| fs::read_link(file.path()).ok())
+        .any(|target| target == Path::new(device))
 }
 
 /// The problem that an error of the system means.

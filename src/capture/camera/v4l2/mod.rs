@@ -13,7 +13,7 @@ mod probe_stream;
 
 pub use mmap_stream::MmapStream;
 
-pub use node::{Agreed, Node};
+pub use node::{Node, StreamFormat};
 pub use probe_stream::ProbeStream;
 
 use std::{
@@ -64,8 +64,7 @@ pub fn list() -> Result<Vec<DeviceEntry>, CaptureError> {
 pub fn number(path: &Path) -> Option<u32> {
     let digits = path.file_name()?.to_str()?.strip_prefix("video")?;
     // `parse` alone would accept a sign.
-    let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| digits.parse().ok())?
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// Names of the links in `folder` with the number of the device that each points to.
@@ -99,8 +98,7 @@ fn entry(number: u32, links: &[Vec<(String, u32)>; 2]) -> DeviceEntry {
         None => {
             // The bus name of the socket, or the device number if there is no bus.
             let socket = fs::read_link(about.join("device")).ok();
-            let socket = socket.as_deref().and_then(Path::file_name);
-            match socket {
+            match socket.as_deref().and_then(Path::file_name) {
                 Some(socket) => format!("{name} ({})", socket.to_string_lossy()),
                 None => format!("{name} (video{number})"),
             }

@@ -60,7 +60,7 @@ impl Node {
         &self.entry
     }
 
-    /// Whether this device is a camera.
+    /// True if this device is a camera.
     pub fn gives_pictures(&self) -> bool {
         self.device.query_caps().is_ok_and(|caps| {
             let needed = Capability::VIDEO_CAPTURE | Capability::STREAMING;
@@ -99,7 +99,7 @@ impl Node {
         Ok(formats)
     }
 
-    /// Whether the camera lists single formats, without ranges.
+    /// True if the camera lists single formats, without ranges.
     pub fn lists_each(&self) -> bool {
         self.lists_each
     }
@@ -179,7 +179,7 @@ impl Node {
         wait(&self.device.handle(), patience)
     }
 
-    /// Whether the camera still sends as `agreed`, as far as the driver reports.
+    /// True if the camera still sends as `agreed`, as far as the driver reports.
     pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
         // A disconnected camera does not respond; reading its frames reports that.
         self.device.format().ok().is_none_or(|now| {
@@ -201,16 +201,16 @@ pub(super) fn wait(handle: &Handle, patience: Duration) -> Result<bool, CaptureP
 
 /// The negotiated settings of a camera.
 #[derive(Clone, Copy, Debug)]
-pub struct Agreed {
+pub struct StreamFormat {
     pub format: CameraFormat,
     pub layout: Layout,
     /// V4L2's FourCC of the pixel format.
     pub code: [u8; 4],
-    /// Whether the camera reports its rate; otherwise it is the requested one.
+    /// The camera reports its rate; otherwise it is the requested one.
     pub reports_rate: bool,
 }
 
-impl Agreed {
+impl StreamFormat {
     /// Sets the camera to the `requested` format, or to the nearest that it has. Also returns the handle that did so:
     /// some drivers let no other handle stream until it is dropped.
     ///
@@ -224,8 +224,9 @@ impl Agreed {
         let listed = device.enum_formats().unwrap_or_default();
         let mut codes =
             listed.iter().map(|kind| kind.fourcc).chain(CODES.map(|(c, _)| FourCC::new(c)));
-        let code = codes.find(|code| pixel_format(*code) == Some(requested.pixels));
-        let code = code.ok_or_else(|| CaptureProblem::NoFormat { offered: "none".to_owned() })?;
+        let code = codes
+            .find(|code| pixel_format(*code) == Some(requested.pixels))
+            .ok_or_else(|| CaptureProblem::NoFormat { offered: "none".to_owned() })?;
         let format = Format::new(requested.width, requested.height, code);
         let got = device.set_format(&format).map_err(|e| problem(&e))?;
         let pixels = pixel_format(got.fourcc)

@@ -21,7 +21,7 @@ pub struct ProbeStream {
     arrived_at: Instant,
 }
 
-/// Whether the driver announces frames to this handle.
+/// How the driver announces frames to this handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Announces {
     /// Nothing is sent before the first frame is requested.
@@ -71,7 +71,7 @@ impl ProbeStream {
             self.announces.after_frame(self.arrived_at.duration_since(self.requested_at));
     }
 
-    /// Whether the camera still sends as `agreed`, as far as the driver reports.
+    /// True if the camera still sends as `agreed`, as far as the driver reports.
     pub fn sends_as(&self, agreed: &CameraFormat) -> bool {
         self.node.sends_as(agreed)
     }
