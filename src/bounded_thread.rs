@@ -37,7 +37,7 @@ impl BoundedThread {
         Ok(Self { ended, handle: Some(handle) })
     }
 
-    /// Waits at most `patience` for the thread, which must have been told to stop. Returns whether it ended in time and
+    /// Waits at most `patience` for the thread, which must have been stopped. Returns whether it ended in time and
     /// without a panic. Otherwise the thread is abandoned and ends with the process.
     pub fn join_within(&mut self, patience: Duration) -> bool {
         let Some(handle) = self.handle.take() else {

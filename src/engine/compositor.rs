@@ -32,7 +32,7 @@ pub struct ComposeJob {
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
-    /// Whether to make the finished picture in addition to the preview.
+    /// Makes the finished picture in addition to the preview.
     pub full: bool,
 }
 

@@ -23,7 +23,7 @@ pub struct Device {
     backend: Arc<dyn Backend>,
     /// Opens another device.
     pub open: OpenDevice,
-    /// Whether the CPU has replaced a lost GPU.
+    /// The CPU has replaced a lost GPU.
     took_over: bool,
     /// Number of devices that share the work, this one included.
     sharing: Arc<AtomicUsize>,
@@ -40,7 +40,7 @@ impl Device {
         self.sharing = count.clone();
     }
 
-    /// Whether others do the work of a lost device; it no longer counts then.
+    /// True if others do the work of a lost device; it no longer counts then.
     fn leaves(&self) -> bool {
         let without = |count: usize| (count > 1).then(|| count - 1);
         self.sharing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without).is_ok()

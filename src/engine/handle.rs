@@ -57,7 +57,7 @@ pub struct Engine {
     outbox: VecDeque<Command>,
     newest: Generation,
     painting: Option<Arc<RunControl>>,
-    /// Whether the draft of the single photo is still being painted.
+    /// The draft of the single photo is still being painted.
     drafting: bool,
     newest_repaint: RepaintNumber,
     /// The repaints that are running or queued.

@@ -37,12 +37,12 @@ pub struct Batch {
     pub job: BatchJob,
     pub control: Arc<RunControl>,
     pub next: usize,
-    /// Whether the next photo waits until the batch continues or is cancelled.
+    /// The next photo waits until the batch continues or is cancelled.
     pub is_paused: bool,
 }
 
 impl Batch {
-    /// Whether there is something to do now.
+    /// True if there is something to do now.
     pub fn is_due(&self) -> bool {
         !self.is_paused || self.control.is_cancelled()
     }
@@ -109,8 +109,9 @@ pub fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) ->
     batch.next += 1;
     let BatchJob { source, networks, settings } = &mut batch.job;
     let run = caught(|| -> Result<SavedPhoto, Unpainted> {
-        let network = networks.get(source.network(index));
-        let network = network.ok_or_else(|| "there is no network for it".to_owned())?;
+        let network = networks
+            .get(source.network(index))
+            .ok_or_else(|| "there is no network for it".to_owned())?;
         let photo: Arc<Frame> = source.open(index)?.into();
         let painting = painter.paint(&photo, network, *settings, &batch.control);
         Ok(source.finish(index, &photo, &painting.map_err(|error| error.to_string())?)?)

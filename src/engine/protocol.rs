@@ -33,7 +33,7 @@ pub struct PaintJob {
     pub network: Arc<Network>,
     /// Settings of the finished run.
     pub settings: PaintSettings,
-    /// Whether to paint a small draft first.
+    /// Paints a small draft first.
     pub draft: bool,
 }
 
@@ -186,7 +186,7 @@ pub enum Event {
     /// A painting, or a draft of one that is still being painted.
     Painted {
         generation: Generation,
-        /// Whether the finished painting is still to come.
+        /// The finished painting is still to come.
         draft: bool,
         painting: Arc<Painting>,
     },
@@ -213,7 +213,6 @@ pub enum Event {
     Live(LiveEvent),
     Measured(Result<Arc<MeasureReport>, MeasureError>),
     BatchEnded {
-        /// Whether the user stopped it.
         cancelled: bool,
     },
 }

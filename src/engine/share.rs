@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_is_taken_after_a_break() {
+    fn started_work_is_taken_after_a_break() {
         for threads in [0, 1, 3] {
             let begun = Mutex::new(Vec::new());
             let mut taken = Vec::new();

@@ -133,10 +133,8 @@ fn small(picture: &Frame) -> Frame {
 /// A warning for a dark or nearly flat picture, from the mean brightness and the spread of its channels.
 fn dark_or_flat(small: &Frame) -> Option<&'static str> {
     let count = small.pixel_count().max(1) as f64;
-    let mean_of = |value: &dyn Fn(&[u8]) -> f64| {
-        let pixels = small.rgba().chunks_exact(4);
-        pixels.map(value).sum::<f64>() / count
-    };
+    let mean_of =
+        |value: &dyn Fn(&[u8]) -> f64| small.rgba().chunks_exact(4).map(value).sum::<f64>() / count;
     let means = [0, 1, 2].map(|channel| mean_of(&|pixel| f64::from(pixel[channel])));
     // Rec. 709.
     let luma = 0.2126 * means[0] + 0.7152 * means[1] + 0.0722 * means[2];
@@ -144,8 +142,7 @@ fn dark_or_flat(small: &Frame) -> Option<&'static str> {
         return Some("is very dark, so expect dark paintings");
     }
     let is_flat = (0..3).all(|channel| {
-        let variance = mean_of(&|pixel| (f64::from(pixel[channel]) - means[channel]).powi(2));
-        variance.sqrt() < FLAT_BELOW
+        mean_of(&|pixel| (f64::from(pixel[channel]) - means[channel]).powi(2)).sqrt() < FLAT_BELOW
     });
     is_flat.then_some("is nearly the same everywhere, so expect paintings with little in them")
 }
@@ -281,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_without_strokes_are_told() {
+    fn pictures_without_strokes_are_reported() {
         let striped = |w, h| Frame::from_fn(w, h, |x, _| [[20, 220][x / 8 % 2], 90, 60, 255]);
         let flat = Frame::from_fn(300, 200, |_, _| [20, 90, 60, 255]);
         for (picture, words) in [
@@ -298,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn dark_and_nearly_flat_pictures_are_told() {
+    fn dark_and_nearly_flat_pictures_are_reported() {
         // Nine levels in three columns and three rows, around a middle.
         let levels = |middle: usize, apart: usize| {
             Frame::from_fn(600, 300, |x, y| {
@@ -331,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_cut_out_only_the_visible_part_counts() {
+    fn only_the_visible_part_of_a_cut_out_counts() {
         let shape = |hidden: [u8; 3]| {
             let [r, g, b] = hidden;
             Frame::from_fn(40, 30, |x, y| match (x, y) {

@@ -135,7 +135,7 @@ fn close_live(devices: &mut Devices) {
 }
 
 /// Why the thread woke up.
-enum Woken {
+enum WakeReason {
     Command(Box<Command>),
     /// A frame, settings or a session is ready.
     Ready,
@@ -195,7 +195,7 @@ pub(super) fn run(
         let woken = if engine.work.batch.as_ref().is_some_and(Batch::is_due) || has_settings {
             // There is work, so the channels are only polled.
             match commands.try_recv() {
-                Ok(command) => Some(Woken::Command(Box::new(command))),
+                Ok(command) => Some(WakeReason::Command(Box::new(command))),
                 Err(TryRecvError::Empty) => None,
                 Err(TryRecvError::Disconnected) => return,
             }
@@ -209,42 +209,42 @@ pub(super) fn run(
             let rests = if waits { after(LIVE_MOVES) } else { never() };
             // Frames come last: a source that always has one ready would starve the other channels.
             select_biased! {
-                recv(stopped) -> _ => Some(Woken::Stop),
+                recv(stopped) -> _ => Some(WakeReason::Stop),
                 recv(commands) -> command => Some(match command {
-                    Ok(command) => Woken::Command(Box::new(command)),
-                    Err(_) => Woken::Stop,
+                    Ok(command) => WakeReason::Command(Box::new(command)),
+                    Err(_) => WakeReason::Stop,
                 }),
                 recv(settings.unwrap_or(&no_signal)) -> signal => Some(match signal {
-                    Ok(()) => Woken::Ready,
-                    Err(_) => Woken::SettingsEnded,
+                    Ok(()) => WakeReason::Ready,
+                    Err(_) => WakeReason::SettingsEnded,
                 }),
-                recv(loader.ready()) -> _ => Some(Woken::Ready),
+                recv(loader.ready()) -> _ => Some(WakeReason::Ready),
                 recv(source.unwrap_or(&no_event)) -> event => Some(match event {
-                    Ok(event) => Woken::Source(event),
-                    Err(_) => Woken::SourceEventsEnded,
+                    Ok(event) => WakeReason::Source(event),
+                    Err(_) => WakeReason::SourceEventsEnded,
                 }),
                 recv(frame.unwrap_or(&no_signal)) -> signal => Some(match signal {
                     Ok(()) => {
                         engine.work.live_at = Some(Instant::now());
-                        Woken::Ready
+                        WakeReason::Ready
                     }
-                    Err(_) => Woken::SourceEnded,
+                    Err(_) => WakeReason::SourceEnded,
                 }),
                 recv(rests) -> _ => None,
-                recv(film) -> frames => Some(frames.map_or(Woken::Stop, Woken::Film)),
+                recv(film) -> frames => Some(frames.map_or(WakeReason::Stop, WakeReason::Film)),
             }
         };
         if matches!(stopped.try_recv(), Err(TryRecvError::Disconnected)) {
             return;
         }
         match woken {
-            Some(Woken::Stop) => return,
-            Some(Woken::Command(command)) => {
+            Some(WakeReason::Stop) => return,
+            Some(WakeReason::Command(command)) => {
                 for command in std::iter::once(*command).chain(commands.try_iter()) {
                     engine.work.handle(command, &mut engine.devices, events);
                 }
             }
-            Some(Woken::Film(frames)) => engine.work.film = Some(frames),
+            Some(WakeReason::Film(frames)) => engine.work.film = Some(frames),
             Some(woken) => {
                 if let Some(live) = &mut engine.work.live {
                     note_woken(live, woken, events);
@@ -257,18 +257,18 @@ pub(super) fn run(
 }
 
 /// Handles the live source or settings change that woke the thread.
-fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
+fn note_woken(live: &mut Live, woken: WakeReason, events: &Events) {
     match woken {
-        Woken::SettingsEnded => live.settings.is_closed = true,
-        Woken::Source(event) => {
+        WakeReason::SettingsEnded => live.settings.is_closed = true,
+        WakeReason::Source(event) => {
             live.note_source(event, &mut |event| events.send(Event::Live(event)));
         }
-        Woken::SourceEventsEnded => live.input.events_ended = true,
-        Woken::SourceEnded => {
+        WakeReason::SourceEventsEnded => live.input.events_ended = true,
+        WakeReason::SourceEnded => {
             live.input.frames_ended = true;
             events.send(Event::Live(LiveEvent::Ended));
         }
-        Woken::Command(_) | Woken::Ready | Woken::Film(_) | Woken::Stop => {}
+        WakeReason::Command(_) | WakeReason::Ready | WakeReason::Film(_) | WakeReason::Stop => {}
     }
 }
 

@@ -52,8 +52,10 @@ impl OneColor {
     pub fn of(picture: &Frame) -> Option<Self> {
         let middle = [0, 1, 2].map(|channel| median(picture, channel));
         let is_middle = |pixel: &&[u8]| {
-            let mut channels = pixel.iter().zip(middle);
-            channels.all(|(level, middle)| level.abs_diff(middle) <= ONE_COLOR_LEVELS)
+            pixel
+                .iter()
+                .zip(middle)
+                .all(|(level, middle)| level.abs_diff(middle) <= ONE_COLOR_LEVELS)
         };
         let alike = picture.rgba().chunks_exact(4).filter(is_middle).count();
         if (alike as f64) < (1.0 - SPECKS) * picture.pixel_count() as f64 {
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_one_color_are_told_from_others() {
+    fn pictures_of_one_color_are_detected() {
         for (color, wanted) in [
             ([0, 0, 0], OneColor::Black),
             ([1, 2, 0], OneColor::Black),

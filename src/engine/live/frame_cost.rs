@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    frame_loop::Begun,
+    frame_loop::FrameInProgress,
     picture::{Facts, Stages},
 };
 
@@ -32,7 +32,7 @@ pub struct FrameCost {
 
 impl FrameCost {
     /// The cost of a frame whose picture has these facts and took `work`.
-    pub fn of(begun: &Begun, facts: &Facts, work: Duration) -> Self {
+    pub fn of(begun: &FrameInProgress, facts: &Facts, work: Duration) -> Self {
         let taking_ms = f64::from(begun.copy_ms.unwrap_or(0.0));
         let Stages { scale_ms, compose_ms, decode_ms, .. } = facts.stages;
         // If the working size is the source's size, nothing is scaled down or up.
@@ -67,7 +67,7 @@ impl FrameCost {
         self.painting_ms + self.taking_ms + self.scaling_ms
     }
 
-    /// Whether a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` says whether
+    /// True if a working size with `pixel_ratio` times the pixels can be painted in `budget_ms`. `scales` says whether
     /// the source's frame is scaled to it. Painting has at least `MIN_SHARE` of the budget: if taking the source's
     /// frame needs nearly all of it, a small working size would gain nothing.
     pub fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {

@@ -1,4 +1,4 @@
-//! The frame loop: takes one frame from the source to the sinks. Its steps are values: [`Begun`], then [`Painted`] in
+//! The frame loop: takes one frame from the source to the sinks. Its steps are values: [`FrameInProgress`], then [`Painted`] in
 //! some [`Way`], then [`Facts`].
 //!
 //! Keeps only buffers between frames. Knows neither settings nor the loading of sessions. After the first frames of a
@@ -37,7 +37,7 @@ use crate::{
 
 /// A frame that is being painted.
 #[derive(Clone, Copy)]
-pub struct Begun {
+pub struct FrameInProgress {
     /// When the engine started on it.
     pub at: Instant,
     /// When the source had it; for a frame that is painted again, when that started.
@@ -54,7 +54,7 @@ pub struct Begun {
 pub struct Way {
     /// Columns and rows of the network's input.
     pub working: (usize, usize),
-    /// Whether the picture is upscaled to the source's size.
+    /// The picture is upscaled to the source's size.
     pub upscales: bool,
     /// Strength and colours.
     pub look: Look,
@@ -76,9 +76,9 @@ impl Way {
 #[derive(Clone, Copy)]
 pub struct Run {
     pub timing: RunTiming,
-    /// Whether the device steadied the picture.
+    /// The device steadied the picture.
     pub is_steady: bool,
-    /// Whether the device composed the picture.
+    /// The device composed the picture.
     pub is_composed: bool,
 }
 
@@ -153,7 +153,7 @@ impl FrameLoop {
     }
 
     /// Starts on the source's newest frame, or again on the last one if it is not `fresh`.
-    pub fn begin(&self, captured: &Captured, fresh: bool) -> Begun {
+    pub fn begin(&self, captured: &Captured, fresh: bool) -> FrameInProgress {
         let at = (self.clock)();
         let mut stages = Stages {
             capture_ms: captured.capture_ms,
@@ -165,11 +165,11 @@ impl FrameLoop {
             stages.wait_ms = (since - captured.decode_ms).max(0.0);
         }
         let captured_at = if fresh { captured.captured_at } else { at };
-        Begun { at, captured_at, size: captured.size(), copy_ms: None, stages }
+        FrameInProgress { at, captured_at, size: captured.size(), copy_ms: None, stages }
     }
 
     /// Copies the frame for the surface, once. Decodes it first if needed.
-    pub fn take(&mut self, begun: &mut Begun, captured: &mut Captured) {
+    pub fn take(&mut self, begun: &mut FrameInProgress, captured: &mut Captured) {
         if begun.copy_ms.is_some() {
             return;
         }
@@ -358,7 +358,7 @@ impl FrameLoop {
     /// sinks and the surface.
     pub fn hand_over(
         &mut self,
-        begun: &Begun,
+        begun: &FrameInProgress,
         painted: &Painted,
         settings: u64,
         source: &Reader<Captured>,

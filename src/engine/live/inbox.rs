@@ -15,7 +15,7 @@ pub struct Inbox {
     /// Number of the last settings with which a picture was painted or refused.
     pub carried_out: u64,
     changes: Reader<Option<NumberedSettings>>,
-    /// Whether no newer settings will arrive.
+    /// No newer settings will arrive.
     pub is_closed: bool,
     /// Settings that arrived while a picture was painted.
     pub pending: Option<NumberedSettings>,

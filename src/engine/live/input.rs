@@ -45,9 +45,9 @@ pub struct Input {
     pub(super) frames: Reader<Captured>,
     /// Also for the handle, which may have to stop it immediately.
     pub(in crate::engine) capture: Option<Arc<Capture>>,
-    /// Whether no more events will arrive.
+    /// No more events will arrive.
     pub(in crate::engine) events_ended: bool,
-    /// Whether no more frames will arrive.
+    /// No more frames will arrive.
     pub(in crate::engine) frames_ended: bool,
 }
 
@@ -96,8 +96,7 @@ impl Input {
 
     /// The source's events; `None` after it has ended.
     pub fn events(&self) -> Option<&Receiver<CaptureEvent>> {
-        let capture = self.capture.as_ref().filter(|_| !self.events_ended);
-        capture.map(|capture| capture.events())
+        self.capture.as_ref().filter(|_| !self.events_ended).map(|capture| capture.events())
     }
 }
 

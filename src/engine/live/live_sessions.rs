@@ -63,7 +63,7 @@ impl LiveSessions {
         }
     }
 
-    /// Whether something is being loaded for the large picture.
+    /// True if something is being loaded for the large picture.
     pub fn is_loading(&self) -> bool {
         self.scheduler.ticket().is_some()
     }
@@ -76,7 +76,7 @@ impl LiveSessions {
         (can.decodes && (can.steadies || !steadies)).then_some(slot)
     }
 
-    /// Whether a reply is pending.
+    /// True if a reply is pending.
     pub fn has_next(&self, devices: &Devices) -> bool {
         self.opening.has_next()
             || devices.list().iter().any(|(_, painter)| painter.pool.requests.has_next())

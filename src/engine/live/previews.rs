@@ -42,7 +42,7 @@ pub struct Turn<'a> {
     pub look: Look,
     /// Share of time that large pictures take, 0 to 1.
     pub busy: f64,
-    /// Whether a session may be requested.
+    /// A session may be requested.
     pub may_load: bool,
 }
 

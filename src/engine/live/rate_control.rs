@@ -201,8 +201,7 @@ impl RateControl {
                 mean.fits(ratio, budget_ms * share, px < source_px)
             }
         };
-        let next = larger.clone().next();
-        let next = next.filter(|&px| is_below(px, GROWS_BELOW));
+        let next = larger.clone().next().filter(|&px| is_below(px, GROWS_BELOW));
         let far = larger.filter(|&px| is_below(px, GROWS_FAR_BELOW)).max();
         let up = next.max(far);
         match (up, self.room_since) {
@@ -370,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn never_below_the_least_then_the_rate_gives_way() {
+    fn the_size_stays_above_the_minimum_and_then_the_rate_falls() {
         let mut run = Run::new(DeviceChoice::Cuda, 1280);
         run.for_seconds(20.0, |_| 5000.0);
         assert_eq!(run.control.long_side_px(), STEPS_PX[0]);
@@ -394,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_source_takes_few_sizes_are_requested_and_painted() {
+    fn few_sizes_are_requested_and_painted_for_any_source() {
         for decode_ns in 1..40 {
             let mut run = Run::new(DeviceChoice::Cuda, LARGEST_FRAME_PX);
             run.decode_ns = f64::from(decode_ns);

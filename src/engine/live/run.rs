@@ -11,7 +11,7 @@ use std::{
 use super::{
     compare::Judge,
     frame_cost::FrameCost,
-    frame_loop::{Begun, FrameLoop, Painted, Run, Way},
+    frame_loop::{FrameInProgress, FrameLoop, Painted, Run, Way},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
@@ -69,7 +69,7 @@ pub struct Live {
     pub input: Input,
     /// The current settings and pending ones.
     pub settings: Inbox,
-    /// Whether the next picture must be painted even without a newer frame, because something changed.
+    /// The next picture must be painted even without a newer frame, because something changed.
     changed: bool,
     has_frame: bool,
     rate: RateControl,
@@ -86,7 +86,7 @@ pub struct Live {
     pace: Pace,
     /// What painted the last frame.
     painted_by: Option<RenderTarget>,
-    /// Whether a device that can decode frames failed to decode one.
+    /// A device that can decode frames failed to decode one.
     declined_raw: bool,
     clock: Clock,
 }
@@ -290,7 +290,7 @@ impl Live {
         &mut self,
         devices: &mut Devices,
         target: &RenderTarget,
-        begun: &mut Begun,
+        begun: &mut FrameInProgress,
     ) -> Result<Painted, BackendError> {
         let mut way = Way::new(begun.size, target.size(), &self.settings.current);
         if let RenderTarget::Pair(_) = target {
@@ -413,7 +413,7 @@ impl Live {
     }
 
     /// Sends the picture to the sinks, and its cost to the rate control. Returns the time that it took.
-    fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
+    fn hand_over(&mut self, begun: &FrameInProgress, painted: &Painted) -> Duration {
         let is_opening = self.sessions.scheduler.is_opening();
         if !is_opening {
             self.settings.note_carried_out();

@@ -74,7 +74,7 @@ impl Sampler {
         };
         let conv_provider = session.summary().conv_provider;
         let (scaled, unseen, control) = frames.unseen(source, &painted.way);
-        // A failure returns with the next frame, where it is handled.
+        // A failure happens again with the next frame, which handles it.
         let steps = step_times(session, scaled, unseen, control).unwrap_or_default();
         let cost = clock() - began;
         self.next = Some(began + SAMPLE_EVERY.max(cost * SAMPLE_SHARE));

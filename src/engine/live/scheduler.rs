@@ -130,7 +130,7 @@ impl Scheduler {
         }
     }
 
-    /// Whether a comparison was refused.
+    /// True if a comparison was refused.
     pub fn is_pair_refused(&self) -> bool {
         self.is_pair_refused
     }
@@ -150,7 +150,7 @@ impl Scheduler {
         self.opening.as_ref().map(|opening| &opening.missing)
     }
 
-    /// Whether the serving target only paints until the goal is open.
+    /// True if the serving target only paints until the goal is open.
     pub fn is_opening(&self) -> bool {
         self.is_opening
     }
@@ -174,10 +174,8 @@ impl Scheduler {
             }
             goal => goal,
         };
-        let missing_of = |target: &RenderTarget| {
-            let mut slots = target.slots().iter();
-            slots.find(|slot| !is_open(slot)).cloned()
-        };
+        let missing_of =
+            |target: &RenderTarget| target.slots().iter().find(|slot| !is_open(slot)).cloned();
         let (missing, target) = match goal {
             Goal::Source => {
                 self.opening = None;
@@ -231,8 +229,7 @@ impl Scheduler {
     /// Records that the request of this number has ended. If it is the newest request, returns what it requested and
     /// for which target.
     pub fn ended(&mut self, ticket: Ticket) -> Option<(Missing, Option<RenderTarget>)> {
-        let opening = &mut self.opening;
-        let opening = opening.take_if(|opening| opening.ticket == Some(ticket))?;
+        let opening = self.opening.take_if(|opening| opening.ticket == Some(ticket))?;
         Some((opening.missing, opening.target))
     }
 
@@ -395,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_had_is_requested_once_until_the_settings_change() {
+    fn an_unavailable_session_is_requested_once_until_the_settings_change() {
         let mut world = World::new();
         world.next_one(32);
         world.load(32);

@@ -84,7 +84,7 @@ pub struct LiveSettings {
     pub compare: Option<ModePair>,
     /// Holds the picture: no newer frames are painted; changes are applied to the last one.
     pub frozen: bool,
-    /// Whether steps are timed occasionally.
+    /// Steps are timed occasionally.
     pub sample: bool,
 }
 
@@ -97,7 +97,7 @@ impl LiveSettings {
         stylization.into()
     }
 
-    /// Whether painting a frame takes the same time with `other`, so that measured times stay valid.
+    /// True if painting a frame takes the same time with `other`, so that measured times stay valid.
     pub(super) fn costs_like(&self, other: &Self) -> bool {
         let [own, others] = [self, other].map(|settings| {
             let Stylization { network, size, mode, look: _, steadiness } = &settings.stylization;

@@ -10,7 +10,7 @@ pub trait Sink: Send {
     /// must not allocate after the first pictures of a size.
     fn take(&mut self, picture: &Frame, at: Instant);
 
-    /// Whether it takes no more pictures.
+    /// True if it takes no more pictures.
     fn has_ended(&self) -> bool;
 }
 

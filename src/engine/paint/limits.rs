@@ -109,7 +109,7 @@ impl Budget<'_> {
         Ok(run.saturating_add(beside.while_running).max(beside.after))
     }
 
-    /// Whether `network` can paint a photo of `size` columns and rows at the requested working size.
+    /// True if `network` can paint a photo of `size` columns and rows at the requested working size.
     pub fn fits_as_requested(&self, network: &Network, size: (usize, usize)) -> bool {
         let photo = Shape { size, opaque: false };
         let requested = self.settings.working_size.resolve(size.0, size.1);

@@ -166,7 +166,7 @@ pub struct PaintSettings {
     /// result and saving it); on other devices it limits the run and its pictures. `None` means
     /// [`default_memory_limit_bytes`], or the memory that the device had free when the [`Painter`] was created.
     pub max_memory_bytes: Option<u64>,
-    /// Whether paintings keep 16 bits per channel ([`Painting::deep`]).
+    /// Paintings keep 16 bits per channel ([`Painting::deep`]).
     pub is_deep: bool,
     /// Bytes that the caller holds throughout, in addition to the photo, for example other photos.
     pub held_bytes: u64,
@@ -221,7 +221,7 @@ pub struct Steadying {
     pub steadiness: Steadiness,
     /// [`Painting::steady`] of the frame before, if another run painted it.
     pub restored: Option<Arc<[u8]>>,
-    /// Whether the state after this frame is needed.
+    /// The state after this frame is needed.
     pub is_saved: bool,
 }
 

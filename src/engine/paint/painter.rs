@@ -157,7 +157,7 @@ impl Painter {
         self.budget(settings, &RunControl::default()).program_limit_bytes()
     }
 
-    /// Whether `network` can paint a photo of `size` columns and rows at the requested working size.
+    /// True if `network` can paint a photo of `size` columns and rows at the requested working size.
     pub fn fits_as_requested(
         &self,
         network: &Network,

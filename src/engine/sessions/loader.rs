@@ -142,7 +142,7 @@ impl<T: Send + 'static> Requests<T> {
         Some((ticket, reply, control.is_cancelled()))
     }
 
-    /// Whether a reply is pending.
+    /// True if a reply is pending.
     pub fn has_next(&self) -> bool {
         !self.replies.is_empty()
     }
@@ -160,7 +160,7 @@ impl<T: Send + 'static> Requests<T> {
         let _ = self.signal.0.try_send(());
     }
 
-    /// Whether all requests are answered.
+    /// True if all requests are answered.
     pub fn is_idle(&self) -> bool {
         self.outstanding.is_empty()
     }
@@ -207,7 +207,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(120);
 
     #[test]
-    fn a_panic_is_a_reply_and_the_thread_goes_on() {
+    fn a_panic_is_a_reply_and_the_thread_continues() {
         let thread = LoaderThread::start().expect("a thread");
         let loader = thread.loader();
         let mut requests = loader.requests::<u8>();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cancelled_is_answered_all_the_same() {
+    fn cancelled_requests_are_answered_too() {
         let thread = LoaderThread::start().expect("a thread");
         let loader = thread.loader();
         let mut requests = loader.requests::<bool>();

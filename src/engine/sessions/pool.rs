@@ -134,7 +134,7 @@ impl SessionPool {
         self.sessions.iter().position(|session| session.key == *key)
     }
 
-    /// Whether the session is open.
+    /// True if the session is open.
     pub fn has(&self, key: &SessionKey) -> bool {
         self.place(key).is_some()
     }
@@ -278,8 +278,10 @@ impl SessionPool {
     }
 
     fn take(&mut self, closes: impl Fn(&PooledSession) -> bool) -> Vec<Box<dyn Session>> {
-        let taken = self.sessions.extract_if(.., |session| closes(session));
-        taken.filter_map(|session| session.session).collect()
+        self.sessions
+            .extract_if(.., |session| closes(session))
+            .filter_map(|session| session.session)
+            .collect()
     }
 
     /// Takes the oldest sessions for `purpose` that leave no room for another one.
@@ -356,8 +358,11 @@ impl SessionPool {
 
     /// Bytes of the leased sessions, as planned.
     pub fn leased_bytes(&self) -> u64 {
-        let leased = self.sessions.iter().filter(|session| session.is_leased());
-        leased.map(|session| session.bytes).sum()
+        self.sessions
+            .iter()
+            .filter(|session| session.is_leased())
+            .map(|session| session.bytes)
+            .sum()
     }
 
     /// Bytes that the sessions being loaded will hold.
