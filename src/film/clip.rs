@@ -25,7 +25,6 @@ pub struct Other {
     /// `audio`, `subtitle`, `data`, `attachment` or `video`.
     pub kind: String,
     pub codec: String,
-    /// Whether it is a cover picture.
     pub is_cover: bool,
 }
 
@@ -63,9 +62,8 @@ pub struct Clip {
     /// Time at which the last picture ends, in seconds.
     pub end: Option<f64>,
     pub has_alpha: bool,
-    /// Whether pixels are stored as red, green and blue.
     pub is_rgb: bool,
-    /// Whether they are stored in YUV 4:2:0 with 8 bits.
+    /// They are stored in YUV 4:2:0 with 8 bits.
     pub is_yuv420: bool,
     pub colors: Colors,
     /// Language and title of the painted stream.

@@ -129,7 +129,7 @@ struct Work {
     wake_up: Arc<dyn Fn() + Send + Sync>,
     /// Number of the present order.
     order: u64,
-    /// Whether a picture was shown since the play last began at an end.
+    /// A picture was shown since the play last began at an end.
     has_shown: bool,
     /// What continues after the held picture, and the time of that.
     open: Option<(Decoder, f64)>,

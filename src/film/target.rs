@@ -68,7 +68,7 @@ impl Container {
         self.names()[2]
     }
 
-    /// Whether it holds pictures without sound, which are made of lossless parts at the end.
+    /// True if it holds pictures without sound, which are made of lossless parts at the end.
     pub const fn is_animation(self) -> bool {
         matches!(self, Self::Gif | Self::Apng | Self::WebP | Self::Pictures(_))
     }
@@ -95,7 +95,7 @@ impl Container {
         all.filter(|codec| self.holds(*codec)).filter(is_written).collect()
     }
 
-    /// Whether it holds pictures of this codec.
+    /// True if it holds pictures of this codec.
     pub const fn holds(self, codec: Codec) -> bool {
         match (self, codec) {
             (Self::Mkv, _) | (Self::WebM, Codec::Av1) => true,

@@ -166,7 +166,7 @@ fn table_in(text: &str) -> Result<Table, String> {
     Ok(table)
 }
 
-/// Whether tables and lists are nested more than `most` levels deep.
+/// True if tables and lists are nested more than `most` levels deep.
 fn is_deeper(value: &Value, most: usize) -> bool {
     let Some(inner) = most.checked_sub(1) else {
         return matches!(value, Value::Table(_) | Value::Array(_));

@@ -42,11 +42,11 @@ pub struct LiveChoices {
     /// Pixel format of a camera; automatic if `None`.
     #[serde(with = "fields::optional_text")]
     pub camera_format: Option<PixelFormat>,
-    /// Whether a source other than a camera is mirrored.
+    /// A source other than a camera is mirrored.
     pub mirror: bool,
-    /// Whether a camera is mirrored on the screen.
+    /// A camera is mirrored on the screen.
     pub mirror_preview: bool,
-    /// Whether snapshots and recordings of a camera are mirrored.
+    /// Snapshots and recordings of a camera are mirrored.
     pub mirror_saved: bool,
     #[serde(with = "fields::text")]
     pub rotate: Rotation,
@@ -55,7 +55,7 @@ pub struct LiveChoices {
     /// How much of the painting before is kept, 0 to 100.
     #[serde(deserialize_with = "fields::integer::<_, _, 0, 100>")]
     pub steadiness: u8,
-    /// Whether painted frames are upscaled to the source's size.
+    /// Painted frames are upscaled to the source's size.
     pub upscale: bool,
     /// Size of the style's network; automatic if `None`. Photos have their own setting.
     pub model: Option<ModelSize>,
@@ -63,7 +63,7 @@ pub struct LiveChoices {
     pub mode: ModeChoice,
     #[serde(flatten, with = "candidates")]
     pub candidates: [CandidateChoice; 2],
-    /// Whether the gallery is animated.
+    /// The gallery is animated.
     pub moving_gallery: bool,
     pub record_as: RecordAs,
     /// Codec of videos, one that MP4 can hold, and its quality from 1 to 100.
@@ -71,12 +71,12 @@ pub struct LiveChoices {
     pub codec: Codec,
     #[serde(deserialize_with = "fields::integer::<_, _, 1, 100>")]
     pub quality: u8,
-    /// Whether videos are recorded with sound from the microphone.
+    /// Videos are recorded with sound from the microphone.
     pub microphone: bool,
     /// The virtual camera of camera out, as a device file; the first one that is free if `None`.
     pub camera_out_device: Option<String>,
     pub camera_out_size: CameraOutSize,
-    /// Whether frozen frames and snapshots are repainted in full quality.
+    /// Frozen frames and snapshots are repainted in full quality.
     pub repaint_kept: bool,
 }
 
@@ -114,7 +114,7 @@ impl Default for LiveChoices {
 }
 
 impl LiveChoices {
-    /// Whether the frames of `source` are mirrored at capture, before they are painted and saved.
+    /// True if the frames of `source` are mirrored at capture, before they are painted and saved.
     pub fn captures_mirrored(&self, source: &Source) -> bool {
         match source {
             Source::Camera(_) => self.mirror_saved,
@@ -122,7 +122,7 @@ impl LiveChoices {
         }
     }
 
-    /// Whether the frames of `source` are mirrored again for display.
+    /// True if the frames of `source` are mirrored again for display.
     pub fn shows_flipped(&self, source: &Source) -> bool {
         matches!(source, Source::Camera(_)) && self.mirror_preview != self.mirror_saved
     }

@@ -90,11 +90,11 @@ pub struct Choices {
     /// 1 to 100.
     #[serde(deserialize_with = "fields::integer::<_, _, 1, 100>")]
     pub jpeg_quality: u8,
-    /// Whether to ask before an unsaved result is lost.
+    /// Asks before an unsaved result is lost.
     pub ask_before_losing: bool,
-    /// Whether the picture fills the full screen and is cropped; otherwise it is fitted into the screen.
+    /// The picture fills the full screen and is cropped; otherwise it is fitted into the screen.
     pub full_screen_fills: bool,
-    /// Whether the list of styles shows the open photo in each style.
+    /// The list of styles shows the open photo in each style.
     pub styles_show_photo: bool,
     /// Folder of snapshots and recordings; `StyleForge` in the pictures folder if `None`.
     #[serde(serialize_with = "fields::write_path")]
@@ -154,7 +154,7 @@ pub struct State {
     /// The most recently saved paintings, newest first, without duplicates, at most [`MAX_PAINTINGS`].
     #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub paintings: Vec<PathBuf>,
-    /// Whether the strip of paintings is collapsed.
+    /// The strip of paintings is collapsed.
     pub folds_paintings: bool,
     /// Folder of the most recently saved result.
     #[serde(serialize_with = "fields::write_path")]
@@ -162,11 +162,11 @@ pub struct State {
     /// Width and height of the window, in points.
     #[serde(flatten, with = "fields::window_size")]
     pub window_size: Option<(f32, f32)>,
-    /// Whether the window was maximized when it was closed.
+    /// The window was maximized when it was closed.
     pub is_maximized: bool,
-    /// Whether the window showed photos when it was closed; otherwise live mode.
+    /// The window showed photos when it was closed; otherwise live mode.
     pub shows_photos: bool,
-    /// Whether the first-run hint was dismissed.
+    /// The first-run hint was dismissed.
     pub has_seen_hint: bool,
     /// Ids of the styles, in the order of the list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -183,7 +183,7 @@ pub struct Settings {
     unknown: Table,
     /// Values of the file that this version considers invalid.
     refused: Vec<Refused>,
-    /// Whether a file exists that could not be read.
+    /// A file exists that could not be read.
     keeps_file: bool,
 }
 
@@ -280,10 +280,10 @@ impl Settings {
 /// # Errors
 /// Why it cannot be read.
 pub fn read_table(path: &Path) -> Result<Option<Table>, String> {
-    let in_words = |e: std::io::Error| reason(&e);
+    let as_text = |e: std::io::Error| reason(&e);
     let about = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        about => about.map_err(in_words)?,
+        about => about.map_err(as_text)?,
     };
     // Check before opening, because opening a pipe blocks until it has a writer.
     if !about.is_file() {
@@ -294,9 +294,9 @@ pub fn read_table(path: &Path) -> Result<Option<Table>, String> {
         });
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(in_words)?;
+    let file = File::open(path).map_err(as_text)?;
     let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-    if read.map_err(in_words)? as u64 > MAX_BYTES {
+    if read.map_err(as_text)? as u64 > MAX_BYTES {
         return Err(format!("it is larger than {MAX_BYTES} bytes"));
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;

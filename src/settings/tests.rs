@@ -10,7 +10,7 @@ fn path_in(folder: &tempfile::TempDir) -> PathBuf {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_files_are_read_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = path_in(&folder);
     let settings = Settings {
@@ -242,8 +242,8 @@ fn no_more_is_written_than_is_read_again() {
         ..Settings::default()
     };
     of(10).save(&path).expect("written");
-    let told = of(20_000).save(&path).expect_err("too long").to_string();
-    assert!(told.contains("at most 1048576 can be read again"), "{told}");
+    let message = of(20_000).save(&path).expect_err("too long").to_string();
+    assert!(message.contains("at most 1048576 can be read again"), "{message}");
     let (kept, warnings) = Settings::load(&path);
     assert_eq!((kept.state, warnings), (of(10).state, Vec::new()));
 }

@@ -272,7 +272,7 @@ fn last_duration(film: &Film<'_>, frames: u64, last: f64, shown: f64) -> String 
     format!("setts=pts=PTS:dts=DTS:duration={duration}")
 }
 
-/// Options that make an animation of lossless pictures, the last of which is shown for so many seconds.
+/// Options that make an animation of lossless pictures, the last of which is shown for `seconds` seconds.
 fn animation(film: &Film<'_>, last: Option<f64>) -> Vec<String> {
     let delay = |per_second: f64| last.map_or(-1.0, |seconds| (seconds * per_second).round());
     let text = match film.container {

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_film_goes_on_behind_its_complete_parts() {
+    fn a_film_continues_after_its_complete_parts() {
         let place = tempfile::tempdir().expect("a folder");
         let output = place.path().join("a.mp4");
         let mut parts = Parts::open(&output, "candy", false).expect("made");
