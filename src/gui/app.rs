@@ -9,7 +9,7 @@ mod state;
 
 pub(super) use state::{
     ComposeRequest, DeviceInUse, Ending, Missing, NextStep, PaintRequest, PhotoOpening,
-    PhotoPainting, Repaint, SaveFlow, TrialError, Tried, WindowState,
+    PhotoPainting, Repaint, SaveFlow, TrialError, TrialOutcome, WindowState,
 };
 
 use std::{
@@ -72,7 +72,7 @@ pub struct Launch {
     pub settings_path: Option<PathBuf>,
     /// Files to open at the start.
     pub files: Vec<PathBuf>,
-    /// Whether to start in live mode if no photo is to be opened.
+    /// Starts in live mode if no photo is to be opened.
     pub live: bool,
 }
 
@@ -333,8 +333,11 @@ impl App {
 
     /// The requested model size if the chosen style has it, otherwise the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
-        let card = self.workspace.choice.style().and_then(|id| self.gallery.known(id));
-        card.map_or(requested, |card| card.model(requested))
+        self.workspace
+            .choice
+            .style()
+            .and_then(|id| self.gallery.known(id))
+            .map_or(requested, |card| card.model(requested))
     }
 
     /// The format to save in.

@@ -101,7 +101,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Whether `other` is the same mix with different weights, and all else is equal.
+    /// True if `other` is the same mix with different weights, and all else is equal.
     pub fn is_mixed_otherwise(&self, other: &Self) -> bool {
         let is_mixed = self.network.is_mix() || other.network.is_mix();
         let [own, others] = [self, other].map(|recipe| recipe.network.styles());
@@ -245,8 +245,7 @@ pub fn finest_brush(long_side_px: usize) -> usize {
 /// The choice with the settings in the texts of a file; `None` if they name no style.
 pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
     let text = |name: &str| {
-        let found = texts.iter().find(|(keyword, _)| keyword == name);
-        found.map(|(_, text)| text.as_str())
+        texts.iter().find(|(keyword, _)| keyword == name).map(|(_, text)| text.as_str())
     };
     let mut choice = before.clone();
     match text(MIX) {

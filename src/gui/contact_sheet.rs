@@ -17,7 +17,6 @@ pub const NO_SHEET: &str =
     "Open a photo first, or wait until the folder or the contact sheet in progress is done.";
 
 impl App {
-    /// Whether a sheet can be made now.
     pub(crate) fn can_make_sheet(&self) -> bool {
         let is_free = self.batch.as_ref().is_none_or(Batch::is_over);
         is_free && self.workspace.photo().is_some()

@@ -14,7 +14,7 @@ use super::{
     output_size::output_control,
     platform::format_title,
     shortcuts::button,
-    theme::{self, HintBeside},
+    theme::{self, ColumnTooltip},
     workspace::Step,
 };
 use crate::{
@@ -95,10 +95,10 @@ impl App {
         });
         let strength = &mut choice.look.strength_percent;
         theme::slider(ui, "Strength", strength, 0..=100, 100, " %")
-            .hint_beside(&format!("0 %: the {source}. 100 %: the full effect."));
+            .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
         detail(ui, choice);
         ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
-            .hint_beside(&format!("Use the style's brushwork and the {source}'s colours."));
+            .column_tooltip(&format!("Use the style's brushwork and the {source}'s colours."));
         let before = match &self.painting.before_change {
             Some(Step::Choice(before)) => Some(&**before),
             _ => None,
@@ -135,7 +135,7 @@ impl App {
         });
         let hint =
             "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
-        if slider.inner.hint_beside(hint).changed() {
+        if slider.inner.column_tooltip(hint).changed() {
             // Store the default as such, so that it stays the default for photos of another size.
             let place = last - detail;
             choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
@@ -156,7 +156,7 @@ impl App {
         let mut choices = self.settings.choices.clone();
         let mut format = self.format();
         choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
-            .hint_beside("File format of saved paintings.");
+            .column_tooltip("File format of saved paintings.");
         if format != self.format() {
             choices.format = Some(format);
         }
@@ -171,8 +171,11 @@ impl App {
 
     /// The model sizes of the chosen style; empty without a style.
     pub(super) fn models(&self) -> &[ModelSize] {
-        let card = self.workspace.choice.style().and_then(|id| self.gallery.card(id));
-        card.map_or(&[], |card| &card.models)
+        self.workspace
+            .choice
+            .style()
+            .and_then(|id| self.gallery.card(id))
+            .map_or(&[], |card| &card.models)
     }
 
     /// The buttons that save or copy the painting, side by side.
@@ -212,7 +215,7 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
     theme::bar(ui, 5.0, |ui| {
         let mut offer = |icon, word, name: &str, hint, is_on| {
             let words = theme::icon_text(icon, word, true);
-            ui.add(theme::toggle(is_on, words)).hint_beside(hint).accessible_name(name).clicked()
+            ui.add(theme::toggle(is_on, words)).column_tooltip(hint).accessible_name(name).clicked()
         };
         for (icon, word, hint, rotate) in [
             (icons::TURN_LEFT, "Left", "Rotate the photo 90° left", Rotation::ThreeQuarters),

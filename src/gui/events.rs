@@ -105,8 +105,11 @@ impl App {
                 let Some(batch) = &mut self.batch else {
                     return;
                 };
-                let saved = outcome.as_ref().ok().map(|saved| saved.path.clone());
-                let saved = saved.filter(|_| batch.sheet.is_none());
+                let saved = outcome
+                    .as_ref()
+                    .ok()
+                    .map(|saved| saved.path.clone())
+                    .filter(|_| batch.sheet.is_none());
                 batch.note(done, name, outcome);
                 if let Some(path) = saved {
                     self.note_painting(&path);
@@ -123,7 +126,7 @@ impl App {
         }
     }
 
-    /// Whether this run belongs to the current request. A run that was replaced while the new network is loaded may
+    /// True if this run belongs to the current request. A run that was replaced while the new network is loaded may
     /// still finish.
     fn is_requested(&self, generation: Generation) -> bool {
         self.painting.request.as_ref().is_some_and(|w| w.run == Some(generation))

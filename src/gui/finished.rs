@@ -12,7 +12,7 @@ use crate::{
 
 /// The parts of a finished picture. They are combined when needed, outside the window's thread.
 #[derive(Clone)]
-pub struct Finished {
+pub struct FinishedPicture {
     /// The key under which the workspace notes that it was saved.
     pub key: SavedKey,
     pub photo: Arc<Frame>,
@@ -20,7 +20,7 @@ pub struct Finished {
     pub painting: Arc<Painting>,
 }
 
-impl Finished {
+impl FinishedPicture {
     /// Combines the parts.
     pub fn frame(&self) -> Frame {
         let (_, look, output) = &self.key;
@@ -52,7 +52,7 @@ pub struct Save {
     /// The target.
     pub path: PathBuf,
     /// The picture as it was when the save started.
-    pub finished: Finished,
+    pub finished: FinishedPicture,
     pub encoding: Encoding,
     /// Of the photo.
     pub metadata: Metadata,

@@ -10,7 +10,7 @@ use super::theme;
 /// Space between a control and the frame, in points.
 const GAP: f32 = 2.0;
 
-/// Whether the frame is shown.
+/// The frame around the focused control.
 #[derive(Default)]
 pub struct FocusFrame {
     is_seen: bool,
@@ -57,7 +57,7 @@ impl FocusFrame {
     }
 }
 
-/// Whether this key moves the focus.
+/// True if this key moves the focus.
 fn leads(key: Key) -> bool {
     matches!(key, Key::Tab | Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight)
 }

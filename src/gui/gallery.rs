@@ -20,7 +20,7 @@ use super::{
     style_order::{Move, StyleOrder},
     style_source::Card,
     texture::{MIPMAPPED, image_of},
-    theme::{self, HintBeside},
+    theme::{self, ColumnTooltip},
 };
 use crate::{
     compose::{Look, compose_into},
@@ -90,7 +90,6 @@ pub struct Gallery {
     pub thumbnails: HashMap<String, TextureHandle>,
     /// Painted thumbnails by style id; `None` if there cannot be one.
     pub painted: HashMap<String, Option<PaintedPicture>>,
-    /// Whether the styles have been listed.
     pub is_listed: bool,
     problems: Vec<String>,
     /// The chosen style when it was last drawn, and the height of the list then.
@@ -134,8 +133,10 @@ impl Gallery {
         let removed = std::mem::take(&mut self.hidden);
         let before: Vec<&Card> = self.cards.iter().chain(&removed).collect();
         let is_same = |old: &Card| {
-            let new = cards.iter().find(|card| card.id == old.id);
-            new.is_some_and(|new| new.thumbnail == old.thumbnail && new.made_by == old.made_by)
+            cards
+                .iter()
+                .find(|card| card.id == old.id)
+                .is_some_and(|new| new.thumbnail == old.thumbnail && new.made_by == old.made_by)
         };
         let changed: HashSet<String> =
             before.into_iter().filter(|old| !is_same(old)).map(|old| old.id.clone()).collect();
@@ -174,7 +175,7 @@ impl Gallery {
         self.hidden.extend(self.cards.extract_if(.., |card| card.id == id));
     }
 
-    /// Whether a removed style has this title.
+    /// True if a removed style has this title.
     pub fn has_hidden(&self, title: &str) -> bool {
         let title = title.trim().to_lowercase();
         self.hidden.iter().any(|card| card.title.to_lowercase() == title)
@@ -223,8 +224,12 @@ impl Gallery {
             let is_other = |picture: &PaintedPicture| picture.subject != subject;
             painted.is_none_or(|picture| picture.as_ref().is_some_and(is_other)) && is_wanted(card)
         };
-        let chosen = chosen.and_then(|id| self.card(id));
-        chosen.into_iter().chain(&self.cards).find(lacks).map(|card| card.id.as_str())
+        chosen
+            .and_then(|id| self.card(id))
+            .into_iter()
+            .chain(&self.cards)
+            .find(lacks)
+            .map(|card| card.id.as_str())
     }
 
     /// Shows the painted thumbnails in this strength and these colours.
@@ -368,7 +373,7 @@ impl Gallery {
         let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
             .min_size(vec2(list.inner_rect.width() - CARD_INSET, 0.0));
         let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
-        let response = ui.add(button).hint_beside(hint);
+        let response = ui.add(button).column_tooltip(hint);
         response.accessible_name("Add a style…").sends(Intent::AskStyle);
     }
 }

@@ -69,20 +69,20 @@ fn contents(ui: &mut Ui, does: &str, keys: &str) {
 }
 
 /// A tooltip next to the column of styles or controls that contains the widget.
-pub trait HintBeside {
+pub trait ColumnTooltip {
     /// Like `on_hover_text`, which would cover the control below.
-    fn hint_beside(self, text: &str) -> Self;
+    fn column_tooltip(self, text: &str) -> Self;
 
-    /// Like [`Self::hint_beside`], with the widget's keys, if any.
-    fn keys_beside(self, text: &str, keys: &str) -> Self;
+    /// Like [`Self::column_tooltip`], with the widget's keys, if any.
+    fn column_tooltip_with_keys(self, text: &str, keys: &str) -> Self;
 }
 
-impl HintBeside for egui::Response {
-    fn hint_beside(self, text: &str) -> Self {
-        self.keys_beside(text, "")
+impl ColumnTooltip for egui::Response {
+    fn column_tooltip(self, text: &str) -> Self {
+        self.column_tooltip_with_keys(text, "")
     }
 
-    fn keys_beside(self, text: &str, keys: &str) -> Self {
+    fn column_tooltip_with_keys(self, text: &str, keys: &str) -> Self {
         let screen = self.ctx.content_rect();
         let (align, edge) = if self.rect.center().x > screen.center().x {
             (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH)
@@ -115,7 +115,7 @@ mod tests {
     use crate::gui::shortcuts;
 
     #[test]
-    fn keys_are_told_from_the_words_between_them() {
+    fn keys_are_separated_from_the_words_between_them() {
         for (text, expected) in [
             ("F", vec!["F"]),
             ("Ctrl+Shift+Z", vec!["Ctrl", "Shift", "Z"]),

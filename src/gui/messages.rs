@@ -3,7 +3,7 @@
 //! - Errors stay until they are dismissed, or until they have been shown for a while and the user continues to work.
 //! - Notices disappear automatically. A notice that offers an action stays longer.
 //! - At most two messages are shown, if they leave three quarters of the picture visible.
-//! - A notice is replaced by newer notices and by messages on the same topic; errors wait behind newer messages.
+//! - A notice is replaced by newer notices and by messages on the same topic; errors wait for newer messages to leave.
 //! - If space is short, a message is a single line.
 
 use eframe::egui::{
@@ -85,12 +85,12 @@ struct Message {
 }
 
 impl Message {
-    /// Whether it must be a single line to be at most `most` points high.
+    /// True if it must be a single line to be at most `most` points high.
     fn is_low(&self, most: f32) -> bool {
         self.height.is_some_and(|height| height > most)
     }
 
-    /// Whether it is also shown over a picture that is shown alone: errors, and outcomes for files.
+    /// True if it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
         let is_about_a_file = |(_, intent): &Offer| matches!(intent, Intent::ShowInFolder(_));
         let has_file = self.picture.is_none() && self.offers.iter().any(is_about_a_file);
@@ -107,7 +107,7 @@ impl Message {
         Some(self.since? + stays - now)
     }
 
-    /// Whether it disappears now. An error disappears only if `is_busy`: the user is doing something.
+    /// True if it disappears now. An error disappears only if `is_busy`: the user is doing something.
     fn leaves(&self, now: f64, is_busy: bool) -> bool {
         let is_over = self.left(now).is_some_and(|left| left <= 0.0);
         is_over && (is_busy || self.kind == Kind::Notice)
@@ -215,7 +215,7 @@ impl Messages {
         self.remove(|m| m.number == number);
     }
 
-    /// Whether a message offers such an intent.
+    /// True if a message offers such an intent.
     pub fn has_offer(&self, is_it: impl Fn(&Intent) -> bool) -> bool {
         self.list.iter().flat_map(|m| &m.offers).any(|(_, intent)| is_it(intent))
     }

@@ -5,7 +5,7 @@ use eframe::egui::Ui;
 use super::{
     label::capital,
     list::choose,
-    theme::{self, HintBeside},
+    theme::{self, ColumnTooltip},
 };
 use crate::{
     backend::DeviceInfo,
@@ -16,11 +16,11 @@ use crate::{
 /// Which lists are offered.
 #[derive(Clone, Copy)]
 pub struct Offers {
-    /// Whether a GPU paints, so that the CPU is an alternative.
+    /// A GPU paints, so that the CPU is an alternative.
     device: bool,
-    /// Whether there is a choice of attention: a GPU paints, and the style's network has attention.
+    /// There is a choice of attention: a GPU paints, and the style's network has attention.
     attention: bool,
-    /// Whether a CPU paints, which lacks some variants and precisions.
+    /// A CPU paints, which lacks some variants and precisions.
     is_processor: bool,
 }
 
@@ -107,7 +107,7 @@ fn list<T: Copy + PartialEq>(
             .accessible_name(&spoken);
         match title {
             // The list is in the column of controls.
-            ENGINE => button.hint_beside(hint),
+            ENGINE => button.column_tooltip(hint),
             _ => button.on_hover_text(hint),
         };
     });

@@ -45,8 +45,10 @@ impl App {
 
     /// The networks that are being loaded.
     pub(super) fn loading(&self) -> impl Iterator<Item = &NetworkOf> {
-        let all = self.networks.iter();
-        all.filter(|(_, network)| matches!(network, Err(Missing::Loading))).map(|(of, _)| of)
+        self.networks
+            .iter()
+            .filter(|(_, network)| matches!(network, Err(Missing::Loading)))
+            .map(|(of, _)| of)
     }
 
     /// Loads a network, unless it is already being loaded. One mix is made at a time.

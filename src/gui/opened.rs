@@ -85,11 +85,10 @@ pub struct Whole {
 
 /// Files sorted by kind, as far as their names show it.
 #[derive(Clone, Default, PartialEq)]
-pub struct Sorted {
+pub struct FilesByKind {
     /// Photos and videos, including those in folders.
     pub photos: Vec<PathBuf>,
     pub checkpoints: Vec<PathBuf>,
-    /// Whether any photos come from a folder.
     pub has_folder: bool,
     /// Folders that cannot be read or contain no photos, and why.
     pub problems: Vec<String>,
@@ -190,8 +189,8 @@ pub fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
     if size == frame.size() { frame.clone() } else { Arc::new(scaled(frame, size.0, size.1)) }
 }
 
-pub fn sorted(files: Vec<PathBuf>) -> Sorted {
-    let mut sorted = Sorted::default();
+pub fn sorted(files: Vec<PathBuf>) -> FilesByKind {
+    let mut sorted = FilesByKind::default();
     for path in files {
         if path.is_dir() {
             sorted.has_folder = true;

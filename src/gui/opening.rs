@@ -48,7 +48,7 @@ impl App {
     pub(super) fn handle_opened(&mut self, ticket: u64, opened: Result<Box<Opened>, String>) {
         if self.opening.end(ticket) {
             match opened {
-                Ok(opened) => self.go_on_or_ask(NextStep::Put(opened)),
+                Ok(opened) => self.ask_or_perform(NextStep::Put(opened)),
                 Err(error) => self.messages.error(error),
             }
         }

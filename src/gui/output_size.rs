@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, ComboBox, Ui};
 
-use super::{choice::Choice, key_chips::HintBeside, list::list, theme};
+use super::{choice::Choice, key_chips::ColumnTooltip, list::list, theme};
 use crate::engine::paint::{MIN_WORKING_PX, OutputSize, most_long_side_px};
 
 /// Default long side of the saved picture, in pixels.
@@ -52,7 +52,7 @@ pub fn output_control(
             }
         })
         .labelled_by(label)
-        .hint_beside("Size of the saved painting.");
+        .column_tooltip("Size of the saved painting.");
     });
     if let OutputSize::LongSide(px) = &mut output {
         let least = MIN_WORKING_PX.min(long_side);
@@ -60,7 +60,7 @@ pub fn output_control(
         // Limit only the shown value, so that a smaller photo does not change the setting for larger ones.
         let mut shown = (*px).min(most);
         let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, " px")
-            .hint_beside(
+            .column_tooltip(
                 "The long side of the saved image in pixels, at most four times the original's.",
             );
         if response.changed() {

@@ -34,7 +34,7 @@ pub struct Buttons<S> {
     pub answers: Vec<Answer<S>>,
     /// A line below the buttons.
     pub caption: &'static str,
-    /// Whether the user can turn off this question.
+    /// The user can turn off this question.
     pub can_turn_off: bool,
 }
 
@@ -58,7 +58,7 @@ impl<S> Answer<S> {
 }
 
 /// Continues with a typed text.
-type Typed<S> = Box<dyn FnOnce(&mut S, String)>;
+type TextHandler<S> = Box<dyn FnOnce(&mut S, String)>;
 
 /// A question that is answered with a text.
 pub struct Field<S> {
@@ -72,7 +72,7 @@ pub struct Field<S> {
     pub why: String,
     /// What is wrong with the last text that was entered.
     pub problem: Option<String>,
-    pub then: Typed<S>,
+    pub then: TextHandler<S>,
 }
 
 /// An overlay of a window whose state is `S`. The first three are questions, which must be answered before the window

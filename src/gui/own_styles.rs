@@ -25,7 +25,7 @@ impl App {
         }
     }
 
-    /// Whether the window has just got the focus.
+    /// True if the window has just got the focus.
     pub(super) fn comes_back(&self) -> bool {
         self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)))
     }

@@ -66,7 +66,7 @@ pub enum Dialog {
 }
 
 impl Dialog {
-    /// Whether it asks for something to read, which can also be dropped onto the window.
+    /// True if it asks for something to read, which can also be dropped onto the window.
     pub fn opens(&self) -> bool {
         matches!(self, Self::Open | Self::Video | Self::Folder | Self::Style)
     }
@@ -195,7 +195,7 @@ pub fn from_the_root(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
-/// Whether the file name has the extension of a checkpoint.
+/// True if the file name has the extension of a checkpoint.
 pub fn has_checkpoint_name(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
@@ -307,8 +307,8 @@ impl Platform for Desktop {
     }
 
     fn paste_text(&self) -> String {
-        let text = self.with_clipboard(|clipboard| Ok(clipboard.get_text().unwrap_or_default()));
-        text.unwrap_or_default()
+        self.with_clipboard(|clipboard| Ok(clipboard.get_text().unwrap_or_default()))
+            .unwrap_or_default()
     }
 
     fn copy_text(&self, text: &str) -> Result<(), String> {
@@ -338,8 +338,10 @@ impl Platform for Desktop {
     }
 
     fn restart(&self, photo: Option<&Path>) -> Result<(), String> {
-        let started = std::env::current_exe().and_then(|own| Command::new(own).args(photo).spawn());
-        started.map(drop).map_err(|e| format!("StyleForge could not be restarted: {}", words(&e)))
+        std::env::current_exe()
+            .and_then(|own| Command::new(own).args(photo).spawn())
+            .map(drop)
+            .map_err(|e| format!("StyleForge could not be restarted: {}", words(&e)))
     }
 
     fn cameras(&self) -> Result<Vec<Camera>, String> {

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Continues with the path that the user chose.
-type Then = Box<dyn FnOnce(&mut App, PathBuf) + Send>;
+type PathHandler = Box<dyn FnOnce(&mut App, PathBuf) + Send>;
 
 impl App {
     /// Shows a dialog, unless another one is open, and continues with the chosen path.
@@ -59,7 +59,7 @@ impl App {
     }
 
     /// Remembers the folder of a chosen path, and continues with the path.
-    fn use_path(&mut self, dialog: &Dialog, path: PathBuf, then: Then) {
+    fn use_path(&mut self, dialog: &Dialog, path: PathBuf, then: PathHandler) {
         let path = from_the_root(path);
         let folder = if matches!(dialog, Dialog::Folder) { Some(&*path) } else { path.parent() };
         // A typed path may name a folder that does not exist.
@@ -81,7 +81,7 @@ impl App {
         dialog: Dialog,
         why: String,
         typed: Option<(String, String)>,
-        then: Then,
+        then: PathHandler,
     ) {
         let button = match dialog {
             Dialog::Open | Dialog::Video | Dialog::Folder => "Open",
@@ -124,7 +124,7 @@ impl App {
     }
 
     /// Continues with a typed path as with one from a dialog; asks again if it cannot be used.
-    fn take_path(&mut self, dialog: Dialog, why: String, text: String, then: Then) {
+    fn take_path(&mut self, dialog: Dialog, why: String, text: String, then: PathHandler) {
         let typed = path_in(text.trim());
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         let mut path = match (typed.strip_prefix("~"), home) {
@@ -144,8 +144,7 @@ impl App {
 
     /// The folder of the last opened file.
     fn opened_folder(&self) -> PathBuf {
-        let opened = self.settings.state.open_folder.clone();
-        opened.unwrap_or_else(|| self.save_folder())
+        self.settings.state.open_folder.clone().unwrap_or_else(|| self.save_folder())
     }
 
     /// Asks where to save the result; `step` follows the save.
@@ -154,8 +153,8 @@ impl App {
             return;
         }
         if self.workspace.finished().is_none() {
-            let goes_on = self.painting.request.is_some() || self.painting.framing.is_some();
-            self.messages.about(Topic::Saving).notice(if goes_on {
+            let is_painting = self.painting.request.is_some() || self.painting.framing.is_some();
+            self.messages.about(Topic::Saving).notice(if is_painting {
                 "The painting is not finished yet. Save it afterwards."
             } else {
                 "There is no painting yet. Open a photo and choose a style."
@@ -242,7 +241,7 @@ impl App {
                 }
                 match step {
                     Some(NextStep::Close) => self.close(),
-                    Some(step) => self.go_on_or_ask(step),
+                    Some(step) => self.ask_or_perform(step),
                     None => {}
                 }
             }
@@ -271,15 +270,15 @@ impl App {
         });
     }
 
-    /// Whether the result on the table would be lost, and the user wants to be asked.
+    /// True if the result on the table would be lost, and the user wants to be asked.
     fn would_lose_result(&self) -> bool {
         self.workspace.is_unsaved() && self.settings.choices.ask_before_losing
     }
 
     /// Performs a step that removes the result from the table; asks first if the result would be lost.
-    pub(super) fn go_on_or_ask(&mut self, step: NextStep) {
+    pub(super) fn ask_or_perform(&mut self, step: NextStep) {
         if !self.would_lose_result() {
-            self.go_on(step);
+            self.perform_step(step);
         } else if self.save.is_running {
             // Closing has priority.
             if !matches!(self.save.then, Some(NextStep::Close)) {
@@ -295,7 +294,7 @@ impl App {
                 ),
                 answers: vec![
                     Answer::new("Save as…", |app: &mut Self| app.ask_target(Some(step))),
-                    Answer::new("Open without saving", |app: &mut Self| app.go_on(other)),
+                    Answer::new("Open without saving", |app: &mut Self| app.perform_step(other)),
                     Answer::cancel("Cancel"),
                 ],
                 caption: "",
@@ -305,7 +304,7 @@ impl App {
     }
 
     /// Performs a step without a question.
-    fn go_on(&mut self, step: NextStep) {
+    fn perform_step(&mut self, step: NextStep) {
         match step {
             NextStep::Put(opened) => self.put(*opened),
             NextStep::Close => self.close_now(),
@@ -351,7 +350,7 @@ impl App {
     /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
     fn keeps_open(&mut self) -> bool {
         let mut losses = Vec::new();
-        if self.batch.as_ref().is_some_and(Batch::goes_on) {
+        if self.batch.as_ref().is_some_and(Batch::is_painting) {
             losses.push((
                 ["Cancel painting the folder?", "Keep painting", "Cancel and close"],
                 "Photos of the folder are still being painted. Finished paintings are kept."

@@ -50,8 +50,7 @@ impl<T: Clone + Send + 'static> KeptFile<T> {
         Some(move || {
             // Locked while writing, so that an older value never replaces a newer one.
             let mut newest = lock(&newest);
-            let written = newest.receive().map(|value| write(&value, &path));
-            written.unwrap_or(Ok(())).or_text()
+            newest.receive().map(|value| write(&value, &path)).unwrap_or(Ok(())).or_text()
         })
     }
 }

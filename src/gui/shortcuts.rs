@@ -59,8 +59,10 @@ pub fn groups(is_film: bool) -> impl Iterator<Item = (&'static Group, Vec<&'stat
 }
 
 fn bindings() -> impl Iterator<Item = (&'static Group, &'static Line, &'static Binding)> {
-    let lines = TABLE.iter().flat_map(|group| group.lines.iter().map(move |line| (group, line)));
-    lines.flat_map(|(group, line)| line.bindings.iter().map(move |binding| (group, line, binding)))
+    TABLE
+        .iter()
+        .flat_map(|group| group.lines.iter().map(move |line| (group, line)))
+        .flat_map(|(group, line)| line.bindings.iter().map(move |binding| (group, line, binding)))
 }
 
 /// Notes whether the film page is shown, which has keys of its own.
@@ -68,7 +70,7 @@ pub fn follow_page(ctx: &Context, is_film: bool) {
     ctx.data_mut(|data| data.insert_temp(Id::unique(FILM), is_film));
 }
 
-/// Whether the film page is shown.
+/// True if the film page is shown.
 pub fn is_film(ctx: &Context) -> bool {
     ctx.data(|data| data.get_temp(Id::unique(FILM))).unwrap_or_default()
 }
@@ -78,21 +80,25 @@ fn bindings_of_page(
     ctx: &Context,
 ) -> impl Iterator<Item = (&'static Group, &'static Line, &'static Binding)> {
     let is_film = is_film(ctx);
-    let own = bindings().filter(move |(group, ..)| is_film && group.title == FILM);
-    own.chain(bindings().filter(|(group, ..)| group.title != FILM))
+    bindings()
+        .filter(move |(group, ..)| is_film && group.title == FILM)
+        .chain(bindings().filter(|(group, ..)| group.title != FILM))
 }
 
 /// The keys that send an intent, as text; empty without keys.
 pub fn keys_of(ctx: &Context, intent: &Intent) -> &'static str {
-    let bound = bindings_of_page(ctx).find(|(.., binding)| binding.intent == *intent);
-    bound.map_or("", |(.., binding)| &binding.text)
+    bindings_of_page(ctx)
+        .find(|(.., binding)| binding.intent == *intent)
+        .map_or("", |(.., binding)| &binding.text)
 }
 
 /// What a key would do that only live mode can do.
 pub fn live_only(intent: &Intent) -> Option<&'static str> {
     let is_it = |group: &Group, bound: &Intent| group.title == LIVE && bound == intent;
-    let mut bound = bindings().filter(|_| *intent != Intent::TurnPage);
-    bound.find(|(group, _, b)| is_it(group, &b.intent)).map(|(_, line, _)| line.does)
+    bindings()
+        .filter(|_| *intent != Intent::TurnPage)
+        .find(|(group, _, b)| is_it(group, &b.intent))
+        .map(|(_, line, _)| line.does)
 }
 
 /// The number key of the style at a place in the list, counted from 0.
@@ -376,8 +382,8 @@ pub fn pressed(ctx: &Context, covered: bool, yields: bool) -> Vec<Intent> {
     presses
 }
 
-/// Whether the key that shows the original is held down; `was_down` is its state in the previous frame. If
-/// `covered`, an overlay is open. Call this before [`pressed`], which consumes the keys.
+/// True if the key that shows the original is held down; `was_down` is its state in the previous frame. If `covered`,
+/// an overlay is open. Call this before [`pressed`], which consumes the keys.
 pub fn holds_original(ctx: &Context, was_down: bool, covered: bool) -> bool {
     if covered || ctx.text_edit_focused() {
         return false;
@@ -400,7 +406,7 @@ pub fn holds_original(ctx: &Context, was_down: bool, covered: bool) -> bool {
     })
 }
 
-/// Whether exactly the modifiers of a shortcut are down. Shift is ignored for punctuation, because keyboard layouts
+/// True if exactly the modifiers of a shortcut are down. Shift is ignored for punctuation, because keyboard layouts
 /// differ.
 fn are_down(down: Modifiers, required: Modifiers, key: Key) -> bool {
     let is_sign = matches!(
@@ -428,8 +434,12 @@ mod tests {
         let all: Vec<_> = lines().flat_map(|l| &l.bindings).map(|b| b.keys).collect();
         // The film page has keys of its own.
         for is_film in [false, true] {
-            let page = groups.iter().filter(|group| (group.title == FILM) == is_film);
-            let page: Vec<_> = page.flat_map(|g| &g.lines).flat_map(|l| &l.bindings).collect();
+            let page: Vec<_> = groups
+                .iter()
+                .filter(|group| (group.title == FILM) == is_film)
+                .flat_map(|g| &g.lines)
+                .flat_map(|l| &l.bindings)
+                .collect();
             for (i, binding) in page.iter().enumerate() {
                 let is_bound = page[..i].iter().any(|other| other.keys == binding.keys);
                 assert!(!is_bound, "{} is bound twice", binding.text);

@@ -106,8 +106,10 @@ mod tests {
     #[test]
     fn lines_are_found_by_their_words_their_keys_and_their_group() {
         let of = |wanted: &str| -> Vec<&str> {
-            let found = found(wanted, false);
-            found.iter().flat_map(|(_, lines)| lines.iter().map(|line| line.does)).collect()
+            found(wanted, false)
+                .iter()
+                .flat_map(|(_, lines)| lines.iter().map(|line| line.does))
+                .collect()
         };
         assert_eq!(of("full SCREEN  only").len(), 0);
         assert_eq!(of("undo"), ["Undo the last choice"]);
@@ -128,8 +130,11 @@ mod tests {
         assert_eq!((of("").len(), of("  ").len()), (all, all));
         // A film has its own use of some keys, and the list does not say two things about one.
         let film = |wanted: &str| -> Vec<(&str, &str)> {
-            let found = found(wanted, true).into_iter();
-            found.flat_map(|(_, lines)| lines).map(|line| (line.keys, line.does)).collect()
+            found(wanted, true)
+                .into_iter()
+                .flat_map(|(_, lines)| lines)
+                .map(|line| (line.keys, line.does))
+                .collect()
         };
         assert_eq!(film("colours"), [("Shift+K", "Keep the film's colours")]);
         assert_eq!(film("pause"), [("Space", "Play or pause"), ("K", "Pause")]);

@@ -9,7 +9,7 @@ use super::{
     key_chips,
     style_source::Card,
     texture::{cover, cut_line, mirrored, paint_cover, tag},
-    theme::{self, HintBeside},
+    theme::{self, ColumnTooltip},
 };
 
 /// Space to the right of a card, in points.
@@ -40,11 +40,11 @@ pub struct Tile<'a> {
     pub own: &'a [(&'a TextureHandle, u8)],
     /// A painted picture over these, which may be live; the picture that the style was made from stays in a corner.
     pub painted: Option<&'a TextureHandle>,
-    /// Whether the painted picture is mirrored.
+    /// The painted picture is mirrored.
     pub is_flipped: bool,
-    /// Whether it is the style or mix that paints.
+    /// It is the style or mix that paints.
     pub is_chosen: bool,
-    /// Whether Tab stops at it.
+    /// Tab stops at it.
     pub is_stop: bool,
     /// Progress of its painting, 0 to 1, if one is being made.
     pub share: Option<f32>,
@@ -83,7 +83,7 @@ pub fn card_ui(ui: &mut Ui, tile: &Tile<'_>) -> Response {
     if hint.is_empty() && key.is_empty() {
         response
     } else {
-        response.keys_beside(&hint.join("\n"), key)
+        response.column_tooltip_with_keys(&hint.join("\n"), key)
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_below_the_pointer_is_not_taken_for_chosen() {
+    fn a_card_below_the_pointer_does_not_look_chosen() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
             let colors = theme::palette_of(&theme::visuals(theme));
             let (plain, frame) = ground(colors, false, false);

@@ -29,8 +29,7 @@ impl StyleOrder {
 
     /// The style's position in the order; unknown styles are last.
     pub fn place(&self, id: &str) -> usize {
-        let place = self.ids.iter().position(|known| known == id);
-        place.unwrap_or(self.ids.len())
+        self.ids.iter().position(|known| known == id).unwrap_or(self.ids.len())
     }
 
     /// The next style in the order, listed or not.

@@ -74,12 +74,12 @@ impl Card {
         }
     }
 
-    /// Whether the style is a saved mix. Its thumbnail then shows the pictures of its styles side by side.
+    /// True if the style is a saved mix. Its thumbnail then shows the pictures of its styles side by side.
     pub fn is_mix(&self) -> bool {
         self.credit.starts_with(MIX_OF)
     }
 
-    /// Whether the style was made from a picture.
+    /// True if the style was made from a picture.
     pub const fn is_picture(&self) -> bool {
         self.made_by.is_some()
     }
@@ -317,8 +317,9 @@ impl StyleSource for Library {
     }
 
     fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String> {
-        let checkpoint = Checkpoint::read_as(path, PixelChoice::from(format));
-        checkpoint.map(|checkpoint| checkpoint.network).or_text()
+        Checkpoint::read_as(path, PixelChoice::from(format))
+            .map(|checkpoint| checkpoint.network)
+            .or_text()
     }
 }
 
@@ -357,7 +358,7 @@ fn card_of(style: &Style) -> Card {
         .collect();
     parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));
     if !style.hides.is_empty() {
-        parts.push(format!("from {}", style.origin_in_words()));
+        parts.push(format!("from {}", style.origin_text()));
     }
     Card {
         id: style.id.clone(),

@@ -105,12 +105,11 @@ impl Picture {
         *self = Self::default();
     }
 
-    /// Whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
         self.texture().is_none()
     }
 
-    /// Whether drawing at `scale` screen pixels per picture pixel needs the picture itself, which is not available yet.
+    /// True if drawing at `scale` screen pixels per picture pixel needs the picture itself, which is not available yet.
     pub fn wants_full(&self, size: (usize, usize), scale: f32) -> bool {
         self.full.is_none() && self.is_beyond_preview(size, scale)
     }
@@ -178,7 +177,8 @@ impl Picture {
         }
     }
 
-    /// Whether a picture that is no larger than its preview is enlarged further than to fit, so that its pixels are shown.
+    /// True if a picture that is no larger than its preview is enlarged further than to fit, so that its pixels are
+    /// shown.
     fn magnifies(&self, full: &Frame, scale: f32) -> bool {
         scale > MAX_FIT
             && self.preview.as_ref().is_some_and(|(preview, _)| preview.width() == full.width())

@@ -10,7 +10,7 @@ use eframe::egui::{
 };
 
 use super::fonts;
-pub use super::key_chips::HintBeside;
+pub use super::key_chips::ColumnTooltip;
 use crate::settings::ThemeChoice;
 
 #[cfg(test)]
@@ -303,8 +303,10 @@ pub fn cut_caption(ui: &mut Ui, text: impl Into<String>) {
 /// A small button that resets a setting to its default; returns whether it was clicked.
 pub fn reset_button(ui: &mut Ui, setting: &str) -> bool {
     let letters = RichText::new("Reset").small();
-    let response = ui.add(Button::new(letters).small()).on_hover_text("Use the default.");
-    response.accessible_name(format!("Reset {}", setting.to_lowercase())).clicked()
+    ui.add(Button::new(letters).small())
+        .on_hover_text("Use the default.")
+        .accessible_name(format!("Reset {}", setting.to_lowercase()))
+        .clicked()
 }
 
 /// A small card over the picture, at a corner, an edge or the middle of `area`; `name` must be unique.
@@ -359,8 +361,13 @@ fn floating_frame(
     (pivot, at, area): (Align2, Pos2, Rect),
     contents: impl FnOnce(&mut Ui),
 ) -> Response {
-    let card = egui::Area::new(Id::unique(name)).order(order).pivot(pivot).fixed_pos(at);
-    card.constrain_to(area).show(ui, |ui| frame.show(ui, contents)).response
+    egui::Area::new(Id::unique(name))
+        .order(order)
+        .pivot(pivot)
+        .fixed_pos(at)
+        .constrain_to(area)
+        .show(ui, |ui| frame.show(ui, contents))
+        .response
 }
 
 /// Names a widget that is not one of egui's for screen readers.
@@ -425,13 +432,13 @@ pub fn row<R>(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui, Id) -> R) 
 /// The control of steadiness, which live pictures, films and exports share.
 pub fn steadiness(ui: &mut Ui, percent: &mut u8) {
     slider(ui, "Steadiness", percent, 0..=100, 0, " %")
-        .hint_beside("Keeps the strokes where they are on moving things.");
+        .column_tooltip("Keeps the strokes where they are on moving things.");
 }
 
 /// The control of the quality of a lossy format.
 pub fn quality(ui: &mut Ui, name: &str, quality: &mut u8, usual: u8) {
     slider(ui, name, quality, 1..=100, usual, "")
-        .hint_beside("Higher means better quality and larger files.");
+        .column_tooltip("Higher means better quality and larger files.");
 }
 
 /// A slider over the whole width, below its name and its number with a suffix; a double click or a button resets it to
@@ -458,18 +465,18 @@ pub fn slider_with<N: Numeric>(
 ) -> Response {
     let can_reset = ui.is_enabled() && *value != usual;
     let reset = |ui: &mut Ui| can_reset && reset_button(ui, name);
-    slider_beside(ui, name, value, range, usual, number, reset)
+    slider_with_button(ui, name, value, range, usual, number, reset)
 }
 
-/// Like [`slider_with`], with `beside` left of the number, which returns whether to reset the value.
-pub fn slider_beside<N: Numeric>(
+/// Like [`slider_with`], with `button` left of the number, which returns whether to reset the value.
+pub fn slider_with_button<N: Numeric>(
     ui: &mut Ui,
     name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
     number: impl FnOnce(DragValue<'_>) -> DragValue<'_>,
-    beside: impl FnOnce(&mut Ui) -> bool,
+    button: impl FnOnce(&mut Ui) -> bool,
 ) -> Response {
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
@@ -493,7 +500,7 @@ pub fn slider_beside<N: Numeric>(
         let (field, name, is_reset) = ui
             .allocate_ui_with_layout(vec2(ui.available_width(), SLIDER_LINE), right_to_left, |ui| {
                 let field = ui.add(number(field));
-                let is_reset = beside(ui);
+                let is_reset = button(ui);
                 let left_to_right = Layout::left_to_right(Align::Center);
                 let name = ui.with_layout(left_to_right, |ui| ui.add(Label::new(name).truncate()));
                 (field, name.inner.id, is_reset)

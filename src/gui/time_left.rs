@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_left_is_told_once_some_of_the_work_is_done() {
+    fn the_time_left_is_shown_after_some_of_the_work() {
         assert_eq!(text(0.5, 0.5), "Estimating the time left");
         assert_eq!(text(5.0, 0.01), "Estimating the time left");
         assert_eq!(text(10.0, 0.25), "About 30 s left");

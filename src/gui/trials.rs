@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::{
-    app::{App, TrialError, Tried},
+    app::{App, TrialError, TrialOutcome},
     gallery::{PaintedPicture, Subject},
     opened::for_trials,
     style_source::Card,
@@ -51,7 +51,7 @@ impl App {
         &mut self,
         photo: Option<Arc<Frame>>,
         read: impl FnOnce() -> Result<Arc<Network>, String> + Send + 'static,
-        done: impl FnOnce(&mut Self, Tried) + Send + 'static,
+        done: impl FnOnce(&mut Self, TrialOutcome) + Send + 'static,
     ) {
         self.stop_trial();
         let number = self.ticket();
@@ -126,7 +126,7 @@ impl App {
         self.try_network(photo, read, move |app, tried| app.show_style_picture(id, subject, tried));
     }
 
-    fn show_style_picture(&mut self, id: String, subject: Subject, tried: Tried) {
+    fn show_style_picture(&mut self, id: String, subject: Subject, tried: TrialOutcome) {
         let picture = match tried {
             Ok((photo, painting)) => {
                 let look = self.workspace.choice.look;

@@ -91,7 +91,7 @@ impl App {
     }
 
     pub(super) fn perform(&mut self, intent: Intent) {
-        if self.meet_viewed(&intent) {
+        if self.perform_on_viewed(&intent) {
             return;
         }
         let is_live = self.live.is_some();

@@ -37,8 +37,7 @@ const HEIGHT: f32 = 300.0;
 /// The most recent list of cameras; `None` while it is being made.
 pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
 
-/// A way to start.
-pub struct Way {
+pub struct StartOption {
     pub icon: &'static str,
     pub title: &'static str,
     /// What it does, or why it cannot.
@@ -67,22 +66,22 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
 }
 
 /// The ways to start, with the known cameras.
-pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
+pub fn start_options(cameras: Cameras<'_>) -> [StartOption; 3] {
     let (camera_does, camera_intent) = camera(cameras);
-    let way = |icon, title, does: &str, keys, intent| {
+    let option = |icon, title, does: &str, keys, intent| {
         let does = does.to_owned();
-        Way { icon, title, does, keys, intent }
+        StartOption { icon, title, does, keys, intent }
     };
     let photo = "Choose one, drop it here, or paste it.";
     let demo = "A moving scene, painted live. You need no camera or photo.";
     [
-        way(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
-        way(icons::IMAGE, "Open a photo…", photo, "Ctrl+O", Intent::AskOpen),
-        way(icons::SPARKLE, "Explore the demo", demo, "L", Intent::UseSource(Source::Demo)),
+        option(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
+        option(icons::IMAGE, "Open a photo…", photo, "Ctrl+O", Intent::AskOpen),
+        option(icons::SPARKLE, "Explore the demo", demo, "L", Intent::UseSource(Source::Demo)),
     ]
 }
 
-impl Way {
+impl StartOption {
     /// Its button, at least this wide.
     pub fn button(&self, ui: &mut Ui, width: f32, is_main: bool) -> Response {
         let words = theme::icon_text(self.icon, self.title, true);
@@ -121,13 +120,13 @@ pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) 
 /// The ways to start, and the recent photos.
 fn contents(ui: &mut Ui, cameras: Cameras<'_>, recent: Recent<'_>) {
     ui.columns(3, |columns| {
-        for (ui, way) in columns.iter_mut().zip(ways(cameras)) {
+        for (ui, option) in columns.iter_mut().zip(start_options(cameras)) {
             ui.vertical_centered(|ui| {
-                // The most common way.
-                let is_main = way.intent == Intent::AskOpen;
-                let button = way.button(ui, ui.available_width(), is_main);
-                button.accessible_name(way.title).sends(way.intent);
-                theme::caption(ui, way.does);
+                // The most common option.
+                let is_main = option.intent == Intent::AskOpen;
+                let button = option.button(ui, ui.available_width(), is_main);
+                button.accessible_name(option.title).sends(option.intent);
+                theme::caption(ui, option.does);
             });
         }
     });
@@ -221,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unavailable_is_said_and_looked_for_again() {
+    fn an_unavailable_camera_is_reported_and_searched_again() {
         let (does, intent) = camera(Some(&Ok(Vec::new())));
         assert!(does.starts_with("No camera found"), "{does}");
         assert_eq!(intent, Intent::LookForCamera);
@@ -233,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn one_way_has_the_accent() {
-        let ways = ways(None);
-        assert_eq!(ways.iter().filter(|way| way.intent == Intent::AskOpen).count(), 1);
+    fn one_option_has_the_accent() {
+        let options = start_options(None);
+        assert_eq!(options.iter().filter(|option| option.intent == Intent::AskOpen).count(), 1);
     }
 }

@@ -7,7 +7,7 @@ use eframe::egui::{
 use super::{
     app::App,
     bars::{self, LowerPanel},
-    batch::{Painting as BatchPainting, below_card, beside_card},
+    batch::{Painting as BatchPainting, area_without_card, below_card},
     choice::NetworkOf,
     crop,
     fonts::icons,
@@ -61,7 +61,7 @@ impl App {
         }
     }
 
-    /// Whether the controls reduce the width of the styles, and are above the buttons below the picture.
+    /// True if the controls reduce the width of the styles, and are above the buttons below the picture.
     pub(super) fn controls_narrow_styles(&self) -> bool {
         self.window.controls_open && self.ctx.content_rect().width() < BOTH_FROM
     }
@@ -179,7 +179,7 @@ impl App {
         });
     }
 
-    /// Whether a picture is shown whose view can be changed.
+    /// True if a picture is shown whose view can be changed.
     fn has_view(&self) -> bool {
         self.live.is_some() || self.paintings.viewed.is_some() || self.workspace.photo().is_some()
     }
@@ -225,11 +225,12 @@ impl App {
         }
     }
 
-    /// Whether the network that paints the photo is known to have attention.
     pub(super) fn has_attention(&self) -> bool {
-        let network = self.workspace.choice.network(self.model());
-        let loaded = network.and_then(|of| self.networks.get(&of)?.as_ref().ok());
-        loaded.is_some_and(|network| network.graph().has_attention())
+        self.workspace
+            .choice
+            .network(self.model())
+            .and_then(|of| self.networks.get(&of)?.as_ref().ok())
+            .is_some_and(|network| network.graph().has_attention())
     }
 
     /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
@@ -238,7 +239,6 @@ impl App {
             let clear = below_card(ui, area, self.batch.is_some());
             live.over_stage(ui, area, clear, is_alone);
         }
-        // Whether there is a chip in the middle of the lower edge.
         let mut has_chip = false;
         let hint = if let Some(request) = &self.painting.request {
             let name = self.name_of(&request.recipe.network);
@@ -301,7 +301,7 @@ impl App {
         above += self.first_start_ui(ui, area, above);
         let only_pictures = is_alone && !self.full_screen.shows_controls(self.now());
         let room = match &self.batch {
-            Some(_) => beside_card(ui, area, above),
+            Some(_) => area_without_card(ui, area, above),
             None => area,
         };
         self.messages.ui(ui, room, Corner::Bottom, above, only_pictures);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     choice::{Choice, NetworkOf, Recipe, SavedKey, rename},
-    finished::Finished,
+    finished::FinishedPicture,
     label::stem,
     mix::Mix,
     opened::{Opened, Origin, Whole},
@@ -111,7 +111,7 @@ impl Workspace {
         is_copy
     }
 
-    /// Whether photos and live mode have separate choices.
+    /// True if photos and live mode have separate choices.
     pub fn has_two_choices(&self) -> bool {
         self.aside.is_some()
     }
@@ -126,8 +126,11 @@ impl Workspace {
 
     /// For both pages: whether it is shown, and its choice and history for changes.
     pub fn pages_mut(&mut self) -> impl Iterator<Item = (bool, &mut Choice, &mut History)> {
-        let aside = self.aside.iter_mut().map(|(choice, history)| (false, choice, history));
-        aside.chain([(true, &mut self.choice, &mut self.history)])
+        self.aside.iter_mut().map(|(choice, history)| (false, choice, history)).chain([(
+            true,
+            &mut self.choice,
+            &mut self.history,
+        )])
     }
 
     /// How photos are painted, shown or not.
@@ -286,12 +289,12 @@ impl Workspace {
     }
 
     /// The finished picture on the table; `None` while only a draft or the photo is shown.
-    pub fn finished(&self) -> Option<Finished> {
+    pub fn finished(&self) -> Option<FinishedPicture> {
         let open = self.photo.as_ref();
         let choice = self.photo_choice();
         let open = open.filter(|photo| photo.framing == choice.framing)?;
         let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
-        Some(Finished {
+        Some(FinishedPicture {
             key: self.saved_key()?,
             photo: open.framed.frame.clone(),
             painting: shown.painting.clone(),
@@ -305,8 +308,9 @@ impl Workspace {
         Some((shown.recipe.clone(), choice.look, choice.output))
     }
 
-    /// Whether the result on the table would be lost. Paintings of the sample and of films never count. Neither does a painting that
-    /// was made only because its photo was opened, if the user has changed nothing: opening the photo makes it again.
+    /// True if the result on the table would be lost. Paintings of the sample and of films never count. Neither does a
+    /// painting that was made only because its photo was opened, if the user has changed nothing: opening the photo
+    /// makes it again.
     pub fn is_unsaved(&self) -> bool {
         let is_own = matches!(
             &self.photo,
@@ -436,7 +440,7 @@ impl History {
         }
     }
 
-    /// Whether there are undo and redo steps.
+    /// True if there are undo steps, and if there are redo steps.
     pub fn can_step(&self) -> [bool; 2] {
         [&self.past, &self.future].map(|steps| !steps.is_empty())
     }

@@ -27,11 +27,10 @@ pub enum NextStep {
 /// The window around the pages.
 #[derive(Default)]
 pub struct WindowState {
-    /// Whether a file dialog is open.
     pub has_file_dialog: bool,
-    /// Whether the controls are shown in a window that is too narrow to show everything.
+    /// The controls are shown in a window that is too narrow to show everything.
     pub controls_open: bool,
-    /// Whether tooltips are currently suppressed.
+    /// Tooltips are currently suppressed.
     pub has_no_tooltips: bool,
     pub focus_frame: FocusFrame,
     /// The minimum size that was last set, and the screen's scale at that time.
@@ -43,9 +42,9 @@ pub struct WindowState {
 pub struct ComposeRequest {
     /// Number of the jobs with the same photo and painting as the newest job.
     pub epoch: u64,
-    /// Whether the job makes the finished picture in addition to its preview.
+    /// The job makes the finished picture in addition to its preview.
     pub full: bool,
-    /// Whether the job shows a different painting than the visible one, so that the picture fades in over it.
+    /// The job shows a different painting than the visible one, so that the picture fades in over it.
     pub appears: bool,
 }
 
@@ -54,7 +53,7 @@ pub struct PaintRequest {
     pub recipe: Recipe,
     /// The engine's run that paints it; `None` while the network is not loaded.
     pub run: Option<Generation>,
-    /// Whether its draft is on the table.
+    /// Its draft is on the table.
     pub has_draft: bool,
 }
 
@@ -85,7 +84,7 @@ pub struct PhotoOpening {
     pub tickets: u64,
     /// Number of the newest request that led to a photo.
     pub newest: u64,
-    /// Whether a photo is being opened.
+    /// A photo is being opened.
     pub is_running: bool,
     /// The brush size for which a message last reported that it also applies to later photos.
     pub announced_brush: Option<usize>,
@@ -117,7 +116,7 @@ pub enum TrialError {
 }
 
 /// A picture and its painting.
-pub type Tried = Result<(Arc<Frame>, Arc<Repainted>), TrialError>;
+pub type TrialOutcome = Result<(Arc<Frame>, Arc<Repainted>), TrialError>;
 
 /// Continues with a picture that was painted in parallel with other work, or with the failure.
 pub type Repaint<S> = Box<dyn FnOnce(&mut S, RepaintNumber, Result<Arc<Repainted>, EngineError>)>;
@@ -125,7 +124,7 @@ pub type Repaint<S> = Box<dyn FnOnce(&mut S, RepaintNumber, Result<Arc<Repainted
 /// A save, and what follows it.
 #[derive(Default)]
 pub struct SaveFlow {
-    /// Whether a save is running. A save that waits for an answer is in its question instead.
+    /// A save is running. A save that waits for an answer is in its question instead.
     pub is_running: bool,
     /// What follows when it succeeds.
     pub then: Option<NextStep>,
@@ -136,10 +135,10 @@ pub struct SaveFlow {
 pub struct Ending {
     /// Number of recordings that were stopped but are not written yet. A recording may not have a file yet.
     pub recordings: usize,
-    /// Whether the window closes when all recordings are written.
+    /// The window closes when all recordings are written.
     pub when_recorded: bool,
     pub is_closing: bool,
-    /// Whether the program is then started again.
+    /// The program is then started again.
     pub restarts: bool,
     /// Set from any thread when the system requests that the program ends.
     pub is_requested: Arc<AtomicBool>,
@@ -158,7 +157,7 @@ impl DeviceInUse {
         self.info.as_ref().map(|device| device.name.clone())
     }
 
-    /// Whether the device is known and of this kind.
+    /// True if the device is known and of this kind.
     pub fn is(&self, kind: DeviceChoice) -> bool {
         self.info.as_ref().is_some_and(|device| device.kind == kind)
     }

@@ -64,8 +64,11 @@ impl Batch {
 
     fn ready_ui(&mut self, ui: &mut Ui, painting: &Painting<'_>, list_height: f32) {
         let counts = [(self.photos.len(), "photo"), (self.films.len(), "video")];
-        let counts = counts.into_iter().filter(|(many, _)| *many > 0);
-        let counts: Vec<_> = counts.map(|(many, what)| counted(many, what)).collect();
+        let counts: Vec<_> = counts
+            .into_iter()
+            .filter(|(many, _)| *many > 0)
+            .map(|(many, what)| counted(many, what))
+            .collect();
         ui.label(RichText::new(format!("Paint {}", counts.join(" and "))).strong().size(16.0));
         if !self.films.is_empty() {
             theme::caption(ui, "Videos are exported one after another, after the photos.");
@@ -281,7 +284,7 @@ pub fn below_card(ctx: &Context, area: Rect, shown: bool) -> Rect {
 /// The area for messages that leaves the card uncovered: the part of `area` to the left of it if messages fit there,
 /// otherwise the part below it, extended over the buttons below the picture if `area` is too short. `taken` points
 /// below are used by other content.
-pub fn beside_card(ctx: &Context, area: Rect, taken: f32) -> Rect {
+pub fn area_without_card(ctx: &Context, area: Rect, taken: f32) -> Rect {
     let Some(card) = card_rect(ctx) else {
         return area;
     };

@@ -8,7 +8,7 @@ mod flow;
 mod photos;
 mod sheet;
 
-pub use card::{Painting, below_card, beside_card};
+pub use card::{Painting, area_without_card, below_card};
 pub use photos::{BatchPhotos, painting_name};
 pub use sheet::Sheet;
 
@@ -37,7 +37,6 @@ pub enum Phase {
     Loading,
     Running,
     Ended {
-        /// Whether the user stopped it.
         cancelled: bool,
     },
 }
@@ -69,7 +68,7 @@ pub struct Batch {
     pub sheet: Option<Sheet>,
     /// The output folder.
     pub target: PathBuf,
-    /// Whether existing files are replaced.
+    /// Existing files are replaced.
     replace: bool,
     pub phase: Phase,
     done: usize,
@@ -134,8 +133,7 @@ impl Batch {
 
     fn has_several_styles(&self) -> bool {
         let mut styles = self.items.iter().map(|(_, style)| style);
-        let first = styles.next();
-        first.is_some_and(|first| styles.any(|style| style != first))
+        styles.next().is_some_and(|first| styles.any(|style| style != first))
     }
 
     /// Notes the outcome of a photo in a style.
@@ -189,8 +187,8 @@ impl Batch {
         }
     }
 
-    /// Whether a folder is being painted and was not stopped.
-    pub fn goes_on(&self) -> bool {
+    /// A folder is being painted and was not stopped.
+    pub fn is_painting(&self) -> bool {
         self.is_running() && !self.is_stopping && self.sheet.is_none()
     }
 
@@ -198,12 +196,12 @@ impl Batch {
         matches!(self.phase, Phase::Ended { .. })
     }
 
-    /// Whether it is painting, or will without a question.
+    /// True if it is painting, or will without a question.
     pub fn is_busy(&self) -> bool {
         matches!(self.phase, Phase::Loading | Phase::Running)
     }
 
-    /// Whether the engine is working on it.
+    /// True if the engine is working on it.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
     }

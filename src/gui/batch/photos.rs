@@ -41,7 +41,7 @@ pub struct BatchPhotos {
     pub format: Option<Format>,
     /// 1 to 100.
     pub jpeg_quality: u8,
-    /// Whether existing files are replaced.
+    /// What happens to existing files.
     pub existing: Existing,
     /// Files written so far: two photos may differ only in their extension.
     written: HashSet<PathBuf>,

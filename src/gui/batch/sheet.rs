@@ -53,8 +53,9 @@ impl Sheet {
         }
         cells.insert(0, (ORIGINAL.to_owned(), cell_of(&self.photo)));
         let page = titled_sheet(&cells, CELL_PX).ok_or("Too many styles for one contact sheet.")?;
-        let saved = encode::save(&self.path, &page, None, self.encoding, Existing::Keep);
-        saved.map(|_| self.path).or_text()
+        encode::save(&self.path, &page, None, self.encoding, Existing::Keep)
+            .map(|_| self.path)
+            .or_text()
     }
 }
 

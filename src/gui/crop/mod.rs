@@ -83,7 +83,7 @@ impl Cropping {
         }
     }
 
-    /// Whether there are undo and redo steps.
+    /// True if there are undo steps, and if there are redo steps.
     pub fn can_step(&self) -> [bool; 2] {
         self.steps.each_ref().map(|steps| !steps.is_empty())
     }

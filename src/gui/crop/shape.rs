@@ -27,7 +27,7 @@ pub fn dragged(from: Rect, handle: Align2, by: Vec2, size: Vec2, ratio: Option<f
     if handle == Align2::CENTER_CENTER {
         return inside(from.translate(by), size);
     }
-    // The opposite corner, or the middle of the opposite edge, stays where it is.
+    // The opposite corner, or the middle of the opposite edge, stays fixed.
     let fixed = handle.flipped();
     let anchor = fixed.pos_in_rect(&from);
     let wished = from.size() + handle.to_sign() * by;

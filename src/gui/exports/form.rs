@@ -19,7 +19,7 @@ use crate::{
         shortcuts::plain_button,
         theme, time_left,
     },
-    media::record::size_in_words,
+    media::record::size_text,
 };
 
 /// Width of the form, in points.
@@ -92,7 +92,7 @@ impl Form {
         };
         let pixels = frames as f64 * width as f64 * height as f64;
         let bits = bits_per_pixel(self.container(), self.export.codec, self.export.quality);
-        let size = size_in_words((bits * pixels / 8.0) as u64).replace(' ', "\u{a0}");
+        let size = size_text((bits * pixels / 8.0) as u64).replace(' ', "\u{a0}");
         let time = match self.frame_seconds {
             Ok(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
             Err(why) => why.to_owned(),

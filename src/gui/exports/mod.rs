@@ -37,6 +37,6 @@ pub struct Exports {
     pub queue: Queue,
     file: KeptFile<String>,
     running: Option<Running>,
-    /// Whether it waits for moving pictures to pause, as it does without a GPU.
+    /// It waits for moving pictures to pause, as it does without a GPU.
     waits: bool,
 }

@@ -40,7 +40,7 @@ pub struct Export {
     pub source: PathBuf,
     /// Its extension decides the container.
     pub output: PathBuf,
-    /// Whether an existing file is replaced.
+    /// An existing file is replaced.
     pub replaces: bool,
     pub codec: Codec,
     /// 1 to 100.
@@ -68,7 +68,7 @@ pub struct Entry {
     #[serde(skip)]
     pub id: u64,
     pub state: State,
-    /// Whether parts of it may be on the disk.
+    /// Parts of it may be on the disk.
     pub has_parts: bool,
     pub export: Export,
 }
@@ -123,7 +123,7 @@ impl Queue {
         self.entries.iter().filter(is_it).count()
     }
 
-    /// Whether an export that is not done writes this file.
+    /// True if an export that is not done writes this file.
     pub fn writes(&self, output: &Path) -> bool {
         self.entries.iter().any(|entry| entry.export.output == output && !entry.is_done())
     }
@@ -133,7 +133,7 @@ impl Queue {
         self.entries.iter().position(Entry::is_done).unwrap_or(self.entries.len())
     }
 
-    /// Adds an export behind those that are not done.
+    /// Adds an export after those that are not done.
     pub fn add(&mut self, export: Export) {
         // The pause was for exports that are gone.
         self.is_paused &= self.unfinished() > 0;

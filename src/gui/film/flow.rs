@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl App {
-    /// Whether the film page is shown.
+    /// True if the film page is shown.
     pub(crate) fn shows_film(&self) -> bool {
         self.film.is_some() && self.live.is_none() && self.paintings.viewed.is_none()
     }

@@ -57,7 +57,7 @@ pub struct FilmView {
     painting: Option<Painting>,
     /// Number of frames that were held.
     held: u64,
-    /// Whether no output for sound works.
+    /// No output for sound works.
     is_silent: bool,
     /// Number of the photo that shows its first frame: thumbnails of the styles show this one.
     pub poster: u64,

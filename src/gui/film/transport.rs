@@ -161,7 +161,7 @@ impl Transport {
         if speed == 0.0 { None } else { self.go(Motion::Play { from, speed }, now) }
     }
 
-    /// Whether the player is still busy, and not for so long that it must be interrupted.
+    /// True if the player is still busy, and not for so long that it must be interrupted.
     fn waits(&self, now: f64) -> bool {
         self.waits_since.is_some_and(|since| now - since < SEEK_PATIENCE)
     }

@@ -144,7 +144,7 @@ impl App {
     }
 }
 
-/// Whether the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.
+/// True if the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.
 fn is_used(ctx: &Context, shown: bool) -> bool {
     let moves = ctx.input(|i| {
         i.pointer.any_down()

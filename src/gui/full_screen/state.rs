@@ -7,7 +7,7 @@ const CONTROLS_SECONDS: f64 = 2.0;
 /// How long the name of another style stays.
 const NAME_SECONDS: f64 = 1.0;
 
-/// Whether the window is in full screen, and until when each part is shown over the picture, by egui's clock.
+/// Full screen, and until when each part is shown over the picture, by egui's clock.
 #[derive(Default)]
 pub struct FullScreen {
     pub is_on: bool,
@@ -53,9 +53,11 @@ impl FullScreen {
 
     /// Seconds until something disappears; `None` if nothing is shown.
     pub fn next_change(&self, now: f64) -> Option<f64> {
-        let ends = [self.hint_until, self.controls_until, self.name_until];
-        let left = ends.into_iter().map(|end| end - now);
-        left.filter(|left| *left > 0.0).min_by(f64::total_cmp)
+        [self.hint_until, self.controls_until, self.name_until]
+            .into_iter()
+            .map(|end| end - now)
+            .filter(|left| *left > 0.0)
+            .min_by(f64::total_cmp)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::gui::{
     batch::Batch,
     intent::Intent,
     label::name_label,
-    opened::{Opened, Origin, Sorted, from_clipboard, opened},
+    opened::{FilesByKind, Opened, Origin, from_clipboard, opened},
     overlays::{Answer, Buttons},
     paintings::FileList,
     platform::Clip,
@@ -82,7 +82,12 @@ impl App {
     }
 
     /// Continues with files that were sorted by kind.
-    pub(crate) fn handle_sorted(&mut self, ticket: u64, picture_use: PictureUse, sorted: Sorted) {
+    pub(crate) fn handle_sorted(
+        &mut self,
+        ticket: u64,
+        picture_use: PictureUse,
+        sorted: FilesByKind,
+    ) {
         for problem in sorted.problems {
             self.messages.error(problem);
         }
@@ -98,7 +103,7 @@ impl App {
                     many => format!("{} pictures", many.len()),
                 };
                 self.ask_use(photos.len(), name, move |app, picture_use| {
-                    let sorted = Sorted { photos, ..Sorted::default() };
+                    let sorted = FilesByKind { photos, ..FilesByKind::default() };
                     let ticket = app.ticket();
                     app.handle_sorted(ticket, picture_use, sorted);
                 });
@@ -222,7 +227,7 @@ impl App {
                         PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
                             styles.import_picture(&picture.photo.frame, PASTED)
                         }),
-                        _ => app.go_on_or_ask(NextStep::Put(picture)),
+                        _ => app.ask_or_perform(NextStep::Put(picture)),
                     });
                 }
                 Err(error) => app.messages.error(error),

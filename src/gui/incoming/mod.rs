@@ -39,7 +39,7 @@ pub enum PictureUse {
 pub struct Before {
     /// The photo on the table.
     pub photo: Option<Opened>,
-    /// Whether live mode was active.
+    /// Live mode was active.
     pub was_live: bool,
 }
 

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Default)]
 pub struct CameraOutView {
     pub running: Option<CameraOut>,
-    /// Whether the device is being opened.
+    /// The device is being opened.
     pub is_starting: bool,
     /// The most recent list of virtual cameras.
     pub cameras: Vec<VirtualCamera>,
@@ -28,8 +28,8 @@ pub struct CameraOutView {
 
 impl CameraOutView {
     /// What readers get, as text; `None` if camera out is off.
-    fn in_words(&self) -> Option<String> {
-        self.running.as_ref().map(|camera_out| camera_out.status().in_words())
+    fn summary(&self) -> Option<String> {
+        self.running.as_ref().map(|camera_out| camera_out.status().summary())
     }
 
     /// The button that starts or stops camera out, with a dot while it runs.
@@ -37,7 +37,7 @@ impl CameraOutView {
         let mut text = theme::icon_text(icons::VIDEO, "Camera out", has_words);
         let mut name = "Camera out".to_owned();
         let mut does = "Show the painting as a camera in other programs.".to_owned();
-        if let Some(words) = self.in_words() {
+        if let Some(words) = self.summary() {
             text = format!("{text} {}", icons::RECORD);
             name = format!("Stop camera out, {words}");
             does = format!("Stop camera out: {words}.");
@@ -65,7 +65,7 @@ impl CameraOutView {
                 choices.camera_out_device = camera.map(|camera| camera.device.clone());
             }
         }
-        if let Some(words) = self.in_words() {
+        if let Some(words) = self.summary() {
             theme::caption(ui, words);
         }
     }

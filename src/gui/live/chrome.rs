@@ -18,7 +18,7 @@ use crate::{
         shortcuts::button,
         theme::{self, floating},
     },
-    media::record::{Recorder, length_in_words, pictures, size_in_words},
+    media::record::{Recorder, length_text, pictures, size_text},
 };
 
 /// Minimum width at which the buttons have text next to their icons, in points.
@@ -65,20 +65,23 @@ fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
     } else {
         "Save this frame as shown."
     };
-    let round = Button::new("").min_size(vec2(SHUTTER, SHUTTER)).corner_radius(SHUTTER / 2.0);
-    let round = round.fill(fill).stroke(Stroke::new(3.0, colors.quiet));
+    let round = Button::new("")
+        .min_size(vec2(SHUTTER, SHUTTER))
+        .corner_radius(SHUTTER / 2.0)
+        .fill(fill)
+        .stroke(Stroke::new(3.0, colors.quiet));
     button(ui, true, round, ["Snapshot", does], Intent::Snapshot);
 }
 
 /// The progress of a recording, as text.
 fn progress(recorder: &Recorder, length: Duration) -> String {
-    let mut words = vec![length_in_words(length)];
+    let mut words = vec![length_text(length)];
     if !recorder.is_video() {
         words.push(pictures(recorder.written()));
     }
     // Before that, the encoder has hardly written anything.
     if recorder.bytes() >= MIN_BYTES_SHOWN {
-        words.push(size_in_words(recorder.bytes()));
+        words.push(size_text(recorder.bytes()));
     }
     words.join(", ")
 }
@@ -161,7 +164,7 @@ impl LiveView {
         full_screen_button(ui, has_words);
     }
 
-    /// Whether the benchmark button is shown, and can be clicked.
+    /// True if the benchmark button is shown, and can be clicked.
     fn offers_benchmark(&self) -> bool {
         self.panel_open && self.panel.tab == Tab::Benchmark
     }
@@ -217,9 +220,9 @@ impl LiveView {
         if let Some(length) = recorded {
             let progress = match self.recorder() {
                 Some(recorder) => progress(recorder, length),
-                None => length_in_words(length),
+                None => length_text(length),
             };
-            name = if has_words { format!("Stop  {progress}") } else { length_in_words(length) };
+            name = if has_words { format!("Stop  {progress}") } else { length_text(length) };
             let sound = if self.has_sound() { ", microphone on" } else { "" };
             spoken = format!("Stop recording, {progress}{sound}");
         } else if !has_words {
@@ -244,12 +247,12 @@ impl LiveView {
         button(ui, true, record, [&spoken, does], Intent::ToggleRecording);
     }
 
-    /// Whether a recording is running or starting.
+    /// True if a recording is running or starting.
     pub fn is_recording(&self) -> bool {
         self.recording.is_some()
     }
 
-    /// Whether the microphone is being recorded.
+    /// True if the microphone is being recorded.
     fn has_sound(&self) -> bool {
         self.recorder().is_some_and(|recorder| recorder.microphone().is_some())
     }
@@ -316,7 +319,7 @@ impl LiveView {
                     red_dot(ui, "Camera on");
                 }
                 if let Some(length) = self.recorded_length(Instant::now()) {
-                    red_dot(ui, &format!("Recording {}", length_in_words(length)));
+                    red_dot(ui, &format!("Recording {}", length_text(length)));
                     if self.has_sound() {
                         red_dot(ui, "Microphone on");
                     }

@@ -18,7 +18,7 @@ use crate::{
         shortcuts::plain_button,
         theme, time_left,
     },
-    media::record::length_in_words,
+    media::record::length_text,
     settings::LiveChoices,
     verify::Equality,
 };
@@ -87,7 +87,7 @@ impl LiveView {
             plain_button(ui, "Cancel benchmark", toggle);
             ui.add(egui::ProgressBar::new(share).desired_width(160.0).desired_height(8.0));
             let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
-            let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
+            let passed = length_text(Duration::from_secs_f64(elapsed.max(0.0)));
             ui.label(format!("{passed}. {}", time_left::text(elapsed, share)));
         });
         let what = "200 interleaved frames of each; the picture is frozen";

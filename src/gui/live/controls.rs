@@ -14,7 +14,7 @@ use crate::{
         label::{label, remark},
         list::{choose, choose_row, list, or_automatic},
         mode_choice::{ENGINE, Offers, engine},
-        theme::{self, HintBeside},
+        theme::{self, ColumnTooltip},
     },
     media::record::USUAL_QUALITY,
     mode::ModelSize,
@@ -42,7 +42,9 @@ impl App {
 
             theme::advanced(ui, |ui| {
                 ui.checkbox(&mut choices.repaint_kept, "Refine frozen pictures and snapshots")
-                    .hint_beside("Repaint frozen pictures and snapshots in the quality of photos.");
+                    .column_tooltip(
+                        "Repaint frozen pictures and snapshots in the quality of photos.",
+                    );
                 target_rate(ui, &mut choices);
                 self.model_row(ui, &mut choices.model, self.live_model(), true);
                 if !live.compares() {
@@ -50,8 +52,8 @@ impl App {
                     engine(ui, ENGINE, &mut choices.mode, offers);
                 }
                 ui.checkbox(&mut choices.upscale, "Upscale to source size")
-                    .hint_beside("Upscale the painting to the source's size along its edges.");
-                ui.checkbox(&mut choices.moving_gallery, "Animate style previews").hint_beside(
+                    .column_tooltip("Upscale the painting to the source's size along its edges.");
+                ui.checkbox(&mut choices.moving_gallery, "Animate style previews").column_tooltip(
                     "Every style in the list paints the live picture. Uses about 8 % of the time.",
                 );
                 if choices.record_as == RecordAs::Video {
@@ -102,7 +104,7 @@ impl App {
             let video = ui.selectable_label(false, "Video file…").sends(Intent::AskVideo);
             entries.note(&video, false);
         });
-        response.hint_beside("Source of the live picture.").sends(Intent::ListCameras);
+        response.column_tooltip("Source of the live picture.").sends(Intent::ListCameras);
         let is_camera = matches!(live.source, Source::Camera(_));
         ui.horizontal(|ui| {
             let (mirror, hint) = if is_camera {
@@ -114,7 +116,7 @@ impl App {
                 (&mut choices.mirror, "Swap left and right.")
             };
             ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
-                .hint_beside(hint)
+                .column_tooltip(hint)
                 .accessible_name("Mirror");
             let label = ui.label("Rotate");
             let rotate = &mut choices.rotate;
@@ -123,7 +125,7 @@ impl App {
         });
         if is_camera {
             ui.checkbox(&mut choices.mirror_saved, "Mirror saved files")
-                .hint_beside("Also mirror snapshots and recordings.");
+                .column_tooltip("Also mirror snapshots and recordings.");
             camera_format(ui, choices);
         }
     }
@@ -187,14 +189,14 @@ impl App {
             let button = ComboBox::from_id_salt("model").selected_text(shown).width(width);
             list(ui, button, |ui, entries| {
                 if has_automatic {
-                    entries.offer(ui, value, None, automatic).hint_beside(both);
+                    entries.offer(ui, value, None, automatic).column_tooltip(both);
                 }
                 for (size, hint) in [(ModelSize::Full, "Best quality."), (ModelSize::Lite, lite)] {
                     let has = self.models().is_empty() || self.models().contains(&size);
                     ui.add_enabled_ui(has, |ui| {
                         entries
                             .offer(ui, value, Some(size), model_name(size))
-                            .keys_beside(hint, "M")
+                            .column_tooltip_with_keys(hint, "M")
                             .on_disabled_hover_text("This style's model is not installed.");
                     });
                 }
@@ -217,7 +219,7 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices, no_video: Option<&str>) {
         ] {
             if ui
                 .add(theme::toggle(choices.record_as == record_as, name))
-                .hint_beside(hint)
+                .column_tooltip(hint)
                 .accessible_name(format!("Record as: {name}"))
                 .clicked()
             {
@@ -232,7 +234,7 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices, no_video: Option<&str>) {
     } else if choices.record_as == RecordAs::Video {
         let sound = ui
             .checkbox(&mut choices.microphone, format!("{} Record sound", icons::MICROPHONE))
-            .hint_beside("Record the microphone with the video. It is on only while you record.")
+            .column_tooltip("Record the microphone with the video. It is on only while you record.")
             .accessible_name("Record sound");
         if sound.clicked() && choices.microphone {
             Intent::TryMicrophone.send(ui);
@@ -276,7 +278,7 @@ fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
     let mut fps = target_fps.round() as u32;
     let usual = DEFAULT_TARGET_FPS as u32;
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, " fps")
-        .hint_beside("Frame rate for the automatic detail.");
+        .column_tooltip("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);
 }
 

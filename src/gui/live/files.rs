@@ -127,8 +127,7 @@ impl App {
                 path = path.with_extension(ending);
             }
             let write = move || {
-                let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
-                saved.map(|()| path).or_text()
+                encode::save_bytes(&path, &bytes, Existing::Replace).map(|()| path).or_text()
             };
             app.tasks.spawn_writing(write, |app, saved| match saved {
                 Ok(path) => app.report_saved(&path),
@@ -250,7 +249,7 @@ impl App {
         };
         self.tasks.spawn_writing_or(
             start,
-            |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_in_words()),
+            |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_text()),
             move |app, started| {
                 let has_end = taken.has_end();
                 // Another recording may have started in the meantime.
@@ -296,7 +295,7 @@ impl App {
     fn finish_recording(&self, recorder: Recorder) {
         self.tasks.spawn_writing_or(
             move || Ok(recorder.finish_or_discard()),
-            |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_in_words()),
+            |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_text()),
             |app, recorded| {
                 app.recording_ended();
                 match recorded {
@@ -311,12 +310,12 @@ impl App {
         if recorded.is_video && recorded.frames > 0 {
             self.note_painting(&recorded.path);
         }
-        if let Some(failure) = recorded.failure_in_words() {
+        if let Some(failure) = recorded.failure_text() {
             return self.report_folder(failure);
         }
         let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
         let path = path_label(&recorded.path);
-        let words = recorded.in_words();
+        let words = recorded.summary();
         self.messages.about(Topic::Recording);
         self.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }
@@ -328,15 +327,13 @@ impl App {
 
     /// The folder for snapshots and recordings.
     pub(crate) fn snapshot_folder(&self) -> PathBuf {
-        let chosen = self.settings.choices.snapshot_folder.clone();
-        chosen.unwrap_or_else(|| pictures().join(OWN_FOLDER))
+        self.settings.choices.snapshot_folder.clone().unwrap_or_else(|| pictures().join(OWN_FOLDER))
     }
 
     /// The folder of the last saved painting, at first that of the last opened file, or the pictures folder.
     pub(crate) fn save_folder(&self) -> PathBuf {
         let state = &self.settings.state;
-        let known = state.save_folder.as_ref().or(state.open_folder.as_ref());
-        known.cloned().unwrap_or_else(pictures)
+        state.save_folder.as_ref().or(state.open_folder.as_ref()).cloned().unwrap_or_else(pictures)
     }
 
     /// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.

@@ -15,7 +15,7 @@ use crate::gui::{
 const HEIGHT: f32 = 112.0;
 
 impl App {
-    /// Whether the cards are shown.
+    /// True if the cards are shown.
     fn is_first_start(&self) -> bool {
         let live = self.live.as_ref();
         let is_free = live.is_some_and(|live| {
@@ -49,19 +49,21 @@ impl App {
         let area = area.with_max_y(area.bottom() - above);
         floating(ui, "first start", Align2::CENTER_BOTTOM, area, |ui| {
             ui.horizontal(|ui| {
-                for (place, way) in welcome::ways(self.cameras.as_ref()).into_iter().enumerate() {
-                    let card = way.button(ui, 0.0, false);
+                for (place, option) in
+                    welcome::start_options(self.cameras.as_ref()).into_iter().enumerate()
+                {
+                    let card = option.button(ui, 0.0, false);
                     if place == 0 && live.leads_to_cards {
                         card.request_focus();
                     }
                     // The upper bar has a button with the same name.
-                    let spoken = format!("Begin: {}", way.title);
+                    let spoken = format!("Begin: {}", option.title);
                     if card.accessible_name(spoken).clicked() {
                         Intent::HideHint.send(ui);
                         // Do not restart the source that is already shown.
                         let shown = Intent::UseSource(live.source.clone());
-                        if way.intent != shown {
-                            way.intent.send(ui);
+                        if option.intent != shown {
+                            option.intent.send(ui);
                         }
                     }
                 }

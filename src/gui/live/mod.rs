@@ -39,7 +39,7 @@ use eframe::egui::{Context, ScrollArea, Ui};
 
 use self::{
     comparison::difference,
-    pair_times::{Compared, PairTimes},
+    pair_times::{ComparedModes, PairTimes},
     source_trial::SourceTrial,
 };
 use super::{
@@ -58,7 +58,7 @@ use crate::{
         protocol::Repainted,
     },
     mailbox::Reader,
-    media::record::{Recorder, TakenFrames, length_in_words, pictures},
+    media::record::{Recorder, TakenFrames, length_text, pictures},
     settings::LiveChoices,
 };
 
@@ -67,7 +67,7 @@ struct Recording {
     taken: TakenFrames,
     /// Writes the frames, once there is a file.
     recorder: Option<Recorder>,
-    /// Whether a message says that there is no more sound.
+    /// A message says that there is no more sound.
     is_silent: bool,
 }
 
@@ -89,14 +89,14 @@ pub struct LiveView {
     frozen: bool,
     /// The picture style for which a message last said that it is painted at a small size.
     hinted_at: Option<String>,
-    /// Whether a key in this frame moves the focus to the cards of the first start.
+    /// A key in this frame moves the focus to the cards of the first start.
     leads_to_cards: bool,
     /// What was shown before the comparison, while two modes are compared.
     comparison: Option<BeforeComparison>,
     shows_difference: bool,
     /// The largest difference in the picture on the stage, in levels.
     largest_difference: u8,
-    /// Whether the preview grid is shown instead of the stage.
+    /// The preview grid is shown instead of the stage.
     pub shows_previews: bool,
     pub panel_open: bool,
     pub previews: PreviewGrid,
@@ -111,11 +111,11 @@ pub struct LiveView {
     sent_number: u64,
     /// The frozen picture, repainted; `None` until it is ready.
     finer: Option<Arc<Repainted>>,
-    /// Whether the frozen picture stays as it was painted live even if a repainted one is available.
+    /// The frozen picture stays as it was painted live even if a repainted one is available.
     stays_as_seen: bool,
-    /// Whether the frozen picture or a snapshot is being repainted.
+    /// The frozen picture or a snapshot is being repainted.
     is_repainting: bool,
-    /// Whether frozen pictures are repainted.
+    /// Frozen pictures are repainted.
     may_repaint: bool,
     facts: Option<Facts>,
     pairs: PairTimes,
@@ -128,13 +128,12 @@ impl LiveView {
         Self { source, stage: Stage::default().filled(), ..Self::default() }
     }
 
-    /// Whether the current network has attention.
     fn has_attention(&self) -> bool {
         let network = self.sent.as_ref().and_then(|sent| sent.stylization.network.as_ref());
         network.is_some_and(|network| network.graph().has_attention())
     }
 
-    /// Whether two modes are compared.
+    /// True if two modes are compared.
     fn compares(&self) -> bool {
         self.comparison.is_some()
     }
@@ -198,17 +197,17 @@ impl LiveView {
         }
     }
 
-    /// Whether a camera is capturing.
+    /// True if a camera is capturing.
     fn films(&self) -> bool {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
 
-    /// Whether the picture is not frozen.
+    /// True if the picture is not frozen.
     pub fn is_moving(&self) -> bool {
         !self.frozen
     }
 
-    /// Whether the source is a camera, with or without pictures.
+    /// True if the source is a camera, with or without pictures.
     pub fn uses_camera(&self) -> bool {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
@@ -226,7 +225,7 @@ impl LiveView {
             // The first picture is already being written.
             (Some(folder), _) => pictures(folder.written().max(1)),
             (None, 0) => "less than a second".to_owned(),
-            (None, _) => length_in_words(length),
+            (None, _) => length_text(length),
         };
         Some((recorder.map(Recorder::path), taken))
     }
@@ -337,7 +336,7 @@ impl LiveView {
         };
         let now = Instant::now();
         if let Some(pair) = &facts.pair {
-            let of = Compared {
+            let of = ComparedModes {
                 modes: pair.modes,
                 names: picture.names.clone(),
                 working: facts.working,
@@ -396,7 +395,7 @@ impl LiveView {
         Some((self.panel.fps(now).shown_fps, delay.p50))
     }
 
-    /// Whether a message is shown instead of the picture.
+    /// True if a message is shown instead of the picture.
     fn has_trouble(&self) -> bool {
         self.facts.is_none()
             || matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))

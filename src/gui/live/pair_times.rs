@@ -11,7 +11,7 @@ pub const MIN_PAIRS: usize = 8;
 
 /// What is compared.
 #[derive(Clone, PartialEq)]
-pub struct Compared {
+pub struct ComparedModes {
     pub modes: [Mode; 2],
     /// Their names if they differ from the modes' names: those of two devices.
     pub names: Option<Arc<[String; 2]>>,
@@ -22,13 +22,13 @@ pub struct Compared {
 /// Device times of frames that both modes have painted, in milliseconds.
 #[derive(Default)]
 pub struct PairTimes {
-    of: Option<Compared>,
+    of: Option<ComparedModes>,
     pub pairs: VecDeque<[f64; 2]>,
 }
 
 impl PairTimes {
     /// Notes a frame that both modes have painted. Discards the times of a different comparison.
-    pub fn note(&mut self, of: Compared, ms: [f64; 2]) {
+    pub fn note(&mut self, of: ComparedModes, ms: [f64; 2]) {
         if self.of.as_ref() != Some(&of) {
             self.of = Some(of);
             self.pairs.clear();
@@ -57,7 +57,7 @@ mod tests {
     fn medians_are_those_of_the_newest_frames_of_the_same_comparison() {
         let mut times = PairTimes::default();
         assert_eq!(times.spreads(), None);
-        let of = Compared { modes: [Mode::default(); 2], names: None, working: (640, 480) };
+        let of = ComparedModes { modes: [Mode::default(); 2], names: None, working: (640, 480) };
         // A slow first frame of each mode does not change the medians.
         times.note(of.clone(), [900.0, 80.0]);
         for _ in 0..MIN_PAIRS {
@@ -73,7 +73,7 @@ mod tests {
         let medians = times.spreads().map(|both| both.map(|side| side.p50));
         assert_eq!(medians, Some([40.0, 10.0]));
         let working = (320, 240);
-        times.note(Compared { working, ..of }, [5.0, 2.0]);
+        times.note(ComparedModes { working, ..of }, [5.0, 2.0]);
         assert_eq!(times.pairs.len(), 1, "another size is another comparison");
     }
 }

@@ -36,7 +36,7 @@ pub struct PreviewGrid {
     tiles: Vec<Tile>,
     /// The last picture of every style that was in the grid; kept until there is a newer one.
     textures: HashMap<String, TextureHandle>,
-    /// Whether the previews are mirrored.
+    /// The previews are mirrored.
     pub is_flipped: bool,
 }
 

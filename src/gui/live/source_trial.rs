@@ -15,7 +15,7 @@ pub struct SourceTrial {
     /// The last source that delivered pictures.
     before: Option<Source>,
     has_delivered: bool,
-    /// Whether the user chose it in this window.
+    /// The user chose it in this window.
     is_chosen: bool,
 }
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_camera_the_source_before_goes_on_and_nothing_is_remembered() {
+    fn without_a_camera_the_previous_source_continues_and_nothing_is_remembered() {
         let folder = Source::Folder("holiday".into());
         let camera = Source::Camera(CameraId::first());
         let mut trial = SourceTrial::default();
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(trial.give_up(&camera, &waiting(CaptureProblem::Busy)), None);
         let given_up = trial.give_up(&camera, &waiting(CaptureProblem::NoCamera));
         assert_eq!(given_up, Some((folder, NO_CAMERA.to_owned())));
-        assert!(!trial.deliver(), "nobody chose it anew");
+        assert!(!trial.deliver(), "it was not chosen again");
         // A camera that has delivered pictures is waited for, and stored.
         trial.begin(&Source::Demo);
         assert!(trial.deliver());

@@ -11,7 +11,7 @@ fn the_area_is_bounded_and_does_not_repeat_itself() {
         messages.notice(format!("Number {n}"));
     }
     assert_eq!(texts(&messages), ["Number 8.", "Number 9."]);
-    // Errors wait behind newer messages; notices do not wait with them.
+    // Errors wait for newer messages to leave; notices do not.
     for n in 0..10 {
         messages.error(format!("Wrong {n}"));
     }
@@ -33,24 +33,24 @@ fn the_time_of_a_message_begins_when_it_is_seen() {
         egui::__run_test_ui(|ui| messages.ui(ui, area, Corner::Bottom, 0.0, is_alone));
         messages.list.first().and_then(|message| message.since)
     };
-    assert!(seen(true).is_none(), "the picture stands alone");
+    assert!(seen(true).is_none(), "only the picture is shown");
     assert!(seen(false).is_some());
 }
 
 #[test]
-fn an_error_leaves_once_it_was_seen_for_a_while_by_somebody_who_goes_on() {
+fn an_error_leaves_after_the_user_has_seen_it_and_continues() {
     let mut messages = Messages::default();
     messages.error("Wrong");
     let error = &mut messages.list[0];
-    assert!(!error.leaves(1e6, true), "nobody saw it");
+    assert!(!error.leaves(1e6, true), "not seen yet");
     error.since = Some(10.0);
     assert!(!error.leaves(9.0 + ERROR_SECONDS, true));
-    assert!(!error.leaves(11.0 + ERROR_SECONDS, false), "nobody is there");
+    assert!(!error.leaves(11.0 + ERROR_SECONDS, false), "the user is away");
     assert!(error.leaves(11.0 + ERROR_SECONDS, true));
 }
 
 #[test]
-fn what_went_well_takes_away_what_was_said_about_it() {
+fn success_removes_earlier_messages_about_the_same_topic() {
     let mut messages = Messages::default();
     messages.about(Topic::Painting).error("Not painted");
     messages.error("Not saved");

@@ -136,8 +136,7 @@ mod tests {
         archive.unpack(place).expect("unpacked");
         let mut library = StyleLibrary::open(&[], place.join("styles"));
         let file = place.join("small8.safetensors");
-        let mine = library.import_network(&file, Some("mine"));
-        let mine = mine.expect("kept");
+        let mine = library.import_network(&file, Some("mine")).expect("kept");
         let any = StyleNetwork::built_in().expect("inside the program");
         for (name, network, level) in
             [("barn", &mine, 200), ("night", &mine, 20), ("sea", &any, 90)]
@@ -161,12 +160,11 @@ mod tests {
         let library = library(place.path());
         let mine = library.networks().find("mine").expect("kept");
         let code = |library: &StyleLibrary, name: &str| {
-            let style = library.find(name).expect("kept");
-            style.code(&mine).expect("read").expect("of a picture")
+            library.find(name).expect("kept").code(&mine).expect("read").expect("of a picture")
         };
         let (barn, night) = (code(&library, "barn"), code(&library, "night"));
-        let wanted = style_picture::network_of(&mine.transformer, &[(&barn, 1.0), (&night, 1.0)]);
-        let wanted = wanted.expect("mixed");
+        let wanted = style_picture::network_of(&mine.transformer, &[(&barn, 1.0), (&night, 1.0)])
+            .expect("mixed");
         let style_source = Library::of(library);
         let mixed = style_source.mix(&parts(["barn", "night"])).expect("mixed");
         assert!(*mixed.network == *wanted);

@@ -13,7 +13,7 @@ use crate::gui::{
     list::list,
     shortcuts::plain_button,
     style_source::{Card, MIX_OF},
-    theme::{self, HintBeside},
+    theme::{self, ColumnTooltip},
 };
 
 /// Width and height of the button that removes a style, in points.
@@ -33,7 +33,7 @@ pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choi
         .show(ui, |ui| {
             let can_add = addable(cards, &choice.mix);
             if let Some(mix) = saved_mix(cards, chosen).filter(|_| choice.parts().is_empty())
-                && ui.button("Adjust this mix").hint_beside("Mix its styles again.").clicked()
+                && ui.button("Adjust this mix").column_tooltip("Mix its styles again.").clicked()
             {
                 choice.mix = mix;
                 return;
@@ -48,7 +48,7 @@ pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choi
             add(ui, &can_add, chosen, choice);
             if choice.parts().len() > 1 {
                 plain_button(ui, "Save mix…", Intent::AskMixName)
-                    .hint_beside("Save the mix as a style.");
+                    .column_tooltip("Save the mix as a style.");
             }
         });
 }
@@ -84,7 +84,7 @@ fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Cho
         let title = card.map_or(style.as_str(), |card| &card.title);
         let mut share = now.get(place).copied().unwrap_or_default();
         let usual = usual_share(styles.len());
-        let response = theme::slider_beside(
+        let response = theme::slider_with_button(
             ui,
             title,
             &mut share,
@@ -98,13 +98,13 @@ fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Cho
                 ui.spacing_mut().button_padding = egui::Vec2::ZERO;
                 let cross = Button::new(icons::CLOSE).frame_when_inactive(false);
                 let name = format!("Remove {title} from the mix");
-                let cross = ui.add_sized(CROSS, cross).hint_beside(&name).accessible_name(name);
+                let cross = ui.add_sized(CROSS, cross).column_tooltip(&name).accessible_name(name);
                 removed = removed.or(cross.clicked().then_some(place));
                 false
             },
         );
-        let response =
-            response.hint_beside("Share of this style in the mix. Double-click for equal shares.");
+        let response = response
+            .column_tooltip("Share of this style in the mix. Double-click for equal shares.");
         if response.changed() {
             choice.mix.set_shares(&with_share(&from, place, share));
         }

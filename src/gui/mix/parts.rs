@@ -138,9 +138,9 @@ pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
         rest.fill(1);
     }
     let mut others = parts_of(100 - u32::from(share), &rest).into_iter();
-    let shared = (0..shares.len())
-        .map(|at| if at == place { share } else { others.next().unwrap_or_default() as u8 });
-    shared.collect()
+    (0..shares.len())
+        .map(|at| if at == place { share } else { others.next().unwrap_or_default() as u8 })
+        .collect()
 }
 
 /// The styles and shares in a text that [`text`] returned; `None` for other texts, and if a title contains a comma.
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_settings_remember_becomes_a_mix_that_can_be() {
+    fn stored_settings_become_a_possible_mix() {
         let part = |id: &str| (id.to_owned(), 40);
         let others = ["a", "b", "b", "c", "d", "e"].map(part).to_vec();
         let style = "a".to_owned();

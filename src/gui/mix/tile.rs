@@ -8,7 +8,7 @@ use crate::gui::{
     shortcuts::menu,
     style_card::{Tile, card_ui},
     style_source::Card,
-    theme::HintBeside,
+    theme::ColumnTooltip,
 };
 
 /// The mix that paints.
@@ -46,7 +46,7 @@ impl UnkeptMix {
         };
         let response = card_ui(ui, &tile);
         let response =
-            response.hint_beside("Lost when you choose another style, unless you save it.");
+            response.column_tooltip("Lost when you choose another style, unless you save it.");
         response.context_menu(|ui| {
             let keep = ("Save mix…", "F2", true, Intent::AskMixName);
             menu(ui, [keep, ("Remove", "Delete", true, Intent::DropMix)]);

@@ -12,7 +12,7 @@ use crate::{
         choice::{Choice, of_painting},
         intent::Intent,
         label::{name_label, path_label},
-        stage::Seen,
+        stage::ShownPictures,
         theme,
     },
     settings::{MAX_PAINTINGS, MAX_RECENT, State},
@@ -21,7 +21,7 @@ use crate::{
 /// Window height below which the strip is folded at first, in points.
 const ROOM_FROM: f32 = 640.0;
 
-/// Whether the window is so low that the picture needs the space of the strip.
+/// True if the window is so low that the picture needs the space of the strip.
 pub fn is_low(ctx: &egui::Context) -> bool {
     ctx.content_rect().height() < ROOM_FROM
 }
@@ -33,7 +33,7 @@ impl App {
         self.paintings.note_written(path);
     }
 
-    /// Whether there is a strip, shown or folded. If there is space, there is one even before the first painting is
+    /// True if there is a strip, shown or folded. If there is space, there is one even before the first painting is
     /// saved, so that the photo does not move then.
     fn offers_strip(&self) -> bool {
         let may_be_empty = !is_low(&self.ctx) && self.workspace.photo().is_some();
@@ -48,7 +48,6 @@ impl App {
         }
     }
 
-    /// Whether the strip is shown below the photo.
     pub(crate) fn has_strip(&self) -> bool {
         self.offers_strip() && !self.folds_strip() && !self.full_screen.is_on
     }
@@ -132,9 +131,13 @@ impl App {
     }
 
     /// The photo and its painting, or the saved painting that is shown large instead.
-    pub(crate) fn seen_pictures(&self) -> Seen {
-        let viewed = self.paintings.viewed.as_ref().map(|viewed| &viewed.stage);
-        viewed.unwrap_or(&self.stage).seen_pictures()
+    pub(crate) fn seen_pictures(&self) -> ShownPictures {
+        self.paintings
+            .viewed
+            .as_ref()
+            .map(|viewed| &viewed.stage)
+            .unwrap_or(&self.stage)
+            .seen_pictures()
     }
 
     /// Shows the photo again if the painting that is shown large is no longer in the list.
@@ -171,7 +174,7 @@ impl App {
 
     /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.
     /// Returns `true` if the intent is done.
-    pub(crate) fn meet_viewed(&mut self, intent: &Intent) -> bool {
+    pub(crate) fn perform_on_viewed(&mut self, intent: &Intent) -> bool {
         match (&self.paintings.viewed, intent) {
             (Some(viewed), Intent::Copy) if is_film(&viewed.path) => {
                 self.messages.notice("A video cannot be copied as a picture. Use “Show in folder”.")
@@ -200,7 +203,7 @@ impl App {
         true
     }
 
-    /// Whether a painting of the strip is shown large.
+    /// True if a painting of the strip is shown large.
     pub(crate) fn shows_painting(&self) -> bool {
         self.live.is_none() && self.paintings.viewed.is_some()
     }

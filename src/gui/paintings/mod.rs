@@ -56,15 +56,15 @@ pub struct Paintings {
     outdated: HashSet<PathBuf>,
     /// The file whose thumbnail is being made.
     running: Option<PathBuf>,
-    /// Whether to scroll the newest painting into view.
+    /// Scrolls the newest painting into view.
     has_new: bool,
-    /// Whether to scroll the painting that is shown large into view.
+    /// Scrolls the painting that is shown large into view.
     scrolls_to_viewed: bool,
     /// The painting that is being opened.
     opening: Option<PathBuf>,
     /// The painting that is shown large instead of the photo.
     pub viewed: Option<Viewed>,
-    /// Whether the strip is open in a low window, where it takes space from the picture.
+    /// The strip is open in a low window, where it takes space from the picture.
     is_open_low: bool,
 }
 
@@ -108,7 +108,7 @@ impl Paintings {
         self.thumbnails.insert(path, thumbnail);
     }
 
-    /// Whether the file did not exist when its thumbnail was made. It is not shown, but stays in the list: its disk may
+    /// True if the file did not exist when its thumbnail was made. It is not shown, but stays in the list: its disk may
     /// be connected again.
     fn is_gone(&self, path: &Path) -> bool {
         self.thumbnails.get(path).is_some_and(|thumbnail| thumbnail.stamp.is_none())
@@ -116,8 +116,7 @@ impl Paintings {
 
     /// Files that have thumbnails, with the file versions of these.
     fn stamps(&self) -> Vec<(PathBuf, Option<Stamp>)> {
-        let seen = self.thumbnails.iter();
-        seen.map(|(path, seen)| (path.clone(), seen.stamp)).collect()
+        self.thumbnails.iter().map(|(path, seen)| (path.clone(), seen.stamp)).collect()
     }
 
     /// Discards the thumbnails of files that are no longer in a list.

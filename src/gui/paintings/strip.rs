@@ -18,7 +18,7 @@ use crate::gui::{
     shortcuts::menu,
     stage::{Framing, Stage},
     texture::{cut_line, paint_cover, tag},
-    theme::{self, HintBeside},
+    theme::{self, ColumnTooltip},
 };
 
 /// Width and height of a thumbnail, in points.
@@ -86,8 +86,9 @@ impl Paintings {
 /// The button that folds or unfolds the strip.
 pub fn button(ui: &mut Ui, is_folded: bool) {
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
-    let response = ui.add(theme::tall(Button::selectable(!is_folded, "Saved")));
-    let response = response.on_hover_text("Recently saved paintings");
+    let response = ui
+        .add(theme::tall(Button::selectable(!is_folded, "Saved")))
+        .on_hover_text("Recently saved paintings");
     response.accessible_name(name).sends(Intent::ToggleStrip);
 }
 
@@ -207,7 +208,7 @@ pub fn settings(
         let missing = missing.map(|style| format!("The style {style} is not in the list."));
         let again = again.on_disabled_hover_text(missing.unwrap_or_default());
         again
-            .hint_beside("Paint the open photo with these settings.")
+            .column_tooltip("Paint the open photo with these settings.")
             .sends(Intent::Edit(choice.clone()));
     }
 }

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_begins_anew_does_not_count_backwards() {
+    fn a_restarted_source_does_not_count_backwards() {
         let mut rate = CountRate::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
@@ -339,11 +339,11 @@ mod tests {
             meters.note(&facts, now, 0);
         }
         let points: Vec<_> = meters.history(now).copied().collect();
-        assert!(points.len() > before, "the history goes on");
+        assert!(points.len() > before, "the history continues");
         assert!(points.iter().all(|p| p.rates.shown_fps > 19.0), "{points:#?}");
         let ago = |p: &Point| -now.saturating_duration_since(p.at).as_secs_f64();
         let lines = unbroken(points.iter().map(|p| [ago(p), 1.0]));
-        assert_eq!(lines.len(), 2, "one before and one behind the gap");
+        assert_eq!(lines.len(), 2, "one before and one after the gap");
         assert_eq!(lines[0].len(), before);
     }
 

@@ -67,7 +67,7 @@ pub struct Panel {
     pub tab: Tab,
     /// Since when the picture is frozen.
     frozen_since: Option<Instant>,
-    /// Whether two modes are compared; their steps are not timed.
+    /// Two modes are compared; their steps are not timed.
     pub compares: bool,
 }
 

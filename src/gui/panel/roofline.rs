@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_lie_where_their_work_puts_them() {
+    fn steps_are_plotted_at_their_work() {
         // 100 operations per byte; 1e12 per second.
         let rows = [row(1_000_000_000, 10_000_000, 1.0), row(0, 5, 1.0)];
         let [x, y] = place(&rows[0]).expect("it computes");

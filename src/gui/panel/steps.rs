@@ -104,7 +104,7 @@ impl Steps {
     }
 }
 
-/// Whether two samples have the same steps.
+/// True if two samples have the same steps.
 fn is_alike(a: &LiveSample, b: &LiveSample) -> bool {
     let name = |step: &StepTiming| (step.layer.clone(), step.kernel.clone(), step.bytes);
     (a.mode, a.width, a.height, a.method) == (b.mode, b.width, b.height, b.method)
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn another_size_or_other_steps_begin_anew() {
+    fn another_size_or_other_steps_start_again() {
         let mut steps = Steps::default();
         steps.note(sample(&[1.0], 1.0, 10));
         steps.note(sample(&[5.0], 5.0, 20));

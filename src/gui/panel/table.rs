@@ -192,8 +192,9 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
     };
     let mut ui = ui.new_child(UiBuilder::new().id_salt(title).max_rect(cell).layout(layout));
     ui.spacing_mut().button_padding = vec2(2.0, 0.0);
-    let head = ui.add(Button::selectable(sorted.is_some(), text)).on_hover_text(shown.hint);
-    head.accessible_name(format!("Sort by {}", shown.spoken))
+    ui.add(Button::selectable(sorted.is_some(), text))
+        .on_hover_text(shown.hint)
+        .accessible_name(format!("Sort by {}", shown.spoken))
 }
 
 /// Draws a step, which runs at `run`, in milliseconds. `bar` is where its bar begins and ends, in shares of the width.
@@ -311,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_side_by_side_and_grow() {
+    fn columns_are_side_by_side_and_grow() {
         for available in [300.0, 560.0, 700.0, 2000.0] {
             let places = places(&COLUMNS, available);
             assert_eq!(places.len(), COLUMNS.len());

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn where_only_the_order_is_asked_it_is_said() {
+    fn the_order_is_shown_if_only_the_order_is_asked() {
         let ordered = file(PixelChoice {
             input: Some(PixelRange::Unit),
             output: Some(PixelRange::Unit),

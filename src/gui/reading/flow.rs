@@ -9,7 +9,7 @@ use super::{Reading, Trial, Unclear};
 use crate::{
     engine::trial::OneColor,
     gui::{
-        app::{App, Tried},
+        app::{App, TrialOutcome},
         choice::NetworkOf,
         label::{name_label, remark},
         overlays::Overlay,
@@ -89,7 +89,7 @@ impl App {
     }
 
     /// Shows a picture that was painted for the open question, or why there is none.
-    fn show_tried(&mut self, tried: Tried) {
+    fn show_tried(&mut self, tried: TrialOutcome) {
         let Some(reading) = self.overlays.reading() else {
             return;
         };

@@ -44,7 +44,7 @@ pub struct Reading {
     offered: Vec<PixelFormat>,
     /// The format set by hand; `None` until the user opens those lists.
     by_hand: Option<PixelFormat>,
-    /// Whether the lists for the format have just opened; they then get the focus.
+    /// The lists for the format have just opened; they then get the focus.
     opens_lists: bool,
     /// The picture that is painted: first at its own size, then reduced.
     photo: Option<Arc<Frame>>,
@@ -68,8 +68,7 @@ impl Reading {
     }
 
     fn tried(&self, format: PixelFormat) -> Option<&Trial> {
-        let mut tried = self.tried.iter();
-        tried.find(|(of, _)| *of == format).map(|(_, trial)| trial)
+        self.tried.iter().find(|(of, _)| *of == format).map(|(_, trial)| trial)
     }
 
     /// Starts with the next format to be painted; returns `None` while one is being painted or if all are done.

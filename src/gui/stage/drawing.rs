@@ -18,25 +18,25 @@ use crate::{
 const FADE_SECONDS: f64 = 0.18;
 
 /// Pictures as a stage last showed them: texture, full rectangle, and its visible part.
-pub type Seen = Vec<(TextureHandle, Rect, Rect)>;
+pub type ShownPictures = Vec<(TextureHandle, Rect, Rect)>;
 
 /// Pictures that others fade in over.
 pub struct Fade {
-    before: Seen,
+    before: ShownPictures,
     /// When the fade started, by egui's clock.
     since: f64,
-    /// Whether the others cover them.
+    /// The others cover them.
     is_covered: bool,
 }
 
 impl Stage {
     /// The pictures as they were last drawn.
-    pub fn seen_pictures(&self) -> Seen {
+    pub fn seen_pictures(&self) -> ShownPictures {
         [&self.photo, &self.painting].into_iter().filter_map(|p| p.drawn()).collect()
     }
 
     /// Fades this stage's pictures in over those that another stage showed in the same place.
-    pub fn appear_over(&mut self, ctx: &Context, before: Seen) {
+    pub fn appear_over(&mut self, ctx: &Context, before: ShownPictures) {
         let since = ctx.input(|i| i.time);
         self.fade = Some(Fade { before, since, is_covered: false });
     }

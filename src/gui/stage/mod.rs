@@ -12,7 +12,7 @@ use eframe::egui::{
     emath::GuiRounding, vec2,
 };
 
-pub use self::drawing::Seen;
+pub use self::drawing::ShownPictures;
 use self::drawing::{Fade, name_chips};
 pub use self::view::{Compare, Framing, ViewStep};
 use super::{
@@ -48,7 +48,7 @@ pub struct Stage {
     wipe: f32,
     /// Which pictures are shown.
     pub compare: Compare,
-    /// Whether the left picture is temporarily shown alone, regardless of `compare`.
+    /// Shows the left picture alone for a moment, regardless of `compare`.
     pub shows_original: bool,
     drags_divider: bool,
     /// Screen pixels per picture pixel when the stage was last drawn.
@@ -65,7 +65,7 @@ pub struct Stage {
     names: [String; 2],
     /// Label of the live picture that is shown instead of the two.
     pub alone: Option<String>,
-    /// Whether live pictures are mirrored.
+    /// Live pictures are mirrored.
     pub is_flipped: bool,
     /// The picture's pixel under the pointer.
     pointed_at: Option<(usize, usize)>,
@@ -215,12 +215,11 @@ impl Stage {
         self.painting.clear();
     }
 
-    /// Whether there is a painting to compare with.
     pub fn has_painting(&self) -> bool {
         !self.painting.is_empty()
     }
 
-    /// Whether the zoom is so high that the finished picture is needed instead of its preview.
+    /// True if the zoom is so high that the finished picture is needed instead of its preview.
     pub fn wants_full(&self) -> bool {
         self.painting.wants_full(self.size, self.scale)
     }

@@ -69,7 +69,7 @@ fn a_picture_without_strokes_is_kept_with_a_warning() {
 }
 
 #[test]
-fn what_is_assumed_of_a_file_is_told() {
+fn assumptions_about_a_file_are_shown() {
     let place = tempfile::tempdir().expect("a folder");
     let style_source = Library::of(StyleLibrary::open(&[], place.path().join("user")));
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/published.tar.xz");
@@ -114,7 +114,7 @@ fn a_style_whose_name_is_taken_is_called_after_its_file() {
 }
 
 #[test]
-fn a_file_that_is_no_style_is_told_what_one_is() {
+fn a_file_that_is_not_a_style_is_refused_with_what_a_style_is() {
     let found = "it is text".to_owned();
     let text = no_weights(&WeightsError::UnknownFormat { found });
     assert!(text.contains("it is text. A style is an image (PNG"), "{text}");
@@ -123,7 +123,7 @@ fn a_file_that_is_no_style_is_told_what_one_is() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_told_as_it_is_shown() {
+fn a_taken_name_is_reported_as_it_is_shown() {
     let taken = LibraryError::Exists { id: "red_barn".to_owned() };
     let text = not_renamed(&taken, |id| (id == "red_barn").then(|| "Red barn".to_owned()));
     assert_eq!(text, "A style named “Red barn” already exists. Choose another name.");

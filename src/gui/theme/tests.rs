@@ -19,7 +19,7 @@ fn contrast(a: Color32, b: Color32) -> f32 {
 }
 
 #[test]
-fn letters_can_be_read_on_every_ground_that_they_stand_on() {
+fn letters_are_readable_on_every_background() {
     assert!((contrast(Color32::BLACK, Color32::WHITE) - 21.0).abs() < 0.01);
     let mut faint = Vec::new();
     for theme in [Theme::Dark, Theme::Light] {

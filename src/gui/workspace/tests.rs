@@ -82,7 +82,7 @@ fn undo_and_redo_go_through_choices() {
 #[test]
 fn results_are_unsaved_until_saved_as_they_are() {
     let mut table = painted(Origin::Clipboard);
-    assert!(!table.is_unsaved(), "nobody has changed anything");
+    assert!(!table.is_unsaved(), "nothing has changed");
     table.choice.look.strength_percent = 70;
     assert!(table.is_unsaved());
     table.saved.push(table.saved_key().expect("a result"));
