@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_without_effect_is_said_once() {
+    fn a_choice_without_effect_is_reported_once() {
         let candy = models::random(ModelSize::Lite, 1).expect("a network");
         let any = with_attention();
         let said = |device, chosen: &[AttentionChoice], networks: &[(&str, &Network)]| {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_is_run_where_there_is_a_choice() {
+    fn every_kernel_is_measured_if_several_exist() {
         // It leaves modes as they are, as GPUs do.
         let gpu = FakeBackend::new(&Arc::default());
         let processor = CpuBackend::new(Some(1)).expect("threads");
@@ -118,8 +118,10 @@ mod tests {
             (models::random(ModelSize::Lite, 1).expect("a network"), with_attention());
         let modes = [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, Precision::Fp16));
         let names = |backend: &dyn Backend, network, chosen: &[AttentionChoice]| {
-            let modes = in_every_way(backend, network, &modes, chosen);
-            modes.iter().map(Mode::to_string).collect::<Vec<_>>()
+            in_every_way(backend, network, &modes, chosen)
+                .iter()
+                .map(Mode::to_string)
+                .collect::<Vec<_>>()
         };
         let plain = ["baseline fp16", "fused fp16"];
         assert_eq!(names(&gpu, &any, &[]), plain);

@@ -53,8 +53,8 @@ impl Entry {
 /// # Errors
 /// [`CliError::Failed`] if the system cannot list the cameras. Having no camera is not an error.
 pub fn run(json: bool) -> Result<(), CliError> {
-    let cameras = capture::cameras().map_err(CliError::failed)?;
-    let cameras: Vec<Entry> = cameras.into_iter().map(Entry::new).collect();
+    let cameras: Vec<Entry> =
+        capture::cameras().map_err(CliError::failed)?.into_iter().map(Entry::new).collect();
     if json {
         return print_json(&Report { cameras });
     }

@@ -29,7 +29,7 @@ use crate::{
 struct Report {
     version: &'static str,
     device: String,
-    /// Whether everything was checked and correct.
+    /// Everything was checked and correct.
     passed: bool,
     checks: Vec<Verdict>,
     /// Verdicts on single kernels, if the device reports them.

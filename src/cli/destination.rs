@@ -59,8 +59,9 @@ impl Destination {
             Place::Stdout => chosen,
             Place::File(_) | Place::Folder(_) => Some(chosen.or(own).unwrap_or_default()),
         };
-        let unwritten = unwritten.and_then(Path::extension);
-        let unwritten = unwritten.map(|ending| format!(".{}", ending.display()).to_lowercase());
+        let unwritten = unwritten
+            .and_then(Path::extension)
+            .map(|ending| format!(".{}", ending.display()).to_lowercase());
         Form::Photo { format, unwritten }
     }
 
@@ -82,8 +83,8 @@ impl Destination {
                 }
             }
             (_, None) => {
-                let pictures = Format::from_path(path).filter(|_| is_numbered);
-                let pictures = pictures.map(Container::Pictures);
+                let pictures =
+                    Format::from_path(path).filter(|_| is_numbered).map(Container::Pictures);
                 Some(pictures.or(Container::from_path(path)).unwrap_or(Container::Mp4))
             }
         };
@@ -100,7 +101,7 @@ impl Destination {
     }
 }
 
-/// The name of a painting in a folder; a `number` above 1 tells sources of one name apart.
+/// The name of a painting in a folder; a `number` above 1 distinguishes sources of one name.
 pub fn name_of(stem: &OsStr, number: usize, label: &str, extension: &str) -> OsString {
     let mut name = stem.to_owned();
     if number > 1 {
@@ -153,10 +154,12 @@ pub fn destination(
     }
 }
 
-/// Whether a path ends in a separator, so that it can only mean a folder.
+/// True if a path ends in a separator, so that it can only mean a folder.
 pub fn ends_as_folder(path: &Path) -> bool {
-    let last = path.as_os_str().as_encoded_bytes().last();
-    last.is_some_and(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR)
+    path.as_os_str()
+        .as_encoded_bytes()
+        .last()
+        .is_some_and(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR)
 }
 
 #[cfg(test)]
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn where_one_and_where_many_go() {
+    fn destinations_of_one_and_of_many_inputs() {
         let one = destination(Path::new("nowhere/a.tif"), None, false);
         assert_eq!(
             one.expect("a file"),

@@ -157,8 +157,7 @@ fn instruction_sets() -> Vec<&'static str> {
     let sets = [("NEON", std::arch::is_aarch64_feature_detected!("neon"))];
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let sets = [("no instruction set that StyleForge uses", true)];
-    let had = sets.iter().filter(|(_, has)| *has);
-    had.map(|(name, _)| *name).collect()
+    sets.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect()
 }
 
 fn memory() -> Finding {
@@ -416,7 +415,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_styles_come_from() {
+    fn origins_of_styles() {
         let installed = styles_found(6, &[PathBuf::from("a"), PathBuf::from("b")]);
         assert!(installed.ends_with("from a, b"), "{installed}");
         let built_in = styles_found(6, &[]);

@@ -12,7 +12,7 @@ use super::{CliError, wrong_use};
 use crate::{
     disk::words,
     film::Numbered,
-    media::folder::{Folder, Placed},
+    media::folder::{FileInFolder, Folder},
 };
 
 /// The argument that means standard input or output.
@@ -41,7 +41,6 @@ impl PhotoInput {
     }
 }
 
-/// Whether it names numbered pictures.
 pub fn is_numbered(path: &Path) -> bool {
     !path.exists() && Numbered::of(path).is_some_and(|pictures| !pictures.numbers().is_empty())
 }
@@ -56,7 +55,7 @@ pub fn stem_of(path: &Path) -> OsString {
 pub struct Inputs {
     /// Each with its folder below the input that was named.
     pub sources: Vec<(PhotoInput, PathBuf)>,
-    /// Whether an input was a folder.
+    /// An input was a folder.
     pub from_folder: bool,
     /// Notes about the inputs, to print.
     pub notes: Vec<String>,
@@ -87,9 +86,11 @@ pub fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inpu
         }
     }
     let is_missing = |(source, _): &(PhotoInput, PathBuf)| {
-        let file = source.file().filter(|path| !is_numbered(path));
-        let error = file.and_then(|path| path.metadata().err());
-        error.is_some_and(|error| error.kind() == ErrorKind::NotFound)
+        source
+            .file()
+            .filter(|path| !is_numbered(path))
+            .and_then(|path| path.metadata().err())
+            .is_some_and(|error| error.kind() == ErrorKind::NotFound)
     };
     if sources.iter().all(is_missing) {
         let names = sources.iter().map(|(source, _)| source.name()).join(", ");
@@ -103,15 +104,18 @@ fn pictures_in(
     path: &Path,
     output: &Path,
     recursive: bool,
-) -> Result<(Vec<Placed>, Vec<String>), CliError> {
+) -> Result<(Vec<FileInFolder>, Vec<String>), CliError> {
     let name = path.display();
     let listed = if recursive {
         Folder::open_tree(path, Some(output))
     } else {
         Folder::open(path).map(|folder| {
             let folder = folder.with_films();
-            let notes = folder.notes(Some(output)).into_iter();
-            let notes = notes.map(|note| format!("{name}: {note}")).collect();
+            let notes = folder
+                .notes(Some(output))
+                .into_iter()
+                .map(|note| format!("{name}: {note}"))
+                .collect();
             (folder.photos.into_iter().map(|photo| (photo, PathBuf::new())).collect(), notes)
         })
     };

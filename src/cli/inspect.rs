@@ -60,9 +60,12 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     if let Some(network) = &facts.style_network {
         row("Sizes of", network.plain.map(str::to_owned));
         let [encoder, decoder, style] = network.blocks;
-        let parts = [(encoder, "before"), (decoder, "behind"), (style, "for the picture alone")];
-        let parts = parts.iter().filter(|(count, _)| *count > 0);
-        let parts = parts.map(|(count, what)| format!("{count} {what}")).join(", ");
+        let parts = [(encoder, "before"), (decoder, "after"), (style, "for the picture alone")];
+        let parts = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .join(", ");
         row("Blocks", Some(format!("{parts} the style's statistics")));
         let token = format!(
             "{px}x{px} pixels, {} channels, {} heads, {} channels in the feed-forward parts",
@@ -115,8 +118,8 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
 fn work_text(work: &Work) -> String {
     let Work { width, height, multiply_adds } = *work;
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let long = long_minutes(multiply_adds, DeviceChoice::Cpu, threads);
-    let long = long.map_or_else(String::new, |time| format!("; about {time} on this processor"));
+    let long = long_minutes(multiply_adds, DeviceChoice::Cpu, threads)
+        .map_or_else(String::new, |time| format!("; about {time} on this processor"));
     let billions = multiply_adds.div_ceil(1_000_000_000);
     format!("{billions} billion multiply-adds for {width} x {height} pixels{long}")
 }

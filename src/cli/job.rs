@@ -77,7 +77,7 @@ impl FilmInput {
         self.source.display().to_string()
     }
 
-    /// Whether it is encoded with a quality that can be chosen.
+    /// True if it is encoded with a quality that can be chosen.
     fn is_lossy(&self) -> bool {
         match self.container {
             Container::WebP => true,
@@ -94,7 +94,7 @@ pub type Targets = (Vec<Vec<Target>>, Vec<Vec<PathBuf>>);
 pub struct JobStyle {
     /// A style name or a file of weights.
     pub typed: OsString,
-    /// Whether it comes from `all`, so that a failure does not stop the others.
+    /// It comes from `all`, so that a failure does not stop the others.
     pub from_all: bool,
 }
 
@@ -113,7 +113,7 @@ pub struct Job {
     pub paint: PaintSettings,
     /// Rotation, mirroring and crop of the photos.
     pub framing: Framing,
-    /// Whether existing files are replaced.
+    /// What happens to existing files.
     pub existing: Existing,
     /// Notes about the inputs, to print.
     pub notes: Vec<String>,
@@ -198,7 +198,7 @@ impl Job {
         })
     }
 
-    /// Whether a photo at strength 0 may be written as it is.
+    /// True if a photo at strength 0 may be written as it is.
     pub fn keeps_files(&self) -> bool {
         self.stylization.look.strength_percent == 0
             && self.args.quality.is_none()
@@ -226,8 +226,11 @@ impl Job {
     /// [`CliError::WrongUse`] if a painting would have the name of an input, or a quality or 16 bits are chosen and no
     /// format has them.
     pub fn targets(&self, labels: &[String]) -> Result<Targets, CliError> {
-        let files = self.sources.iter().filter_map(|photo| photo.input.file());
-        let files = files.chain(self.films.iter().map(|film| film.source.as_path()));
+        let files = self
+            .sources
+            .iter()
+            .filter_map(|photo| photo.input.file())
+            .chain(self.films.iter().map(|film| film.source.as_path()));
         // Numbered pictures have no file of their pattern's name.
         let real = |path: &Path| {
             let in_folder = |folder: PathBuf| Some(folder.join(path.file_name()?));

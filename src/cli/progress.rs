@@ -71,8 +71,9 @@ impl Progress {
 
     /// The lines that were kept.
     pub fn into_lines(self) -> Vec<Line> {
-        let lines = self.kept.map(|kept| kept.into_inner().unwrap_or_else(PoisonError::into_inner));
-        lines.unwrap_or_default()
+        self.kept
+            .map(|kept| kept.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .unwrap_or_default()
     }
 
     /// Prints the lines that `part` has kept, and counts its work items.
@@ -87,10 +88,9 @@ impl Progress {
         }
     }
 
-    /// Whether the line is printed later.
+    /// True if the line is printed later.
     fn keeps(&self, line: impl FnOnce() -> Line) -> bool {
-        let kept = self.kept.as_ref().map(lock);
-        kept.map(|mut kept| kept.push(line())).is_some()
+        self.kept.as_ref().map(lock).map(|mut kept| kept.push(line())).is_some()
     }
 
     /// For `pieces` work items. A single item is too short to show progress.
@@ -236,14 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_is_told_once_some_of_the_work_is_done() {
-        let told = |seconds, share, left_s| {
+    fn the_time_left_is_shown_after_some_of_the_work() {
+        let shown = |seconds, share, left_s| {
             let of = Duration::from_secs;
             left(of(seconds), share, of(left_s))
         };
-        assert_eq!(told(0, 0.0, 0), "");
-        assert_eq!(told(9, 0.01, 0), "");
-        assert_eq!(told(20, 0.25, 60), "60s left  ");
+        assert_eq!(shown(0, 0.0, 0), "");
+        assert_eq!(shown(9, 0.01, 0), "");
+        assert_eq!(shown(20, 0.25, 60), "60s left  ");
     }
 
     #[test]

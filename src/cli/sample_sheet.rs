@@ -89,8 +89,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
 
 /// The current folder, then the folder for temporary files.
 fn folders() -> Vec<PathBuf> {
-    let current = std::env::current_dir();
-    current.into_iter().chain([std::env::temp_dir()]).collect()
+    std::env::current_dir().into_iter().chain([std::env::temp_dir()]).collect()
 }
 
 /// Saves under the first free name in the first writable folder.

@@ -189,7 +189,7 @@ fn weights(
 ) -> Result<Style, LibraryError> {
     let checkpoint = Checkpoint::read_as(file, choice)
         .map_err(|source| LibraryError::Weights { path: file.to_owned(), source })?;
-    // Before importing, so that an interruption leaves nothing behind.
+    // Before importing, so that an interruption leaves no files.
     let color = only_color(&checkpoint);
     let style = library.keep(&checkpoint, file, name)?;
     if let Some(color) = color {
@@ -253,6 +253,6 @@ fn row(style: &Style) -> Vec<String> {
         style.title.clone(),
         style.models().iter().join(", "),
         [&credit.artist, &credit.painting, &credit.year].into_iter().flatten().join(", "),
-        style.origin_in_words(),
+        style.origin_text(),
     ]
 }

@@ -48,7 +48,7 @@ pub struct StylePictureArgs {
 }
 
 impl StylePictureArgs {
-    /// Whether a style picture or a network for style pictures is given.
+    /// True if a style picture or a network for style pictures is given.
     pub fn is_given(&self) -> bool {
         !self.style_pictures.is_empty() || self.style_network.is_some()
     }

@@ -102,7 +102,7 @@ struct Measurement {
     process_peak_bytes: Option<u64>,
     /// The mode that this one is compared with: the first at this size.
     compared_with: Option<Mode>,
-    /// Whether both produced the same picture.
+    /// How both pictures compare.
     equality: Option<Equality>,
     /// Speed relative to that mode; only if both produced the same picture.
     ratio: Option<f64>,
@@ -295,8 +295,7 @@ fn measurements(
         let reference = candidates.first().filter(|_| index > 0);
         let equality = reference.and_then(|r| r.equality(candidate));
         let ratio = reference.and_then(|reference| {
-            let equality = equality.as_ref()?;
-            equality.ratio(reference.times.p50_ms, candidate.times.p50_ms)
+            equality.as_ref()?.ratio(reference.times.p50_ms, candidate.times.p50_ms)
         });
         let (times, summary) = (candidate.times, &candidate.summary);
         // A device that paints the frames of a batch one after another has a plan for one frame.

@@ -94,8 +94,9 @@ fn text(report: &SweepReport) -> Vec<String> {
             ("Memory", &|(_, cost)| format!("{:.1} MB", cost.peak_memory_bytes as f64 / 1e6)),
         ];
         let series = report.series.iter().filter(|series| series.axis == axis);
-        let costs = series.flat_map(|series| series.costs.iter().map(|cost| (series.model, cost)));
-        let costs: Vec<(ModelSize, &Cost)> = costs.collect();
+        let costs: Vec<(ModelSize, &Cost)> = series
+            .flat_map(|series| series.costs.iter().map(|cost| (series.model, cost)))
+            .collect();
         if !costs.is_empty() {
             lines.push(String::new());
             lines.extend(table_of(columns, &costs));

@@ -34,8 +34,8 @@ pub fn run(args: ExportArgs) -> Result<(), CliError> {
     let mut metadata = style.metadata;
     metadata.entry("title".to_owned()).or_insert_with(|| style.title.clone());
     let (is_half, has_float_pixels) = (args.precision == "fp16", args.tensors == "float");
-    let export = Export::new(style.network.graph(), is_half, has_float_pixels, args.size);
-    let export = export.map_err(CliError::wrong_use)?;
+    let export = Export::new(style.network.graph(), is_half, has_float_pixels, args.size)
+        .map_err(CliError::wrong_use)?;
     let onnx = export::write(&style.network, &metadata, &export).map_err(CliError::wrong_use)?;
     let mut lines = Vec::new();
     let files = if args.format == "triton" {

@@ -44,6 +44,6 @@ pub fn start(
 
 /// The device, and what readers get, as text.
 pub fn described(status: &Status) -> String {
-    let (camera, words) = (&status.camera, status.in_words());
+    let (camera, words) = (&status.camera, status.summary());
     format!("{} ({}), {words}", camera.label, camera.device)
 }

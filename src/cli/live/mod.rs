@@ -192,7 +192,7 @@ struct LiveRun<'a> {
     pictures: crate::mailbox::Reader<LivePicture>,
     engine: Engine,
     recorder: Option<Recorder>,
-    /// Whether it was printed that there is no more sound.
+    /// The end of the sound was reported.
     is_silent: bool,
     camera_out: Option<CameraOut>,
     /// The recording of photos; that of other sources is a sink of the engine.
@@ -389,7 +389,7 @@ impl LiveRun<'_> {
     fn finish(mut self) -> Result<Report, CliError> {
         let (args, style, now) = (self.args, self.style.as_ref(), Instant::now());
         let recorded = self.recorder.take().map(Recorder::finish);
-        if let Some(failure) = recorded.as_ref().and_then(Recorded::failure_in_words) {
+        if let Some(failure) = recorded.as_ref().and_then(Recorded::failure_text) {
             return Err(CliError::Failed(failure));
         }
         let camera_out = self.camera_out.take().map(|out| out.status());

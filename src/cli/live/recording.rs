@@ -142,7 +142,7 @@ pub struct RecordingReport {
     pub notes: Vec<String>,
     /// Summary as text.
     #[serde(skip)]
-    pub in_words: String,
+    pub summary: String,
 }
 
 impl From<Recorded> for RecordingReport {
@@ -156,7 +156,7 @@ impl From<Recorded> for RecordingReport {
             left_out: recorded.left_out,
             seconds: recorded.length.as_secs_f64(),
             bytes: recorded.bytes,
-            in_words: format!("recorded in {}: {}", path.display(), recorded.in_words()),
+            summary: format!("recorded in {}: {}", path.display(), recorded.summary()),
             microphone: recorded.microphone,
             notes: recorded.notes,
         }

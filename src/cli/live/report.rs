@@ -71,7 +71,7 @@ pub struct AutomaticSize {
     pub target_fps: f64,
     /// Painted frames per second over the last seconds.
     pub achieved_fps: f32,
-    /// Whether that is the target rate.
+    /// That is the target rate.
     pub holds: bool,
     /// Why it is below the target rate.
     pub limited_by: Option<Limit>,
@@ -185,7 +185,7 @@ pub fn text(report: &Report) -> Vec<String> {
     ];
     lines.extend(report.automatic_size.as_ref().map(AutomaticSize::line));
     if let Some(recording) = &report.recording {
-        lines.push(recording.in_words.clone());
+        lines.push(recording.summary.clone());
         lines.extend(recording.notes.iter().cloned());
     }
     let camera_out = report.camera_out.as_ref();

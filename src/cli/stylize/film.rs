@@ -30,7 +30,7 @@ impl<'a> Run<'a> {
         if job.films.is_empty() {
             return Ok(());
         }
-        allocator::keep_large_pieces();
+        allocator::reuse_large_blocks();
         for (film, row) in job.films.iter().zip(targets) {
             let opened = Tools::open(&film.source);
             for (style, target) in self.styles.iter().zip(row) {

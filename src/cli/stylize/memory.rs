@@ -95,8 +95,8 @@ impl Run<'_> {
         frame_bytes(size) + 2 * frame_bytes(self.requested_size(size))
     }
 
-    /// Whether another photo fits into the memory limit together with the open ones.
-    pub fn fits_beside(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
+    /// True if another photo fits into the memory limit together with the open ones.
+    pub fn fits_with(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
         let limit = self.painters.with(|painter| painter.program_limit_bytes(self.job.paint));
         let Some(limit) = limit else {
             return true;
@@ -127,7 +127,7 @@ impl Run<'_> {
             let size = photo.size();
             let result @ (width, height) =
                 job.args.output_size.resolve(size, self.requested_size(size));
-            // In addition to the painting at the photo's size, which is counted where it is created.
+            // In addition to the painting at the photo's size, which is counted when it is created.
             let enlarged = frame_bytes(result).saturating_sub(frame_bytes(size));
             let saving =
                 |target| 2 * enlarged + saving_bytes(&photo.photo, target, width * height, true);

@@ -189,7 +189,6 @@ struct Opened<'a> {
     /// Its target in each style; `None` if it cannot be written.
     targets: Vec<Option<&'a Target>>,
     has_printed_notes: Cell<bool>,
-    /// Whether any painting of it failed.
     has_failed: Cell<bool>,
     _reserved: Option<Reserved>,
 }
@@ -245,7 +244,7 @@ impl<'a> Run<'a> {
             // A photo is never painted smaller to make room for others.
             let bytes = open_bytes(&closed);
             let mut reserved = self.open_bytes.reserve(bytes, opened.is_empty());
-            let fits = || reserved.is_some() && self.fits_beside(&opened, &closed);
+            let fits = || reserved.is_some() && self.fits_with(&opened, &closed);
             if !opened.is_empty() && !fits() {
                 self.paint_opened(&opened)?;
                 opened.clear();
@@ -557,8 +556,9 @@ fn bytes_of(source: &PhotoInput, start: Option<f64>) -> Result<Vec<u8>, MediaErr
         PhotoInput::File(path) if is_film(path) || start.is_some() && is_animated(path) => {
             let first = Ffmpeg::find().map_err(|e| e.to_string());
             let start = start.unwrap_or(0.0);
-            let first = first.and_then(|ffmpeg| ffmpeg.beginning_of(path, start, None));
-            first.map_err(|reason| MediaError::Read { name: source.name(), reason })
+            first
+                .and_then(|ffmpeg| ffmpeg.beginning_of(path, start, None))
+                .map_err(|reason| MediaError::Read { name: source.name(), reason })
         }
         PhotoInput::File(path) => decode::bytes_of_path(path),
         PhotoInput::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),

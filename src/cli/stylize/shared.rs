@@ -119,8 +119,10 @@ mod tests {
         gpus: usize,
         lost_after: usize,
     ) -> (Vec<Line>, usize, usize) {
-        let words = ["styleforge", "stylize", "--style", "any", "--batch", "3"].map(Path::new);
-        let words = words.into_iter().chain([Path::new("-o"), output, photos]);
+        let words = ["styleforge", "stylize", "--style", "any", "--batch", "3"]
+            .map(Path::new)
+            .into_iter()
+            .chain([Path::new("-o"), output, photos]);
         let Some(Command::Stylize(args)) = Arguments::parse_from(words).command else {
             panic!("another command");
         };
