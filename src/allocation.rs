@@ -20,7 +20,7 @@ pub fn note_limit() {
     IS_LIMITED.store(true, Ordering::Relaxed);
 }
 
-/// Whether the system provides this many bytes at once in addition to the headroom; `true` if unknown.
+/// True if the system provides this many bytes at once in addition to the headroom, or if this is unknown.
 pub fn can_allocate(bytes: u64) -> bool {
     if !IS_LIMITED.load(Ordering::Relaxed) {
         return true;

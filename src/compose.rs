@@ -83,7 +83,7 @@ impl Blend<'_> {
         }
     }
 
-    /// Whether a picture of these columns and rows can be composed.
+    /// True if a picture of these columns and rows can be composed.
     pub fn fits(&self, size: (usize, usize)) -> bool {
         match self.strength {
             Strength::Uniform(_) => true,
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_is_the_uniform_strength_where_it_is_uniform() {
+    fn a_uniform_mask_equals_the_uniform_strength() {
         let (photo, painting) = pair();
         for keep_colors in [false, true] {
             let uniform = |strength_percent| {

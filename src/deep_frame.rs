@@ -69,7 +69,7 @@ impl DeepFrame {
         (self.width, self.pixels.len() / self.width)
     }
 
-    /// Whether every pixel is opaque. Reads every pixel.
+    /// Reads every pixel.
     pub fn is_opaque(&self) -> bool {
         self.pixels.iter().all(|pixel| pixel[3] == u16::MAX)
     }
@@ -83,8 +83,8 @@ impl DeepFrame {
 
 impl From<&Frame> for DeepFrame {
     fn from(frame: &Frame) -> Self {
-        let pixels = frame.rgba().as_chunks::<4>().0.iter().map(|pixel| pixel.map(widened));
-        let pixels = pixels.collect();
+        let pixels =
+            frame.rgba().as_chunks::<4>().0.iter().map(|pixel| pixel.map(widened)).collect();
         Self { width: frame.width(), pixels }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
     use crate::tensor::Shape;
 
     #[test]
-    fn outputs_keep_what_lies_between_levels() {
+    fn outputs_keep_fractions_of_levels() {
         let input = Frame::from_fn(2, 1, |x, _| [9, 9, 9, [255, 40][x]]);
         let data = vec![10.25, -3.0, 99.5, 300.0, 0.0, 255.0];
         let output = Tensor { shape: Shape::new(3, 1, 2), data };

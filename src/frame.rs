@@ -48,9 +48,9 @@ impl Frame {
         for (y, to) in to.chunks_exact_mut(4 * width).enumerate() {
             let begin = 4 * self.width * folded(y, self.height);
             let from = &self.rgba[begin..][..4 * self.width];
-            let (kept, behind) = to.split_at_mut(own);
+            let (kept, margin) = to.split_at_mut(own);
             kept.copy_from_slice(&from[..own]);
-            for (x, pixel) in (self.width..).zip(behind.chunks_exact_mut(4)) {
+            for (x, pixel) in (self.width..).zip(margin.chunks_exact_mut(4)) {
                 pixel.copy_from_slice(&from[4 * folded(x, self.width)..][..4]);
             }
         }
@@ -118,7 +118,7 @@ impl Frame {
         (self.width, self.height)
     }
 
-    /// Whether every pixel is opaque. Reads every pixel.
+    /// Reads every pixel.
     pub fn is_opaque(&self) -> bool {
         self.rgba.chunks_exact(4).all(|p| p[3] == 255)
     }

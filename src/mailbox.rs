@@ -19,13 +19,13 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::lock::lock;
 
-struct Between<T> {
+struct Slot<T> {
     value: T,
     fresh: bool,
 }
 
 struct Shared<T> {
-    between: Mutex<Between<T>>,
+    between: Mutex<Slot<T>>,
     written: AtomicU64,
     dropped: AtomicU64,
 }
@@ -72,7 +72,7 @@ pub struct Counts {
 pub fn mailbox<T>(mut make: impl FnMut() -> T) -> (Writer<T>, Reader<T>) {
     let (sender, receiver) = bounded(1);
     let shared = Arc::new(Shared {
-        between: Mutex::new(Between { value: make(), fresh: false }),
+        between: Mutex::new(Slot { value: make(), fresh: false }),
         written: AtomicU64::new(0),
         dropped: AtomicU64::new(0),
     });
@@ -125,7 +125,7 @@ impl<T> Reader<T> {
         &self.signal
     }
 
-    /// Whether there is a value that was not taken yet.
+    /// True if there is a value that was not taken yet.
     pub fn has_new(&self) -> bool {
         lock(&self.shared.between).fresh
     }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_received_once_and_freed_when_it_is_replaced() {
+    fn a_value_is_received_once_and_freed_when_it_is_replaced() {
         let (mut writer, mut reader) = mailbox(|| None);
         let [first, second] = [Arc::new(1), Arc::new(2)];
         writer.send(first.clone());

@@ -13,8 +13,9 @@ const COPIED_BYTES: usize = 256 << 10;
 /// other work of the shared threads.
 static COPYING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
-    let pool = ThreadPoolBuilder::new().num_threads(threads.min(MAX_COPYING));
-    let pool = pool.thread_name(|at| format!("copies {at}"));
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads.min(MAX_COPYING))
+        .thread_name(|at| format!("copies {at}"));
     (threads > 1).then(|| pool.build().ok()).flatten()
 });
 

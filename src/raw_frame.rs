@@ -21,7 +21,7 @@ pub struct Layout {
     /// Bytes from one row to the next, in the first plane.
     pub stride: usize,
     pub matrix: ColorMatrix,
-    /// Whether luma uses 0 to 255 instead of 16 to 235.
+    /// Luma uses 0 to 255 instead of 16 to 235.
     pub full_range: bool,
 }
 
@@ -67,7 +67,7 @@ impl Layout {
         above.saturating_add(row)
     }
 
-    /// Whether `bytes` contain a frame of at least one pixel.
+    /// True if `bytes` contain a frame of at least one pixel.
     fn is_complete(&self, bytes: &[u8]) -> bool {
         self.width > 0 && self.height > 0 && bytes.len() >= self.bytes()
     }
@@ -508,7 +508,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_raw_frame_changes_nothing() {
+    fn an_invalid_raw_frame_changes_nothing() {
         let mut frame = RawFrame::default();
         let whole = Layout::tight(PixelFormat::Yuyv, 4, 2);
         assert_eq!(frame.set(&whole, &[7; 16], Default::default()), Ok(()));

@@ -29,7 +29,7 @@ impl Rotation {
         90 * self as u16
     }
 
-    /// Whether width and height are swapped.
+    /// True if width and height are swapped.
     pub fn swaps_sides(self) -> bool {
         matches!(self, Self::Quarter | Self::ThreeQuarters)
     }

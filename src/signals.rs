@@ -69,7 +69,7 @@ fn note_number() {
     }
 }
 
-/// Whether a signal at `now` is a different one from the `first`.
+/// True if a signal at `now` is a different one from the `first`.
 fn is_another(first: Instant, now: Instant) -> bool {
     now.saturating_duration_since(first) > SAME_SIGNAL
 }

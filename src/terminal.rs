@@ -48,12 +48,11 @@ pub fn write_message(line: impl Display) {
     writeln!(io::stderr().lock(), "{}", one_line(&line)).ok();
 }
 
-/// Whether standard output is a terminal.
 pub fn prints_to_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether standard error is a terminal.
+/// True if standard error is a terminal.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }

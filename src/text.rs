@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt::Write as _};
 /// Maximum length of a stored title, artist or other short text of a style.
 pub const MAX_TITLE_CHARS: usize = 200;
 
-/// Whether `c` is invisible: a control character (C0, DEL and C1, which include the line breaks), a line or paragraph
+/// True if `c` is invisible: a control character (C0, DEL and C1, which include the line breaks), a line or paragraph
 /// separator, or a character without a glyph, such as a direction mark. The joiners (U+200C, U+200D) and the variation
 /// selectors (U+FE0E, U+FE0F) count as visible, because they shape the letters and emoji around them.
 pub fn is_unseen(c: char) -> bool {
@@ -18,7 +18,7 @@ pub fn is_unseen(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || (shows_nothing(c) && !forms_others)
 }
 
-/// Whether `c` has no glyph of its own: Unicode's property `Default_Ignorable_Code_Point`.
+/// True if `c` has no glyph of its own: Unicode's property `Default_Ignorable_Code_Point`.
 pub fn shows_nothing(c: char) -> bool {
     matches!(
         c,
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_seen_is_escaped_and_the_rest_stays() {
+    fn invisible_characters_are_escaped_and_the_rest_stays() {
         for plain in ["", "Été – 北斎 🎨", "a\\n b", "\u{fffd}", "क्\u{200d}ष"] {
             assert!(matches!(one_line(plain), Cow::Borrowed(same) if same == plain));
         }

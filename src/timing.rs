@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn whichever_takes_longer_is_the_limit() {
+    fn the_longer_time_is_the_limit() {
         let mut ceiling =
             Ceiling { copy_gb_per_s: 4000.0, peak_tflops: Some(500.0), method: String::new() };
         assert_eq!(ceiling.least_ms(1_000_000_000_000, 4_000_000), 2.0);

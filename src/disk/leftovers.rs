@@ -1,4 +1,4 @@
-//! Removes temporary files that a killed program left behind, in the program's own folders at the next start.
+//! Removes temporary files of a killed program, in the program's own folders at the next start.
 
 use std::{
     fs::{self, File},
@@ -24,10 +24,10 @@ pub fn sweep(folder: &Path) -> usize {
     };
     let is_leftover = |entry: &fs::DirEntry| {
         let name = entry.file_name();
-        let kind = Kind::ALL
+        Kind::ALL
             .into_iter()
-            .find(|kind| name.to_str().is_some_and(|name| kind.has_name(name)));
-        kind.is_some_and(|kind| remove_unowned(&entry.path(), kind, |_| true))
+            .find(|kind| name.to_str().is_some_and(|name| kind.has_name(name)))
+            .is_some_and(|kind| remove_unowned(&entry.path(), kind, |_| true))
     };
     entries.flatten().filter(is_leftover).count()
 }

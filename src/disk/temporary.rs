@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// Whether `name` has the form of this kind's names.
+    /// True if `name` has the form of this kind's names.
     pub fn has_name(self, name: &str) -> bool {
         let (prefix, suffix) = self.affixes();
         let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
@@ -164,7 +164,7 @@ fn open(path: &Path, kind: Kind) -> io::Result<File> {
     }
 }
 
-/// Whether `path` still refers to `file`.
+/// True if `path` still refers to `file`.
 fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(opened), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
         return false;

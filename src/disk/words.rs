@@ -109,7 +109,7 @@ fn by_kind(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::TimedOut => "it took too long",
         ErrorKind::Interrupted => "it was interrupted; try again",
         ErrorKind::StaleNetworkFileHandle => "the network folder was disconnected; open it again",
-        ErrorKind::CrossesDevices => "it lies on another disk",
+        ErrorKind::CrossesDevices => "it is on another disk",
         ErrorKind::TooManyLinks => "it has too many links",
         ErrorKind::Unsupported => "this is not possible here",
         ErrorKind::ConnectionRefused
@@ -119,7 +119,7 @@ fn by_kind(kind: ErrorKind) -> Option<&'static str> {
         | ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable
         | ErrorKind::NetworkDown
-        | ErrorKind::AddrNotAvailable => "nobody answers there",
+        | ErrorKind::AddrNotAvailable => "the other computer does not answer",
         _ => return None,
     })
 }

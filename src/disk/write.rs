@@ -20,7 +20,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// Maximum length of a chain of symbolic links; the same as the system's limit.
 const MAX_LINKS: usize = 40;
 
-/// Whether an existing file at the target is kept or replaced.
+/// What happens to an existing file at the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
     /// The file stays, and writing fails with [`WriteError::Exists`].
@@ -200,8 +200,9 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
         return Err(WriteError::Exists { name: name() });
     }
     let above = folder_of(to);
-    let renamed = fs::rename(from, to).and_then(|()| sync_folder(above));
-    renamed.map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
+    fs::rename(from, to)
+        .and_then(|()| sync_folder(above))
+        .map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
 }
 
 /// Gives the complete file `from` the name `to`, in the same file system. Its content is synced first.
@@ -502,8 +503,8 @@ mod tests {
             _ => Err("it ends early".to_owned()),
         };
         let write = |bytes: &[u8]| write_folder(&target, &[("lite".to_owned(), bytes)], check);
-        let told = write(b"half").expect_err("refused").to_string();
-        assert!(told.ends_with("could not read it again (it ends early)"), "{told}");
+        let message = write(b"half").expect_err("refused").to_string();
+        assert!(message.ends_with("could not read it again (it ends early)"), "{message}");
         assert!(names(here.path()).is_empty());
         write(b"whole").expect("written");
         assert_eq!(names(here.path()), ["style"]);

@@ -35,8 +35,10 @@ pub struct Comparison<'a> {
 impl Comparison<'_> {
     /// Width and height of the pictures.
     fn size(&self) -> Result<(usize, usize), MeasureError> {
-        let size = self.pictures.first().map(Frame::size);
-        size.filter(|&size| self.pictures.iter().all(|picture| picture.size() == size))
+        self.pictures
+            .first()
+            .map(Frame::size)
+            .filter(|&size| self.pictures.iter().all(|picture| picture.size() == size))
             .ok_or(MeasureError::Frames)
     }
 

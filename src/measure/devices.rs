@@ -34,7 +34,7 @@ pub struct SeveralDevices {
     pub alone_fps: f64,
     /// Of all devices.
     pub together_fps: f64,
-    /// Whether all devices painted the same pictures, bit for bit.
+    /// All devices painted the same pictures, bit for bit.
     pub is_identical: bool,
 }
 

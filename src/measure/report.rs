@@ -134,7 +134,6 @@ impl MeasureReport {
         [&self.reference, &self.other]
     }
 
-    /// Whether the candidates ran on different devices.
     fn has_two_devices(&self) -> bool {
         self.reference.device_name != self.other.device_name
             || self.reference.device != self.other.device
@@ -190,9 +189,7 @@ impl MeasureReport {
 
     /// The text report.
     pub fn text(&self) -> String {
-        let lines = self.lines();
-        let lines = lines.iter().map(|line| one_line(line) + "\n");
-        lines.collect()
+        self.lines().iter().map(|line| one_line(line) + "\n").collect()
     }
 
     /// The text report, line by line: header, table, outcome.
@@ -346,7 +343,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_ratio_stands_only_beside_a_passing_check() {
+    fn a_ratio_is_shown_only_with_a_passing_check() {
         let equal = report(0);
         let text = equal.text();
         assert_eq!(equal.ratio, Some(4.0));

@@ -84,11 +84,14 @@ pub struct Measured {
 }
 
 impl MeasuredCandidate {
-    /// Whether this and `other` painted the same pictures; the largest difference.
+    /// Compares the pictures of this and `other`; the largest difference.
     pub fn equality(&self, other: &Self) -> Option<Equality> {
         let precisions = [self.mode.precision, other.mode.precision];
-        let pairs = self.painted.iter().zip(&other.painted);
-        pairs.map(|(a, b)| Equality::between(a, b, precisions)).reduce(Equality::worse)
+        self.painted
+            .iter()
+            .zip(&other.painted)
+            .map(|(a, b)| Equality::between(a, b, precisions))
+            .reduce(Equality::worse)
     }
 }
 

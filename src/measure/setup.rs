@@ -96,8 +96,7 @@ impl Setup<'_> {
     /// Why the device cannot compute the network in a mode at this size, regardless of memory.
     pub fn refusal(&self, mode: Mode) -> Option<BackendError> {
         let graph = self.subject.network.graph();
-        let predicted = self.backend.predicted_bytes(graph, &self.spec(mode));
-        predicted.err()
+        self.backend.predicted_bytes(graph, &self.spec(mode)).err()
     }
 
     /// Refuses a measurement that would not fit into memory, before anything is measured. All modes are open at the
@@ -160,8 +159,7 @@ pub fn ceiling(
     backend: &dyn Backend,
     precision: Precision,
 ) -> Result<Option<Ceiling>, BackendError> {
-    let device = backend.inspect();
-    device.map_or(Ok(None), |device| device.ceiling(precision))
+    backend.inspect().map_or(Ok(None), |device| device.ceiling(precision))
 }
 
 /// Times of every step of the session's last run, if the device always measures them. Otherwise `input` is painted

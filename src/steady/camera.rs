@@ -33,8 +33,10 @@ impl Affine {
     /// The longest motion in a picture of this size, which a corner has.
     pub fn longest(&self, (width, height): (usize, usize)) -> f32 {
         let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
-        let corners = [(0.0, 0.0), (right, 0.0), (0.0, bottom), (right, bottom)];
-        corners.map(|(x, y)| length(self.at(x, y))).into_iter().fold(0.0, f32::max)
+        [(0.0, 0.0), (right, 0.0), (0.0, bottom), (right, bottom)]
+            .map(|(x, y)| length(self.at(x, y)))
+            .into_iter()
+            .fold(0.0, f32::max)
     }
 
     fn follows(&self, [at, motion]: &Point) -> bool {

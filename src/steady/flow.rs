@@ -159,8 +159,10 @@ impl Search {
         let (columns, rows) = (patches_along(width), patches_along(height));
         let patches = &self.patches;
         let Field { across, down, .. } = &mut self.field;
-        let planes = across.par_chunks_exact_mut(width).zip(down.par_chunks_exact_mut(width));
-        let planes = planes.zip(self.weight.par_chunks_exact_mut(width));
+        let planes = across
+            .par_chunks_exact_mut(width)
+            .zip(down.par_chunks_exact_mut(width))
+            .zip(self.weight.par_chunks_exact_mut(width));
         planes.with_min_len(4).enumerate().for_each(|(y, ((across, down), weight))| {
             for values in [&mut *across, down, weight] {
                 values.fill(0.0);

@@ -119,7 +119,7 @@ impl History {
         std::mem::swap(&mut self.pixels, &mut self.before);
         self.start(painting);
         let width = self.size.0;
-        let moved = Moved { size: self.size, pixels: &self.before };
+        let moved = PreviousPainting { size: self.size, pixels: &self.before };
         let rows = self.pixels.par_chunks_exact_mut(width);
         rows.with_min_len(4).enumerate().for_each(|(y, row)| moved.mix_row(y, row, motion, share));
         let (detail, pixels) = (&mut self.detail, &self.pixels);
@@ -154,12 +154,12 @@ impl History {
 }
 
 /// The painting before, to be moved.
-struct Moved<'a> {
+struct PreviousPainting<'a> {
     size: (usize, usize),
     pixels: &'a [Pixel],
 }
 
-impl Moved<'_> {
+impl PreviousPainting<'_> {
     fn mix_row(&self, y: usize, row: &mut [Pixel], motion: &Motion, share: f32) {
         let half_size = (motion.field.width, motion.field.height);
         // Of the pixel's middle, in pixels of half size.

@@ -92,7 +92,7 @@ fn a_new_scene_starts_with_what_is_painted() {
 }
 
 #[test]
-fn what_a_thing_uncovers_is_taken_as_it_is_painted() {
+fn uncovered_background_is_taken_from_the_new_painting() {
     let mut steady = Steady::new(2);
     let mut uncovered = Vec::new();
     for t in 0..8 {

@@ -53,7 +53,7 @@ impl Equality {
         if other_is_worse { other } else { self }
     }
 
-    /// Whether both produced the same picture.
+    /// True if both produced the same picture.
     pub const fn passed(&self) -> bool {
         self.failure.is_none()
     }

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rounds_where_the_mode_does_is_right() {
+    fn rounding_as_the_mode_does_is_right() {
         for mode in Mode::all() {
             for (work, read) in works() {
                 let error = error(mode, work, read, |_, v| v);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_precision_cannot_hold_is_not_judged() {
+    fn values_outside_a_precision_are_not_judged() {
         let large = values(Shape::new(4, 3, 3), 60_000.0, 1);
         let mut record = KernelRecord {
             layer: String::new(),

@@ -7,7 +7,7 @@
 //! Pictures of (nearly) one colour have their own rules: their maps have (nearly) no variance, so that every norm
 //! multiplies rounding errors by up to 1/sqrt(eps) = 316, in any implementation. In fewer bits than single precision
 //! the limit is a multiple of the error of a naive run: the oracle's own computation, rounded where the mode rounds
-//! ([`Rule::beside_naive`]).
+//! ([`Rule::allowing_naive`]).
 //!
 //! If a device records what its kernels read and wrote, each kernel is also checked on its own ([`verify_kernels`]).
 //!
@@ -57,7 +57,7 @@ pub struct Verdict {
     pub mode: Mode,
     pub variant: Variant,
     pub precision: Precision,
-    /// Whether the rule for pictures of (nearly) one colour was used.
+    /// The rule for pictures of (nearly) one colour was used.
     pub low_contrast: bool,
     pub passed: bool,
     pub failure: Option<String>,
@@ -134,7 +134,7 @@ fn batch_failures(
     let mut failures = Vec::new();
     for (number, (painted, truth)) in (1..).zip(outputs.iter().zip(each())) {
         let part = format!("frame {number} of {count}");
-        let [(_, whole), _] = differences(painted, &truth.beside(painted));
+        let [(_, whole), _] = differences(painted, &truth.reference_for(painted));
         failures.extend(truth.rule(mode, device).failure(&part, whole));
     }
     Ok(failures)
@@ -189,7 +189,7 @@ fn judged(
         Some(&mut tap),
     )?;
     maps.push((OUTPUT.to_owned(), output));
-    let expected = truth.beside(&painted);
+    let expected = truth.reference_for(&painted);
     let rule = truth.rule(mode, device_rounding(session.as_ref(), backend));
     let mut failures = Vec::new();
     let (worst_norm, worst_relative_rms) = compare_maps(truth, &maps, rule, &mut failures);

@@ -116,7 +116,7 @@ impl Rule {
     /// The variance may be below the rounding of the maps, or come from a few values, and the norm amplifies it to the
     /// size of any signal. The unavoidable error then depends on the network. The limits are therefore multiples of
     /// `naive`, the error of a naive run that rounds where the mode rounds.
-    pub fn beside_naive(self, naive: Distance) -> Self {
+    pub fn allowing_naive(self, naive: Distance) -> Self {
         let levels = naive.largest_levels.saturating_mul(NAIVE_LARGEST_FACTOR);
         let psnr_db = naive.psnr_db - 20.0 * NAIVE_RMS_FACTOR.log10();
         Self {
@@ -180,11 +180,11 @@ mod tests {
     fn flat_pictures_are_measured_by_a_naive_run() {
         let far = Distance { largest_levels: 30, psnr_db: 31.0, relative_rms: 0.25 };
         let near = Distance { largest_levels: 0, psnr_db: f64::INFINITY, relative_rms: 1e-4 };
-        let rule = Rule::TEN_BITS.beside_naive(far);
+        let rule = Rule::TEN_BITS.allowing_naive(far);
         assert_eq!((rule.max_levels, rule.max_relative_rms), (120, 0.5));
         let psnr_db = rule.min_psnr_db.expect("a limit");
         assert!((psnr_db - 24.98).abs() < 0.01, "{psnr_db}");
-        let same = Rule::TEN_BITS.beside_naive(near);
+        let same = Rule::TEN_BITS.allowing_naive(near);
         assert_eq!(same, Rule::TEN_BITS);
     }
 

@@ -45,8 +45,11 @@ impl Task<'_> {
                 stored(oracle::affine(&first, &gamma, &beta))
             }
             Work::Bias { conv, factor } => {
-                let bias = self.bias(&self.conv(conv)?);
-                let bias: Vec<f64> = bias.into_iter().map(|b| b * f64::from(factor)).collect();
+                let bias: Vec<f64> = self
+                    .bias(&self.conv(conv)?)
+                    .into_iter()
+                    .map(|b| b * f64::from(factor))
+                    .collect();
                 stored(oracle::affine(&first, &vec![1.0; bias.len()], &bias))
             }
             Work::Statistics { conv, eps } => {
@@ -64,8 +67,8 @@ impl Task<'_> {
                 let conv = self.conv(conv)?;
                 let weights = self.network.weights().of(&conv.name);
                 let is_upsampled_3x3 = doubled && conv.kernel == 3;
-                let bias = self.bias(&conv).into_iter();
-                let bias: Vec<f64> = bias.map(|b| b * f64::from(bias_factor)).collect();
+                let bias: Vec<f64> =
+                    self.bias(&conv).into_iter().map(|b| b * f64::from(bias_factor)).collect();
                 let (input, factors) = self.rounding.factors(
                     &self.gathered(whole, doubled, margin),
                     conv.reads_photo,

@@ -27,9 +27,9 @@ pub struct Truth<'a> {
     pub picture: Frame,
     /// The oracle's painting.
     pub painted: Frame,
-    /// Whether it has (nearly) one colour.
+    /// It has (nearly) one colour.
     pub low_contrast: bool,
-    /// Whether its smallest maps have so few values that a norm's result depends on single roundings.
+    /// Its smallest maps have so few values that a norm's result depends on single roundings.
     few_pixels: bool,
     judgement: Judgement,
     /// Errors of naive runs by mode; needed only for flat and tiny pictures and for int8.
@@ -61,7 +61,7 @@ impl<'a> Truth<'a> {
             (false, Precision::Fp32 | Precision::Fp16x2) => return Rule::for_mode(mode),
             _ => Rule::for_precision(mode.precision),
         };
-        rule.beside_naive({
+        rule.allowing_naive({
             let mut known = self.naive.borrow_mut();
             *known.entry((mode, device)).or_insert_with(|| self.distance_of_naive(mode, device))
         })
@@ -69,7 +69,7 @@ impl<'a> Truth<'a> {
 
     /// The oracle's painting to compare `painted` with. A value midway between two levels may be rounded to either one;
     /// such values are common in networks without noise.
-    pub fn beside(&self, painted: &Frame) -> Frame {
+    pub fn reference_for(&self, painted: &Frame) -> Frame {
         let (width, height) = self.painted.size();
         if painted.size() != (width, height) {
             return self.painted.clone();
@@ -110,8 +110,12 @@ impl<'a> Truth<'a> {
 }
 
 fn maps_of(judgement: &Judgement) -> Vec<(&str, &Map)> {
-    let norms = judgement.after_norms.iter();
-    norms.map(|(name, map)| (name.as_str(), map)).chain([(OUTPUT, &judgement.output)]).collect()
+    judgement
+        .after_norms
+        .iter()
+        .map(|(name, map)| (name.as_str(), map))
+        .chain([(OUTPUT, &judgement.output)])
+        .collect()
 }
 
 /// Rms of the difference over rms of the expected map.
@@ -123,7 +127,7 @@ pub fn relative_rms(values: impl ExactSizeIterator<Item = f64>, expected: &Map) 
     deviation.rms / deviation.reference_rms.max(1e-3)
 }
 
-/// Whether every colour channel has a standard deviation of less than one level. The maps then have (nearly) no
+/// True if every colour channel has a standard deviation of less than one level. The maps then have (nearly) no
 /// variance, and every norm multiplies rounding errors by up to 1/sqrt(eps) = 316.
 fn is_low_contrast(picture: &Frame) -> bool {
     let count = picture.pixel_count() as f64;
@@ -195,10 +199,10 @@ mod tests {
             })
         };
         for right in [levels(|v| v / 2), levels(|v| v.div_ceil(2))] {
-            assert_eq!(truth.beside(&right), right);
+            assert_eq!(truth.reference_for(&right), right);
         }
         let wrong = levels(|v| v / 2 + 1 + v % 2);
-        assert_eq!(truth.beside(&wrong), truth.painted);
+        assert_eq!(truth.reference_for(&wrong), truth.painted);
     }
 
     /// All pixels of a flat picture go through the same sums, so that a norm has nothing to amplify. Fewer bits must

@@ -36,7 +36,7 @@ pub struct Letters {
     /// Font size (em), in pixels.
     pub size_px: f32,
     pub color: Rgba,
-    /// Whether the text is bold.
+    /// The text is bold.
     pub is_strong: bool,
 }
 

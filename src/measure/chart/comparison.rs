@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn medians_lie_where_their_times_put_them() {
+    fn medians_are_plotted_at_their_times() {
         let chart = draw(&report(0), &PAPER).expect("letters");
         assert_eq!((chart.width(), chart.height()), (1200, 700));
         let length = |place: usize| {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_written_in_red() {
+    fn incomparable_results_are_red() {
         let red = |levels| {
             let chart = draw(&report(levels), &PAPER).expect("letters");
             let title = chart.crop(0, 40, 1200, 60);

@@ -67,8 +67,7 @@ fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
 pub fn round_step(whole: f64, most: usize) -> f64 {
     let least = whole.max(1e-6) / most.max(2) as f64;
     let decade = 10f64.powf(least.log10().floor());
-    let factors = [1.0, 2.0, 5.0, 10.0];
-    let round = factors.into_iter().find(|f| f * decade >= least * 0.999);
+    let round = [1.0, 2.0, 5.0, 10.0].into_iter().find(|f| f * decade >= least * 0.999);
     round.unwrap_or(10.0) * decade
 }
 

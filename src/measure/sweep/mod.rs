@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_known_before_anything_runs() {
+    fn sizes_that_do_not_fit_are_known_before_anything_runs() {
         let backend = CpuBackend::new(Some(1)).expect("threads");
         let planned = sweep(&backend, Some(60_000_000)).plan(&[ModelSize::Lite]).expect("a plan");
         let sizes = &planned[0];

@@ -23,7 +23,7 @@ pub struct SweepReport {
     /// Warm-up runs, not counted.
     pub warmup_frames: u32,
     pub series: Vec<Series>,
-    /// Whether the run was cancelled before the end.
+    /// The run was cancelled before the end.
     pub stopped: bool,
     /// The worst size of each network compared with the best smaller one.
     pub growth: Vec<(ModelSize, Growth)>,
@@ -53,8 +53,7 @@ impl SweepReport {
 
     /// How the device's times were measured.
     pub fn method(&self) -> TimingMethod {
-        let first = self.series.first();
-        first.map_or(TimingMethod::Host, |series| series.method)
+        self.series.first().map_or(TimingMethod::Host, |series| series.method)
     }
 
     /// The protocol, for example `device events, median of 20 runs after 3 for warm-up`, and whether the run was
