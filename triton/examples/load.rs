@@ -241,10 +241,11 @@ fn measured(options: &Options) -> Result<()> {
             thread::sleep(CHECK_INTERVAL);
         }
         state[1].store(true, Ordering::Relaxed);
-        let all = clients
+        clients
             .into_iter()
-            .map(|client| client.join().map_err(|_| Error::other("a client failed"))?);
-        all.collect::<Result<Vec<_>>>().map(|all| all.concat())
+            .map(|client| client.join().map_err(|_| Error::other("a client failed"))?)
+            .collect::<Result<Vec<_>>>()
+            .map(|all| all.concat())
     })?;
     if times.is_empty() {
         return Err(Error::other("no request was answered in this time; use --seconds"));

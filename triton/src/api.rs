@@ -89,7 +89,7 @@ declare! {
     TRITONBACKEND_ModelInstanceModel(InstancePtr, Out<ModelPtr>)
     TRITONBACKEND_ModelInstanceState(InstancePtr, Out<State>)
     TRITONBACKEND_ModelInstanceSetState(InstancePtr, State)
-    // Whether it succeeded; when its execution began, painting began, painting ended, and its execution ended.
+    // True if it succeeded; when its execution began, painting began, painting ended, and its execution ended.
     TRITONBACKEND_ModelInstanceReportStatistics(InstancePtr, RequestPtr, bool, u64, u64, u64, u64)
     // Its number of pictures, and the same times.
     TRITONBACKEND_ModelInstanceReportBatchStatistics(InstancePtr, u64, u64, u64, u64, u64)
@@ -286,7 +286,7 @@ impl ModelHandle {
         parsed
     }
 
-    /// Whether the server lets the backend complete the configuration.
+    /// Asks the server whether the backend may complete the configuration.
     pub fn may_complete(&self) -> Outcome<bool> {
         call!(TRITONBACKEND_ModelAutoCompleteConfig(self.0) -> false)
     }
@@ -443,7 +443,6 @@ impl Request {
         (0..count).map(parameter).collect()
     }
 
-    /// Whether the client no longer waits for the answer.
     pub fn is_cancelled(&self) -> bool {
         call!(TRITONBACKEND_RequestIsCancelled(self.raw) -> false).unwrap_or(false)
     }
@@ -625,7 +624,7 @@ callbacks! {
         Ok(())
     }
 
-    /// Whether an instance can paint. Servers later than 1.19 call it.
+    /// True if an instance can paint. Servers later than 1.19 call it.
     fn TRITONBACKEND_ModelInstanceReady(instance: InstancePtr) {
         // SAFETY: the state of `TRITONBACKEND_ModelInstanceInitialize`, which may be shared.
         unsafe { &*InstanceHandle(instance).state()? }.ready()

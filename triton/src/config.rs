@@ -21,9 +21,9 @@ pub const PICTURES: &str = "pictures";
 pub struct Tensors {
     /// [`DataType::Bytes`] for files.
     pub kind: DataType,
-    /// Whether shapes begin with the number of pictures.
+    /// Shapes begin with the number of pictures.
     pub has_batches: bool,
-    /// Whether each picture comes with its style.
+    /// Each picture comes with its style.
     pub has_style: bool,
 }
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_says_is_kept() {
+    fn the_users_choice_is_kept() {
         let mut config = json!({
             "max_batch_size": 0,
             "input": [{"name": "IMAGE", "data_type": "TYPE_STRING", "dims": [1]}],

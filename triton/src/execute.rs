@@ -43,7 +43,7 @@ struct Job {
 }
 
 impl Job {
-    /// Whether its pictures are still to be painted: none has failed, and the client has not cancelled.
+    /// True if its pictures are still to be painted: none has failed, and the client has not cancelled.
     fn is_wanted(&mut self) -> bool {
         if self.failure.is_none() && self.request.is_cancelled() {
             self.failure = Some(Failure::new(Code::Cancelled, "the client cancelled the request"));

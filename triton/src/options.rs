@@ -16,7 +16,7 @@ pub struct Options {
     pub output_size: OutputSize,
     /// The format of encoded results; that of the input if `None`.
     pub format: Option<Format>,
-    /// Whether painting panics. Only in builds for tests, which see that the other requests of a batch are painted.
+    /// Painting panics. Only in builds for tests, which see that the other requests of a batch are painted.
     pub panics: bool,
 }
 

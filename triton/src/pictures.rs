@@ -107,8 +107,13 @@ fn rgba(pixels: &[u8], channels: usize) -> Vec<u8> {
     if channels == 4 {
         return pixels.to_vec();
     }
-    let pixels = pixels.as_chunks().0.iter();
-    pixels.map(|&[r, g, b]| [r, g, b, 255]).collect::<Vec<_>>().into_flattened()
+    pixels
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&[r, g, b]| [r, g, b, 255])
+        .collect::<Vec<_>>()
+        .into_flattened()
 }
 
 /// Decodes the files of an input.
@@ -141,7 +146,7 @@ pub struct Painted {
     pub shape: Vec<i64>,
     /// Pixels with alpha, or the length of a file and its bytes.
     bytes: Vec<u8>,
-    /// Whether only red, green and blue of the pixels are returned.
+    /// Only red, green and blue of the pixels are returned.
     is_rgb: bool,
 }
 
@@ -153,8 +158,9 @@ impl Picture {
     pub fn returned(&self, painting: Frame, format: Option<Format>) -> Outcome<Painted> {
         let photo = match &self.form {
             Form::Pixels(channels) => {
-                let shape = [painting.height(), painting.width(), *channels];
-                let shape = shape.map(|side| side as i64).to_vec();
+                let shape = [painting.height(), painting.width(), *channels]
+                    .map(|side| side as i64)
+                    .to_vec();
                 return Ok(Painted { shape, bytes: painting.into_rgba(), is_rgb: *channels == 3 });
             }
             Form::File(photo) => photo,

@@ -485,5 +485,5 @@ fn a_lost_gpu_is_reported_and_not_replaced() {
     assert_eq!(log.iter().filter(|line| **line == message).count(), 1, "{log:?}");
     drop(log);
     drop(loaded);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }

@@ -258,7 +258,7 @@ fn a_server_that_ends_answers_first(program: &Path) -> Outcome {
     let first = clients[0].receive()?;
     assert!(first.status == 200 && first.bytes == expected, "{}", first.error());
     server.terminate()?;
-    // The server ends once nobody is connected.
+    // The server ends after the last client disconnects.
     for mut client in clients.into_iter().skip(1) {
         let answer = client.receive()?;
         let is_refused = answer.status != 200 && !answer.error().is_empty();

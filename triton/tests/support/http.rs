@@ -96,8 +96,11 @@ impl Client {
             Ok(line.trim().to_ascii_lowercase())
         };
         let first = next_line(&mut self.stream)?;
-        let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let status = status.ok_or_else(|| broken("no status"))?;
+        let status = first
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .ok_or_else(|| broken("no status"))?;
         let (mut length, mut json_length) = (0, None);
         loop {
             let line = next_line(&mut self.stream)?;

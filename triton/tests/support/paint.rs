@@ -23,8 +23,12 @@ pub fn pixels(frame: &Frame, channels: usize) -> Vec<u8> {
 }
 
 pub fn candy() -> Arc<Network> {
-    let library = StyleLibrary::standard();
-    library.find("candy").expect("a style").load(ModelSize::Lite).expect("weights").network
+    StyleLibrary::standard()
+        .find("candy")
+        .expect("a style")
+        .load(ModelSize::Lite)
+        .expect("weights")
+        .network
 }
 
 pub fn stylized(
@@ -37,8 +41,10 @@ pub fn stylized(
     let backend = Arc::new(CpuBackend::new(Some(2)).expect("a backend"));
     let mut painter = Painter::new(backend, Arc::new(|_| Err(BackendError::Cancelled)));
     let photo = Arc::new(photo.clone());
-    let painting = painter.paint(&photo, network, settings, &Default::default()).expect("painted");
-    painting.into_finished(&photo, output, look)
+    painter
+        .paint(&photo, network, settings, &Default::default())
+        .expect("painted")
+        .into_finished(&photo, output, look)
 }
 
 /// [`stylized`] with the usual choices.
