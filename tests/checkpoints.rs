@@ -91,7 +91,7 @@ fn read(bytes: &[u8]) -> (Result<Checkpoint, WeightsError>, Result<(), String>) 
 }
 
 /// The inspection of a file, and whether it took few steps.
-fn told(bytes: &[u8]) -> (Inspection, Result<(), String>) {
+fn described(bytes: &[u8]) -> (Inspection, Result<(), String>) {
     let budget = Budget::for_file(bytes.len());
     let facts = describe_within(bytes, &budget);
     (facts, few_steps(&budget))
@@ -258,9 +258,9 @@ fn foreign_and_hostile_files_are_refused_by_name() {
                     output: Some(PixelRange::Bytes),
                     order: None,
                 };
-                let told = Checkpoint::from_bytes_as(&bytes_of(entry), levels);
-                if told.is_ok() != (entry.outcome == "ask") {
-                    fail(format!("with its range: {:?}", told.err()));
+                let checkpoint = Checkpoint::from_bytes_as(&bytes_of(entry), levels);
+                if checkpoint.is_ok() != (entry.outcome == "ask") {
+                    fail(format!("with its range: {:?}", checkpoint.err()));
                 }
             }
             Ok(checkpoint) if entry.outcome == "run_or_refuse" => {
@@ -322,7 +322,7 @@ fn external_data_is_read_from_the_folder_of_the_model() {
 }
 
 #[test]
-fn what_is_no_plain_file_is_refused_without_waiting() {
+fn special_files_are_refused_without_waiting() {
     let root = tempfile::tempdir().expect("folder");
     let error = Checkpoint::read(root.path()).expect_err("a folder").to_string();
     assert!(error.contains("folder"), "{error}");
@@ -487,7 +487,7 @@ fn damaged_files_of_any_format_do_no_harm() {
 #[test]
 fn inspecting_damaged_files_agrees_with_reading_them() {
     after_damage(&[""], |bytes| {
-        let (facts, steps_allowed) = told(bytes);
+        let (facts, steps_allowed) = described(bytes);
         prop_assert_eq!(steps_allowed, Ok(()));
         let read = Checkpoint::from_bytes(bytes);
         // If a file has several errors, either may be found first.

@@ -61,8 +61,7 @@ fn assert_same_picture(painted: &Frame, judged: &Frame, what: &str) {
 
 /// The modes in single precision. `tests/verify.rs` checks the accuracy of int8.
 fn exact_modes(backend: &CpuBackend) -> impl Iterator<Item = Mode> {
-    let modes = backend.modes().into_iter();
-    modes.filter(|mode| mode.precision == Precision::Fp32)
+    backend.modes().into_iter().filter(|mode| mode.precision == Precision::Fp32)
 }
 
 fn judge_everywhere(network: &Arc<Network>, photo: &Frame, what: &str) {
@@ -155,7 +154,7 @@ fn the_same_bits_for_any_number_of_threads_and_again() {
 }
 
 #[test]
-fn a_cancelled_run_says_so_and_the_session_goes_on() {
+fn a_cancelled_run_says_so_and_the_session_continues() {
     let net = network([8, 16, 32], 1, Kernels::default(), 2);
     let photo = photo(64, 48);
     let backend = CpuBackend::new(Some(1)).expect("threads");
@@ -178,8 +177,10 @@ fn wrong_sizes_are_refused() {
     let mut session =
         backend.open(&net, &SessionSpec::single(20, 10, Mode::default())).expect("a session");
     let (right, wrong) = (photo(20, 10), photo(10, 20));
-    let error = session.paint(&wrong, &mut right.clone(), &RunControl::default());
-    let error = error.expect_err("another size").to_string();
+    let error = session
+        .paint(&wrong, &mut right.clone(), &RunControl::default())
+        .expect_err("another size")
+        .to_string();
     assert!(error.contains("20 x 10") && error.contains("10 x 20"), "{error}");
 }
 

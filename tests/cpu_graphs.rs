@@ -35,8 +35,7 @@ struct Growing {
 
 impl Growing {
     fn add(&mut self, name: &str, op: Op, inputs: &[NodeId]) -> NodeId {
-        let added = self.graph.add(name, &self.layer, op, inputs);
-        added.expect("earlier nodes")
+        self.graph.add(name, &self.layer, op, inputs).expect("earlier nodes")
     }
 
     fn conv(
@@ -102,13 +101,17 @@ fn error(graph: Graph, variant: Variant) -> f64 {
     let painted = inspected.run_tensor(&photo, &RunControl::default(), None).expect("a run");
     let judged = oracle::judge(&network, &photo).output;
     let largest = judged.data.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
-    let off = painted.data.iter().zip(&judged.data);
-    let off = off.map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
+    let off = painted
+        .data
+        .iter()
+        .zip(&judged.data)
+        .map(|(&a, b)| (f64::from(a) - b).abs())
+        .fold(0.0, f64::max);
     off / largest
 }
 
 /// One line per node.
-fn told(graph: &Graph) -> String {
+fn described(graph: &Graph) -> String {
     let nodes = graph.nodes().iter();
     let line = |node: &Node| format!("{} {:?} {:?}\n", node.name, node.op, node.inputs);
     nodes.map(line).collect()
@@ -124,7 +127,7 @@ proptest! {
         let variant = if is_fused { Variant::Fused } else { Variant::Baseline };
         let graph = random_graph(&choices);
         let error = error(graph.clone(), variant);
-        prop_assert!(error < 1e-4, "{variant} {error}\n{}", told(&graph));
+        prop_assert!(error < 1e-4, "{variant} {error}\n{}", described(&graph));
     }
 }
 
@@ -164,7 +167,7 @@ fn graphs_unlike_any_network_are_computed() {
             g.add(&format!("{last}.picture"), Op::Picture, &[rgb]);
         }
     });
-    case("a convolution that nobody reads", &|g, p| {
+    case("an unused convolution", &|g, p| {
         g.conv("c1", p, (3, 16), 3);
         let rgb = g.conv("last", p, (3, 3), 3);
         g.add("picture", Op::Picture, &[rgb]);

@@ -142,7 +142,7 @@ fn the_newest_command_wins_and_stale_events_stay_inside() {
 }
 
 #[test]
-fn a_cancelled_run_stops_and_the_engine_goes_on() {
+fn a_cancelled_run_stops_and_the_engine_continues() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     skip_device(&mut engine);
@@ -294,11 +294,11 @@ fn one_bad_photo_does_not_stop_a_batch() {
     skip_device(&mut engine);
     assert!(engine.start_batch(batch(3)));
     assert!(!engine.start_batch(batch(3)), "one batch at a time");
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     loop {
         match next(&mut engine) {
             Event::BatchPhoto { done, total, name, outcome } => {
-                told.push((done, total, name, outcome.is_ok()))
+                reported.push((done, total, name, outcome.is_ok()))
             }
             Event::BatchEnded { cancelled } => {
                 assert!(!cancelled);
@@ -309,7 +309,7 @@ fn one_bad_photo_does_not_stop_a_batch() {
     }
     let expected = [(1, true), (2, false), (3, true)]
         .map(|(done, good)| (done, 3, format!("photo-{}", done - 1), good));
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     assert!(engine.start_batch(batch(1)), "free for the next one");
 }
 
@@ -384,7 +384,7 @@ fn painting_of(photo: &Frame) -> Arc<Painting> {
 }
 
 #[test]
-fn the_compositor_gives_previews_at_once_and_finished_pictures_on_request() {
+fn the_compositor_returns_previews_at_once_and_finished_pictures_on_request() {
     let mut compositor = Compositor::start(Arc::new(|| {})).expect("a thread");
     let large = Arc::new(photo(PREVIEW_PX * 2, 40));
     let painting = painting_of(&large);
@@ -429,7 +429,7 @@ fn the_compositor_answers_the_newest_question() {
 }
 
 #[test]
-fn the_compositor_is_left_behind_when_it_does_not_end() {
+fn the_compositor_is_abandoned_when_it_does_not_end() {
     let (release, held) = std::sync::mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
     let (arrive, arrived) = std::sync::mpsc::channel();

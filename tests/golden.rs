@@ -46,8 +46,11 @@ impl Golden {
             .expect("safetensors")
             .iter()
             .map(|(name, view)| {
-                let values = view.data().chunks_exact(4);
-                let values = values.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+                let values = view
+                    .data()
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect();
                 (name.to_owned(), (view.shape().to_vec(), values))
             })
             .collect();
@@ -89,9 +92,8 @@ impl Golden {
             let part = |part: &str| self.values(&format!("{module}.{part}")).to_vec();
             NodeWeights { weight: part("weight"), bias: part("bias") }
         };
-        let weights = graph.weight_shapes();
-        let weights = weights.map(|(node, _)| (node.name.clone(), own(node)));
-        let weights = weights.collect();
+        let weights =
+            graph.weight_shapes().map(|(node, _)| (node.name.clone(), own(node))).collect();
         Network::new(graph, weights).expect("a complete network")
     }
 
@@ -226,8 +228,11 @@ fn cpu_networks_match_after_every_norm() {
                         }),
                     )
                     .expect("a run");
-                let norms = network.graph().nodes().iter();
-                let norms = norms.filter(|node| matches!(node.op, Op::InstanceNorm { .. }));
+                let norms = network
+                    .graph()
+                    .nodes()
+                    .iter()
+                    .filter(|node| matches!(node.op, Op::InstanceNorm { .. }));
                 assert_eq!(seen, norms.count(), "{what}");
                 let values: Vec<f64> = output.data.iter().map(|&v| f64::from(v)).collect();
                 let error = relative_error(&values, &g.doubles("output"));

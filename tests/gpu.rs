@@ -93,18 +93,12 @@ fn main() -> ExitCode {
             "batches_larger_than_a_chain_are_painted_as_single_frames",
             batches_larger_than_a_chain_are_painted_as_single_frames,
         ),
-        (
-            "styles_that_share_a_frame_paint_as_by_themselves",
-            styles_that_share_a_frame_paint_as_by_themselves,
-        ),
+        ("styles_that_share_a_frame_paint_as_alone", styles_that_share_a_frame_paint_as_alone),
         (
             "frames_in_a_row_are_painted_as_single_frames",
             frames_in_a_row_are_painted_as_single_frames,
         ),
-        (
-            "cudnn_computes_the_baselines_convolutions_where_it_is_installed",
-            cudnn_computes_convolutions,
-        ),
+        ("cudnn_computes_the_baselines_convolutions_if_installed", cudnn_computes_convolutions),
         (
             "an_algorithm_that_is_prepared_again_computes_the_same_bits",
             cudnn::prepared_again_it_computes_the_same_bits,
@@ -481,7 +475,7 @@ fn batches_larger_than_a_chain_are_painted_as_single_frames(
 
 /// A frame that was sent to one session is painted by another one, in another mode or size of the network, as if it had
 /// been sent there: bit by bit, repeatedly, alone and as a batch. The limit applies to a library's convolutions.
-fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Result<(), Failed> {
+fn styles_that_share_a_frame_paint_as_alone(backend: &dyn Backend) -> Result<(), Failed> {
     let lite = Arc::new(models::random(ModelSize::Lite, 2)?);
     let control = RunControl::default();
     let frames = [3, 7].map(|i| {

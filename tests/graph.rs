@@ -102,9 +102,14 @@ fn fusion_happens() {
     let groups = fusion::group(&graph, Variant::Fused).expect("groups");
     let keeps = |layer: &str| {
         let of_layer = |group: &&Group| graph.nodes()[group.op].name == layer;
-        let group = groups.iter().find(of_layer).expect("a group");
-        let names = group.writes.iter().map(|&id| graph.nodes()[id].name.clone());
-        names.collect::<Vec<_>>()
+        groups
+            .iter()
+            .find(of_layer)
+            .expect("a group")
+            .writes
+            .iter()
+            .map(|&id| graph.nodes()[id].name.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(keeps("res1.conv1"), ["conv3.relu", "res1.conv1", "res1.conv1.statistics"]);
     assert_eq!(keeps("res2.conv1")[0], "res1.conv2.add");

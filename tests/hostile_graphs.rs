@@ -132,8 +132,11 @@ fn is_painted_right(graph: &Graph, width: usize, height: usize) {
                 inspected.run_tensor(&photo, &RunControl::default(), None).expect("a run");
             let judged = oracle::judge(&network, &photo).output;
             let largest = judged.data.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
-            let off = painted.data.iter().zip(&judged.data);
-            let off = off.fold(0.0, |most: f64, (&a, b)| most.max((f64::from(a) - b).abs()));
+            let off = painted
+                .data
+                .iter()
+                .zip(&judged.data)
+                .fold(0.0, |most: f64, (&a, b)| most.max((f64::from(a) - b).abs()));
             assert!(off < 1e-3 * largest, "{off} of {largest}");
         }
     }
@@ -249,7 +252,7 @@ fn numbers_out_of_range_are_refused_before_they_are_used() {
         Op::Conv2d(zero),
         Op::Conv2d(Conv { stride: [0; 2], ..Conv::square(4, 3, 1, 1) }),
         Op::MaxPool(pool),
-        Op::PadSame { reach: [1; 2], stride: [0; 2], is_more_behind: false },
+        Op::PadSame { reach: [1; 2], stride: [0; 2], is_same_upper: false },
         Op::Pad { mode: PadMode::Constant(1e300), sides: Sides::all(1) },
         Op::Crop(Sides::all(huge)),
     ] {

@@ -75,11 +75,18 @@ fn images() -> &'static [Image] {
 fn sample(sources: &Sources, target: &str) -> Vec<String> {
     let turn = usize::from(sources.digest()[0]);
     let images = sources.programs.iter().flat_map(|program| {
-        let targets = program.targets().expect("known architectures");
-        targets.into_iter().map(move |target| (program, target))
+        program
+            .targets()
+            .expect("known architectures")
+            .into_iter()
+            .map(move |target| (program, target))
     });
-    let sampled = images.skip(turn % 4).step_by(4).filter(|(_, for_target)| *for_target == target);
-    sampled.map(|(program, _)| program.name.clone()).collect()
+    images
+        .skip(turn % 4)
+        .step_by(4)
+        .filter(|(_, for_target)| *for_target == target)
+        .map(|(program, _)| program.name.clone())
+        .collect()
 }
 
 /// The bundle in its committed form.
@@ -115,8 +122,10 @@ fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
 /// The ranges of instructions in the entries of machine code: the executable sections of each ELF file.
 fn instruction_ranges(code: &[u8], images: &[Image]) -> Vec<Range<usize>> {
     let number = |bytes: &[u8], at: usize, length: usize| {
-        let digits = bytes[at..at + length].iter().rev();
-        digits.fold(0, |number, &digit| number << 8 | usize::from(digit))
+        bytes[at..at + length]
+            .iter()
+            .rev()
+            .fold(0, |number, &digit| number << 8 | usize::from(digit))
     };
     let mut ranges = Vec::new();
     let mut start = 4 + 12 * images.len();
@@ -372,8 +381,8 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
         {
             for part in [Part::Layer, Part::ResidualBlock] {
                 let graph = part.graph(channels).expect("a graph");
-                let plan = CudaPlan::new(&graph, size, 1, mode, device);
-                let plan = plan.expect("a plan of the reference shape");
+                let plan = CudaPlan::new(&graph, size, 1, mode, device)
+                    .expect("a plan of the reference shape");
                 assert!(!plan.is_general(), "{part:?} {mode}");
                 for step in plan.steps {
                     entries.insert((step.file, step.entry, device.compute_capability));
@@ -422,14 +431,14 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
         }
     }
     let count = |is_own: &dyn Fn(&str) -> bool| {
-        let names = entries.iter().map(|(_, entry, _)| entry.as_str());
-        names.filter(|entry| is_own(entry)).count()
+        entries.iter().map(|(_, entry, _)| entry.as_str()).filter(|entry| is_own(entry)).count()
     };
     // All entries of the general kernels, on every device; bf16 not on the oldest one.
     assert_eq!(count(&|entry| entry.starts_with("general_")), 42 * devices.len() - 13);
     let is_plain = |entry: &str| {
-        let ways = ["attention_naive_", "attention_tiled_", "attention_online_"];
-        ways.iter().any(|way| entry.starts_with(way))
+        ["attention_naive_", "attention_tiled_", "attention_online_"]
+            .iter()
+            .any(|way| entry.starts_with(way))
     };
     assert_eq!(count(&is_plain), 25 * devices.len() - 8);
     // All except those for which a device has too little memory or, on Hopper, a faster kernel.

@@ -61,8 +61,8 @@ fn sessions_take_what_is_predicted_and_not_more() {
                 .flat_map(|mode| [(1, 1), (100, 80), (338, 531)].map(|size| (mode, size)))
             {
                 let spec = SessionSpec::single(width, height, mode);
-                let predicted = backend.predicted_bytes(network.graph(), &spec);
-                let predicted = predicted.expect("a prediction");
+                let predicted =
+                    backend.predicted_bytes(network.graph(), &spec).expect("a prediction");
                 let ((), counted) = peak_of(|| {
                     let input = photo(width, height, 255);
                     let mut painted = input.clone();
@@ -138,8 +138,8 @@ fn sessions_of_any_graph_take_what_is_predicted_and_not_more() {
         for mode in [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, Precision::Fp32)) {
             for (width, height) in [(1, 1), (100, 80), (338, 531)] {
                 let spec = SessionSpec::single(width, height, mode);
-                let predicted = backend.predicted_bytes(network.graph(), &spec);
-                let predicted = predicted.expect("a prediction");
+                let predicted =
+                    backend.predicted_bytes(network.graph(), &spec).expect("a prediction");
                 let ((), counted) = peak_of(|| {
                     let input = photo(width, height, 255);
                     let mut painted = input.clone();
@@ -252,7 +252,7 @@ fn a_profile_that_unpacks_to_much_is_dropped_before_it_does() {
 
 /// Files that fuzzing found: decoders panicked on them or allocated hundreds of megabytes.
 #[test]
-fn what_fuzzing_found_is_read_or_refused_within_bounds() {
+fn inputs_found_by_fuzzing_are_read_or_refused_within_bounds() {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/found.tar.xz");
     let found = packed::files(&archive);
     let _alone = alone();

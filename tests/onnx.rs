@@ -289,7 +289,7 @@ fn make_what_onnx_runtime_makes(corpus: &Corpus) {
 }
 
 #[test]
-fn what_cannot_be_run_is_refused_by_name() {
+fn unsupported_networks_are_refused_by_name() {
     let files = files("networks", "refused.tar.xz");
     let mut wrong = Vec::new();
     let RefusedFiles { refused } = onnx_archive::index(&files);
@@ -324,7 +324,7 @@ fn identity() -> network::Network {
 }
 
 #[test]
-fn what_goes_in_comes_out() {
+fn an_identity_network_returns_the_photo() {
     let photo = Frame::from_fn(4, 3, |x, y| [(60 * x) as u8, (100 * y) as u8, 255, 9]);
     for &range in PixelRange::ALL {
         for order in [ChannelOrder::Rgb, ChannelOrder::Bgr] {
@@ -448,7 +448,7 @@ fn constants_may_differ_from_pixel_to_pixel() {
 }
 
 #[test]
-fn blocks_of_pixels_become_channels_behind_each_other() {
+fn blocks_of_pixels_become_consecutive_channels() {
     let (height, width) = (8i64, 12i64);
     let photo = networks().picture(40, 56);
     let photo = Frame::from_fn(width as usize, height as usize, |x, y| photo.pixel(2 * x, 3 * y));

@@ -91,20 +91,24 @@ fn painted(checkpoint: &Checkpoint, photo: &Frame, variant: Variant) -> Vec<f64>
     let processor = PROCESSOR.get_or_init(|| CpuBackend::new(Some(2)).expect("threads"));
     let mode = Mode::new(variant, Precision::Fp32);
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
-    let session = processor.open(&checkpoint.network, &spec);
-    let mut session = session.expect("a session");
-    let inspected = session.inspect().expect("a look into it");
-    let tensor = inspected.run_tensor(photo, &RunControl::default(), None).expect("a run");
-    tensor.data.iter().map(|&value| f64::from(value)).collect()
+    let mut session = processor.open(&checkpoint.network, &spec).expect("a session");
+    session
+        .inspect()
+        .expect("a look into it")
+        .run_tensor(photo, &RunControl::default(), None)
+        .expect("a run")
+        .data
+        .iter()
+        .map(|&value| f64::from(value))
+        .collect()
 }
 
 /// The largest difference relative to the largest value.
 fn difference(made: &[f64], wanted: &[f64]) -> f64 {
     assert_eq!(made.len(), wanted.len());
     let largest = wanted.iter().fold(0.0f64, |most, value| most.max(value.abs()));
-    let pairs = made.iter().zip(wanted);
-    let worst = pairs.map(|(made, wanted)| (made - wanted).abs());
-    worst.fold(0.0f64, |most, d| if d.is_nan() { d } else { most.max(d) }) / largest
+    let off = made.iter().zip(wanted).map(|(made, wanted)| (made - wanted).abs());
+    off.fold(0.0f64, |most, d| if d.is_nan() { d } else { most.max(d) }) / largest
 }
 
 fn psnr_db(made: &[f64], wanted: &[f64]) -> f64 {
@@ -158,7 +162,7 @@ fn kept_as_a_style_it_is_the_same_network() {
 }
 
 #[test]
-fn inspection_tells_the_family_the_operations_and_what_was_assumed() {
+fn inspection_reports_the_family_the_operations_and_what_was_assumed() {
     let facts = describe_bytes(&files()["tanh.pth"]);
     assert_eq!(facts.refused, None);
     assert_eq!(facts.family, Some(Family::Rrmina));
@@ -182,7 +186,7 @@ fn inspection_tells_the_family_the_operations_and_what_was_assumed() {
 }
 
 #[test]
-fn what_a_person_says_counts_more_than_what_is_assumed() {
+fn the_users_choice_counts_more_than_an_assumption() {
     let photo = photo("tanh.pth");
     let (wanted, ..) = stored("tanh.pth");
     let plain = read_as("tanh.pth", Published::Plain);
@@ -229,7 +233,7 @@ fn what_a_person_says_counts_more_than_what_is_assumed() {
 }
 
 #[test]
-fn what_a_person_says_wrongly_is_refused() {
+fn a_wrong_choice_of_the_user_is_refused() {
     for (name, said, found) in [
         ("resnext.pth", Published::Tanh, "TransformerResNextNetwork"),
         ("plain.pth", Published::UNet, "TransformerNetwork,"),
@@ -252,9 +256,11 @@ fn what_a_person_says_wrongly_is_refused() {
 
 /// Keys and shapes of a file, in its order.
 fn shapes(name: &str) -> Vec<(String, Vec<usize>)> {
-    let facts = describe_bytes(&files()[name]);
-    let tensors = facts.tensors.into_iter();
-    tensors.map(|tensor| (tensor.name, tensor.shape)).collect()
+    describe_bytes(&files()[name])
+        .tensors
+        .into_iter()
+        .map(|tensor| (tensor.name, tensor.shape))
+        .collect()
 }
 
 /// A safetensors file of these tensors, all of whose values are `value`.
@@ -285,11 +291,10 @@ fn refusal(tensors: &[(String, Vec<usize>)], value: f32) -> String {
 }
 
 #[test]
-fn the_order_of_the_weights_tells_where_norms_stand() {
+fn the_order_of_the_weights_decides_where_norms_are() {
     let mut tensors = shapes("v2.pth");
     let network = |tensors: &[(String, Vec<usize>)]| {
-        let checkpoint = Checkpoint::from_bytes(&file(tensors, 1.0)).expect("read");
-        checkpoint.metadata["network"].clone()
+        Checkpoint::from_bytes(&file(tensors, 1.0)).expect("read").metadata["network"].clone()
     };
     assert_eq!(network(&tensors), "TransformerNetworkV2");
     tensors.sort();
@@ -304,8 +309,7 @@ fn missing_and_unexpected_keys_are_named() {
             if lost.contains("running_") || lost.contains("num_batches") {
                 continue;
             }
-            let left = tensors.iter().filter(|(key, _)| key != lost);
-            let left: Vec<_> = left.cloned().collect();
+            let left: Vec<_> = tensors.iter().filter(|(key, _)| key != lost).cloned().collect();
             let text = refusal(&left, 0.5);
             let lost = lost.trim_start_matches("module.");
             assert!(text.contains("missing") && text.contains(lost), "{name}: {text}");

@@ -138,8 +138,8 @@ impl Clip {
 
     /// Pixels from the edge of the thing; positive outside.
     fn outside_px(&self, t: usize, at: [f32; 2]) -> f32 {
-        let middle = self.middle_of_thing(t);
-        middle.map_or(f32::INFINITY, |[x, y]| (at[0] - x).hypot(at[1] - y) - RADIUS_PX)
+        self.middle_of_thing(t)
+            .map_or(f32::INFINITY, |[x, y]| (at[0] - x).hypot(at[1] - y) - RADIUS_PX)
     }
 
     fn frame(&self, t: usize, photos: &[Photo; 2]) -> Frame {
@@ -157,13 +157,13 @@ impl Clip {
         };
         Frame::from_fn(SIZE.0, SIZE.1, |x, y| {
             let at = [x as f32, y as f32];
-            let behind = photos[back].at(self.pose(t).on_photo(at));
+            let background = photos[back].at(self.pose(t).on_photo(at));
             let share = (0.5 - self.outside_px(t, at)).clamp(0.0, 1.0);
             let ahead = match self.middle_of_thing(t).filter(|_| share > 0.0) {
                 Some([u, v]) => photos[front].at([at[0] - u, at[1] - v]),
-                None => behind,
+                None => background,
             };
-            let level = |c: usize| behind[c] + share * (ahead[c] - behind[c]);
+            let level = |c: usize| background[c] + share * (ahead[c] - background[c]);
             let [r, g, b] = [0, 1, 2].map(|c| (level(c) + noise()).round() as u8);
             [r, g, b, 255]
         })

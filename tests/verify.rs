@@ -1,4 +1,4 @@
-//! The judge of backends has to find every kind of mistake, and none where there is none.
+//! `verify` finds every kind of mistake of a backend, and reports none without one.
 #![allow(clippy::expect_used)]
 
 #[path = "support/home.rs"]
@@ -130,7 +130,7 @@ fn verdicts_in(flaw: Flaw, precision: Precision) -> Vec<Verdict> {
 }
 
 #[test]
-fn what_is_right_passes_and_one_byte_may_round_the_other_way() {
+fn correct_results_pass_and_one_byte_may_round_the_other_way() {
     for flaw in [Flaw::None, Flaw::OneByteOffByOne] {
         for verdict in verdicts(flaw) {
             assert!(verdict.passed, "{flaw:?}: {verdict:?}");
@@ -144,7 +144,7 @@ fn what_is_right_passes_and_one_byte_may_round_the_other_way() {
 fn every_mistake_is_found_and_named() {
     for (flaw, words) in [
         (Flaw::OneByteOffByTwo, "off by 2"),
-        // A byte that lies half-way between two levels may be either.
+        // A byte half-way between two levels may be either.
         (Flaw::EverythingOffByOne, "of the picture's bytes differ"),
         (Flaw::LastColumn, "of the outer frame's bytes"),
         (Flaw::NormsScaled, "in2 is off by 1.0e-2"),
@@ -247,7 +247,7 @@ fn judge_kernels(subject: &Subject) -> Vec<KernelVerdict> {
 }
 
 #[test]
-fn every_kernel_of_the_processor_is_right_by_itself() {
+fn every_kernel_of_the_processor_is_right_alone() {
     for subject in kernel_subjects().expect("valid shapes") {
         let verdicts = judge_kernels(&subject);
         let seen = |mode: &str, work: &str, inputs: &str| {
@@ -278,7 +278,7 @@ fn every_kernel_of_the_processor_is_right_by_itself() {
 
 /// Winograd's algorithms leave these kernels to networks with 1x1 convolutions.
 #[test]
-fn direct_kernels_are_right_by_themselves() {
+fn direct_kernels_are_right_alone() {
     let subjects = adversarial_subjects().expect("valid networks");
     let mut small = (subjects.into_iter())
         .find(|subject| subject.name.ends_with("small kernels"))
@@ -290,7 +290,7 @@ fn direct_kernels_are_right_by_themselves() {
     }
 }
 
-/// Far from a bright pixel nothing but its rounding error, if that is spread, tells the pixels of a plain ground apart.
+/// Far from a bright pixel, the pixels of a plain ground differ only if its rounding error is spread.
 #[test]
 fn a_bright_pixel_on_a_plain_ground_leaves_the_ground_plain() {
     let mode = Mode::new(Variant::Fused, Precision::Fp32);

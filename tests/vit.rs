@@ -53,8 +53,8 @@ fn stored(name: &str) -> Stored {
     let (_, metadata) = SafeTensors::read_metadata(bytes).expect("a head");
     let tensors = (file.iter())
         .map(|(name, view)| {
-            let numbers = view.data().chunks_exact(4);
-            let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+            let numbers =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
             (name.to_owned(), (view.shape().to_vec(), numbers.collect()))
         })
         .collect();
@@ -128,9 +128,13 @@ fn processed(network: &Arc<Network>, photo: &Frame, variant: Variant) -> Tensor 
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mode = Mode::new(variant, Precision::Fp32);
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
-    let mut session = backend.open(network, &spec).expect("a session");
-    let inspected = session.inspect().expect("a look into it");
-    inspected.run_tensor(photo, &RunControl::default(), None).expect("a run")
+    backend
+        .open(network, &spec)
+        .expect("a session")
+        .inspect()
+        .expect("a look into it")
+        .run_tensor(photo, &RunControl::default(), None)
+        .expect("a run")
 }
 
 #[test]
@@ -213,8 +217,8 @@ fn nano_paints_what_the_oracle_paints_at_its_own_size() {
     assert!(off < ORACLE_LIMIT, "the code is off by {off:.1e}");
 
     let network = Arc::new(transformer.network(&expected).expect("a network"));
-    let judged = oracle::judge(&network, &photo).output;
-    let judged: Vec<f32> = judged.data.iter().map(|&v| v as f32).collect();
+    let judged: Vec<f32> =
+        oracle::judge(&network, &photo).output.data.iter().map(|&v| v as f32).collect();
     for variant in [Variant::Baseline, Variant::Fused] {
         let off = largest(doubles(&processed(&network, &photo, variant)), &judged);
         println!("{variant} is off by {off:.1e} levels");
@@ -272,21 +276,19 @@ fn a_code_belongs_to_the_network_that_made_it() {
 
 /// The shapes in a state dict determine the sizes of a plain network.
 #[test]
-fn plain_networks_are_told_by_the_shapes_of_their_weights() {
+fn plain_networks_are_recognised_by_the_shapes_of_their_weights() {
     for (name, _, spec) in Spec::plain_ones() {
         let shapes: BTreeMap<String, Vec<usize>> = spec.weights().into_iter().collect();
-        let told = Spec::from_shapes(|weight| shapes.get(weight).map(Vec::as_slice));
-        assert_eq!(told.as_ref().map(Spec::plain_name), Ok(Some(name)));
-        assert_eq!(told, Ok(spec));
+        let spec_of_shapes = Spec::from_shapes(|weight| shapes.get(weight).map(Vec::as_slice));
+        assert_eq!(spec_of_shapes.as_ref().map(Spec::plain_name), Ok(Some(name)));
+        assert_eq!(spec_of_shapes, Ok(spec));
     }
-    let shapes = |dim| {
-        let weights = Spec::plain(32, dim, 1, 1, 64).weights();
-        weights.into_iter().collect::<BTreeMap<_, _>>()
-    };
+    let shapes =
+        |dim| Spec::plain(32, dim, 1, 1, 64).weights().into_iter().collect::<BTreeMap<_, _>>();
     for (wrong, words) in [(shapes(96), "do not divide the 96"), (BTreeMap::new(), "stem.patches")]
     {
-        let told = Spec::from_shapes(|weight| wrong.get(weight).map(Vec::as_slice));
-        let error = told.expect_err("no sizes").to_string();
+        let refused = Spec::from_shapes(|weight| wrong.get(weight).map(Vec::as_slice));
+        let error = refused.expect_err("no sizes").to_string();
         assert!(error.contains(words), "{error}");
     }
 }
@@ -355,7 +357,7 @@ fn names_and_sides_are_pytorchs() {
 }
 
 #[test]
-fn what_is_no_network_is_refused() {
+fn files_without_a_network_are_refused() {
     let golden = Golden::read("transformer_any");
     let (spec, state) = (golden.transformer.spec().clone(), |name: &str| {
         let mut state: State = spec_state(&golden);
@@ -391,6 +393,11 @@ fn what_is_no_network_is_refused() {
 }
 
 fn spec_state(golden: &Golden) -> State {
-    let names = golden.transformer.spec().weights().into_iter();
-    names.map(|(name, _)| (name.clone(), golden.values(&name).to_vec())).collect()
+    golden
+        .transformer
+        .spec()
+        .weights()
+        .into_iter()
+        .map(|(name, _)| (name.clone(), golden.values(&name).to_vec()))
+        .collect()
 }

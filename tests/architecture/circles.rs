@@ -21,8 +21,7 @@ pub struct Files {
 /// The module of a file in `src`: `engine/live/mod.rs` is `engine::live`.
 fn place_of(path: &str) -> Place {
     let path = path.trim_end_matches(".rs");
-    let path = path.strip_suffix("/mod").unwrap_or(path);
-    path.split('/').map(str::to_owned).collect()
+    path.strip_suffix("/mod").unwrap_or(path).split('/').map(str::to_owned).collect()
 }
 
 fn is_for_tests(attributes: &[Attribute]) -> bool {

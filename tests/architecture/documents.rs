@@ -21,8 +21,11 @@ impl Tree {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).expect("a folder") {
                 let path = entry.expect("an entry").path();
-                let below = path.strip_prefix(root).expect("below the root").to_string_lossy();
-                let below = below.replace('\\', "/");
+                let below = path
+                    .strip_prefix(root)
+                    .expect("below the root")
+                    .to_string_lossy()
+                    .replace('\\', "/");
                 if path.is_dir() {
                     if !matches!(below.as_str(), ".git" | "target" | "fuzz/target") {
                         folders.push(path);
@@ -40,23 +43,25 @@ impl Tree {
         tree
     }
 
-    /// Whether this is a file or a folder below the root.
+    /// True if this is a file or a folder below the root.
     fn has(&self, path: &str) -> bool {
         let folder = format!("{}/", path.trim_end_matches('/'));
         self.files.iter().any(|file| file == path || file.starts_with(&folder))
     }
 
-    /// Whether a file or folder of the project has this path or its end, in which `*` matches any text.
+    /// True if a file or folder of the project has this path or its end, in which `*` matches any text.
     fn has_named(&self, name: &str) -> bool {
         let name = name.trim_end_matches('/');
         self.files.iter().any(|file| {
-            let starts = std::iter::once(0).chain(file.match_indices('/').map(|(at, _)| at + 1));
-            starts.map(|at| &file[at..]).any(|end| is_or_contains(name, end))
+            std::iter::once(0)
+                .chain(file.match_indices('/').map(|(at, _)| at + 1))
+                .map(|at| &file[at..])
+                .any(|end| is_or_contains(name, end))
         })
     }
 }
 
-/// Whether `pattern` matches `path` or a folder at its beginning.
+/// True if `pattern` matches `path` or a folder at its beginning.
 fn is_or_contains(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => {
@@ -89,8 +94,13 @@ fn anchors(text: &str) -> HashSet<String> {
     let headings = blocks.flat_map(str::lines).filter(|line| line.starts_with('#'));
     headings
         .map(|line| {
-            let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
-            title.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .replace(' ', "-")
+                .chars()
+                .filter(|c| c.is_alphanumeric() || "-_".contains(*c))
+                .collect()
         })
         .collect()
 }
@@ -131,7 +141,7 @@ fn links_lead_to_files_and_headings() {
     assert!(wrong.is_empty(), "links to nowhere:\n{}", wrong.join("\n"));
 }
 
-/// Whether inline code names a file of the project: by the ending of a source or a document, or by a folder of the
+/// True if inline code names a file of the project: by the ending of a source or a document, or by a folder of the
 /// project.
 fn names_a_file(code: &str, tree: &Tree) -> bool {
     let is_path = code.chars().all(|c| c.is_ascii_alphanumeric() || "_-./*".contains(c));

@@ -63,8 +63,7 @@ struct Source {
 impl Source {
     /// The top-level module that the file belongs to.
     fn module(&self) -> &str {
-        let first = self.path.split('/').next().unwrap_or_default();
-        first.trim_end_matches(".rs")
+        self.path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
     }
 }
 
@@ -188,7 +187,7 @@ fn floor(module: &str) -> Option<u8> {
     FLOORS.iter().find(|(m, _)| *m == module).map(|(_, f)| *f)
 }
 
-/// Whether `word` occurs in `code` as a whole name.
+/// True if `word` occurs in `code` as a whole name.
 fn names(code: &str, word: &str) -> bool {
     let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).any(|(at, _)| {
@@ -247,7 +246,7 @@ fn neither_surface_uses_the_other() {
 }
 
 #[test]
-fn what_is_confined_stays_in_its_place() {
+fn restricted_names_stay_in_their_modules() {
     let rules: &[(&str, &[&str])] = &[
         ("unsafe", &["backend/", "capture/camera/v4l2/calls.rs"]),
         ("cudarc", &["backend/"]),
@@ -319,7 +318,7 @@ fn files_are_written_in_one_place() {
 
 /// A system error inside one of our errors is shown as text, never with the system's number.
 #[test]
-fn errors_of_the_system_are_shown_in_words() {
+fn system_errors_are_shown_as_text() {
     let mut seen = 0;
     for source in sources() {
         let code = without_tests(&source);
@@ -345,8 +344,8 @@ fn one_place_writes_to_the_terminal() {
             continue;
         }
         // A field or a method of another program's handle is not one of ours.
-        let code = source.code.replace([' ', '\n'], "");
-        let code = code.replace(".stdout", "").replace(".stderr", "");
+        let code =
+            source.code.replace([' ', '\n'], "").replace(".stdout", "").replace(".stderr", "");
         let macros = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
         for word in macros.into_iter().chain(["stdout", "stderr"]) {
             assert!(!names(&code, word), "{} writes with {word}; use src/terminal.rs", source.path);

@@ -44,10 +44,8 @@ fn a_virtual_camera_is_no_source() {
     let fake = loaded();
     let known = virtual_cameras();
     assert_eq!((known.len(), &*known[0].device, &*known[0].label), (1, DEVICE, "StyleForge"));
-    let sources = || {
-        let cameras = cameras().expect("a list");
-        cameras.into_iter().map(|camera| camera.name).collect::<Vec<_>>()
-    };
+    let sources =
+        || cameras().expect("a list").into_iter().map(|camera| camera.name).collect::<Vec<_>>();
     assert_eq!(sources(), [NAME]);
     for name in [None, Some(DEVICE), Some("styleforge")] {
         let output = open(name).expect("open");
@@ -100,8 +98,8 @@ fn every_refusal_of_a_device_is_named() {
         (Switch::LoopFormatError, libc::ENOMEM, "choose a smaller size"),
     ] {
         fake.set(switch, code as u32);
-        let told = refusal(None);
-        assert!(told.contains(words) && !told.contains("os error"), "{told}");
+        let message = refusal(None);
+        assert!(message.contains(words) && !message.contains("os error"), "{message}");
         fake.set(switch, 0);
     }
     fake.set(Switch::LoopState, LOOP_CAMERA);
@@ -124,15 +122,15 @@ fn every_failed_picture_is_named() {
         (libc::EBUSY, "another program writes to it"),
     ] {
         fake.set(Switch::LoopWriteError, code as u32);
-        let told = output.write(&picture).expect_err("refused").to_string();
-        assert!(told.contains(words), "{told}");
+        let message = output.write(&picture).expect_err("refused").to_string();
+        assert!(message.contains(words), "{message}");
     }
     fake.set(Switch::LoopWriteError, libc::EAGAIN as u32);
     assert_eq!(output.write(&picture), Ok(false), "the next picture may be taken");
     fake.set(Switch::LoopWriteError, 0);
     fake.set(Switch::LoopShort, 4096);
-    let told = output.write(&picture).expect_err("refused").to_string();
-    assert!(told.contains("its picture size keeps changing"), "{told}");
+    let message = output.write(&picture).expect_err("refused").to_string();
+    assert!(message.contains("its picture size keeps changing"), "{message}");
 }
 
 /// Runs live painting of the demo scene with camera out.
@@ -177,7 +175,10 @@ fn the_program_names_a_removed_device() {
 fn the_program_says_how_to_set_it_up() {
     let ended = live(&["auto"]);
     assert_eq!(ended.status.code(), Some(2), "{}", text(&ended.stderr));
-    let told = text(&ended.stderr);
+    let message = text(&ended.stderr);
     let command = "modprobe v4l2loopback exclusive_caps=1 card_label=\"StyleForge\"";
-    assert!(told.contains("there is no virtual camera") && told.contains(command), "{told}");
+    assert!(
+        message.contains("there is no virtual camera") && message.contains(command),
+        "{message}"
+    );
 }

@@ -23,7 +23,7 @@ pub const ALL: &[Test] = &[
     ("unplugged_and_back_within_two_seconds", unplugged_and_back_within_two_seconds),
     ("stalled_and_back", stalled_and_back),
     ("a_camera_that_does_not_begin", a_camera_that_does_not_begin),
-    ("a_driver_that_hangs_is_left_behind", a_driver_that_hangs_is_left_behind),
+    ("a_driver_that_hangs_is_abandoned", a_driver_that_hangs_is_abandoned),
     ("a_changed_format_is_followed", a_changed_format_is_followed),
     ("a_changed_mjpeg_size_is_followed", a_changed_mjpeg_size_is_followed),
     ("damaged_frames_are_counted_and_not_shown", damaged_frames_are_counted_and_not_shown),
@@ -178,7 +178,7 @@ fn a_camera_that_does_not_begin() {
     until("closed", || fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened));
 }
 
-fn a_driver_that_hangs_is_left_behind() {
+fn a_driver_that_hangs_is_abandoned() {
     let fake = Fake::here();
     let mut stage = Stage::new();
     stage.started();

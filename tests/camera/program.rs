@@ -18,14 +18,14 @@ use crate::{
 pub const ALL: &[Test] = &[
     ("the_list_names_cameras_and_formats", the_list_names_cameras_and_formats),
     ("no_camera_is_no_error", no_camera_is_no_error),
-    ("the_list_tells_what_to_do", the_list_tells_what_to_do),
+    ("the_list_says_what_to_do", the_list_says_what_to_do),
     ("live_pictures_survive_unplugging", live_pictures_survive_unplugging),
     ("live_pictures_survive_a_stall", live_pictures_survive_a_stall),
     ("live_pictures_need_a_camera", live_pictures_need_a_camera),
     ("a_camera_is_named_without_a_prefix", a_camera_is_named_without_a_prefix),
     (
-        "an_unknown_camera_is_named_once_beside_the_others",
-        an_unknown_camera_is_named_once_beside_the_others,
+        "an_unknown_camera_is_named_once_with_the_others",
+        an_unknown_camera_is_named_once_with_the_others,
     ),
 ];
 
@@ -36,8 +36,8 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 fn text(ended: &Output) -> String {
-    let told = String::from_utf8_lossy(&ended.stderr);
-    format!("{}{told}", String::from_utf8_lossy(&ended.stdout))
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    format!("{}{errors}", String::from_utf8_lossy(&ended.stdout))
 }
 
 /// The program's output for `arguments`, which must succeed.
@@ -53,10 +53,8 @@ fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
     let fake = Fake::here();
     let source = format!("camera:{ID}");
     let folder = Path::new(&env::var_os(ROOT).expect("under the library")).join("recorded");
-    let painted = || {
-        let table = fs::read_to_string(folder.join("frames.csv"));
-        table.map_or(0, |table| table.lines().count())
-    };
+    let painted =
+        || fs::read_to_string(folder.join("frames.csv")).map_or(0, |table| table.lines().count());
     // The number of seconds only ends a run that nothing else ends.
     let arguments = ["live", "--device", "cpu", "--seconds", "120", "--json"];
     let mut running = program(&arguments)
@@ -66,18 +64,18 @@ fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
         .stderr(Stdio::piped())
         .spawn()
         .expect("started");
-    let mut told = BufReader::new(running.stderr.take().expect("piped")).lines();
+    let mut lines = BufReader::new(running.stderr.take().expect("piped")).lines();
     until("pictures", || painted() > 5);
     begin(&fake);
-    let is_told = told.any(|line| line.is_ok_and(|line| line.contains(words)));
-    assert!(is_told, "'{words}' is told");
+    let is_printed = lines.any(|line| line.is_ok_and(|line| line.contains(words)));
+    assert!(is_printed, "'{words}' is printed");
     end(&fake);
     // Some frames from before may still wait to be written.
     let before = painted();
     until("pictures again", || painted() > before + 20);
     let interrupt = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
     assert!(interrupt.expect("kill").success());
-    told.for_each(drop);
+    lines.for_each(drop);
     let ended = running.wait_with_output().expect("ended");
     assert!(ended.status.success(), "{}", text(&ended));
     serde_json::from_slice(&ended.stdout).expect("JSON")
@@ -124,14 +122,14 @@ fn a_camera_is_named_without_a_prefix() {
     assert!(text(&ended).contains("'Holiday' is not a source"), "{}", text(&ended));
 }
 
-fn an_unknown_camera_is_named_once_beside_the_others() {
+fn an_unknown_camera_is_named_once_with_the_others() {
     let _fake = Fake::here();
     let ended = live_from("camera:Holiday");
-    let told = text(&ended);
-    assert_eq!(ended.status.code(), Some(2), "{told}");
+    let output = text(&ended);
+    assert_eq!(ended.status.code(), Some(2), "{output}");
     let problem = format!("there is no camera Holiday; plug it in, or choose one of: {NAME}");
-    assert_eq!(told.matches(&problem).count(), 1, "{told}");
-    assert!(told.contains("no image arrived from camera:Holiday"), "{told}");
+    assert_eq!(output.matches(&problem).count(), 1, "{output}");
+    assert!(output.contains("no image arrived from camera:Holiday"), "{output}");
 }
 
 fn the_list_names_cameras_and_formats() {
@@ -165,7 +163,7 @@ fn no_camera_is_no_error() {
     assert_eq!(report["cameras"], Value::Array(Vec::new()));
 }
 
-fn the_list_tells_what_to_do() {
+fn the_list_says_what_to_do() {
     let fake = Fake::here();
     fake.set(Switch::OpenError, libc::EACCES as u32);
     let text = answer(&["cameras"]);

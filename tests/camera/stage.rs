@@ -66,7 +66,7 @@ impl Stage {
 
     /// Waits until this problem is reported, skipping others.
     pub fn until_waiting(&self, wanted: &CaptureProblem) {
-        while !matches!(self.event().0, CaptureEvent::Waiting(told) if told == *wanted) {}
+        while !matches!(self.event().0, CaptureEvent::Waiting(problem) if problem == *wanted) {}
     }
 
     /// Checks that no event arrives within `duration`.

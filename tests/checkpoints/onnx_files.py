@@ -179,7 +179,7 @@ class ConstantWeights(StyleGraph):
 
 class Numbered(StyleGraph):
     """Weights named by number, stored in another order than the layers', in
-    float_data, some behind an Identity; a Clip to 0..255 at the end."""
+    float_data, some after an Identity; a Clip to 0..255 at the end."""
 
     opset = 11
     upsample = Opset11.upsample
@@ -226,7 +226,7 @@ class Browser(Opset9):
     def reshape(self, x, *sides):
         return self.node("Reshape", x, self.constant(sides))
 
-    def told_apart(self, x):
+    def renamed(self, x):
         """The same values under another name."""
         if self.added is None:
             return x
@@ -239,7 +239,7 @@ class Browser(Opset9):
     def norm(self, x, key):
         channels = len(self.weights[f"{key}.bias"])
         centred = self.node("Sub", x, self.plane_mean(x, channels))
-        squared = self.node("Mul", centred, self.told_apart(centred))
+        squared = self.node("Mul", centred, self.renamed(centred))
         variance = self.plane_mean(squared, channels)
         variance = self.node("Add", variance, self.constant(1e-5, np.float32))
         x = self.node("Div", centred, self.node("Sqrt", variance))
@@ -249,7 +249,7 @@ class Browser(Opset9):
 
     def repeat(self, x):
         """Every row of a matrix, joined with itself."""
-        return self.node("Concat", x, self.told_apart(x), axis=1)
+        return self.node("Concat", x, self.renamed(x), axis=1)
 
     def upsample(self, x):
         self.upsampled += 1
@@ -430,7 +430,7 @@ class BatchNorm(StyleGraph):
 
 
 class BrowserPlanesBehindEachOther(BrowserFree):
-    """The copies lie behind the map instead of beside every value."""
+    """The copies are after the map instead of next to every value."""
 
     def repeat(self, x):
         return self.node("Concat", x, x, axis=0)

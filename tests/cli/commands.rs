@@ -108,7 +108,7 @@ fn styles_live_where_the_persons_data_do() {
 }
 
 #[test]
-fn doctor_gives_verdicts_and_advice() {
+fn doctor_prints_verdicts_and_advice() {
     let s = Sandbox::new();
     s.styleforge(&["styles", "import", "tiny.safetensors"]).ends(0);
     let report = s.styleforge(&["doctor", "--json"]).ends(0).json();
@@ -135,8 +135,8 @@ fn check_finds_the_backend_right_and_names_a_broken_style() {
     let folder = s.path("home/.local/share/styleforge/styles");
     fs::create_dir_all(&folder).expect("folder");
     fs::write(folder.join("broken.pth"), "no weights").expect("file");
-    let run = s.styleforge(&["check", "--json", "--device", "cpu"]).ends(1);
-    let run = run.says("skipped broken full");
+    let run =
+        s.styleforge(&["check", "--json", "--device", "cpu"]).ends(1).says("skipped broken full");
     let report = run.json();
     assert_eq!(report["passed"], false);
     assert_eq!(report["left_out"].as_array().map(Vec::len), Some(1));
@@ -194,7 +194,7 @@ fn styles_that_are_named_are_checked_alone() {
 }
 
 #[test]
-fn inspect_tells_what_is_inside_and_why_not() {
+fn inspect_reports_the_contents_or_the_error() {
     let s = Sandbox::new();
     let report = s.styleforge(&["inspect", "tiny.safetensors", "--json"]).ends(0).json();
     assert_eq!(report["widths"], serde_json::json!([2, 3, 4]));
@@ -249,7 +249,7 @@ fn manual_pages_of_every_command() {
 #[test]
 fn without_a_display_the_sample_is_painted() {
     let s = Sandbox::new();
-    fs::write(s.path("styleforge-sample.png"), "somebody's own file").expect("file");
+    fs::write(s.path("styleforge-sample.png"), "the user's own file").expect("file");
     let run = s.styleforge(&[]).ends(0).says("No window: no display");
     assert!(run.text().contains("styleforge-sample-2.png"), "{}", run.text());
     let sheet = s.read("styleforge-sample-2.png");
@@ -272,13 +272,13 @@ fn without_a_display_the_sample_is_painted() {
         assert!(run.text().contains(style), "{style} in {}", run.text());
     }
     let own = fs::read(s.path("styleforge-sample.png")).expect("there");
-    assert_eq!(own, b"somebody's own file");
+    assert_eq!(own, b"the user's own file");
     s.styleforge(&["photo.png"]).ends(1).says("styleforge stylize");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_display_that_does_not_answer_is_none() {
+fn a_display_that_does_not_answer_counts_as_missing() {
     let s = Sandbox::new();
     let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
     let output = command.env("DISPLAY", ":4242").arg("photo.png").output();

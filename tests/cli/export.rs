@@ -7,7 +7,7 @@ use crate::sandbox::Sandbox;
 #[test]
 fn an_export_is_a_style_with_its_credit_again() {
     let s = Sandbox::new();
-    let texts = [("title", "Tiny one"), ("license", "CC0"), ("credit", "By nobody")];
+    let texts = [("title", "Tiny one"), ("license", "CC0"), ("credit", "By a tester")];
     s.style("tiny.safetensors", &texts);
     let run = s.styleforge(&["export", "./tiny.safetensors", "-o", "tiny.onnx"]).ends(0);
     assert_eq!(run.text(), "tiny.onnx\n");
@@ -22,7 +22,7 @@ fn an_export_is_a_style_with_its_credit_again() {
     assert!(s.read("own.png") == paint("tiny_one", "imported.png"));
     let facts = s.styleforge(&["inspect", "tiny_one", "--json"]).ends(0).json();
     assert_eq!(facts["metadata"]["license"], "CC0");
-    assert_eq!(facts["metadata"]["credit"], "By nobody");
+    assert_eq!(facts["metadata"]["credit"], "By a tester");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_repository_for_each_backend_of_a_server() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_refused_with_a_remedy() {
+fn unsupported_exports_are_refused_with_a_remedy() {
     let s = Sandbox::new();
     let export = |arguments: &[&str]| {
         s.styleforge(&[&["export", "-o", "out.onnx"], arguments].concat()).ends(2)

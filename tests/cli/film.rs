@@ -1,4 +1,4 @@
-//! Videos through the installed ffmpeg: nothing is lost, and an interrupted film goes on where it stopped.
+//! Videos through the installed ffmpeg: nothing is lost, and an interrupted film continues where it stopped.
 
 use std::{
     collections::BTreeMap,
@@ -121,8 +121,13 @@ fn nothing_of_a_video_is_lost() {
     assert!(starts("end.mkv").abs() < 0.05, "sound before the beginning is left out");
     let is_as_long = |file: &str, seconds: f64| {
         let words = "-v error -show_entries format=duration -of csv=p=0";
-        let found = s.shell(&format!("exec ffprobe {words} {file}")).ends(0).text();
-        let found: f64 = found.trim().parse().expect("seconds");
+        let found: f64 = s
+            .shell(&format!("exec ffprobe {words} {file}"))
+            .ends(0)
+            .text()
+            .trim()
+            .parse()
+            .expect("seconds");
         assert!((found - seconds).abs() < 0.06, "{file} is {found} s long");
     };
     is_as_long("painted.mkv", 1.0);
@@ -204,8 +209,12 @@ fn the_name_decides_what_is_made() {
     ffmpeg(&s, "-i clip.mp4 -c copy -metadata:s:v:0 rotate=90 turned.mp4");
     let size = |file: &str| {
         let words = "-select_streams v:0 -count_frames -show_entries stream=codec_name,width,height,nb_read_frames";
-        let run = s.shell(&format!("exec ffprobe -v error {words} -of csv=p=0 {file}"));
-        run.ends(0).text().trim().trim_matches(',').to_owned()
+        s.shell(&format!("exec ffprobe -v error {words} -of csv=p=0 {file}"))
+            .ends(0)
+            .text()
+            .trim()
+            .trim_matches(',')
+            .to_owned()
     };
     for (source, options, output, expected) in [
         ("clip.mp4", &[][..], "a.mp4", "h264,48,32,10"),
@@ -294,7 +303,7 @@ fn numbered_pictures_and_animated_webp_are_videos_too() {
             .ends(0)
             .text()
     };
-    // Every frame of the WebP at its own time, in a new folder. Its decoder rounds what lies on other frames.
+    // Every frame of the WebP at its own time, in a new folder. Its decoder rounds the other times.
     s.stylize(&["moving.webp", "-o", "w/%05d.png", "--strength", "0"]).ends(0);
     assert_eq!(s.names("w").len(), 60);
     for (number, original) in [(1, 7), (31, 37), (60, 66)] {
@@ -359,7 +368,7 @@ fn numbered_pictures_and_animated_webp_are_videos_too() {
 }
 
 #[test]
-fn what_cannot_be_painted_is_refused_by_name() {
+fn unpaintable_inputs_are_refused_by_name() {
     let s = Sandbox::new();
     ffmpeg(
         &s,
@@ -457,7 +466,7 @@ fn until_parts(s: &Sandbox, output: &str, child: &mut Child, count: usize) {
 }
 
 #[test]
-fn a_killed_film_goes_on_and_is_the_same() {
+fn a_killed_film_continues_and_is_the_same() {
     let s = Sandbox::new();
     ffmpeg(
         &s,

@@ -54,7 +54,7 @@ fn photos_of_one_name_get_numbers() {
 }
 
 #[test]
-fn what_exists_is_an_error_or_done_and_each_painting_has_a_line() {
+fn existing_files_are_errors_or_done_and_each_painting_has_a_line() {
     let s = Sandbox::new();
     s.photo("in/a.png", 9, 8);
     s.photo("in/b.png", 9, 8);
@@ -62,8 +62,8 @@ fn what_exists_is_an_error_or_done_and_each_painting_has_a_line() {
     let lines = |arguments: &[&str], code| {
         let run = s.stylize(&[&["in", "-o", "out", "--json"], arguments].concat()).ends(code);
         let lines = run.text();
-        let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-        let lines: Vec<Value> = lines.collect();
+        let lines: Vec<Value> =
+            lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert!(lines.iter().all(|line| line["style"] == "tiny" && line["input"].is_string()));
         lines
             .iter()

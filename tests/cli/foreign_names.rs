@@ -20,7 +20,7 @@ fn run(s: &Sandbox, arguments: &[&OsStr]) -> Run {
 }
 
 /// The path that a report shows as text and as bytes.
-fn told(text: &serde_json::Value, bytes: &serde_json::Value) -> PathBuf {
+fn shown_path(text: &serde_json::Value, bytes: &serde_json::Value) -> PathBuf {
     assert!(text.as_str().expect("text").contains('\u{fffd}'), "{text}");
     let digits = bytes.as_str().expect("digits").as_bytes().chunks(2);
     let byte = |pair: &[u8]| {
@@ -31,17 +31,17 @@ fn told(text: &serde_json::Value, bytes: &serde_json::Value) -> PathBuf {
 }
 
 #[test]
-fn reports_tell_names_that_are_no_text() {
+fn reports_show_names_that_are_not_text() {
     let s = Sandbox::new();
     let style = foreign("./style", ".safetensors");
     fs::copy(s.path("tiny.safetensors"), s.path(&style)).expect("copied");
     let report = run(&s, &["inspect".as_ref(), style.as_ref(), "--json".as_ref()]).ends(0).json();
-    assert_eq!(told(&report["path"], &report["path_bytes"]), style);
+    assert_eq!(shown_path(&report["path"], &report["path_bytes"]), style);
     // One file that is refused, and one whose name is text.
     let broken = foreign("broken", ".pth");
     fs::write(s.path(&broken), b"no weights").expect("written");
     let report = run(&s, &["inspect".as_ref(), broken.as_ref(), "--json".as_ref()]).ends(1).json();
-    assert_eq!(told(&report["path"], &report["path_bytes"]), broken);
+    assert_eq!(shown_path(&report["path"], &report["path_bytes"]), broken);
     let report = s.styleforge(&["inspect", "./tiny.safetensors", "--json"]).ends(0).json();
     assert!(report.get("path_bytes").is_none());
 
@@ -53,7 +53,7 @@ fn reports_tell_names_that_are_no_text() {
     let styles = report["styles"].as_array().expect("styles");
     let (mine, others): (Vec<_>, Vec<_>) =
         styles.iter().partition(|s| s["origin"]["kind"] == "user");
-    assert_eq!(told(&mine[0]["origin"]["path"], &mine[0]["path_bytes"]), installed);
+    assert_eq!(shown_path(&mine[0]["origin"]["path"], &mine[0]["path_bytes"]), installed);
     assert!(!others.is_empty() && others.iter().all(|s| s.get("path_bytes").is_none()));
     // The text list of styles continues too, even if it finds invalid names here.
     let doctor = run(&s, &["doctor".as_ref(), "--json".as_ref()]);
@@ -76,7 +76,7 @@ fn reports_tell_names_that_are_no_text() {
     ];
     let live: Vec<&OsStr> = live.iter().map(AsRef::as_ref).chain([photo.as_ref()]).collect();
     let report = run(&s, &live).ends(0).json();
-    assert_eq!(told(&report["source"], &report["source_bytes"]), photo);
+    assert_eq!(shown_path(&report["source"], &report["source_bytes"]), photo);
 
     for command in [&["bench"][..], &["compare", "baseline", "fused"]] {
         let arguments = [

@@ -34,8 +34,8 @@ fn a_styles_own_words_are_escaped() {
     assert_eq!(listed.lines().count(), 1 + 6 + 2, "{listed}");
     let report = s.styleforge(&["styles", "--json"]).ends(0).forges_nothing();
     let json = report.json();
-    let blue = json["styles"].as_array().expect("styles");
-    let blue = blue.iter().find(|style| style["id"] == "blue");
+    let blue =
+        json["styles"].as_array().expect("styles").iter().find(|style| style["id"] == "blue");
     let artist = blue.expect("listed")["credit"]["artist"].as_str();
     assert!(artist.is_some_and(|a| a.contains("owned")), "{artist:?}");
     let text = s.styleforge(&["inspect", "own.safetensors"]).ends(0).forges_nothing().text();
@@ -151,7 +151,7 @@ fn a_bar_shows_names_escaped() {
     for name in &names {
         s.photo(name, 400, 300);
     }
-    let told = s.on_a_terminal(&[
+    let output = s.on_a_terminal(&[
         "stylize",
         &names[0],
         &names[1],
@@ -163,10 +163,10 @@ fn a_bar_shows_names_escaped() {
         "1",
     ]);
     // The progress bar's own codes go to the terminal: colours, columns and lines.
-    assert!(!told.contains("\u{1b}]") && !told.contains('\u{7}'), "{told:?}");
+    assert!(!output.contains("\u{1b}]") && !output.contains('\u{7}'), "{output:?}");
     let own = ['\u{1b}', '\r', '\n'];
-    let odd: Vec<char> = told.chars().filter(|c| is_odd(*c) && !own.contains(c)).collect();
-    assert!(odd.is_empty(), "{odd:?} in {told:?}");
+    let odd: Vec<char> = output.chars().filter(|c| is_odd(*c) && !own.contains(c)).collect();
+    assert!(odd.is_empty(), "{odd:?} in {output:?}");
 }
 
 #[test]
@@ -186,8 +186,7 @@ fn long_words_are_cut_and_kill_nothing() {
     assert!(longest < Some(1000), "{longest:?}");
     let json = s.styleforge(&["styles", "--json"]).ends(0).json();
     let styles = json["styles"].as_array().expect("styles");
-    let own = styles.iter().find(|style| style["origin"]["kind"] == "user");
-    let own = own.expect("imported");
+    let own = styles.iter().find(|style| style["origin"]["kind"] == "user").expect("imported");
     for word in [&own["title"], &own["credit"]["artist"]] {
         let chars = word.as_str().map(|word| word.chars().count());
         assert!((100..=200).contains(&chars.expect("a text")), "{chars:?}");

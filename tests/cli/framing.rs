@@ -55,7 +55,7 @@ fn a_crop_beyond_one_photo_does_not_stop_the_others() {
 }
 
 #[test]
-fn results_have_the_long_side_that_is_asked_for() {
+fn results_have_the_requested_long_side() {
     let s = Sandbox::new();
     s.photo("large.png", 60, 40);
     s.stylize(&["photo.png", "large.png", "--output-size", "30", "-o", "out/"]).ends(0);
@@ -69,7 +69,7 @@ fn results_have_the_long_side_that_is_asked_for() {
 }
 
 #[test]
-fn every_style_of_a_photo_stands_on_one_sheet() {
+fn every_style_of_a_photo_is_on_one_sheet() {
     let s = Sandbox::new();
     s.style("other.safetensors", &[]);
     let styles = ["--style", "./other.safetensors", "--contact-sheet"];

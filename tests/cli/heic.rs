@@ -28,8 +28,11 @@ fn convert(s: &Sandbox, script: &str) -> Run {
 }
 
 fn fixture(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/formats");
-    folder.join(name).display().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/pictures/formats")
+        .join(name)
+        .display()
+        .to_string()
 }
 
 #[test]

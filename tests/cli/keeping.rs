@@ -11,7 +11,7 @@ const LIVE: &str = "exec timeout 120 $STYLEFORGE live --device cpu --threads 1 -
 const STYLES: &str = "home/.local/share/styleforge/styles";
 
 #[test]
-fn a_recording_that_fails_ends_the_run_at_once_and_tells_what_was_saved() {
+fn a_failed_recording_ends_the_run_at_once_and_reports_what_was_saved() {
     let s = Sandbox::new();
     // A folder blocks the name of the third picture, so writing it fails as on a full disk.
     fs::create_dir_all(s.path("take/frame-000003.jpg")).expect("folder");
@@ -128,7 +128,7 @@ fn leftovers_of_a_kill_go_at_the_next_start_and_nothing_else() {
 }
 
 #[test]
-fn no_number_of_the_system_reaches_a_person() {
+fn no_system_error_number_is_printed() {
     let s = Sandbox::new();
     let long = "x".repeat(300);
     let paint = "$STYLEFORGE stylize --device cpu --threads 1";
@@ -154,8 +154,8 @@ fn no_number_of_the_system_reaches_a_person() {
         ("$STYLEFORGE inspect tiny.safetensors >/dev/full".to_owned(), "the disk is full"),
     ] {
         let run = s.shell(&line);
-        let told = run.text() + &run.stderr;
-        assert!(!told.contains("os error"), "{line}\n{told}");
-        assert!(told.contains(words), "{line}\n{told}");
+        let output = run.text() + &run.stderr;
+        assert!(!output.contains("os error"), "{line}\n{output}");
+        assert!(output.contains(words), "{line}\n{output}");
     }
 }

@@ -51,22 +51,22 @@ fn after_some_pictures(s: &Sandbox, arguments: &[&str]) -> Run {
 #[cfg(unix)]
 fn after_a_line(s: &Sandbox, arguments: &[&str], words: &str) -> Vec<String> {
     let mut child = begun(s, arguments);
-    let mut told = Vec::new();
+    let mut seen = Vec::new();
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     let mut is_last = |line: &String| {
-        told.push(line.clone());
+        seen.push(line.clone());
         line.contains(words)
     };
     let came = lines.any(|line| line.is_ok_and(|line| is_last(&line)));
-    assert!(came, "no '{words}' in {told:#?}");
+    assert!(came, "no '{words}' in {seen:#?}");
     send("-INT", &child);
-    told.extend(lines.map_while(Result::ok));
+    seen.extend(lines.map_while(Result::ok));
     Run::from(child.wait_with_output().expect("ends")).ends(0);
-    told
+    seen
 }
 
 #[test]
-fn a_run_ends_after_so_many_pictures() {
+fn a_run_ends_after_n_pictures() {
     let s = Sandbox::new();
     let frames = ["--working-size", "64", "--frames", "3", "--json"];
     let report = s.styleforge(&[&SCENE[..], &frames].concat()).ends(0).json();
@@ -163,8 +163,8 @@ fn a_source_that_is_smaller_than_requested_is_reported() {
     let note = "the source's size";
     after_a_line(&s, &[&photo[..], &["4000"]].concat(), note);
     // A line about the rate appears after the first picture.
-    let told = after_a_line(&s, &[&photo[..], &["16"]].concat(), " fps at ");
-    assert!(!told.iter().any(|line| line.contains(note)), "{told:#?}");
+    let printed = after_a_line(&s, &[&photo[..], &["16"]].concat(), " fps at ");
+    assert!(!printed.iter().any(|line| line.contains(note)), "{printed:#?}");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_photo_is_recorded_at_the_requested_rate() {
 }
 
 #[test]
-fn what_reading_a_photo_lost_is_said() {
+fn losses_of_reading_a_photo_are_reported() {
     let s = Sandbox::new();
     let whole = std::fs::read(s.path("photo.png")).expect("a photo");
     std::fs::write(s.path("cut.png"), &whole[..whole.len() - 12]).expect("written");
@@ -331,7 +331,7 @@ fn a_video_without_a_picture_is_an_error() {
 
 #[cfg(unix)]
 #[test]
-fn sound_is_recorded_only_if_wanted_and_what_is_missing_is_said() {
+fn sound_is_recorded_only_if_chosen_and_a_missing_part_is_reported() {
     let s = Sandbox::new();
     let record = ["--working-size", "64", "--seconds", "0.5", "--record", "clip.mp4"];
     let wanted = [&record[..], &["--microphone"]].concat();
@@ -441,9 +441,9 @@ fn a_camera_that_is_not_there_is_named_once() {
     let s = Sandbox::new();
     let live = ["live", "--device", "cpu", "--seconds", "0.2"];
     let named = ["--source", "camera:no such camera"];
-    let told = s.styleforge(&[&live[..], &named].concat()).ends(2).stderr;
-    assert_eq!(told.matches("there is no camera no such camera").count(), 1, "{told}");
-    assert!(told.contains("no image arrived from camera:no such camera"), "{told}");
+    let errors = s.styleforge(&[&live[..], &named].concat()).ends(2).stderr;
+    assert_eq!(errors.matches("there is no camera no such camera").count(), 1, "{errors}");
+    assert!(errors.contains("no image arrived from camera:no such camera"), "{errors}");
 }
 
 #[test]

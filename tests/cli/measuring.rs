@@ -120,7 +120,7 @@ const BRIEF: [&str; 10] = [
 ];
 
 #[test]
-fn bench_shows_ratios_beside_their_check_and_every_kernel() {
+fn bench_shows_ratios_with_their_check_and_every_kernel() {
     let s = Sandbox::new();
     let text = s.styleforge(&[&["bench", "--kernels"], &BRIEF[..]].concat()).ends(0).text();
     for part in [
@@ -152,8 +152,7 @@ fn bench_shows_attention_and_linear_layers() {
     let style = ["bench", "--kernels", "--json", "--style-picture"];
     let small = ["--size", "64x48", "--frames", "1", "--warmup", "0"];
     let threads = ["photo.png", "--device", "cpu", "--threads", "1"];
-    let report = s.styleforge(&[&style[..], &threads, &small].concat());
-    let report = report.ends(0).json();
+    let report = s.styleforge(&[&style[..], &threads, &small].concat()).ends(0).json();
     let results = report["results"].as_array().expect("results");
     assert_eq!(results.len(), 2, "baseline and fused");
     for result in results {
@@ -233,8 +232,8 @@ fn a_check_that_is_stopped_shows_its_verdicts() {
     let begins = |line: std::io::Result<String>| line.is_ok_and(|line| line.contains("Checking"));
     assert!(lines.any(begins));
     send("-INT", &child);
-    let told: Vec<String> = lines.map_while(Result::ok).collect();
-    assert!(told.iter().any(|line| line.contains("Stopping")), "{told:?}");
+    let lines_after: Vec<String> = lines.map_while(Result::ok).collect();
+    assert!(lines_after.iter().any(|line| line.contains("Stopping")), "{lines_after:?}");
     let run = Run::from(child.wait_with_output().expect("ends")).ends(130);
     let shown = run.text();
     assert!(shown.contains("good"), "{shown}");
@@ -274,7 +273,7 @@ fn kernels_go_to_files_that_others_read() {
 }
 
 #[test]
-fn compare_gives_a_ratio_for_equal_pictures() {
+fn compare_prints_a_ratio_for_equal_pictures() {
     let s = Sandbox::new();
     let modes = ["compare", "baseline fp32", "fused"];
     let report = s.styleforge(&[&modes[..], &["--json"], &BRIEF[..]].concat()).ends(0).json();
@@ -301,7 +300,7 @@ fn compare_gives_a_ratio_for_equal_pictures() {
 }
 
 #[test]
-fn compare_tells_which_modes_there_are_and_which_style_it_takes() {
+fn compare_prints_the_modes_and_the_style_that_it_uses() {
     let s = Sandbox::new();
     s.styleforge(&["compare", "faster", "fused"])
         .ends(2)
@@ -314,8 +313,10 @@ fn compare_tells_which_modes_there_are_and_which_style_it_takes() {
     let brief = ["--size", "16x8", "--frames", "1", "--warmup", "0"];
     let small = ["--device", "cpu", "--model", "lite"];
     let compare = ["compare", "baseline", "fused"];
-    let report = s.styleforge(&[&compare[..], &brief[..], &small[..], &["--json"]].concat());
-    let report = report.ends(0).says("style: candy lite; --style names another");
+    let report = s
+        .styleforge(&[&compare[..], &brief[..], &small[..], &["--json"]].concat())
+        .ends(0)
+        .says("style: candy lite; --style names another");
     assert_eq!(report.json()["style"], "candy lite");
     let typed = s.styleforge(&[&compare[..], &BRIEF[..]].concat()).ends(0);
     assert!(!typed.stderr.contains("names another"));
@@ -349,7 +350,7 @@ fn compare_goes_to_files_that_others_read() {
     let json = [&compare[..], &["--json"], &BRIEF[..]].concat();
     let report = s.styleforge(&json).ends(0).json();
     let runs = report["other"]["runs_ms"].as_array().expect("runs");
-    assert_eq!(runs.len(), 2, "every run is told");
+    assert_eq!(runs.len(), 2, "every run is in the report");
     assert_eq!(report["date"].as_str().map(str::len), Some(10));
     let large = ["--size", "64x64", "--max-memory", "1MB"];
     s.styleforge(&[&compare[..], &large[..]].concat()).ends(2).says("choose a smaller --size");
@@ -365,9 +366,9 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
         (&["compare", "baseline", "fused", "--size", "64x48"], "baseline fp32 and fused fp32"),
     ] {
         let arguments = [measure, &style].concat();
-        let told = s.on_a_terminal(&arguments);
-        assert!(told.contains(name) && told.contains('%'), "{told:?}");
-        let told = s.styleforge(&arguments).ends(0).stderr;
-        assert!(!told.contains('%') && !told.contains('\x1b'), "{told:?}");
+        let output = s.on_a_terminal(&arguments);
+        assert!(output.contains(name) && output.contains('%'), "{output:?}");
+        let output = s.styleforge(&arguments).ends(0).stderr;
+        assert!(!output.contains('%') && !output.contains('\x1b'), "{output:?}");
     }
 }

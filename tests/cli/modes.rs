@@ -5,7 +5,7 @@ use std::fs;
 use crate::sandbox::Sandbox;
 
 #[test]
-fn what_the_processor_does_not_have_is_refused_with_advice() {
+fn missing_processor_features_are_refused_with_advice() {
     let s = Sandbox::new();
     let stylize = ["stylize", "photo.png", "--style", "./tiny.safetensors", "-o", "out.png"];
     let norm =
@@ -33,7 +33,7 @@ fn what_the_processor_does_not_have_is_refused_with_advice() {
 }
 
 #[test]
-fn how_attention_is_computed_is_accepted_where_there_is_no_choice_and_said_once() {
+fn the_attention_option_is_accepted_without_a_choice_and_reported_once() {
     let s = Sandbox::new();
     let usual = ["photo.png", "--device", "cpu"];
     s.stylize(&[&usual[..], &["-o", "usual.png"]].concat()).ends(0);
@@ -132,7 +132,7 @@ fn the_precision_that_is_named_is_the_one_that_auto_means_on_the_processor() {
 }
 
 #[test]
-fn a_batch_gives_the_files_that_single_photos_give() {
+fn a_batch_writes_the_same_files_as_single_photos() {
     let s = Sandbox::new();
     for (name, width, height) in
         [("a", 24, 16), ("b", 24, 16), ("c", 16, 24), ("d", 24, 16), ("e", 48, 32)]

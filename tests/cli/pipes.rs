@@ -33,7 +33,7 @@ fn painting(s: &Sandbox, photo: &str) -> Child {
         .expect("starts")
 }
 
-/// Whether a thread of the process sleeps in one of these kernel functions.
+/// True if a thread of the process sleeps in one of these kernel functions.
 fn sleeps_in(process: u32, functions: &[&str]) -> bool {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
     tasks.flatten().any(|task| {
@@ -47,14 +47,14 @@ fn interrupted_in(mut child: Child, functions: &[&str]) -> Run {
     let guard = Instant::now() + GUARD;
     while !sleeps_in(child.id(), functions) {
         assert!(Instant::now() < guard, "it never waited in {functions:?}");
-        assert!(child.try_wait().expect("asked").is_none(), "it ended by itself");
+        assert!(child.try_wait().expect("asked").is_none(), "it ended before the signal");
         thread::yield_now();
     }
     send("-INT", &child);
     while child.try_wait().expect("asked").is_none() {
         if Instant::now() > guard {
             child.kill().expect("killed");
-            panic!("it goes on after Ctrl-C");
+            panic!("it continues after Ctrl-C");
         }
         thread::yield_now();
     }
@@ -62,7 +62,7 @@ fn interrupted_in(mut child: Child, functions: &[&str]) -> Run {
 }
 
 #[test]
-fn a_pipe_that_nobody_writes_to_is_given_up_at_the_first_interrupt() {
+fn a_pipe_without_a_writer_is_abandoned_at_the_first_interrupt() {
     let s = Sandbox::new();
     let pipe = s.path("photo.fifo");
     make_pipe(&pipe);
@@ -81,7 +81,7 @@ fn a_pipe_that_nobody_writes_to_is_given_up_at_the_first_interrupt() {
 }
 
 #[test]
-fn a_second_signal_ends_it_although_nobody_reads_its_messages() {
+fn a_second_signal_ends_it_although_its_messages_are_not_read() {
     let s = Sandbox::new();
     make_pipe(&s.path("photo.fifo"));
     let (unread, mut messages) = std::io::pipe().expect("a pipe");

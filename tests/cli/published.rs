@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::sandbox::Sandbox;
 
 #[test]
-fn what_is_assumed_of_a_file_is_said_and_can_be_said_otherwise() {
+fn assumptions_about_a_file_are_reported_and_can_be_overridden() {
     let s = Sandbox::new();
     published("tanh.pth", &s.path("retro.pth"));
     let assumed = "assumed that it is TransformerNetworkTanh; if its paintings look wrong, import it with \
@@ -17,8 +17,9 @@ fn what_is_assumed_of_a_file_is_said_and_can_be_said_otherwise() {
     s.styleforge(&["styles", "import", "retro.pth"]).ends(0).says(&format!("note: {assumed}"));
     let list = s.styleforge(&["styles", "--json"]).ends(0).json();
     let styles = list["styles"].as_array().expect("a list");
-    let own = styles.iter().find(|style| style["id"] == "retro");
-    let own = own.expect("listed")["assumed"].as_str().expect("a text");
+    let own = styles.iter().find(|style| style["id"] == "retro").expect("listed")["assumed"]
+        .as_str()
+        .expect("a text");
     assert_eq!(format!("assumed {own}"), assumed);
     s.styleforge(&[
         "styles",
@@ -54,8 +55,8 @@ fn published(name: &str, to: &Path) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/published.tar.xz");
     let packed = fs::File::open(path).expect("the archive is there");
     let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
-    let entries = archive.entries().expect("well formed");
-    let mut entries = entries.map(|entry| entry.expect("well formed"));
+    let mut entries =
+        archive.entries().expect("well formed").map(|entry| entry.expect("well formed"));
     let found =
         entries.find(|entry| entry.path().is_ok_and(|path| path.as_ref() == Path::new(name)));
     found.expect("it is there").unpack(to).expect("unpacked");

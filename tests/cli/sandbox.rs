@@ -161,15 +161,15 @@ impl Sandbox {
             command.stdout(Stdio::null()).stderr(theirs).spawn().expect("the program starts");
         // Only the program has the other end open now.
         drop(command);
-        let mut told = Vec::new();
+        let mut output = Vec::new();
         let mut part = [0; 4096];
         while let Ok(n @ 1..) = ours.read(&mut part) {
-            told.extend_from_slice(&part[..n]);
+            output.extend_from_slice(&part[..n]);
         }
         let ended = child.wait().expect("ends");
-        let told = String::from_utf8_lossy(&told).into_owned();
-        assert!(ended.success(), "{told}");
-        told
+        let output = String::from_utf8_lossy(&output).into_owned();
+        assert!(ended.success(), "{output}");
+        output
     }
 
     pub fn read(&self, name: &str) -> Frame {
@@ -220,7 +220,6 @@ impl Run {
         self
     }
 
-    /// Whether it ended badly.
     pub fn failed(&self) -> bool {
         self.code != Some(0)
     }
@@ -252,7 +251,7 @@ impl Run {
     }
 }
 
-/// Whether a terminal would act on this character, or change the direction of the text around it.
+/// True if a terminal would act on this character, or change the direction of the text around it.
 pub fn is_odd(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

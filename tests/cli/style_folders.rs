@@ -25,7 +25,7 @@ fn pipe(s: &Sandbox, name: &str) {
 }
 
 #[test]
-fn the_current_folder_gives_no_styles() {
+fn the_current_folder_contributes_no_styles() {
     let s = Sandbox::new();
     s.style("styles/candy/full.safetensors", &[("title", "Trap")]);
     s.style("styles/trap/full.safetensors", &[]);
@@ -118,8 +118,8 @@ fn only_plain_files_are_opened() {
         "styleforge/styles/loose.safetensors",
         "styleforge/styles/loose.pth",
     ] {
-        let told = format!("{name} is not a regular file");
-        assert!(problems.contains(&told), "no '{told}' in {problems}");
+        let message = format!("{name} is not a regular file");
+        assert!(problems.contains(&message), "no '{message}' in {problems}");
     }
     run(&["styles"]).ends(0);
     run(&["doctor"]).ends(0);

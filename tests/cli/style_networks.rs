@@ -66,7 +66,7 @@ fn a_network_is_kept_and_paints_with_pictures_by_its_name() {
 }
 
 #[test]
-fn what_train_any_writes_is_read_in_both_number_types() {
+fn files_of_train_any_are_read_in_both_number_types() {
     let s = with(&["small.safetensors", "small8.safetensors"]);
     s.styleforge(&["styles", "import", "small.safetensors"]).ends(1).says("--name");
     for (name, file) in [("mine", "small.safetensors"), ("mine8", "small8.safetensors")] {
@@ -134,7 +134,7 @@ fn a_kept_picture_belongs_to_its_network() {
 }
 
 #[test]
-fn names_that_stand_for_something_else_are_not_given() {
+fn reserved_names_are_not_accepted() {
     let s = with(&["plain.pth"]);
     for name in ["any", "nano", "large", "!"] {
         s.styleforge(&["styles", "import", "plain.pth", "--name", name]).ends(1).says("--name");

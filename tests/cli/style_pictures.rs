@@ -38,7 +38,7 @@ fn a_picture_is_kept_as_a_style_and_paints_as_it_did_before() {
 }
 
 #[test]
-fn of_a_picture_without_strokes_it_is_told_what_to_expect() {
+fn a_picture_without_strokes_is_reported_with_what_to_expect() {
     let s = with_pictures();
     s.photo("dot.png", 1, 1);
     let note = "note: dot.png has only one colour: it has no strokes";
@@ -47,7 +47,7 @@ fn of_a_picture_without_strokes_it_is_told_what_to_expect() {
 }
 
 #[test]
-fn without_a_style_both_ways_to_name_one_are_told() {
+fn without_a_style_both_options_that_name_one_are_shown() {
     let run = with_pictures().styleforge(&["stylize", "photo.png", "-o", "out.png"]);
     run.ends(2).says("--style <STYLE>|--style-picture <FILE[:WEIGHT]>|--contact-sheet");
 }
@@ -72,7 +72,7 @@ fn several_pictures_are_one_mix_by_their_weights() {
 }
 
 #[test]
-fn what_is_no_style_picture_is_refused() {
+fn unsuitable_style_pictures_are_refused() {
     let s = with_pictures();
     fs::write(s.path("damaged.png"), &fs::read(s.path("other.png")).expect("read")[..60])
         .expect("written");
@@ -184,11 +184,14 @@ fn every_command_takes_a_mix_of_pictures() {
     let report = run(&[&["bench", "--json"], &small[..]].concat()).json();
     let names = |report: &Value, key: &str| -> Vec<String> {
         let rows = report[key].as_array().expect("rows").iter();
-        let named = rows.map(|row| {
-            let name = row.get("style").or_else(|| row.get("network"));
-            name.and_then(Value::as_str).expect("a name").to_owned()
-        });
-        named.collect()
+        rows.map(|row| {
+            row.get("style")
+                .or_else(|| row.get("network"))
+                .and_then(Value::as_str)
+                .expect("a name")
+                .to_owned()
+        })
+        .collect()
     };
     assert_eq!(names(&report, "results"), ["Wide one+other"; 2]);
     let compare = ["compare", "baseline fp32", "fused fp32", "--json"];

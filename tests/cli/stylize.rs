@@ -42,7 +42,7 @@ fn auto_announces_its_fallback_once_and_cuda_is_refused() {
 }
 
 #[test]
-fn strength_0_gives_back_the_photo_and_between_is_a_blend() {
+fn strength_0_returns_the_photo_and_between_is_a_blend() {
     let s = Sandbox::new();
     s.stylize(&["photo.png", "--strength", "0", "-o", "0.png"]).ends(0);
     assert_eq!(s.read("0.png"), s.read("photo.png"));
@@ -60,7 +60,7 @@ fn strength_0_gives_back_the_photo_and_between_is_a_blend() {
 }
 
 #[test]
-fn strength_0_gives_back_the_very_file() {
+fn strength_0_copies_the_file() {
     let s = Sandbox::new();
     s.photo("photo.jpg", 40, 30);
     let deep = ImageBuffer::from_fn(11, 7, |x, y| Rgb([x as u16 * 5000, y as u16 * 77, 12_345]));
@@ -69,7 +69,7 @@ fn strength_0_gives_back_the_very_file() {
     for (photo, output) in [("photo.jpg", "0.jpg"), ("deep.png", "0.png")] {
         let run = s.stylize(&[photo, "--strength", "0", "--device", "cpu", "-o", output]).ends(0);
         assert_eq!(bytes(output), bytes(photo), "{photo}");
-        assert_eq!(run.stderr, "", "nothing was lost, nothing is told");
+        assert_eq!(run.stderr, "", "nothing was lost, so nothing is reported");
         s.stylize(&[photo, "--strength", "0", "-o", output]).ends(1);
         let run = s.stylize(&[photo, "--strength", "0", "-o", "-"]).ends(0);
         assert_eq!(run.stdout, bytes(photo), "{photo}");
@@ -122,7 +122,7 @@ fn working_and_output_sizes() {
 }
 
 #[test]
-fn variants_give_the_same_picture() {
+fn variants_paint_the_same_picture() {
     let s = Sandbox::new();
     s.stylize(&["photo.png", "--variant", "baseline", "-o", "a.png"]).ends(0);
     s.stylize(&["photo.png", "--variant", "fused", "-o", "b.png"]).ends(0);
@@ -177,7 +177,7 @@ fn formats_follow_the_name_or_the_flag() {
 }
 
 #[test]
-fn a_quality_is_heeded_at_strength_0_and_paintings_go_beside_their_photos() {
+fn a_quality_is_used_at_strength_0_and_paintings_are_next_to_their_photos() {
     let s = Sandbox::new();
     s.stylize(&["photo.png", "--quality", "100", "-o", "large.jpg"]).ends(0);
     let small = ["large.jpg", "--strength", "0", "--quality", "5", "-o", "small.jpg"];
@@ -194,7 +194,7 @@ fn a_quality_is_heeded_at_strength_0_and_paintings_go_beside_their_photos() {
 }
 
 #[test]
-fn sixteen_bits_keep_what_lies_between_levels() {
+fn sixteen_bits_keep_fractions_of_levels() {
     let s = Sandbox::new();
     let looks: [&[&str]; 5] = [
         &[],
@@ -291,7 +291,7 @@ fn a_painting_is_in_srgb_or_keeps_the_colour_profile() {
 }
 
 #[test]
-fn what_exists_is_replaced_only_with_force() {
+fn existing_files_are_replaced_only_with_force() {
     let s = Sandbox::new();
     s.photo("out.png", 9, 9);
     let before = fs::read(s.path("out.png")).expect("there");
@@ -370,7 +370,7 @@ fn a_photo_is_never_replaced_by_its_painting() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_cannot_be_written_is_known_before_anything_is_painted() {
+fn unwritable_targets_are_found_before_painting() {
     let s = Sandbox::new();
     fs::write(s.path("broken.jpg"), b"no photo").expect("file");
     // The photo is not even read.

@@ -88,10 +88,9 @@ impl Growing {
             0..=3 => self.conv(draw, x),
             4 | 5 => self.transposed(draw, x),
             6 => self.add(Op::Pad { mode: pad_mode(draw), sides: sides(draw, 3) }, &[x]),
-            7 => {
-                let statistics = self.add(Op::InstanceStatistics, &[x]);
-                statistics.and_then(|s| self.add(Op::InstanceNorm { eps: EPS }, &[x, s]))
-            }
+            7 => self
+                .add(Op::InstanceStatistics, &[x])
+                .and_then(|s| self.add(Op::InstanceNorm { eps: EPS }, &[x, s])),
             8 => self.add(Op::Affine, &[x]),
             9 => self.add(draw.of(&[Op::Relu, Op::Prelu]), &[x]),
             10 | 11 => self.function(draw, x),
@@ -111,8 +110,8 @@ impl Growing {
                 let block = draw.of(&[2, 3]);
                 let channels = self.channels(x).div_ceil(block * block) * block * block;
                 let conv = Op::Conv2d(Conv::square(self.channels(x), channels, 1, 1));
-                let wide = self.add(conv, &[x]);
-                wide.and_then(|wide| self.add(Op::DepthToSpace { block, order }, &[wide]))
+                self.add(conv, &[x])
+                    .and_then(|wide| self.add(Op::DepthToSpace { block, order }, &[wide]))
             }
             22 => {
                 let block = draw.of(&[2, 3]);
@@ -162,7 +161,7 @@ impl Growing {
                 let op = Op::PadSame {
                     reach: conv.reach(),
                     stride: conv.stride,
-                    is_more_behind: draw.below(2) == 0,
+                    is_same_upper: draw.below(2) == 0,
                 };
                 self.add(op, &[x])
             }

@@ -48,14 +48,13 @@ fn error(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, variant: V
 fn largest_error(painted: &Tensor, judged: &Map) -> f64 {
     assert_eq!(painted.data.len(), judged.data.len());
     let largest = judged.data.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
-    let off = painted.data.iter().zip(&judged.data);
-    let off = off.map(|(&a, b)| (f64::from(a) - b).abs());
+    let off = painted.data.iter().zip(&judged.data).map(|(&a, b)| (f64::from(a) - b).abs());
     // NaN must not count as no error.
     off.fold(0.0, |most: f64, off| if off <= most { most } else { off }) / largest
 }
 
 /// Maps for a graph that takes maps as inputs.
-fn given(graph: &Graph, (width, height): (usize, usize)) -> Vec<Tensor> {
+fn input_maps(graph: &Graph, (width, height): (usize, usize)) -> Vec<Tensor> {
     let map = |(input, channels): (usize, usize)| {
         let shape = Shape::new(channels, height, width);
         let value = |i: usize| ((i * 37 + input * 11) % 101) as f32 / 50.0 - 1.0;
@@ -74,7 +73,7 @@ fn error_on_maps(
     let mode = Mode::new(variant, Precision::Fp32);
     let spec = SessionSpec::single(size.0, size.1, mode);
     let mut session = backend.open(network, &spec).expect("a session");
-    let maps = given(network.graph(), size);
+    let maps = input_maps(network.graph(), size);
     let inspected = session.inspect().expect("a look into it");
     let made = inspected.run_maps(&maps).expect("a run");
     let doubled = maps.iter().map(|map| Map {
@@ -248,7 +247,7 @@ fn a_session_refuses_what_its_network_does_not_read() {
         backend.open(&network, &spec).expect("a session")
     };
     let on_maps = Growing::on_maps(FIXED, &[5, 2]).graph;
-    let maps = given(&on_maps, FIXED);
+    let maps = input_maps(&on_maps, FIXED);
     let mut session = open(on_maps);
     let session = session.inspect().expect("a look into it");
     let error = session.run_maps(&maps[..1]).expect_err("one is missing");
@@ -284,8 +283,11 @@ fn pictures_are_clamped_rounded_and_cropped() {
     let judged = oracle::judge(&network, &photo).picture(&photo);
     let backend = CpuBackend::new(Some(1)).expect("a thread");
     let refused = Mode::new(Variant::Fused, Precision::Int8);
-    let error = backend.open(&network, &SessionSpec::single(7, 5, refused));
-    let error = error.err().expect("no norms").to_string();
+    let error = backend
+        .open(&network, &SessionSpec::single(7, 5, refused))
+        .err()
+        .expect("no norms")
+        .to_string();
     assert!(error.contains("int8 needs a norm") && error.contains("choose fp32"), "{error}");
     for mode in backend.modes() {
         if mode == refused {

@@ -94,8 +94,12 @@ fn every_instruction_set_computes_attention() {
 fn one_key_may_have_all_the_weight() {
     let graph = of_tokens(2, 32, 1);
     let mut weights = Network::random(graph.clone(), 9).expect("all weights").weights().clone();
-    let conv = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_))).nth(1);
-    let conv = conv.expect("queries, keys and values");
+    let conv = graph
+        .nodes()
+        .iter()
+        .filter(|node| matches!(node.op, Op::Conv2d(_)))
+        .nth(1)
+        .expect("queries, keys and values");
     weights.of_mut(&conv.name).weight.iter_mut().for_each(|w| *w *= 20.0);
     let network = Arc::new(Network::new(graph, weights).expect("the same"));
     let backend = CpuBackend::new(Some(1)).expect("a thread");

@@ -61,14 +61,14 @@ struct Fault {
 /// An algorithm of the library.
 #[derive(Clone, Copy)]
 struct FakeAlgorithm {
-    /// Whether it ran since it was prepared.
+    /// It ran since it was prepared.
     has_run: bool,
 }
 
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
-    /// Whether nothing that was queued is ever completed.
+    /// Nothing that was queued is ever completed.
     hangs: bool,
     /// The start of the clock, which only advances while the GPU hangs.
     began: Option<Instant>,
@@ -97,7 +97,6 @@ struct State {
     resident_ctas: usize,
     /// The launches that always fail, and with which code.
     refuses_launches: Option<(LaunchFilter, u32)>,
-    /// Whether a convolution library is installed.
     has_library: bool,
     algorithms: HashMap<usize, FakeAlgorithm>,
     /// How often the library prepared an algorithm.
@@ -203,7 +202,7 @@ impl FakeGpu {
         self.state().waited
     }
 
-    /// Whether a failure is still pending.
+    /// True if a failure is still pending.
     pub fn is_armed(&self) -> bool {
         self.state().fault.is_some()
     }
@@ -256,7 +255,7 @@ impl FakeGpu {
     }
 
     /// What is still allocated, and uses that a driver does not accept; empty if all is well.
-    pub fn left_behind(&self) -> Vec<String> {
+    pub fn leaks(&self) -> Vec<String> {
         let state = self.state();
         let mut left = state.misuse.clone();
         let counts = [

@@ -47,11 +47,10 @@ fn the_baseline_leaves_its_convolutions_to_the_library() {
     assert_eq!(again, summary);
     // The prediction reserves the most that the library may take.
     let spec = SessionSpec::single(40, 28, BASELINE);
-    let predicted = backend.predicted_bytes(network().graph(), &spec);
-    let predicted = predicted.expect("a prediction");
+    let predicted = backend.predicted_bytes(network().graph(), &spec).expect("a prediction");
     assert!(predicted > summary.peak_bytes && summary.peak_bytes > 1 << 20);
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
 #[test]
@@ -66,7 +65,7 @@ fn modes_that_no_library_computes_do_not_ask_for_one() {
 }
 
 #[test]
-fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
+fn our_kernels_replace_a_failing_library_and_that_is_reported() {
     // When the first algorithm is prepared; at the first convolution; and at the first that is recorded.
     for (call, after) in [
         ("cudnnBackendFinalize", 0),
@@ -87,7 +86,7 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
             format!("cuDNN failed: {call}: as the test wished (error 5000)")
         );
         drop(backend);
-        assert_eq!(gpu.left_behind(), [""; 0], "{call}");
+        assert_eq!(gpu.leaks(), [""; 0], "{call}");
     }
 }
 
@@ -97,7 +96,7 @@ const MAX_KEPT: usize = 32;
 /// Layers and sessions of one shape share an algorithm. However many sizes were painted, the library holds few, and
 /// those of an open session stay.
 #[test]
-fn algorithms_that_were_not_used_for_long_are_given_back() {
+fn algorithms_unused_for_long_are_released() {
     let gpu = FakeGpu::new();
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
@@ -130,5 +129,5 @@ fn algorithms_that_were_not_used_for_long_are_given_back() {
     drop(open(40));
     assert_eq!(gpu.preparations(), preparations + shapes);
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }

@@ -51,9 +51,7 @@ use styleforge::{
 
 /// Number of convolutions in the network.
 fn convolutions() -> usize {
-    let network = network();
-    let nodes = network.graph().nodes().iter();
-    nodes.filter(|node| node.op.is_conv()).count()
+    network().graph().nodes().iter().filter(|node| node.op.is_conv()).count()
 }
 
 fn network() -> Arc<Network> {
@@ -119,7 +117,7 @@ fn launched_where_fit(gpu: &FakeGpu, ctas: usize) -> Vec<String> {
     assert_eq!(profile.expect("times").len(), launched.len());
     drop(session);
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
     launched
 }
 
@@ -154,7 +152,7 @@ fn error_of(call: &'static str, after: usize, code: u32) -> BackendError {
     let error = opened(&backend, FUSED).expect_err("a failure");
     assert!(!gpu.is_armed(), "{call} was never called");
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0], "{call}");
+    assert_eq!(gpu.leaks(), [""; 0], "{call}");
     error
 }
 
@@ -198,12 +196,11 @@ fn too_little_memory_is_reported_with_the_needed_and_the_free_bytes() {
     // The weights alone need more memory.
     assert_eq!(fits, None);
     let spec = SessionSpec::single(40, 28, FUSED);
-    let predicted = backend.predicted_bytes(network().graph(), &spec);
-    let predicted = predicted.expect("a prediction");
+    let predicted = backend.predicted_bytes(network().graph(), &spec).expect("a prediction");
     let extra = needed_bytes - predicted;
     assert!(extra < 64_000, "the prediction is {extra} bytes short");
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
     // The computer's own memory is reported differently from the GPU's.
     let pinned = error_of("cuMemHostAlloc", 0, OUT_OF_MEMORY);
     assert!(matches!(pinned, BackendError::OutOfMemory { width: 40, .. }), "{pinned:?}");
@@ -277,24 +274,24 @@ fn sums_of_two_halves_are_for_hopper() {
 
 /// Every call fails once, in three ways.
 #[test]
-fn whatever_fails_everything_is_given_back() {
+fn after_any_failure_everything_is_released() {
     for variant in [Variant::Fused, Variant::FusedNorm, Variant::Baseline] {
-        everything_is_given_back(Mode::new(variant, Precision::Fp16), FakeGpu::new);
+        assert_everything_is_released(Mode::new(variant, Precision::Fp16), FakeGpu::new);
     }
 }
 
 /// The same if a library computes the convolutions.
 #[test]
-fn whatever_fails_with_a_library_everything_is_given_back() {
+fn after_any_failure_with_a_library_everything_is_released() {
     let mode = Mode::new(Variant::Baseline, Precision::Fp16);
-    everything_is_given_back(mode, || {
+    assert_everything_is_released(mode, || {
         let gpu = FakeGpu::new();
         gpu.install_library();
         gpu
     });
 }
 
-fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
+fn assert_everything_is_released(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
     let gpu = new_gpu();
     exercised(&gpu.backend().expect("a GPU"), mode).expect("paintings");
     // The last call is the wait before everything is freed; its error is not reported to anyone.
@@ -308,13 +305,13 @@ fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
         let backend = gpu.backend().expect("a GPU");
         let done = exercised(&backend, mode);
         drop(backend);
-        let left = gpu.left_behind();
+        let left = gpu.leaks();
         assert!(left.is_empty(), "{mode}, call {failing}: {left:?}");
         assert!(!gpu.is_armed(), "{mode}: fewer than {failing} calls");
         match done {
             // The library is optional; `a_library_that_fails_*` check its message.
             Ok(()) if gpu.failed_call().is_some_and(|c| c.starts_with("cudnn")) => {}
-            Ok(()) => assert_eq!(failing, last, "{mode}: nobody was told"),
+            Ok(()) => assert_eq!(failing, last, "{mode}: nothing was reported"),
             Err(error) => {
                 let wanted = match code {
                     LAUNCH_FAILED => matches!(error, BackendError::DeviceLost { .. }),
@@ -355,7 +352,7 @@ fn reference_shapes_are_small_sessions_that_are_timed_step_by_step() {
         assert!(maps.contains(&(32, 48, 64)) && maps.contains(&(128, 12, 16)), "{maps:?}");
     }
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
 /// Composes pictures of three sizes and returns their number.
@@ -461,7 +458,7 @@ fn fails_everywhere(all: usize, paint: impl Fn(&FakeGpu) -> Result<usize, Backen
         let gpu = FakeGpu::new();
         gpu.fail_any(failing, code);
         let done = paint(&gpu);
-        assert_eq!(gpu.left_behind(), [""; 0], "call {failing} with {code}");
+        assert_eq!(gpu.leaks(), [""; 0], "call {failing} with {code}");
         match done {
             Ok(painted) if painted == all - 1 => {
                 assert_eq!(code, OUT_OF_MEMORY, "call {failing}");
@@ -474,19 +471,19 @@ fn fails_everywhere(all: usize, paint: impl Fn(&FakeGpu) -> Result<usize, Backen
 }
 
 #[test]
-fn whatever_fails_in_decoding_everything_is_given_back() {
+fn after_any_failure_in_decoding_everything_is_released() {
     let without = fails_everywhere(4, decoded);
     assert!(without >= 6, "pinned and device memory, twice");
 }
 
 #[test]
-fn whatever_fails_in_composing_everything_is_given_back() {
+fn after_any_failure_in_composing_everything_is_released() {
     let without = fails_everywhere(3, composed);
     assert!(without >= 4, "pinned and device memory, twice");
 }
 
 #[test]
-fn whatever_fails_in_steadying_everything_is_given_back() {
+fn after_any_failure_in_steadying_everything_is_released() {
     let without = fails_everywhere(4, steadied);
     assert!(without >= 3, "memory for steadying, pinned and device memory for composing");
 }
@@ -505,8 +502,7 @@ fn the_painting_before_is_used_unless_it_was_forgotten_or_lost() {
             let steadiness = Some(Steadiness { percent: 50, is_new });
             let inputs = [&photo];
             let job = Job { steadiness, ..Job::frames(&inputs, from_mut(&mut painting)) };
-            let run = session.run(job, &RunControl::default(), None);
-            run.map(|_| gpu.calls() - before)
+            session.run(job, &RunControl::default(), None).map(|_| gpu.calls() - before)
         };
         run(false).expect("the first one");
         if fails {
@@ -521,7 +517,7 @@ fn the_painting_before_is_used_unless_it_was_forgotten_or_lost() {
 }
 
 #[test]
-fn measuring_gives_its_memory_back() {
+fn measuring_releases_its_memory() {
     let gpu = FakeGpu::new();
     let backend = gpu.backend().expect("a GPU");
     backend.sweep_caches().expect("memory");
@@ -529,12 +525,12 @@ fn measuring_gives_its_memory_back() {
     let ceiling = backend.ceiling(Precision::Fp16).expect("copies");
     assert!(ceiling.is_some());
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
     gpu.leave_free(1_000_000);
     let backend = gpu.backend().expect("a GPU");
     assert!(backend.sweep_caches().is_err() && backend.ceiling(Precision::Fp16).is_err());
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
 #[test]
@@ -550,7 +546,7 @@ fn a_session_outlives_the_backend_that_opened_it() {
         .paint(&photo, &mut painted, &RunControl::default())
         .expect("its kernels are still loaded");
     drop(session);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
 /// A session is prepared in its own streams: launches of other sessions do not enter its recording, and its launches do
@@ -595,10 +591,10 @@ fn sessions_are_opened_while_others_paint() {
     }
     drop((painting, opened));
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
-/// A session that nobody wants any more is given up, with all that was taken for it.
+/// A cancelled session releases all that it allocated.
 #[test]
 fn opening_a_session_stops_when_it_is_cancelled() {
     let gpu = FakeGpu::new();
@@ -619,5 +615,5 @@ fn opening_a_session_stops_when_it_is_cancelled() {
     let opened = backend.open(&network(), &spec).expect("a session");
     drop(opened);
     drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }

@@ -46,7 +46,7 @@ fn the_processor_paints_the_same_photo_when_the_gpu_is_lost() {
         paint(&mut painter, settings).expect("a painting");
         assert_eq!(painter.take_notices(), [""; 0]);
         assert_eq!((gpu.opened(), painter.backend().device().kind), (1, DeviceChoice::Cpu));
-        assert_eq!(gpu.left_behind(), [""; 0]);
+        assert_eq!(gpu.leaks(), [""; 0]);
     }
 }
 
@@ -70,11 +70,11 @@ fn the_processor_paints_the_same_photo_when_the_gpu_hangs() {
     // Every reading of the clock advances it by one second.
     assert!((21..30).contains(&gpu.waited().as_secs()), "{:?}", gpu.waited());
     // The GPU may still write to its memory, so nothing was freed, and it is not opened again.
-    let left = gpu.left_behind();
+    let left = gpu.leaks();
     let memory = |what: &str| left.iter().any(|kept| kept.ends_with(what));
     assert!(memory("device memory") && memory("pinned memory") && memory("graphs"), "{left:?}");
     paint(&mut painter, settings).expect("a painting");
-    assert_eq!((painter.take_notices().len(), gpu.opened(), gpu.left_behind()), (0, 1, left));
+    assert_eq!((painter.take_notices().len(), gpu.opened(), gpu.leaks()), (0, 1, left));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn opening_a_session_ends_too_when_the_gpu_hangs() {
 }
 
 #[test]
-fn a_mode_that_the_processor_lacks_is_replaced_and_that_is_said() {
+fn a_mode_that_the_processor_lacks_is_replaced_and_reported() {
     let gpu = FakeGpu::new();
     let settings = PaintSettings {
         mode: Mode::new(Variant::FusedNorm, Precision::Bf16).into(),
@@ -171,7 +171,7 @@ fn a_batch_survives_a_loss() {
     assert_eq!((painter.take_notices().len(), control.progress()), (1, 1.0));
     let expected = by_the_processor(PaintSettings::default());
     assert!(paintings.iter().all(|painting| painting.painted == expected.painted));
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
 /// A photo whose session needs more than a few megabytes.
@@ -184,7 +184,7 @@ fn paint_large(painter: &mut Painter, settings: PaintSettings) -> Result<Paintin
 }
 
 #[test]
-fn what_does_not_fit_the_gpu_is_painted_smaller_and_that_is_said() {
+fn photos_too_large_for_the_gpu_are_painted_smaller_and_reported() {
     for working_size in [WorkingSize::Auto, WorkingSize::Original] {
         let gpu = FakeGpu::new();
         let settings = PaintSettings { working_size, ..PaintSettings::default() };
@@ -203,12 +203,12 @@ fn what_does_not_fit_the_gpu_is_painted_smaller_and_that_is_said() {
         );
         assert_eq!(painting.mode, FUSED);
         drop(painter);
-        assert_eq!(gpu.left_behind(), [""; 0]);
+        assert_eq!(gpu.leaks(), [""; 0]);
     }
 }
 
 #[test]
-fn what_fits_in_no_size_says_what_is_missing() {
+fn a_photo_that_fits_at_no_size_is_refused_with_what_is_missing() {
     let gpu = FakeGpu::new();
     let mut painter = painter(&gpu);
     gpu.leave_free(1000);
@@ -223,7 +223,7 @@ fn what_fits_in_no_size_says_what_is_missing() {
         "{said}"
     );
     drop(painter);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn next(engine: &mut Engine) -> Event {
 }
 
 #[test]
-fn the_engine_tells_of_the_device_that_took_over() {
+fn the_engine_reports_the_device_that_took_over() {
     let gpu = FakeGpu::new();
     let mut engine = Engine::start(gpu.opener(), Arc::new(|| {})).expect("a thread");
     let device = |engine: &mut Engine| match next(engine) {

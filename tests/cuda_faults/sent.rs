@@ -50,8 +50,7 @@ fn frames_are_there_until_others_are_painted_or_the_session_is_closed() {
     let mut takes = |session: &mut Box<dyn Session>, sent: &SentFrames| {
         let input = Input::Sent(sent);
         let job = Job::new(input, &mut painted);
-        let run = unless_declined(session.run(job, &control, None));
-        run.expect("no failure").is_some()
+        unless_declined(session.run(job, &control, None)).expect("no failure").is_some()
     };
     let sent = send(&mut first);
     assert!(takes(&mut second, &sent));
@@ -80,5 +79,5 @@ fn frames_are_there_until_others_are_painted_or_the_session_is_closed() {
     drop((second, third, batch, elsewhere));
     drop(sent);
     drop((backend, other));
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }

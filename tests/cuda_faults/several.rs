@@ -52,7 +52,7 @@ fn all_gpus_get_photos() {
     assert_eq!((painters.count(), painters.take_notices()), (3, Vec::new()));
     assert!(gpus.iter().all(|gpu| !gpu.launched().is_empty()));
     drop(painters);
-    assert!(gpus.iter().all(|gpu| gpu.left_behind().is_empty()));
+    assert!(gpus.iter().all(|gpu| gpu.leaks().is_empty()));
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn the_other_gpus_do_the_work_of_a_lost_one() {
         );
         // It is not opened again, and nothing of it is left.
         assert_eq!((painters.count(), gpus[1].opened()), (1, 1));
-        assert_eq!(gpus[1].left_behind(), [""; 0]);
+        assert_eq!(gpus[1].leaks(), [""; 0]);
         drop(painters);
-        assert_eq!(gpus[0].left_behind(), [""; 0]);
+        assert_eq!(gpus[0].leaks(), [""; 0]);
     }
 }
 
@@ -105,7 +105,7 @@ fn the_processor_does_the_work_of_all_gpus() {
     let starts = |start: &str| notices.iter().filter(|notice| notice.starts_with(start)).count();
     assert_eq!((starts("GPU "), starts("CPU: "), notices.len()), (1, 1, 2), "{notices:?}");
     assert_eq!(painters.count(), 1);
-    assert!(gpus.iter().all(|gpu| gpu.left_behind().is_empty()));
+    assert!(gpus.iter().all(|gpu| gpu.leaks().is_empty()));
 }
 
 #[test]

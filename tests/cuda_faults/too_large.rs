@@ -111,7 +111,7 @@ fn a_photo_with_more_scores_than_a_plan_keeps_is_painted_smaller() {
     let begins = format!("painted at {width} x {height}: Fake GPU cannot paint 5200 x 3900 pixels");
     assert!(note.starts_with(&begins) && note.contains("GB of scores"), "{note}");
     drop(painter);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert_eq!(gpu.leaks(), [""; 0]);
 }
 
 #[test]

@@ -59,8 +59,7 @@ fn photos_that_cannot_go_together_are_refused() {
     let photos = [photo(24, 16, 7), photo(16, 24, 7)];
     let frames: Vec<&Arc<Frame>> = photos.iter().collect();
     let mut paint = |frames: &[&Arc<Frame>]| {
-        let painted = painter.paint_batch(frames, 2, &network, at_24_px(), &control);
-        painted.map(|p| p.len())
+        painter.paint_batch(frames, 2, &network, at_24_px(), &control).map(|p| p.len())
     };
     assert!(matches!(
         paint(&frames),

@@ -88,7 +88,7 @@ fn others_are_painted_meanwhile_and_all_of_them_in_turn() {
 }
 
 #[test]
-fn failures_and_mistakes_are_told_and_the_next_is_painted() {
+fn failures_and_mistakes_are_reported_and_the_next_is_painted() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     skip_device(&mut engine);
@@ -116,7 +116,7 @@ fn failures_and_mistakes_are_told_and_the_next_is_painted() {
 }
 
 #[test]
-fn the_engine_ends_while_a_frame_is_painted_once_more() {
+fn the_engine_ends_while_a_frame_is_repainted() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     skip_device(&mut engine);

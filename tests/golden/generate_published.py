@@ -94,20 +94,20 @@ class Yakhyo(nn.Module):
 class Layer(nn.Module):
     """A convolution after a reflection. The norm comes after it, before it together with a ReLU, or is missing."""
 
-    def __init__(self, inputs, outputs, kernel, stride=1, norm="behind", bias=True, kind=nn.InstanceNorm2d):
+    def __init__(self, inputs, outputs, kernel, stride=1, norm="after", bias=True, kind=nn.InstanceNorm2d):
         super().__init__()
         self.norm, self.margin = norm, kernel // 2
         if norm == "before":
             self.norm_layer = kind(inputs, affine=True)
         self.conv_layer = nn.Conv2d(inputs, outputs, kernel, stride, bias=bias)
-        if norm == "behind":
+        if norm == "after":
             self.norm_layer = kind(outputs, affine=True)
 
     def forward(self, x):
         if self.norm == "before":
             x = torch.relu(self.norm_layer(x))
         x = self.conv_layer(nn.functional.pad(x, [self.margin] * 4, mode="reflect"))
-        return self.norm_layer(x) if self.norm == "behind" else x
+        return self.norm_layer(x) if self.norm == "after" else x
 
 
 class Doubled(nn.Module):
@@ -136,7 +136,7 @@ class Residual(nn.Module):
         y = x
         for number in range(1, self.count + 1):
             y = getattr(self, f"conv{number}")(y)
-            if self.norm == "behind" and number < self.count:
+            if self.norm == "after" and number < self.count:
                 y = torch.relu(y)
         return x + y
 
@@ -177,9 +177,9 @@ class Rrmina(nn.Module):
             self.DenseBlock, c = growing(c, 3, 2, blocks)
         else:
             channels, kernels, place = {
-                "resnext": ([c, c // 2, c // 2, c], [1, 3, 1], "behind"),
+                "resnext": ([c, c // 2, c // 2, c], [1, 3, 1], "after"),
                 "v2": ([c, c, c], [3, 3], "before"),
-            }.get(kind, ([c, c, c], [3, 3], "behind"))
+            }.get(kind, ([c, c, c], [3, 3], "after"))
             self.ResidualBlock = nn.Sequential(
                 *(Residual(channels, kernels, place, norm) for _ in range(blocks)))
         self.DeconvBlock = nn.Sequential(

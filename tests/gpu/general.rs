@@ -132,10 +132,8 @@ fn refused_where_bright(
     let (bright, dark) = (flat(255), flat(150));
     let control = RunControl::default();
     let spec = |precision| SessionSpec::single(20, 9, Mode::new(variant, precision));
-    let is_near = |a: &Frame, b: &Frame| {
-        let mut pairs = a.rgba().iter().zip(b.rgba());
-        pairs.all(|(a, b)| a.abs_diff(*b) <= 1)
-    };
+    let is_near =
+        |a: &Frame, b: &Frame| a.rgba().iter().zip(b.rgba()).all(|(a, b)| a.abs_diff(*b) <= 1);
     let mut session = backend.open(network, &spec(Precision::Fp32))?;
     let mut painted = dark.clone();
     session.paint(&bright, &mut painted, &control)?;
@@ -256,8 +254,7 @@ pub fn judged(
         false => 0,
     };
     let is_near = |(together, alone): (&Frame, &Frame)| {
-        let mut levels = together.rgba().iter().zip(alone.rgba());
-        levels.all(|(a, b)| a.abs_diff(*b) <= most_off)
+        together.rgba().iter().zip(alone.rgba()).all(|(a, b)| a.abs_diff(*b) <= most_off)
     };
     if !outputs.iter().zip(&[painted, expected]).all(is_near) && !is_library {
         return Err("two at once are other pictures".to_owned());

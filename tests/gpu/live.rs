@@ -59,7 +59,7 @@ struct Switch {
     before_ms: f64,
     /// The network's time per picture now, in the first pictures.
     now_ms: f64,
-    /// Whether the library's algorithms were prepared for the first time.
+    /// The library's algorithms were prepared for the first time.
     is_first: bool,
 }
 
@@ -169,10 +169,8 @@ impl Studio {
     ) -> Result<(), Failed> {
         change(&mut self.settings);
         self.gap_ms = 0.0;
-        let network_ms = |s: &Self| {
-            let facts = s.pictures.value.facts;
-            facts.map_or(0.0, |f| f64::from(f.stages.network_ms))
-        };
+        let network_ms =
+            |s: &Self| s.pictures.value.facts.map_or(0.0, |f| f64::from(f.stages.network_ms));
         let before_ms = network_ms(self);
         let asked = Instant::now();
         let number = self.engine.set_live(self.settings.clone());
@@ -203,7 +201,7 @@ impl Studio {
     }
 
     fn switch_mode(&mut self, mode: &str) -> Result<(), Failed> {
-        let what = format!("{} to {mode}", self.mode_in_words());
+        let what = format!("{} to {mode}", self.mode_text());
         let mode = mode.parse()?;
         self.switch(what, |o| o.stylization.mode = mode)
     }
@@ -215,9 +213,12 @@ impl Studio {
         self.switch(what, |o| o.stylization.size = LiveSize::LongSide(px))
     }
 
-    fn mode_in_words(&self) -> String {
-        let facts = self.pictures.value.facts;
-        facts.and_then(|f| f.mode).map_or_else(String::new, |mode| mode.to_string())
+    fn mode_text(&self) -> String {
+        self.pictures
+            .value
+            .facts
+            .and_then(|f| f.mode)
+            .map_or_else(String::new, |mode| mode.to_string())
     }
 
     /// Pictures per second over `seconds`.

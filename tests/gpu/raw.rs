@@ -209,8 +209,9 @@ fn time(
         let (mut upright, mut painting) = (pixel(), Frame::from_fn(width, height, |_, _| [0; 4]));
         upright.resize(width, height);
         for pixels in [PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Rgb] {
-            let ring = (0..RING).map(|_| noise(pixels, (width, height), Default::default(), seed));
-            let ring = ring.collect::<Result<Vec<RawFrame>, Failed>>()?;
+            let ring = (0..RING)
+                .map(|_| noise(pixels, (width, height), Default::default(), seed))
+                .collect::<Result<Vec<RawFrame>, Failed>>()?;
             let (mut whole, mut network_ms, mut decoded_ms) = (Vec::new(), Vec::new(), Vec::new());
             for raw in ring.iter().cycle().take(RUNS) {
                 let began = Instant::now();

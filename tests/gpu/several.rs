@@ -30,7 +30,7 @@ const MAX_APART: f64 = 2.0;
 /// The photo whose painting is interrupted by the loss.
 const LOST_AT: usize = 40;
 
-/// Whether this computer has several GPUs.
+/// True if this computer has several GPUs.
 pub fn can_run() -> bool {
     cuda::numbers(&GpuList::All).is_ok_and(|numbers| numbers.len() > 1)
 }

@@ -94,8 +94,8 @@ fn steadied(
 /// Compares a painting with the CPU's; returns how many pixels in a million differ by more than a level.
 fn judged(got: &Frame, expected: &Frame) -> usize {
     let pixels = got.rgba().chunks(4).zip(expected.rgba().chunks(4));
-    let off = pixels.filter(|(a, b)| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > 1));
-    off.count() * 1_000_000 / got.pixel_count()
+    let off = pixels.filter(|(a, b)| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > 1)).count();
+    off * 1_000_000 / got.pixel_count()
 }
 
 fn compare(

@@ -60,8 +60,9 @@ fn style_pictures_have_rows() -> Result<(), Failed> {
             [("kernel", "attention"), ("layer", ".qkv"), ("layer", ".up"), ("layer", ".down")]
         {
             let is_named = |kernel: &&Value| {
-                let text = kernel[name].as_str();
-                text.is_some_and(|text| text.starts_with(word) || text.ends_with(word))
+                kernel[name]
+                    .as_str()
+                    .is_some_and(|text| text.starts_with(word) || text.ends_with(word))
             };
             let found = kernels.iter().filter(is_named);
             let (mut flops, mut ms) = (0.0, 0.0);

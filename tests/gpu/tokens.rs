@@ -83,8 +83,8 @@ pub fn attention_of_a_long_sequence_to_itself_is_right(
         let truth = truths(std::slice::from_ref(&seen))?;
         for way in [AttentionKernel::Online, AttentionKernel::Flash] {
             for precision in [Precision::Fp32, Precision::Fp16] {
-                let mode = Mode::new(Variant::Fused, precision);
-                let mode = mode.with_attention(AttentionChoice::Fixed(way));
+                let mode = Mode::new(Variant::Fused, precision)
+                    .with_attention(AttentionChoice::Fixed(way));
                 match judged(backend, &whole, mode, &truth[0]) {
                     Ok(line) => println!("{}, {mode}: {line}", whole.name),
                     Err(error) => wrong.push(format!("{}, {mode}: {error}", whole.name)),
@@ -105,8 +105,7 @@ fn truths(cases: &[Case]) -> Result<Vec<Truth>, Failed> {
         let together = thread::scope(|scope| {
             let threads: Vec<_> =
                 (some.iter()).map(|case| scope.spawn(move || Truth::of(case))).collect();
-            let results = threads.into_iter().map(|thread| thread.join());
-            results.collect::<Result<Vec<_>, _>>()
+            threads.into_iter().map(|thread| thread.join()).collect::<Result<Vec<_>, _>>()
         });
         judgements.extend(together.map_err(|_| "the oracle failed")?);
     }

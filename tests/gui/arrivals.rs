@@ -16,10 +16,9 @@ fn target(w: &Window, name: &str) -> Pos2 {
     w.harness.get_by_label(name).rect().center()
 }
 
-/// Whether the target is highlighted.
+/// True if the target is highlighted.
 fn is_lit(w: &Window, name: &str) -> bool {
-    let node = w.harness.get_by_label(name);
-    node.accesskit_node().toggled() == Some(Toggled::True)
+    w.harness.get_by_label(name).accesskit_node().toggled() == Some(Toggled::True)
 }
 
 /// Drags files over this place of the window.
@@ -31,7 +30,7 @@ fn hover_at(w: &mut Window, paths: &[&PathBuf], place: Pos2) {
 }
 
 #[test]
-fn what_is_dropped_on_a_target_is_used_so() {
+fn a_drop_on_a_target_is_used_for_that_target() {
     let mut w = Window::open();
     let file = w.photo_file("barn.png", 30, 20);
     w.hover(&[&file]);
@@ -58,7 +57,7 @@ fn what_is_dropped_on_a_target_is_used_so() {
 }
 
 #[test]
-fn the_system_is_asked_for_the_pointer_that_the_window_does_not_get() {
+fn the_system_is_queried_for_a_pointer_that_the_window_does_not_receive() {
     let mut w = Window::open();
     let file = w.photo_file("barn.png", 30, 20);
     w.hover(&[&file]);
@@ -78,7 +77,7 @@ fn the_system_is_asked_for_the_pointer_that_the_window_does_not_get() {
 }
 
 #[test]
-fn a_drop_beside_the_targets_is_a_photo_and_can_become_a_style_instead() {
+fn a_drop_outside_the_targets_is_a_photo_and_can_become_a_style_instead() {
     let mut w = Window::painted(40, 30);
     w.drop_photo("barn.png", 30, 20);
     w.until_label("Save the painting first?");

@@ -159,7 +159,7 @@ fn all_styles_or_none_are_ticked_at_once() {
 }
 
 #[test]
-fn a_style_that_cannot_be_loaded_is_told_and_the_others_are_painted() {
+fn a_style_that_cannot_be_loaded_is_reported_and_the_others_are_painted() {
     let mut w = asked(&["a.png"]);
     w.click("Several styles");
     tick(&mut w, "Wave");

@@ -63,7 +63,7 @@ fn a_sheet_can_be_stopped_and_leaves_no_file() {
 }
 
 #[test]
-fn styles_that_fail_are_told_and_the_others_are_on_the_sheet() {
+fn failed_styles_are_reported_and_the_others_are_on_the_sheet() {
     let mut w = Window::with_photo(480, 320);
     w.style_source.refuse("The weights of Candy are damaged.");
     ask(&mut w, "sheet.png");
@@ -90,10 +90,8 @@ fn all_pictures_of_a_sheet_have_one_size() {
     assert_eq!((sheet.width(), sheet.height()), (width, height));
     let source = photo(480, 320);
     assert_eq!(sheet.crop(8, 8, 480, 320), source);
-    let dark = |x, y| {
-        let title = sheet.crop(x, y + 320, 480, 34);
-        title.rgba().chunks(4).filter(|p| p[0] < 120).count()
-    };
+    let dark =
+        |x, y| sheet.crop(x, y + 320, 480, 34).rgba().chunks(4).filter(|p| p[0] < 120).count();
     for (x, y) in [(496, 8), (984, 8), (8, 370), (496, 370)] {
         assert_eq!(sheet.crop(x, y, 480, 320), inverted(&source), "at {x}, {y}");
         assert!(dark(x, y) > 50, "the title at {x}, {y}");

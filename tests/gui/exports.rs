@@ -185,13 +185,14 @@ fn videos_of_a_folder_become_exports() {
     w.until_label("Paint 2 videos");
 }
 
-/// Whether a process of this system names the folder.
+/// True if a process of this system names the folder.
 #[cfg(target_os = "linux")]
 fn has_processes(folder: &Path) -> bool {
     let folder = folder.to_str().expect("text");
     let processes = fs::read_dir("/proc").expect("a list").flatten();
-    let mut lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
-    lines.any(|line| String::from_utf8_lossy(&line).contains(folder))
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .any(|line| String::from_utf8_lossy(&line).contains(folder))
 }
 
 #[cfg(target_os = "linux")]
@@ -205,8 +206,11 @@ fn a_closed_window_stops_its_export_which_continues_after_its_parts() {
     add(&mut w, &clip);
     let part = |folder: &Path| {
         let files = fs::read_dir(folder.join("clip-candy.mp4.part")).into_iter().flatten();
-        let names = files.flatten().filter_map(|file| file.file_name().into_string().ok());
-        names.filter(|name| name.starts_with("000000000-48-")).count()
+        files
+            .flatten()
+            .filter_map(|file| file.file_name().into_string().ok())
+            .filter(|name| name.starts_with("000000000-48-"))
+            .count()
     };
     w.until("a part", |w| part(&w.path("")) == 1);
     w.script.hold();

@@ -6,8 +6,7 @@ use crate::window::Window;
 
 /// The opacity of each picture drawn with a texture of this name, in levels, bottom first.
 pub fn seen(w: &Window, name: &str) -> Vec<u8> {
-    let drawn = drawn(w, name).into_iter();
-    drawn.map(|(level, _)| level).collect()
+    drawn(w, name).into_iter().map(|(level, _)| level).collect()
 }
 
 /// As [`seen`], with the texture of each.
@@ -33,9 +32,7 @@ pub fn drawn(w: &Window, name: &str) -> Vec<(u8, TextureId)> {
 
 /// Number of textures with this name. Pictures that have just begun to fade in are not drawn yet.
 fn textures(w: &Window, name: &str) -> usize {
-    let textures = w.harness.ctx.tex_manager();
-    let textures = textures.read();
-    textures.allocated().filter(|(_, meta)| meta.name == name).count()
+    w.harness.ctx.tex_manager().read().allocated().filter(|(_, meta)| meta.name == name).count()
 }
 
 impl Window {
@@ -69,7 +66,7 @@ fn the_next_painting_fades_in() {
     // Over the photo in its place.
     assert!(is_half(seen(&w, "painting")[0]), "{:?}", seen(&w, "painting"));
     assert_eq!(seen(&w, "photo")[0], 255);
-    assert!(!w.rests(), "it goes on by itself");
+    assert!(!w.rests(), "it continues automatically");
     w.at(now + 0.2);
     assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![255]));
 
@@ -113,7 +110,7 @@ fn a_painting_fades_in_over_its_draft() {
 }
 
 #[test]
-fn what_is_dragged_answers_at_once() {
+fn dragging_responds_at_once() {
     let mut w = Window::painted(40, 30);
     w.with_own_clock();
     let before = w.pixels();
@@ -170,7 +167,7 @@ fn another_photo_fades_in_over_the_one_before() {
     };
     assert!(is_half(old) && is_half(new), "{both:?}");
     assert!(first == before && second != before, "{both:?}");
-    assert!(!w.rests(), "it goes on by itself");
+    assert!(!w.rests(), "it continues automatically");
     w.at(now + 0.2);
     assert_eq!(drawn(&w, "photo"), [(255, second)]);
 

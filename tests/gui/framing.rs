@@ -91,7 +91,7 @@ fn another_photo_begins_as_it_is() {
 }
 
 #[test]
-fn a_turn_while_the_device_works_begins_anew() {
+fn rotating_while_the_device_works_restarts_the_painting() {
     let mut w = Window::with_photo(40, 30);
     w.script.hold();
     w.click("Candy");

@@ -65,8 +65,7 @@ impl Window {
 fn titles_and_names_of_files_are_plain() {
     let mut w = Window::showing(vec![hostile_card()]);
     w.until_plain(SHOWN);
-    let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
-    let title = title.expect("the style");
+    let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN)).expect("the style");
     assert!(title.chars().count() <= 200, "{} characters", title.chars().count());
     let file = w.photo_file(&format!("{HOSTILE}.png"), 40, 30);
     w.drop_file(&file);
@@ -85,10 +84,10 @@ fn titles_and_names_of_files_are_plain() {
     w.click("Cancel");
     fs::create_dir(w.path(HOSTILE)).expect("made");
     let target = w.path(HOSTILE).join(format!("{HOSTILE}.png"));
-    for told in ["Saved as ", "Replace "] {
+    for message in ["Saved as ", "Replace "] {
         w.platform.answer(Some(target.clone()));
         w.click("Save as…");
-        w.until_plain(told);
+        w.until_plain(message);
     }
     assert!(w.has_containing(&format!("Replace {SHOWN}")));
     w.click("Cancel");
@@ -135,8 +134,7 @@ fn names_of_cameras_and_sources_are_plain() {
     let lists = w.harness.query_all(by().role(Role::ComboBox));
     let source = lists.into_iter().find(|list| {
         let node = list.accesskit_node();
-        let texts = [node.label(), node.value()];
-        texts.into_iter().flatten().any(|text| text == "Demo scene")
+        [node.label(), node.value()].into_iter().flatten().any(|text| text == "Demo scene")
     });
     source.expect("the list of sources").click();
     w.until_plain(&format!("Camera {SHOWN}"));

@@ -123,8 +123,7 @@ fn the_first_tab_leads_to_the_ways_to_begin() {
     let mut w = Window::painting_live();
     let has_focus = |w: &Window, way: &str| {
         let name = format!("Begin: {way}");
-        let card = w.harness.query_by_label(&name);
-        card.is_some_and(|card| card.accesskit_node().is_focused())
+        w.harness.query_by_label(&name).is_some_and(|card| card.accesskit_node().is_focused())
     };
     w.press(Key::Tab);
     w.step();
@@ -202,7 +201,7 @@ fn freezing_holds_the_picture() {
 }
 
 #[test]
-fn without_a_camera_the_demo_goes_on_and_the_choice_is_not_remembered() {
+fn without_a_camera_the_demo_continues_and_the_choice_is_not_remembered() {
     let mut w = Window::painting_live();
     w.click("Use camera");
     w.until_contains("No camera found. Connect one, then click ");
@@ -232,9 +231,9 @@ fn a_camera_that_was_named_is_waited_for_and_nothing_can_be_saved_meanwhile() {
     w.choose_absent_camera();
     w.until_contains("here is no camera front");
     assert!(w.has("Waiting for the camera") && w.has("Not painted yet"));
-    let told = |w: &Window, part: &str| w.texts().iter().filter(|l| l.contains(part)).count();
-    assert_eq!(told(&w, "here is no camera front"), 1, "{:#?}", w.texts());
-    assert_eq!(told(&w, "Waiting for"), 1, "{:#?}", w.texts());
+    let shown = |w: &Window, part: &str| w.texts().iter().filter(|l| l.contains(part)).count();
+    assert_eq!(shown(&w, "here is no camera front"), 1, "{:#?}", w.texts());
+    assert_eq!(shown(&w, "Waiting for"), 1, "{:#?}", w.texts());
     for button in ["Freeze", "Snapshot", "Record"] {
         let node = w.harness.get(by().label(button).role(Role::Button));
         assert!(node.accesskit_node().is_disabled(), "{button}");
@@ -242,7 +241,7 @@ fn a_camera_that_was_named_is_waited_for_and_nothing_can_be_saved_meanwhile() {
     w.press(Key::S);
     w.press(Key::R);
     w.until_contains("There is no live picture yet");
-    assert_eq!(told(&w, "no live picture"), 1, "{:#?}", w.texts());
+    assert_eq!(shown(&w, "no live picture"), 1, "{:#?}", w.texts());
     w.click("Show the demo scene");
     w.until_live();
     assert!(w.has("Use camera"));
@@ -254,7 +253,7 @@ fn a_camera_that_was_named_is_waited_for_and_nothing_can_be_saved_meanwhile() {
 }
 
 #[test]
-fn a_camera_that_is_gone_at_the_next_start_gives_way_to_the_demo_and_stays_remembered() {
+fn a_camera_missing_at_the_next_start_is_replaced_by_the_demo_and_stays_remembered() {
     let mut w = Window::live_after(|folder| {
         let path = folder.join("settings.toml");
         let (mut settings, _) = Settings::load(&path);
@@ -382,9 +381,13 @@ fn the_pixel_below_the_pointer_is_read() {
     w.harness.event(Event::ModifiersChanged(Modifiers::ALT));
     w.until_contains("Original ");
     let line = |w: &Window, name: &str| -> Vec<u8> {
-        let line = w.texts().into_iter().find(|l| l.starts_with(name) && !l.contains("px"));
-        let line = line.unwrap_or_default();
-        line.split_whitespace().filter_map(|v| v.parse().ok()).collect()
+        w.texts()
+            .into_iter()
+            .find(|l| l.starts_with(name) && !l.contains("px"))
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|v| v.parse().ok())
+            .collect()
     };
     let (before, after) = (line(&w, "Original"), line(&w, "Painted"));
     assert_eq!((before.len(), after.len()), (3, 3), "{:#?}", w.texts());
@@ -504,7 +507,7 @@ fn the_original_is_seen_while_its_key_is_held() {
     let switch = place(&w);
     w.harness.key_down(Key::C);
     w.until_contains("Picture, original, ");
-    assert_eq!(place(&w), switch, "the switch stays where it is");
+    assert_eq!(place(&w), switch, "the switch does not move");
     w.harness.key_up(Key::C);
     w.until_contains("Picture, baseline fp32 and fused fp32, ");
     // A key left pressed when another window takes the focus is released.

@@ -20,8 +20,7 @@ fn window() -> Window {
     w.until_painted();
     // The style pictures are painted, too.
     w.until("the small pictures", |w| {
-        let painted = w.textured().into_iter();
-        painted.filter(|(name, ..)| name.starts_with("painted ")).count() == 3
+        w.textured().into_iter().filter(|(name, ..)| name.starts_with("painted ")).count() == 3
     });
     w
 }
@@ -43,10 +42,12 @@ fn add(w: &mut Window, style: &str) {
 
 /// The last mix for which a network was made.
 fn newest(styles: &ScriptedStyles) -> String {
-    let mixes = styles.mixes();
-    mixes.last().map_or_else(String::new, |parts| {
-        let words = parts.iter().map(|(style, weight)| format!("{style} {weight}"));
-        words.collect::<Vec<_>>().join(", ")
+    styles.mixes().last().map_or_else(String::new, |parts| {
+        parts
+            .iter()
+            .map(|(style, weight)| format!("{style} {weight}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     })
 }
 
@@ -116,8 +117,8 @@ fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
     w.slider("Night").set_value_accesskit(25.0);
     w.until("the weights", |w| w.value("Barn") == 75.0);
     w.step();
-    let on_tile = w.textured().into_iter();
-    let on_tile = on_tile.filter(|(_, at, _)| place.expand(1.0).contains_rect(*at));
+    let on_tile =
+        w.textured().into_iter().filter(|(_, at, _)| place.expand(1.0).contains_rect(*at));
     let mut strips: Vec<_> = on_tile.map(|(name, at, _)| (name, at.width())).collect();
     strips.sort_by(|a, b| a.0.cmp(&b.0));
     let [(first, wide), (second, narrow)] = &strips[..] else {
@@ -310,10 +311,8 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     let asked = format!("{:?}", w.platform.asked());
     assert!(asked.contains("photo-barn+night+sea.png"), "{asked}");
     w.save_as("mixed.png");
-    let runs_of_photo = |w: &Window| {
-        let runs = w.script.runs().into_iter();
-        runs.filter(|size| *size == (40, 30)).count()
-    };
+    let runs_of_photo =
+        |w: &Window| w.script.runs().into_iter().filter(|size| *size == (40, 30)).count();
     let runs = runs_of_photo(&w);
     w.click("Save mix…");
     w.until_label("Save mix as");
@@ -327,8 +326,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     w.until("the choice", |w| w.is_chosen("Storm"));
     // Its small picture is painted when nothing else is.
     w.until("the small picture", |w| {
-        let painted = w.textured().into_iter();
-        painted.map(|(name, ..)| name).any(|n| n == "painted storm")
+        w.textured().into_iter().map(|(name, ..)| name).any(|n| n == "painted storm")
     });
     assert!(w.is_painted());
     assert_eq!(runs_of_photo(&w), runs, "the painting is the same");
@@ -346,7 +344,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
 }
 
 #[test]
-fn a_mix_that_cannot_be_made_is_told_and_the_painting_stays() {
+fn a_mix_that_cannot_be_made_is_reported_and_the_painting_stays() {
     let mut w = window();
     w.style_source.refuse("Night could not be loaded.");
     add(&mut w, "Night");
@@ -409,8 +407,7 @@ fn a_mix_is_remembered() {
     add(&mut w, "Night");
     w.slider("Night").set_value_accesskit(25.0);
     w.until("the settings", |w| {
-        let choices = Settings::load(&w.settings_path()).0.choices;
-        choices.mix == [("night".to_owned(), 25)]
+        Settings::load(&w.settings_path()).0.choices.mix == [("night".to_owned(), 25)]
     });
     let mut w = w.reopened();
     let styles = w.style_source.clone();

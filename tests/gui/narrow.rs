@@ -34,7 +34,7 @@ fn the_zoom_fits_below_the_controls_of_a_narrow_window() {
 }
 
 #[test]
-fn styles_can_be_chosen_beside_the_controls_of_a_narrow_window() {
+fn styles_can_be_chosen_next_to_the_controls_of_a_narrow_window() {
     for (width, height) in [(700.0, 500.0), (640.0, 420.0)] {
         let mut w = Window::sized(width, height);
         w.until_label("Candy");
@@ -70,10 +70,7 @@ fn styles_can_be_chosen_beside_the_controls_of_a_narrow_window() {
 
 #[test]
 fn the_picture_keeps_most_of_a_low_window() {
-    let height = |w: &Window| {
-        let stage = w.harness.get_by_label_contains("Picture, ");
-        stage.rect().height()
-    };
+    let height = |w: &Window| w.harness.get_by_label_contains("Picture, ").rect().height();
     let mut w = Window::sized_after(720.0, 480.0, saves_there);
     w.until_label("Candy");
     w.drop_photo("photo.png", 400, 300);
@@ -157,7 +154,7 @@ fn the_list_of_keys_fits_into_a_small_window() {
 }
 
 #[test]
-fn one_row_holds_looks_and_zoom_where_there_is_room() {
+fn looks_and_zoom_share_a_row_if_there_is_room() {
     let w = Window::painted(40, 30);
     let center = |name: &str| w.harness.get_by_label(name).rect().center().y;
     assert_eq!(center("Show split"), center("Actual size"));
@@ -190,15 +187,18 @@ fn a_message_is_as_wide_as_its_words() {
 #[test]
 fn the_controls_keep_their_edges_whatever_they_show() {
     let list = |w: &Window, name: &str| {
-        let list = w.harness.get(by().label(name).role(Role::ComboBox));
-        list.rect().right()
+        w.harness.get(by().label(name).role(Role::ComboBox)).rect().right()
     };
     let edges = |w: &Window| {
-        let all = ["Strength", "Detail"].into_iter().flat_map(|name| {
-            let controls = w.harness.query_all_by_label(name);
-            controls.map(|node| node.rect().right()).collect::<Vec<_>>()
-        });
-        all.collect::<Vec<_>>()
+        ["Strength", "Detail"]
+            .into_iter()
+            .flat_map(|name| {
+                w.harness
+                    .query_all_by_label(name)
+                    .map(|node| node.rect().right())
+                    .collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
     };
     let mut w = Window::open();
     w.until_label("Candy");
@@ -293,7 +293,7 @@ fn a_tooltip_covers_no_control_below() {
 }
 
 #[test]
-fn the_tooltip_of_a_list_of_the_column_stands_beside_it() {
+fn the_tooltip_of_a_list_of_the_column_is_next_to_it() {
     let mut w = Window::live();
     w.until_live();
     w.click("Advanced");
@@ -323,8 +323,7 @@ fn the_smallest_size_follows_the_screen() {
         let window = viewports.entry(ViewportId::ROOT).or_default();
         window.monitor_size = Some(size);
         w.harness.step();
-        let mut commands = w.commands().into_iter();
-        commands.find_map(|command| match command {
+        w.commands().into_iter().find_map(|command| match command {
             ViewportCommand::MinInnerSize(size) => Some(size),
             _ => None,
         })
@@ -349,10 +348,15 @@ fn messages_leave_three_quarters_of_the_picture_free() {
         w.platform.refuse("No file manager could be opened.");
         w.click("Show in folder");
         w.until_contains("No file manager could be opened.");
-        let parts = ["Dismiss", "Show in folder", "The saved picture"];
-        let parts = parts.map(|part| w.harness.query_all_by_label(part));
-        let covered = parts.into_iter().flatten().map(|part| part.rect());
-        let covered = covered.reduce(Rect::union).expect("a message").expand(5.0);
+        let parts = ["Dismiss", "Show in folder", "The saved picture"]
+            .map(|part| w.harness.query_all_by_label(part));
+        let covered = parts
+            .into_iter()
+            .flatten()
+            .map(|part| part.rect())
+            .reduce(Rect::union)
+            .expect("a message")
+            .expand(5.0);
         let picture = w.harness.get_by_label_contains("Picture, ").rect();
         let share = covered.height() / picture.height();
         assert!(share < 0.27, "{share} of {picture:?} at {width} x {height}");

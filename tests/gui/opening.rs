@@ -46,8 +46,7 @@ fn dropped_files_open_and_hovering_says_so() {
     let mut w = Window::open();
     let file = w.photo_file("dropped.png", 30, 20);
     let hints = |w: &Window| -> Vec<String> {
-        let texts = w.texts().into_iter();
-        texts.filter(|text| text.starts_with("Drop to ")).collect()
+        w.texts().into_iter().filter(|text| text.starts_with("Drop to ")).collect()
     };
     assert_eq!(hints(&w), [""; 0]);
     let style = w.path("style.pth");
@@ -99,7 +98,7 @@ fn dialogs_open_by_key() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
+fn files_without_a_picture_are_refused_with_text_and_the_photo_stays() {
     let mut w = Window::with_photo(40, 30);
     w.click("Dismiss");
     let text = w.path("notes.txt");
@@ -202,7 +201,7 @@ fn three_ways_to_begin_are_reached_by_keys() {
 }
 
 #[test]
-fn of_several_files_of_the_command_line_the_first_is_opened_and_the_others_wait() {
+fn the_first_file_of_the_command_line_is_opened_and_the_others_wait() {
     let mut w = Window::of_files(|folder| {
         ["b.png", "a.png", "c.png"].map(|name| {
             let path = folder.join(name);

@@ -10,8 +10,7 @@ use crate::{
 };
 
 fn card_rect(w: &Window, style: &str) -> Rect {
-    let node = w.harness.get(by().label(style).role(Role::RadioButton));
-    node.rect()
+    w.harness.get(by().label(style).role(Role::RadioButton)).rect()
 }
 
 /// The styles from top to bottom.
@@ -74,8 +73,10 @@ fn a_dragged_style_is_seen_below_the_pointer() {
     let at = card_rect(&w, "Udnie").center();
     let to = eframe::egui::pos2(600.0, 300.0);
     let below = |w: &Window| {
-        let textured = w.textured().into_iter();
-        textured.filter(|(name, place, _)| name == "candy" && place.contains(to)).count()
+        w.textured()
+            .into_iter()
+            .filter(|(name, place, _)| name == "candy" && place.contains(to))
+            .count()
     };
     let from = card_rect(&w, "Candy").center();
     w.harness.hover_at(from);
@@ -118,9 +119,11 @@ fn menu_and_keys_move_a_style() {
     assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
     // Tab stops once, at the chosen style, and the arrow keys move on from there.
     let focused = |w: &Window| {
-        let root = w.harness.root();
-        let node = root.children_recursive().find(|n| n.accesskit_node().is_focused());
-        node.and_then(|n| n.accesskit_node().label())
+        w.harness
+            .root()
+            .children_recursive()
+            .find(|n| n.accesskit_node().is_focused())
+            .and_then(|n| n.accesskit_node().label())
     };
     w.click("Udnie");
     let node = w.harness.get(by().label("Udnie").role(Role::RadioButton));

@@ -36,13 +36,13 @@ fn open_menu(w: &mut Window, style: &str) {
     w.until_label("Show file");
 }
 
-/// Whether the gallery shows the style.
+/// True if the gallery shows the style.
 fn is_listed(w: &Window, style: &str) -> bool {
     let card = by().label(style).role(Role::RadioButton);
     w.harness.query(card).is_some()
 }
 
-/// Whether the style is on disk.
+/// True if the style is on disk.
 fn is_kept(w: &Window, style: &str) -> bool {
     w.style_source.cards().0.iter().any(|card| card.title == style)
 }
@@ -54,7 +54,7 @@ fn remove_by_menu(w: &mut Window, style: &str) {
 }
 
 #[test]
-fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
+fn a_user_style_is_renamed_and_keeps_its_position() {
     let mut w = window();
     w.open_photo(40, 30);
     w.click("Barn");
@@ -85,10 +85,7 @@ fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
     w.until_painted();
     w.platform.answer(None);
     w.key(Modifiers::COMMAND, Key::S);
-    w.until("the name", |w| {
-        let asked = format!("{:?}", w.platform.asked());
-        asked.contains("photo-harvest.png")
-    });
+    w.until("the name", |w| format!("{:?}", w.platform.asked()).contains("photo-harvest.png"));
 }
 
 #[test]
@@ -352,7 +349,7 @@ fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail() {
 }
 
 #[test]
-fn a_name_of_a_removed_style_says_where_it_is() {
+fn the_name_of_a_removed_style_is_reported_with_its_folder() {
     let mut w = window();
     w.click("Aquarium");
     w.key(Modifiers::NONE, Key::Delete);
@@ -426,11 +423,10 @@ fn a_style_made_of_a_picture_shows_a_painting_and_its_picture() {
 }
 
 #[test]
-fn every_style_shows_the_open_photo_where_that_is_wanted() {
+fn every_style_shows_the_open_photo_if_chosen() {
     let mut w = window();
     let painted = |w: &Window| {
-        let textures = w.textured().into_iter();
-        textures.filter(|(name, ..)| name.starts_with("painted ")).count()
+        w.textured().into_iter().filter(|(name, ..)| name.starts_with("painted ")).count()
     };
     for _ in 0..20 {
         w.step();
@@ -462,8 +458,9 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
     assert!(before != seen(&mut w));
     assert_eq!(of_photo(&w), 5);
     w.until("the settings", |w| {
-        let text = std::fs::read_to_string(w.settings_path()).unwrap_or_default();
-        text.contains("styles_show_photo = true")
+        std::fs::read_to_string(w.settings_path())
+            .unwrap_or_default()
+            .contains("styles_show_photo = true")
     });
 }
 

@@ -64,7 +64,7 @@ fn stopping_the_first_painting_goes_back_to_the_photo() {
 }
 
 #[test]
-fn frames_go_on_and_controls_answer_while_the_device_works() {
+fn frames_continue_and_controls_respond_while_the_device_works() {
     let mut w = Window::painted(600, 400);
     w.script.hold();
     w.click("Udnie");
@@ -304,7 +304,7 @@ fn a_restart_after_a_loss_asks_about_the_painting_and_opens_the_photo_again() {
 }
 
 #[test]
-fn a_restart_that_was_given_up_is_no_restart_at_a_later_closing() {
+fn a_cancelled_restart_does_not_happen_at_a_later_closing() {
     let mut w = without_its_gpu();
     w.click("Restart StyleForge");
     w.until_label("Save the painting first?");
@@ -339,7 +339,7 @@ fn a_restart_while_pictures_are_live_stays_live() {
 }
 
 #[test]
-fn the_number_beside_a_slider_takes_no_letters() {
+fn the_number_of_a_slider_accepts_no_letters() {
     let mut w = Window::painted(40, 30);
     let field = w.harness.get(by().label("Strength").role(Role::SpinButton));
     field.click();
@@ -394,8 +394,9 @@ fn arrow_keys_go_through_an_open_list_and_leave_the_style_alone() {
     let mut w = Window::painted(40, 30);
     let focused = |w: &Window| {
         let nodes = w.harness.root().children_recursive();
-        let mut focused = nodes.filter(|node| node.accesskit_node().is_focused());
-        focused.find_map(|node| node.accesskit_node().label())
+        nodes
+            .filter(|node| node.accesskit_node().is_focused())
+            .find_map(|node| node.accesskit_node().label())
     };
     w.open_list("Format");
     w.until_label(WEBP);

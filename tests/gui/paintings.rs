@@ -35,8 +35,11 @@ fn small_pictures(w: &Window) -> usize {
     let textured = w.textured();
     // Recent photos are smaller.
     let is_of_strip = |place: &Rect| place.width() > 40.0;
-    let small = textured.iter().filter(|(name, ..)| name == SMALL);
-    small.filter(|(_, place, _)| is_of_strip(place)).count()
+    textured
+        .iter()
+        .filter(|(name, ..)| name == SMALL)
+        .filter(|(_, place, _)| is_of_strip(place))
+        .count()
 }
 
 /// Opens the menu of a painting of the strip.
@@ -51,7 +54,7 @@ fn listed(w: &Window) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
+fn saved_paintings_are_on_the_strip_also_after_a_restart() {
     let mut w = Window::painted(40, 30);
     assert!(strip(&w).is_empty() && w.has("Saved paintings appear here."));
     let before = w.picture("painting");
@@ -85,7 +88,7 @@ fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
 }
 
 #[test]
-fn snapshots_of_live_pictures_stand_on_the_strip_of_the_photo_page() {
+fn snapshots_of_live_video_are_on_the_strip_of_the_photo_page() {
     let mut w = Window::live_after(saves_there);
     w.until_live();
     w.press(Key::S);
@@ -101,7 +104,7 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
     w.save_as("first.png");
     w.click("first.png");
     w.until_label("Picture, saved painting, 40 × 30 px");
-    assert!(w.has("first.png, 40 × 30 px"), "below, in words");
+    assert!(w.has("first.png, 40 × 30 px"), "as text below");
     assert!(!w.has("Save as…") && !w.has("Show split"));
     // It has its own zoom, and the clipboard gets its own file.
     w.until("it to be fitted", |w| w.zoom() == 800.0);
@@ -236,7 +239,7 @@ fn paintings_leave_the_strip_and_their_files_stay() {
 }
 
 #[test]
-fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
+fn deleted_or_damaged_files_are_reported_and_no_pipe_is_waited_for() {
     let mut w = Window::painted(40, 30);
     for name in ["gone.png", "damaged.png", "whole.png"] {
         w.save_as(name);
@@ -293,8 +296,7 @@ fn the_newest_are_remembered_and_folding_too() {
     });
     w.until_label("Candy");
     w.until("all to be looked for", |w| {
-        let gone = strip(w).into_iter().filter(|n| n.ends_with("be shown"));
-        gone.count() == MAX_PAINTINGS
+        strip(w).into_iter().filter(|n| n.ends_with("be shown")).count() == MAX_PAINTINGS
     });
     let names = strip(&w);
     assert_eq!(names[0], "0.png, cannot be shown");
@@ -321,9 +323,11 @@ fn the_keyboard_reaches_the_strip() {
     w.save_as("a.png");
     w.save_as("b.png");
     let focused = |w: &Window| {
-        let root = w.harness.root();
-        let node = root.children_recursive().find(|n| n.is_focused());
-        node.and_then(|n| n.accesskit_node().label())
+        w.harness
+            .root()
+            .children_recursive()
+            .find(|n| n.is_focused())
+            .and_then(|n| n.accesskit_node().label())
     };
     let tab_to = |w: &mut Window, name: &str| {
         for _ in 0..80 {
@@ -406,10 +410,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     let picture = w.harness.get_by_label("Picture, original and painted, 400 × 300 px").rect();
     assert!(picture.height() > 300.0, "{picture:?}");
     // The wheel scrolls to the others.
-    let left = |w: &Window| {
-        let sixth = w.harness.get_by_label("5.png, cannot be shown");
-        sixth.rect().left()
-    };
+    let left = |w: &Window| w.harness.get_by_label("5.png, cannot be shown").rect().left();
     w.until_label("5.png, cannot be shown");
     let before = left(&w);
     let first = w.harness.get_by_label("0.png, cannot be shown").rect();

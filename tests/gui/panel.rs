@@ -160,8 +160,8 @@ impl Window {
     }
 
     fn labels(&self) -> Vec<String> {
-        let nodes = self.harness.root();
-        nodes
+        self.harness
+            .root()
             .children_recursive()
             .filter_map(|n| n.accesskit_node().label().or(n.accesskit_node().value()))
             .collect()
@@ -280,7 +280,7 @@ fn the_marks_of_a_plot_keep_away_from_the_next_column() {
     ] {
         // Half of the last marker extends beyond the plot.
         let space = rect(next).left() - rect(plot).right();
-        assert!(space >= 12.0 + 14.0, "{space} behind {plot}");
+        assert!(space >= 12.0 + 14.0, "{space} after {plot}");
     }
 }
 
@@ -405,7 +405,7 @@ fn without_samples_counters_are_exported() {
 }
 
 #[test]
-fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
+fn a_held_picture_leaves_the_figures_and_a_gap() {
     let mut w = Window::open(420.0, 1200.0);
     let held_at = w.shown().now;
     w.harness.state_mut().panel.set_frozen(true, held_at);

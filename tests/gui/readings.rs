@@ -39,13 +39,13 @@ fn asking() -> Window {
 
 /// Number of pictures in the question.
 fn pictures(w: &Window) -> usize {
-    let textured = w.textured();
-    textured.iter().filter(|(name, ..)| name == "reading").count()
+    w.textured().iter().filter(|(name, ..)| name == "reading").count()
 }
 
 fn is_focused(w: &Window, label: &str) -> bool {
-    let card = w.harness.query(by().label(label).role(Role::Button));
-    card.is_some_and(|card| card.accesskit_node().is_focused())
+    w.harness
+        .query(by().label(label).role(Role::Button))
+        .is_some_and(|card| card.accesskit_node().is_focused())
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn only_what_is_unknown_is_asked() {
 }
 
 #[test]
-fn where_only_the_order_is_unknown_both_orders_are_painted() {
+fn both_orders_are_painted_if_only_the_order_is_unknown() {
     let mut w = Window::real();
     // Divides by 255 first and multiplies by it last.
     let file = w.path("scaled.onnx");
@@ -186,7 +186,7 @@ fn a_reading_is_set_by_hand_and_painted() {
 }
 
 #[test]
-fn the_open_photo_is_painted_and_one_color_is_told() {
+fn the_open_photo_is_painted_and_a_picture_of_one_color_is_reported() {
     let mut w = Window::open();
     let black = w.path("black.png");
     let frame = Frame::from_fn(40, 20, |_, _| [0, 0, 0, 255]);
@@ -200,14 +200,12 @@ fn the_open_photo_is_painted_and_one_color_is_told() {
 }
 
 #[test]
-fn an_error_stands_in_place_of_a_picture_and_the_reading_can_be_chosen() {
+fn an_error_replaces_a_picture_and_the_reading_can_be_chosen() {
     let mut w = Window::open();
     w.script.behave(Behaviour::Fail);
     w.drop_file(&unclear(&w, "mosaic.onnx"));
     w.until("four errors", |w| {
-        let texts = w.texts();
-        let errors = texts.iter().filter(|t| t.contains("could not be allocated"));
-        errors.count() == 4
+        w.texts().iter().filter(|t| t.contains("could not be allocated")).count() == 4
     });
     assert_eq!(pictures(&w), 0);
     w.click(READINGS[1]);
@@ -217,7 +215,7 @@ fn an_error_stands_in_place_of_a_picture_and_the_reading_can_be_chosen() {
 }
 
 #[test]
-fn a_file_that_goes_away_is_told_in_place_of_its_pictures() {
+fn an_error_replaces_the_pictures_of_a_deleted_file() {
     let mut w = Window::open();
     w.script.hold();
     let file = unclear(&w, "mosaic.onnx");
@@ -242,9 +240,10 @@ fn several_files_are_asked_about_one_after_the_other() {
     let mut asked = Vec::new();
     for turn in 0..3 {
         let name = |w: &Window| {
-            let texts = w.texts();
-            let name = texts.iter().find_map(|t| t.split_once(" does not say "));
-            name.map(|(name, _)| name.to_owned())
+            w.texts()
+                .iter()
+                .find_map(|t| t.split_once(" does not say "))
+                .map(|(name, _)| name.to_owned())
         };
         w.until("the next question", |w| name(w).is_some_and(|name| !asked.contains(&name)));
         asked.push(name(&w).expect("asked"));

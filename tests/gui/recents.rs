@@ -32,7 +32,7 @@ fn photos_that_were_opened_are_offered_over_a_restart_and_forgotten_when_asked()
 }
 
 #[test]
-fn a_photo_that_is_gone_is_told_and_taken_off_the_list() {
+fn a_deleted_photo_is_reported_and_removed_from_the_list() {
     let mut w = Window::with_photo(40, 30);
     let second = w.photo_file("second.png", 50, 20);
     w.drop_file(&second);
@@ -65,8 +65,10 @@ fn ten_photos_are_remembered_and_each_once() {
     assert_eq!(listed, 10, "{texts:?}");
     assert!(!w.has("1.png"), "the oldest has left");
     w.until("their pictures", |w| {
-        let textured = w.textured().into_iter();
-        textured.filter(|(name, place, _)| name == "painting small" && place.width() < 40.0).count()
+        w.textured()
+            .into_iter()
+            .filter(|(name, place, _)| name == "painting small" && place.width() < 40.0)
+            .count()
             == 10
     });
 }
@@ -78,11 +80,9 @@ fn photos_that_were_opened_are_seen_small_and_damaged_ones_by_their_name_alone()
     w.drop_file(&second);
     w.until_label("second.png, 50 × 20 px");
     fs::write(&second, "damaged").expect("written");
-    let small = |w: &Window| {
-        let textured = w.textured().into_iter();
-        textured.filter(|(name, ..)| name == "painting small").count()
-    };
-    assert_eq!(small(&w), 0, "nobody sees the list");
+    let small =
+        |w: &Window| w.textured().into_iter().filter(|(name, ..)| name == "painting small").count();
+    assert_eq!(small(&w), 0, "the list is not visible");
     w.click("Recent photos");
     // The newest comes first.
     w.until("the other's picture", |w| small(w) == 1);

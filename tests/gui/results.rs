@@ -219,7 +219,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
 }
 
 #[test]
-fn a_folder_run_tells_what_has_to_be_known_about_its_photos() {
+fn a_folder_run_reports_notes_on_its_photos() {
     let mut w = Window::painted(40, 30);
     let folder = w.folder_of_photos(&["a.png"]);
     Window::photo_with_a_note(&folder.join("cut.jpg"));
@@ -367,7 +367,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
 }
 
 #[test]
-fn a_message_stays_where_it_is_when_a_dialog_opens_and_goes_with_its_page() {
+fn a_message_keeps_its_position_when_a_dialog_opens_and_leaves_with_its_page() {
     let mut w = Window::painted(40, 30);
     w.save_as("out.png");
     w.until("one message", |w| w.harness.query_all_by_label("Dismiss").count() == 1);
@@ -385,7 +385,7 @@ fn a_message_stays_where_it_is_when_a_dialog_opens_and_goes_with_its_page() {
 }
 
 #[test]
-fn a_key_of_live_pictures_says_so_beside_a_photo() {
+fn a_key_of_live_video_is_explained_on_the_photo_page() {
     let mut w = Window::open();
     w.until_label("Candy");
     w.press(Key::P);
@@ -398,8 +398,10 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
     let card = |w: &Window| area(w, egui::Id::unique("batch")).expect("the card");
     let tooltip = |w: &Window| {
         let layers: Vec<_> = (w.harness.ctx).memory(|memory| memory.layer_ids().collect());
-        let mut tooltips = layers.into_iter().filter(|l| l.order == egui::Order::Tooltip);
-        tooltips.find_map(|layer| area(w, layer.id))
+        layers
+            .into_iter()
+            .filter(|l| l.order == egui::Order::Tooltip)
+            .find_map(|layer| area(w, layer.id))
     };
     let is_free = |w: &mut Window, what: &str| {
         let messages = egui::Id::unique(("messages", false));

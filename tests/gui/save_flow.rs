@@ -118,7 +118,7 @@ fn a_painting_keeps_the_metadata_of_its_photo() {
 }
 
 #[test]
-fn what_was_copied_only_is_asked_about() {
+fn unsaved_copies_are_asked_about() {
     let mut w = Window::painted(40, 30);
     w.key(Modifiers::COMMAND, Key::C);
     w.until_contains("The painting is on the clipboard");

@@ -244,7 +244,7 @@ impl ScriptedOutput {
         self.picture.lock().unwrap().iter().step_by(2).copied().collect()
     }
 
-    /// Whether this program has it open.
+    /// True if this program has it open.
     pub fn is_open(&self) -> bool {
         Arc::strong_count(&self.picture) > 2
     }
@@ -480,8 +480,8 @@ impl StyleSource for ScriptedStyles {
         if cards.iter().any(|card| card.id == new) {
             return Err(format!("there is already a style named {new}"));
         }
-        let renamed = cards.iter_mut().find(|card| card.id == id);
-        let renamed = renamed.ok_or_else(|| "it is gone".to_owned())?;
+        let renamed =
+            cards.iter_mut().find(|card| card.id == id).ok_or_else(|| "it is gone".to_owned())?;
         *renamed = Card { thumbnail: renamed.thumbnail.take(), ..own_card(name) };
         Ok(new)
     }

@@ -59,8 +59,7 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
         w.step();
     }
     let places = |part: &&str| {
-        let all = w.harness.query_all_by_label_contains(part);
-        all.map(|node| node.rect()).collect::<Vec<_>>()
+        w.harness.query_all_by_label_contains(part).map(|node| node.rect()).collect::<Vec<_>>()
     };
     let mut hide: Vec<Rect> = hidden.parts.iter().flat_map(places).collect();
     let whole_line = |place: Rect| Rect::from_x_y_ranges(0.0..=f32::INFINITY, place.y_range());
@@ -157,7 +156,7 @@ fn the_first_page() {
     everywhere(|theme, scale| {
         let mut w = window(theme, false);
         w.until_label("Candy");
-        // Cameras are listed beside the window.
+        // Cameras are listed by another thread.
         w.until_contains("No camera found");
         looks_as_before(&mut w, "first", theme, scale, Hidden::default());
     });

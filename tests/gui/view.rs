@@ -42,7 +42,7 @@ fn the_divider_moves_by_key_by_hand_and_for_screen_readers() {
 
 /// The place of the photo and the painting as a whole: both have the same place, and the divider is where one ends and
 /// the other begins.
-fn picture_behind_the_divider(w: &Window) -> egui::Rect {
+fn divided_picture(w: &Window) -> egui::Rect {
     let ((photo, left), (painting, right)) = (w.picture("photo"), w.picture("painting"));
     let off = |a: egui::Rect, b: egui::Rect| (a.min - b.min).length() + (a.max - b.max).length();
     assert!(off(photo, painting) < 0.1, "{photo:?} and {painting:?}");
@@ -54,24 +54,24 @@ fn picture_behind_the_divider(w: &Window) -> egui::Rect {
 fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
     let mut w = Window::painted(400, 300);
     let divider = "Divider between original and painted";
-    let whole = picture_behind_the_divider(&w);
+    let whole = divided_picture(&w);
     let middle =
         w.harness.get_by_label_contains("Picture, ").rect().center() - egui::vec2(120.0, 90.0);
     w.drag(middle, middle + egui::vec2(40.0, 30.0));
-    assert_eq!(picture_behind_the_divider(&w), whole);
+    assert_eq!(divided_picture(&w), whole);
     // Zoomed until it is larger than its place on every side: a picture that fits cannot be moved.
     for _ in 0..4 {
         w.key(Modifiers::NONE, Key::Plus);
     }
     w.step();
     let zoom = w.zoom();
-    let mut before = picture_behind_the_divider(&w);
+    let mut before = divided_picture(&w);
     let stage = w.harness.get_by_label_contains("Picture, ").rect();
     let from = stage.center() - egui::vec2(120.0, 90.0);
     let by = egui::vec2(40.0, 30.0);
     w.drag(from, from + by);
     let mut moved = |w: &Window, by: egui::Vec2| {
-        let after = picture_behind_the_divider(w);
+        let after = divided_picture(w);
         let off = after.translate(-by).min - before.min;
         assert!(off.length() < 1.0, "{before:?} to {after:?} is not {by:?}");
         assert!((after.size() - before.size()).length() < 0.1, "no zoom");
@@ -104,7 +104,7 @@ fn the_picture_is_moved_by_hand_and_by_key_on_both_sides_of_the_divider() {
     w.key(Modifiers::COMMAND, Key::Num0);
     w.click("Show split");
     w.step();
-    let whole = picture_behind_the_divider(&w);
+    let whole = divided_picture(&w);
     assert!(stage.contains_rect(whole), "{whole:?} in {stage:?}");
     assert!((whole.center() - stage.center()).length() < 1.0);
 }
@@ -363,9 +363,11 @@ fn that_the_window_was_maximized_is_remembered() {
 fn tab_goes_through_the_window_as_it_is_read() {
     let mut w = Window::painted(40, 30);
     let focused = |w: &Window| {
-        let root = w.harness.root();
-        let node = root.children_recursive().find(|n| n.is_focused());
-        node.and_then(|n| n.accesskit_node().label())
+        w.harness
+            .root()
+            .children_recursive()
+            .find(|n| n.is_focused())
+            .and_then(|n| n.accesskit_node().label())
     };
     let mut reached = Vec::new();
     for _ in 0..80 {
@@ -440,7 +442,7 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
 }
 
 #[test]
-fn alt_tells_the_colours_of_a_pixel_of_a_photo() {
+fn alt_shows_the_colours_of_a_pixel_of_a_photo() {
     let mut w = Window::painted(64, 48);
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
     // Inside the pixel that begins at the centre.
@@ -595,7 +597,7 @@ fn rest_on(w: &mut Window, button: &str, tooltip: &str) {
 const SETTINGS: &str = "Appearance, questions, previews, folders.";
 
 #[test]
-fn no_tooltip_of_what_is_behind_lies_over_a_dialog() {
+fn no_tooltip_of_the_page_is_above_a_dialog() {
     let mut w = Window::painted(40, 30);
     rest_on(&mut w, "Settings", SETTINGS);
     w.key(Modifiers::NONE, Key::F1);

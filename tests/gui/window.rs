@@ -397,8 +397,7 @@ impl Window {
         let lists = self.harness.query_all(by().role(Role::ComboBox));
         let source = lists.into_iter().find(|list| {
             let node = list.accesskit_node();
-            let texts = [node.label(), node.value()];
-            texts.into_iter().flatten().any(|text| text == "Demo scene")
+            [node.label(), node.value()].into_iter().flatten().any(|text| text == "Demo scene")
         });
         source.expect("the list of sources").click();
         self.until_label("Front");
@@ -473,8 +472,9 @@ impl Window {
     /// The button, box or card of this name, or otherwise any widget with it.
     fn clickable<'a>(&'a self, label: &'a str) -> Option<Node<'a>> {
         let roles = [Role::Button, Role::CheckBox, Role::RadioButton];
-        let mut all = self.harness.query_all_by_label(label);
-        all.find(|n| roles.contains(&n.accesskit_node().role()))
+        self.harness
+            .query_all_by_label(label)
+            .find(|n| roles.contains(&n.accesskit_node().role()))
             .or_else(|| self.harness.query_all_by_label(label).next())
     }
 
@@ -577,21 +577,28 @@ impl Window {
         self.folder
     }
 
-    /// Whether the window requested to be closed.
+    /// True if the window requested to be closed.
     pub fn closes(&self) -> bool {
         self.closes
     }
 
-    /// Whether the last frame requested no other within half a second.
+    /// True if the last frame requested no other within half a second.
     pub fn rests(&self) -> bool {
-        let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
-        output.is_some_and(|o| o.repaint_delay > Duration::from_millis(500))
+        self.harness
+            .output()
+            .viewport_output
+            .get(&ViewportId::ROOT)
+            .is_some_and(|o| o.repaint_delay > Duration::from_millis(500))
     }
 
     /// The viewport commands of the last frame.
     pub fn commands(&self) -> Vec<ViewportCommand> {
-        let output = self.harness.output().viewport_output.get(&ViewportId::ROOT);
-        output.map(|o| o.commands.clone()).unwrap_or_default()
+        self.harness
+            .output()
+            .viewport_output
+            .get(&ViewportId::ROOT)
+            .map(|o| o.commands.clone())
+            .unwrap_or_default()
     }
 }
 

@@ -54,7 +54,7 @@ fn wait_for(pictures: &mut Reader<LivePicture>) {
 }
 
 #[test]
-fn the_engine_goes_on_after_the_source_has_ended() {
+fn the_engine_continues_after_the_source_has_ended() {
     let script = Arc::new(Script::default());
     let (mut engine, mut frames, mut pictures) = engine(&script);
     frames.put();
@@ -101,7 +101,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
         frames.put();
         wait_until("the picture", || pictures.counts().written == u64::from(frame));
     }
-    assert_eq!(pictures.counts().dropped, 11, "nobody took them");
+    assert_eq!(pictures.counts().dropped, 11, "they were not taken");
     let recorded = recorder.finish();
     assert_eq!((recorded.frames, recorded.left_out), (12, 0));
     assert_eq!(recorded.failure, None);
@@ -150,7 +150,7 @@ fn the_engine_runs_the_source() {
 }
 
 #[test]
-fn a_run_that_hangs_holds_nobody_up() {
+fn a_hanging_run_blocks_nothing_else() {
     let script = Arc::new(Script::default());
     let (mut engine, mut frames, pictures) = engine(&script);
     script.hold();

@@ -37,7 +37,7 @@ fn the_newest_frame_is_painted_and_the_others_are_counted() {
 }
 
 #[test]
-fn what_changes_is_painted_on_the_frame_that_is_there() {
+fn a_change_is_painted_on_the_current_frame() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
     studio.frame(50);
     studio.serve();
@@ -271,7 +271,7 @@ fn the_wall_paints_every_style_and_takes_little() {
 fn samples_are_rare_enough() {
     let mut studio = Studio::new((640, 480), DeviceChoice::Cuda, fixed(640));
     studio.run(5);
-    assert!(studio.samples().is_empty(), "nobody looks");
+    assert!(studio.samples().is_empty(), "not requested");
     studio.world.ns_a_pixel.store(100, Ordering::SeqCst);
     studio.settings(|settings| settings.sample = true);
     studio.run(20);

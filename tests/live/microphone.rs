@@ -31,7 +31,7 @@ const LENGTH: Duration = Duration::from_millis(100);
 /// Maximum distance of a beep from its flash.
 const STEP: f64 = 0.05;
 
-/// Whether there is a flash and a beep at this time.
+/// True if there is a flash and a beep at this time.
 fn is_on(at: Duration) -> bool {
     at >= PERIOD && at.as_nanos() % PERIOD.as_nanos() < LENGTH.as_nanos()
 }
@@ -107,8 +107,11 @@ fn listener(began: Instant) -> (Child, thread::JoinHandle<Vec<f64>>) {
 
 /// Which samples of 16 bits are loud.
 fn is_loud(samples: &[u8]) -> impl Iterator<Item = bool> {
-    let samples = samples.as_chunks::<2>().0.iter();
-    samples.map(|&sample| i16::from_le_bytes(sample).unsigned_abs() > 3000)
+    samples
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|&sample| i16::from_le_bytes(sample).unsigned_abs() > 3000)
 }
 
 /// Where something begins that was off before, in steps.
@@ -167,8 +170,10 @@ fn a_microphone_is_in_step_with_the_picture() {
     assert_eq!(recorded.failure, None);
     assert_eq!((recorded.notes, recorded.left_out), (Vec::new(), 0));
 
-    let times = probed(&ffmpeg, &path, "frame=pts_time");
-    let times: Vec<f64> = times.iter().map(|time| time.parse().expect("a time")).collect();
+    let times: Vec<f64> = probed(&ffmpeg, &path, "frame=pts_time")
+        .iter()
+        .map(|time| time.parse().expect("a time"))
+        .collect();
     let grey =
         "-vf scale=1:1 -vsync passthrough -enc_time_base 1:90000 -f rawvideo -pix_fmt gray -";
     let grey = output(&ffmpeg.program, &grey.split(' ').collect::<Vec<_>>(), &path);
@@ -184,8 +189,11 @@ fn a_microphone_is_in_step_with_the_picture() {
         .map(|n| n as f64 / RATE as f64)
         .collect();
     let distance = |times: &[f64], to: f64| {
-        let all = times.iter().map(|time| time - to);
-        all.min_by(|a, b| a.abs().total_cmp(&b.abs())).expect("a beep")
+        times
+            .iter()
+            .map(|time| time - to)
+            .min_by(|a, b| a.abs().total_cmp(&b.abs()))
+            .expect("a beep")
     };
     // The first two may come before the sound server has started the microphone. The film begins less than half a period
     // after the beeps, so that rounding says which beep belongs to a flash.

@@ -15,7 +15,7 @@ use crate::{
 
 /// Style, variant, precision, size and two modes at once: while any of them opens, the old session continues to paint.
 #[test]
-fn pictures_go_on_while_a_session_is_opened() {
+fn frames_continue_while_a_session_is_opened() {
     type Change = fn(&mut LiveSettings);
     let changes: [Change; 5] = [
         |settings| settings.stylization.network = Some(network().into()),
@@ -28,7 +28,7 @@ fn pictures_go_on_while_a_session_is_opened() {
             });
         },
     ];
-    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let mut studio = Studio::with_loader((64, 64), fixed(32), |_| ());
     for (number, change) in (1..).zip(changes) {
         let before = studio.facts();
         studio.world.holds_opening.store(true, Ordering::SeqCst);
@@ -53,7 +53,7 @@ fn pictures_go_on_while_a_session_is_opened() {
 /// A settings change loads its session once, while the previous picture is still being painted.
 #[test]
 fn settings_are_taken_in_while_a_picture_is_painted() {
-    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let mut studio = Studio::with_loader((64, 64), fixed(32), |_| ());
     let world = studio.world.clone();
     let opened = || world.opened.load(Ordering::SeqCst);
     for (number, px) in [(1, 48), (2, 40)] {
@@ -79,7 +79,7 @@ fn settings_are_taken_in_while_a_picture_is_painted() {
 /// The old session paints while another mode is opened, which the snapshot shows. Choosing something else cancels it.
 #[test]
 fn the_old_session_serves_while_another_mode_is_opened() {
-    let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+    let mut studio = Studio::with_loader((64, 64), fixed(32), |_| ());
     let world = studio.world.clone();
     world.holds_baseline.store(true, Ordering::SeqCst);
     studio.settings(|settings| settings.stylization.mode = mode("baseline"));
@@ -124,7 +124,7 @@ fn the_old_session_serves_while_another_mode_is_opened() {
 #[test]
 fn an_opening_that_fails_is_reported_and_the_old_session_stays() {
     for trouble in [Trouble::NoMemory, Trouble::Panic] {
-        let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+        let mut studio = Studio::with_loader((64, 64), fixed(32), |_| ());
         // A second failure, because running out of memory is retried after closing sessions.
         (studio.world.opening_fails.lock().unwrap()).extend([trouble, trouble]);
         studio.settings(|settings| settings.stylization.mode = mode("baseline"));
@@ -138,7 +138,7 @@ fn an_opening_that_fails_is_reported_and_the_old_session_stays() {
 
 #[test]
 fn looks_change_while_a_session_is_opened() {
-    let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
+    let mut studio = Studio::with_loader((32, 32), fixed(32), |_| ());
     studio.world.holds_opening.store(true, Ordering::SeqCst);
     studio.settings(|settings| {
         settings.stylization.network = Some(network().into());
@@ -153,7 +153,7 @@ fn looks_change_while_a_session_is_opened() {
 #[test]
 fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
     for ignores_cancelling in [false, true] {
-        let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
+        let mut studio = Studio::with_loader((64, 64), fixed(32), |_| ());
         let world = studio.world.clone();
         world.ignores_cancelling.store(ignores_cancelling, Ordering::SeqCst);
         world.holds_opening.store(true, Ordering::SeqCst);
@@ -239,8 +239,8 @@ fn where_memory_holds_only_one_the_old_is_closed_first() {
 }
 
 #[test]
-fn what_is_kept_for_later_goes_before_memory_runs_out() {
-    let mut studio = Studio::beside((200, 200), fixed(30), |world| {
+fn idle_sessions_are_closed_before_memory_runs_out() {
+    let mut studio = Studio::with_loader((200, 200), fixed(30), |world| {
         world.tells_memory.store(true, Ordering::SeqCst);
         world.memory_bytes.store(100, Ordering::SeqCst);
     });
@@ -259,7 +259,7 @@ fn what_is_kept_for_later_goes_before_memory_runs_out() {
 
 #[test]
 fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
-    let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
+    let mut studio = Studio::with_loader((32, 32), fixed(32), |_| ());
     (studio.world.opening_fails.lock().unwrap()).push(Trouble::Loss);
     studio.settings(|settings| settings.stylization.network = Some(network().into()));
     studio.until("the new style", |facts| facts.settings == 1);
@@ -272,7 +272,7 @@ fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
 
 #[test]
 fn a_device_that_is_lost_by_a_frame_while_a_session_is_opened_is_replaced() {
-    let mut studio = Studio::beside((32, 32), fixed(32), |_| ());
+    let mut studio = Studio::with_loader((32, 32), fixed(32), |_| ());
     studio.world.holds_opening.store(true, Ordering::SeqCst);
     studio.settings(|settings| settings.stylization.network = Some(network().into()));
     studio.paints(3);
@@ -287,8 +287,8 @@ fn a_device_that_is_lost_by_a_frame_while_a_session_is_opened_is_replaced() {
 }
 
 #[test]
-fn the_wall_is_opened_beside_the_large_picture() {
-    let mut studio = Studio::beside((640, 480), fixed(320), |_| ());
+fn the_wall_is_opened_while_the_large_picture_is_painted() {
+    let mut studio = Studio::with_loader((640, 480), fixed(320), |_| ());
     studio.world.holds_opening.store(true, Ordering::SeqCst);
     let (output, mut reader) = mailbox(PreviewPicture::empty);
     let network = network();
@@ -333,7 +333,7 @@ fn the_wall_has_the_strength_and_colours_of_the_large_picture() {
 }
 
 #[test]
-fn a_preview_that_panics_is_left_out_and_the_large_picture_goes_on() {
+fn a_preview_that_panics_is_left_out_and_the_large_picture_continues() {
     let mut studio = Studio::new((640, 480), DeviceChoice::Cuda, fixed(320));
     studio.world.breaks_px.store(192, Ordering::SeqCst);
     let (output, mut reader) = mailbox(PreviewPicture::empty);

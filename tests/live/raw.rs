@@ -104,7 +104,7 @@ fn at_a_smaller_size_all_see_the_same_pictures_too() {
 }
 
 #[test]
-fn where_modes_are_compared_or_there_is_no_style_they_are_decoded_first() {
+fn frames_are_decoded_first_if_modes_are_compared_or_no_style_is_chosen() {
     let raw = raw(Rotation::None, false);
     let pair = ModePair { candidates: [candidate("baseline fp32"), candidate("fused fp32")] };
     let pictures = [Captured::of_raw(raw.clone()), Captured::of(decoded(&raw))].map(|frame| {

@@ -58,8 +58,7 @@ fn recorded(destination: &Destination, frames: &[(Frame, Duration)]) -> Recorded
 }
 
 fn film(width: usize, height: usize, count: usize) -> Vec<(Frame, Duration)> {
-    let frames = times(count).into_iter().enumerate();
-    frames.map(|(n, at)| (painting(width, height, n), at)).collect()
+    times(count).into_iter().enumerate().map(|(n, at)| (painting(width, height, n), at)).collect()
 }
 
 /// The ffmpeg of this computer. Without one, tests that need it are skipped with a message.
@@ -72,9 +71,9 @@ pub fn output(program: &Path, arguments: &[&str], file: &Path) -> Vec<u8> {
     let mut command = Command::new(program);
     command.args(["-v", "error"]).arg("-i").arg(file).args(arguments);
     let ended = command.stdin(Stdio::null()).output().expect("starts");
-    let told = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{told}");
-    assert_eq!(told, "", "{}", file.display());
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{errors}");
+    assert_eq!(errors, "", "{}", file.display());
     ended.stdout
 }
 
@@ -104,15 +103,21 @@ fn decoded(ffmpeg: &Ffmpeg, file: &Path, (width, height): (usize, usize)) -> Vec
 pub fn probed(ffmpeg: &Ffmpeg, file: &Path, entries: &str) -> Vec<String> {
     let program = ffmpeg.program.with_file_name("ffprobe");
     let show = ["-select_streams", "v", "-show_entries", entries, "-of", "csv=p=0"];
-    let text = String::from_utf8(output(&program, &show, file)).expect("text");
-    let lines = text.lines().map(|line| line.trim_end_matches(','));
-    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    String::from_utf8(output(&program, &show, file))
+        .expect("text")
+        .lines()
+        .map(|line| line.trim_end_matches(','))
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn least_db(decoded: &[Frame], handed_in: &[(Frame, Duration)]) -> f64 {
-    let pairs = decoded.iter().zip(handed_in);
-    let db = pairs.map(|(a, (b, _))| PictureDifference::between(a, b).expect("one size").psnr_db);
-    db.fold(f64::INFINITY, f64::min)
+    decoded
+        .iter()
+        .zip(handed_in)
+        .map(|(a, (b, _))| PictureDifference::between(a, b).expect("one size").psnr_db)
+        .fold(f64::INFINITY, f64::min)
 }
 
 fn mp4(folder: &Path, ffmpeg: &Ffmpeg) -> (PathBuf, Destination) {
@@ -168,8 +173,10 @@ fn every_codec_has_every_frame_at_its_time() {
         let choice = Mp4Choice { codec, quality, ..ffmpeg.clone().into() };
         let result = recorded(&Destination::Mp4 { path: path.clone(), choice }, &frames);
         assert_eq!((result.failure, result.frames, result.left_out), (None, 40, 0), "{codec}");
-        let seconds = probed(&ffmpeg, &path, "packet=pts_time");
-        let mut seconds: Vec<f64> = seconds.iter().map(|s| s.parse().expect("a time")).collect();
+        let mut seconds: Vec<f64> = probed(&ffmpeg, &path, "packet=pts_time")
+            .iter()
+            .map(|s| s.parse().expect("a time"))
+            .collect();
         seconds.sort_by(f64::total_cmp);
         assert_eq!(seconds.len(), 40, "{codec}");
         for (seconds, (_, at)) in seconds.iter().zip(&frames) {
@@ -177,8 +184,10 @@ fn every_codec_has_every_frame_at_its_time() {
         }
         let about = probed(&ffmpeg, &path, "stream=codec_name,width,pix_fmt,color_space");
         assert_eq!(about, [format!("{codec},162,yuv420p,bt709")]);
-        let again = decoded(&ffmpeg, &path, (162, 90));
-        let again: Vec<_> = again.iter().map(|frame| frame.crop(0, 0, 161, 90)).collect();
+        let again: Vec<_> = decoded(&ffmpeg, &path, (162, 90))
+            .iter()
+            .map(|frame| frame.crop(0, 0, 161, 90))
+            .collect();
         let least = least_db(&again, &frames);
         println!("{codec} at quality {quality}: {least:.1} dB, {} bytes", result.bytes);
         assert!(least >= if quality > 50 { 34.0 } else { 20.0 }, "{codec}: {least}");
@@ -323,14 +332,18 @@ fn an_mp4_that_is_cut_off_plays_up_to_there() {
 }
 
 #[test]
-fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
+fn odd_and_changing_sizes_lose_no_frame_and_are_reported() {
     let Some(ffmpeg) = ffmpeg() else { return };
     let here = tempfile::tempdir().expect("a folder");
     let (path, destination) = mp4(here.path(), &ffmpeg);
     let sizes = [(161, 91), (161, 91), (80, 45), (91, 161), (322, 182)];
     let at = times(sizes.len());
-    let frames = sizes.iter().zip(at).enumerate();
-    let frames: Vec<_> = frames.map(|(n, (&(w, h), at))| (painting(w, h, n), at)).collect();
+    let frames: Vec<_> = sizes
+        .iter()
+        .zip(at)
+        .enumerate()
+        .map(|(n, (&(w, h), at))| (painting(w, h, n), at))
+        .collect();
     let result = recorded(&destination, &frames);
     assert_eq!((result.failure, result.frames), (None, 5));
     assert_eq!(result.notes.len(), 2, "{:?}", result.notes);

@@ -38,7 +38,7 @@ pub struct Studio {
     _loader: Option<LoaderThread>,
     pub settings: LiveSettings,
     pub number: u64,
-    pub told: Vec<LiveEvent>,
+    pub events: Vec<LiveEvent>,
 }
 
 pub fn mode(words: &str) -> ModeChoice {
@@ -66,7 +66,11 @@ impl Studio {
     }
 
     /// [`Self::new`] on a GPU, with sessions opened by a loader thread. `prepare` runs first.
-    pub fn beside(source: (usize, usize), size: LiveSize, prepare: impl FnOnce(&Script)) -> Self {
+    pub fn with_loader(
+        source: (usize, usize),
+        size: LiveSize,
+        prepare: impl FnOnce(&Script),
+    ) -> Self {
         let loader = LoaderThread::start().expect("a thread");
         let mut studio = Self::with(source, DeviceChoice::Cuda, size, Some(loader), prepare);
         studio.frame(100);
@@ -133,7 +137,7 @@ impl Studio {
             _loader: thread,
             settings,
             number: 0,
-            told: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -145,8 +149,8 @@ impl Studio {
     }
 
     pub fn serve(&mut self) -> Served {
-        let told = &mut self.told;
-        self.live.serve(&mut self.devices, &mut |event| told.push(event))
+        let events = &mut self.events;
+        self.live.serve(&mut self.devices, &mut |event| events.push(event))
     }
 
     pub fn settings(&mut self, change: impl FnOnce(&mut LiveSettings)) {
@@ -205,11 +209,11 @@ impl Studio {
 
     pub fn notices(&self) -> usize {
         let is_notice = |event: &&LiveEvent| matches!(event, LiveEvent::Notice(_));
-        self.told.iter().filter(is_notice).count()
+        self.events.iter().filter(is_notice).count()
     }
 
     pub fn refusals(&self) -> Vec<String> {
-        (self.told.iter())
+        (self.events.iter())
             .filter_map(|event| match event {
                 LiveEvent::Refused(error) => Some(error.to_string()),
                 _ => None,
@@ -218,7 +222,7 @@ impl Studio {
     }
 
     pub fn samples(&self) -> Vec<Arc<LiveSample>> {
-        (self.told.iter())
+        (self.events.iter())
             .filter_map(|event| match event {
                 LiveEvent::Sample(sample) => Some(sample.clone()),
                 _ => None,

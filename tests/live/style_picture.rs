@@ -46,14 +46,16 @@ fn a_dropped_picture_becomes_the_style_of_live_pictures() {
     let mut engine = Engine::start(open, Arc::new(|| {})).expect("a thread");
     let (mut frames, input) = mailbox(|| still(320, 240));
     let mut settings = LiveSettings::new(None, fixed(256), mode("fused"));
-    let pictures = engine.start_live(LiveSource::Frames(input), settings.clone());
-    let mut pictures = pictures.expect("no thread");
+    let mut pictures =
+        engine.start_live(LiveSource::Frames(input), settings.clone()).expect("no thread");
     let mut picture_of = |number: Option<u64>, what: &str| {
         wait_until(what, || {
             frames.value.captured_at = Instant::now();
             frames.put();
-            let facts = (pictures.take()).then_some(pictures.value.facts).flatten();
-            facts.is_some_and(|facts| number.is_none_or(|number| facts.settings >= number))
+            (pictures.take())
+                .then_some(pictures.value.facts)
+                .flatten()
+                .is_some_and(|facts| number.is_none_or(|number| facts.settings >= number))
         });
         pictures.value.facts.expect("painted")
     };

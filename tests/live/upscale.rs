@@ -206,7 +206,7 @@ fn record(studio: &mut Studio, folder: &Path) -> Recorder {
 /// A held picture that is painted again at higher quality is shown from then on, and also recorded; later pictures
 /// follow it.
 #[test]
-fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
+fn a_recording_shows_the_held_picture() {
     let home = tempfile::tempdir().expect("a folder");
     let mut studio = studio((64, 48), 32);
     let recorder = record(&mut studio, home.path());
@@ -235,7 +235,7 @@ fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
 }
 
 #[test]
-fn what_is_recorded_has_the_sources_size() {
+fn recordings_have_the_sources_size() {
     let home = tempfile::tempdir().expect("a folder");
     let mut studio = studio((64, 48), 32);
     let recorder = record(&mut studio, home.path());

@@ -23,8 +23,7 @@ fn without_description(mut file: Vec<u8>) -> Vec<u8> {
 }
 
 fn levels_between(a: &Frame, b: &Frame) -> u8 {
-    let pairs = a.rgba().iter().zip(b.rgba());
-    pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default()
+    a.rgba().iter().zip(b.rgba()).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default()
 }
 
 #[test]
@@ -87,8 +86,11 @@ fn exports_are_read_back_exactly_and_by_their_nodes() {
 /// The nodes that extend a photo, one reflection after another, make the picture that the program paints.
 #[test]
 fn small_photos_are_extended_by_several_reflections() {
-    let style = StyleLibrary::standard();
-    let style = style.find("candy").expect("a style").load(ModelSize::Lite).expect("weights");
+    let style = StyleLibrary::standard()
+        .find("candy")
+        .expect("a style")
+        .load(ModelSize::Lite)
+        .expect("weights");
     for (width, height) in [(1, 1), (2, 2), (4, 30), (3, 40)] {
         let photo = Frame::from_fn(width, height, |x, y| [(x * 60) as u8, (y * 8) as u8, 200, 255]);
         let size = Some((width, height));

@@ -86,7 +86,7 @@ def lstm(g):
 
 @refused("com.example", "Stylise")
 def unknown_domain(g):
-    """An operator of a domain that is nobody's."""
+    """An operator of an unknown domain."""
     x = g("Stylise", start(g), name="secret", domain="com.example")
     return pictured(g, x, domains=("com.example",))
 
@@ -177,7 +177,7 @@ def own_output(g):
 
 @refused("missing")
 def missing_value(g):
-    """A node reads what nobody makes."""
+    """A node reads a value that no node computes."""
     return pictured(g, g("Add", start(g), "missing", name="sum"))
 
 

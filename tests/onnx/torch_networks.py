@@ -174,7 +174,7 @@ def grouped_channel_shuffle():
 
 
 def shuffled(down, inputs):
-    """Residual blocks at half the size, and a pixel shuffle behind them."""
+    """Residual blocks at half the size, and a pixel shuffle after them."""
     def block():
         return Residual(*conv(12, 12, mode="zeros", act=relu()), *conv(12, 12, mode="zeros"))
     return nn.Sequential(down, *conv(inputs, 12, mode="zeros", act=relu()), block(), block(),
@@ -349,7 +349,7 @@ def animegan2_group_norm():
 
 @network(13, order="bgr", input="-1..1", output="-1..1", output_known="graph")
 def cartoongan_like():
-    """CartoonGAN-like: BGR -1..1, InstanceNorm, ConvTranspose k3 s2 p1 output_padding 1 behind Conv, Tanh."""
+    """CartoonGAN-like: BGR -1..1, InstanceNorm, ConvTranspose k3 s2 p1 output_padding 1 after Conv, Tanh."""
     return nn.Sequential(
         *conv(3, 8, 7, norm=instance(8), act=relu()), *conv(8, 12, 3, 2, mode="zeros"),
         *conv(12, 12, 3, mode="zeros", norm=instance(12), act=relu()),
@@ -452,5 +452,5 @@ def residual_to_input():
 
 @network(16)
 def bicubic():
-    """Bicubic Resize by 2 behind a stride of 2."""
+    """Bicubic Resize by 2 after a stride of 2."""
     return nn.Sequential(*conv(3, 10, 5, 2, act=relu()), up("bicubic", 2, align_corners=False), *conv(10, 3))

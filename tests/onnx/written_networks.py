@@ -271,7 +271,7 @@ def caffe_mean(g):
 
 @network(13)
 def half_weights(g):
-    """fp16 initializers, each behind a Cast."""
+    """fp16 initializers, each before a Cast."""
     x = g("Relu", g.conv("input", 3, 12, 5, 2))
     x = g("Add", x, g("Relu", g.instance_norm(g.conv(x, 12, 12), 12)))
     model = g.model(g.conv(g.upsample(x), 12, 3))
@@ -396,7 +396,7 @@ def bytes_in(g):
 
 @network(13, outcome="run_or_refuse")
 def quantised_weights(g):
-    """int8 weights behind DequantizeLinear with a scale for each channel."""
+    """int8 weights before DequantizeLinear with a scale for each channel."""
     def conv(x, inputs, outputs, kernel):
         weights = g.noise.integers(-40, 41, (outputs, inputs, kernel, kernel))
         scales = g.hold(coarse(g.noise.uniform(0.5, 1.5, outputs) / 20 / (inputs * kernel**2 / 1.6) ** 0.5))

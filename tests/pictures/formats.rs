@@ -156,7 +156,7 @@ fn raw_photos_that_are_tiff_are_named() {
 }
 
 #[test]
-fn the_first_frame_of_an_animation_is_used_and_this_is_said() {
+fn the_first_frame_of_an_animation_is_used_and_reported() {
     let read = photo("moving.avif");
     assert_close("moving", &read.frame, &photo("scene.expected.png").frame, 30, 3.0);
     assert_eq!(read.notes, ["the file contains several frames; the first is used"]);
@@ -200,8 +200,8 @@ fn an_avif_whose_boxes_ask_for_too_much_is_refused() {
     // A grid whose tiles are far larger than the picture, or far too many.
     let grid = bytes("grid.avif");
     let start = grid.len() - 8;
-    let place = (0..start).rfind(|&at| grid[at..at + 8] == [0, 0, 1, 1, 0, 132, 0, 136]);
-    let place = place.expect("the grid");
+    let place =
+        (0..start).rfind(|&at| grid[at..at + 8] == [0, 0, 1, 1, 0, 132, 0, 136]).expect("the grid");
     for (rows, columns) in [(0, 0), (255, 255), (1, 2)] {
         let mut file = grid.clone();
         file[place + 2..place + 4].copy_from_slice(&[rows, columns]);
@@ -294,8 +294,9 @@ fn frames_that_are_not_shown_are_limited() {
     let places = find(&whole, b"iloc");
     let data = find(&whole, b"mdat") + 4;
     let length = u32::try_from(whole.len() - data).expect("small");
-    let at = (places..data).find(|&at| whole[at..at + 4] == length.to_be_bytes());
-    let at = at.expect("the length of the data");
+    let at = (places..data)
+        .find(|&at| whole[at..at + 4] == length.to_be_bytes())
+        .expect("the length of the data");
     let mut file = whole.clone();
     file[at..at + 4].copy_from_slice(&(length + 2000).to_be_bytes());
     file.extend([0x32, 0].repeat(1000));

@@ -118,8 +118,7 @@ fn a_refusal_does_not_list_what_is_in_the_file() {
     let mut file = tiff(2, 2, &[0; 12], &[]);
     let entry = |file: &[u8], tag: u16| {
         let start = [tag.to_le_bytes(), 3u16.to_le_bytes()].concat();
-        let at = file.windows(4).position(|w| w == start);
-        at.expect("an entry")
+        file.windows(4).position(|w| w == start).expect("an entry")
     };
     let (bits, samples) = (entry(&file, 258), entry(&file, 277));
     let list = (file.len() as u32).to_le_bytes();
@@ -243,7 +242,7 @@ fn a_refusal_is_one_sentence_of_what_is_wrong_and_what_to_do() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_is_refused_where_nobody_could_give_up_waiting() {
+fn a_pipe_is_refused_if_waiting_cannot_be_cancelled() {
     let folder = tempfile::tempdir().expect("folder");
     let pipe = folder.path().join("photo.png");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -263,7 +262,7 @@ fn a_flipped_bit_in_a_png_is_noticed() {
 }
 
 #[test]
-fn what_is_no_picture_is_said_to_be_none() {
+fn files_without_a_picture_are_reported() {
     for (bytes, word) in [
         (&b""[..], "it is empty"),
         (b"hello there, this is only text", "no supported format"),

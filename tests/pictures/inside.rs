@@ -94,7 +94,7 @@ fn palettes_are_looked_up_with_their_transparency() {
 }
 
 #[test]
-fn cmyk_is_converted_and_said_so() {
+fn cmyk_is_converted_and_reported() {
     let quarters = [[0, 255, 255], [255, 0, 255], [255, 255, 0], [0, 0, 0]];
     for name in ["cmyk.jpg", "cmyk.tiff"] {
         let photo = read(&fixture(name));
@@ -126,7 +126,7 @@ fn a_profile_that_cannot_be_used_is_ignored_with_a_note() {
 }
 
 #[test]
-fn of_several_pictures_the_first_is_used_and_said_so() {
+fn the_first_of_several_pictures_is_used_and_reported() {
     for (name, word) in [
         ("animated.gif", "frames"),
         ("animated.png", "frames"),

@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[test]
-fn lossless_formats_give_back_every_pixel_at_any_size() {
+fn lossless_formats_return_every_pixel_at_any_size() {
     for (width, height) in [(1, 1), (1, 9), (7, 1), (7, 5), (338, 531)] {
         for frame in [scene(width, height), translucent(width, height)] {
             for format in [Format::Png, Format::WebP, Format::Bmp, Format::Tiff] {

@@ -117,7 +117,7 @@ fn plans() -> Vec<(String, String)> {
     all
 }
 
-/// Whether the whole text is kept: for the published network at the usual size for measurements, on the CPU, and fused
+/// True if the whole text is kept: for the published network at the usual size for measurements, on the CPU, and fused
 /// on the oldest and the best known GPU.
 fn is_kept_whole(name: &str) -> bool {
     let is_known = name.starts_with("cpu")

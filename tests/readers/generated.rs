@@ -223,8 +223,8 @@ fn changed(mut state: State, changes: Vec<Change>) -> State {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let whole = (0..4u64, 1..3usize, any::<u8>(), any::<bool>());
-    let whole = whole.prop_map(|(seed, blocks, filling, old)| network(seed, blocks, filling, old));
+    let whole = (0..4u64, 1..3usize, any::<u8>(), any::<bool>())
+        .prop_map(|(seed, blocks, filling, old)| network(seed, blocks, filling, old));
     (whole, prop::collection::vec(change(), 0..6)).prop_map(|(state, c)| changed(state, c))
 }
 
@@ -261,7 +261,7 @@ fn well_formed_pickles_of_extreme_numbers_do_no_harm() {
 }
 
 #[test]
-fn what_is_generated_without_changes_is_read() {
+fn unchanged_generated_files_are_read() {
     // Allocations here would count in the other tests.
     let _alone = alone();
     for filling in 0..3 {

@@ -24,8 +24,8 @@ fn onnx_files_take_what_their_size_allows() {
     assert!(count > 500, "{count} files");
 }
 
-/// Work of an operator that may be repeated more often than a file's size allows is charged to the budget where it is
-/// done.
+/// Work of an operator that may be repeated more often than a file's size allows is charged to the budget when
+/// it is done.
 #[test]
 fn work_done_too_often_is_refused_for_what_it_takes() {
     let _alone = alone();

@@ -138,7 +138,7 @@ impl Line {
         let read = (self.read.refused.is_some(), self.described.refused.is_some());
         // Describing costs slightly more than reading.
         if read.0 != read.1 && !self.was_too_costly() {
-            fail(format!("read: {:?}, told: {:?}", self.read.refused, self.described.refused));
+            fail(format!("read: {:?}, described: {:?}", self.read.refused, self.described.refused));
         }
         // The charged cost must match the real one; loops that charge nothing are found by their allocations. A list
         // that grows is reallocated each time that it doubles, at most twice in total. In addition there is the text of
@@ -194,8 +194,9 @@ fn guarded(name: String, file: Vec<u8>) -> Line {
     let started = Instant::now();
     // The receiver may have timed out.
     std::thread::spawn(move || sender.send(Line::of(name, &file)).is_ok());
-    let line = receiver.recv_timeout(real_time::PATIENCE);
-    let line = line.unwrap_or_else(|_| panic!("{label}: the reader panicked or hangs"));
+    let line = receiver
+        .recv_timeout(real_time::PATIENCE)
+        .unwrap_or_else(|_| panic!("{label}: the reader panicked or hangs"));
     real_time::within(&label, started.elapsed(), limit);
     line
 }

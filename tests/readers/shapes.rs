@@ -116,7 +116,7 @@ pub const SHAPES: &[Shape] = &[
             &[],
         )
     }),
-    linear("values nobody wants", |size| {
+    linear("unused values", |size| {
         let lists = "[],".repeat(size / 3);
         safetensors(&format!(r#"{{"a":{{"more":[{lists}0]}}}}"#), &[])
     }),

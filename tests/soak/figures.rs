@@ -72,7 +72,7 @@ pub fn own_gpu_bytes() -> Option<u64> {
 
 /// Resources of the program at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Held {
+pub struct HeldMemory {
     pub resident_bytes: u64,
     pub heap_bytes: u64,
     /// Bytes in use from the C library's allocator, by the program and the libraries that it loads.
@@ -89,13 +89,16 @@ pub struct Held {
     pub gpu_bytes: Option<u64>,
 }
 
-impl Held {
+impl HeldMemory {
     pub fn now(gpu_bytes: Option<u64>) -> Self {
         let status = fs::read_to_string("/proc/self/status").expect("Linux tells it");
         let field = |name: &str| -> u64 {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let number = line.and_then(|line| line.split_whitespace().nth(1));
-            number.and_then(|n| n.parse().ok()).expect("a number")
+            status
+                .lines()
+                .find(|line| line.starts_with(name))
+                .and_then(|line| line.split_whitespace().nth(1))
+                .and_then(|n| n.parse().ok())
+                .expect("a number")
         };
         // SAFETY: mallinfo2 only reads the allocator's counters.
         let allocator = unsafe { libc::mallinfo2() };
@@ -147,7 +150,7 @@ impl Held {
     }
 }
 
-impl std::fmt::Display for Held {
+impl std::fmt::Display for HeldMemory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
@@ -165,5 +168,5 @@ impl std::fmt::Display for Held {
     }
 }
 
-/// The header of a table of [`Held`].
+/// The header of a table of [`HeldMemory`].
 pub const HEAD: &str = " RSS MiB   mapped   malloc   unused     ours  GPU MiB  threads  handles";

@@ -32,7 +32,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use styleforge::{backend::allocator, mode::DeviceChoice};
 
 use fake::{Fake, PRELOAD, ROOT};
-use figures::{HEAD, Held};
+use figures::{HEAD, HeldMemory};
 use round::Round;
 
 const MINUTES: &str = "STYLEFORGE_SOAK_MINUTES";
@@ -59,7 +59,7 @@ fn compared_minute(minutes: u64) -> u64 {
 
 fn main() -> ExitCode {
     // The program has the same setting.
-    allocator::give_large_pieces_back(false);
+    allocator::return_large_blocks(false);
     if let Some(minutes) = minutes().filter(|_| env::var_os(ROOT).is_some()) {
         return match soak(minutes.max(2)) {
             Ok(()) => ExitCode::SUCCESS,
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
             }
         };
     }
-    let trial = Trial::test("live_for_hours", beside_the_fake_camera)
+    let trial = Trial::test("live_for_hours", with_the_fake_camera)
         .with_kind(match minutes() {
             Some(_) => "",
             None => "runs for as many minutes as STYLEFORGE_SOAK_MINUTES says",
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs in a separate process with the fake camera.
-fn beside_the_fake_camera() -> Result<(), Failed> {
+fn with_the_fake_camera() -> Result<(), Failed> {
     let program = env::current_exe()?;
     let carried = program.with_file_name("fake_camera.so");
     let library = match carried.exists() {
@@ -108,8 +108,10 @@ fn count_panics() {
 
 fn soak(minutes: u64) -> Result<(), String> {
     count_panics();
-    let device = env::var(DEVICE).unwrap_or_else(|_| "auto".to_owned());
-    let device: DeviceChoice = device.parse().map_err(|e| format!("{DEVICE}: {e}"))?;
+    let device: DeviceChoice = env::var(DEVICE)
+        .unwrap_or_else(|_| "auto".to_owned())
+        .parse()
+        .map_err(|e| format!("{DEVICE}: {e}"))?;
     let began = Instant::now();
     let mut round = Round::open(device)?;
     let modes: Vec<String> = round.studio.modes.iter().map(ToString::to_string).collect();
@@ -124,7 +126,7 @@ fn soak(minutes: u64) -> Result<(), String> {
     println!("minute {HEAD}  painted switches faults recordings snapshots");
     round.try_everything();
     // The resources at the start of each round, always in the same state, and the time since the start.
-    let mut homes: Vec<(Duration, Held)> = Vec::new();
+    let mut homes: Vec<(Duration, HeldMemory)> = Vec::new();
     loop {
         let home = round.home();
         homes.push((began.elapsed(), home));
@@ -149,7 +151,7 @@ fn soak(minutes: u64) -> Result<(), String> {
 /// Prints the table and checks it.
 fn finish(
     round: Round,
-    homes: &[(Duration, Held)],
+    homes: &[(Duration, HeldMemory)],
     minutes: u64,
     began: Instant,
 ) -> Result<(), String> {
@@ -158,7 +160,7 @@ fn finish(
     wrong.truncate(MAX_COMPLAINTS);
     let panics = PANICS.load(Ordering::SeqCst);
     let compared = compared_minute(minutes);
-    let is_compared = |(at, _): &&(Duration, Held)| *at >= Duration::from_secs(60 * compared);
+    let is_compared = |(at, _): &&(Duration, HeldMemory)| *at >= Duration::from_secs(60 * compared);
     // The first round allocates everything that is needed only once: threads and files of a recording, of a lost
     // camera.
     let first = homes.iter().skip(1).find(is_compared);
@@ -215,7 +217,7 @@ fn finish(
 }
 
 /// Resources that grew since an earlier minute.
-fn grown(first: &Held, last: &Held) -> Vec<String> {
+fn grown(first: &HeldMemory, last: &HeldMemory) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut check = |what: &str, first: u64, last: u64, allowed: u64| {
         if last > first + allowed {

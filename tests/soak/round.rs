@@ -22,7 +22,7 @@ use styleforge::{
 
 use crate::{
     fake::{Fake, GREY, ID, MJPG, NV12, RGB3, Switch, YUYV},
-    figures::Held,
+    figures::HeldMemory,
     studio::Studio,
 };
 
@@ -58,7 +58,7 @@ const FAULTS: [Fault; 6] = [
 const KINDS: [u32; 5] = [YUYV, MJPG, NV12, GREY, RGB3];
 
 impl Fault {
-    /// Whether the camera has the fault before it is opened.
+    /// True if the camera has the fault before it is opened.
     fn comes_first(self) -> bool {
         matches!(self, Self::Busy | Self::Denied)
     }
@@ -181,7 +181,7 @@ impl Round {
         let result = self.studio.use_source(camera);
         self.note(result);
         self.try_modes(&modes, &sizes);
-        self.mend();
+        self.recover();
     }
 
     /// Paints in these modes at these sizes, if they fit the device.
@@ -206,7 +206,7 @@ impl Round {
 
     /// Starts a round in the state in which all rounds are compared: the demo scene from its start, with the same
     /// sessions. Returns the resources in that state.
-    pub fn home(&mut self) -> Held {
+    pub fn home(&mut self) -> HeldMemory {
         self.began = Instant::now();
         let result = self.go_home();
         self.note(result);
@@ -216,7 +216,7 @@ impl Round {
             samples.push(self.studio.held());
         }
         // The first samples may still include memory that is being freed.
-        Held::median(&samples[samples.len() / 2..])
+        HeldMemory::median(&samples[samples.len() / 2..])
     }
 
     fn go_home(&mut self) -> Result<(), String> {
@@ -278,7 +278,7 @@ impl Round {
             4 => {
                 let fault = self.fail(FAULTS[round % FAULTS.len()], KINDS[round % KINDS.len()]);
                 // Whatever happened, the next round starts with a working camera.
-                self.mend();
+                self.recover();
                 fault?;
             }
             _ => self.step()?,
@@ -342,7 +342,7 @@ impl Round {
             .until(&format!("{fault:?}"), |s| s.problem.as_ref().is_some_and(|p| fault.is(p)))?;
         self.studio.pass_time_until(Instant::now() + FAULT);
         fault.end(&self.fake);
-        self.studio.until_it_goes_on()?;
+        self.studio.until_it_continues()?;
         self.studio.counts.faults += 1;
         let network = self.lite[self.steps % self.lite.len()].clone();
         self.studio.switch(|settings| settings.stylization.network = Some(network.into()))?;
@@ -351,7 +351,7 @@ impl Round {
     }
 
     /// Ends every fault.
-    fn mend(&mut self) {
+    fn recover(&mut self) {
         for switch in [
             Switch::Stalled,
             Switch::Busy,

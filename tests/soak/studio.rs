@@ -25,7 +25,7 @@ use styleforge::{
     network::Network,
 };
 
-use crate::figures::{self, Held};
+use crate::figures::{self, HeldMemory};
 
 /// Longest wait for anything that must happen; only guards against a hang.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -56,7 +56,7 @@ pub struct Studio {
     backend: Arc<Mutex<Option<Weak<dyn Backend>>>>,
     /// Free bytes of the device right after it was opened.
     first_free_bytes: Option<u64>,
-    /// Whether the driver reports the GPU memory of this process, so that other processes may use the GPU too.
+    /// The driver reports the GPU memory of this process, so that other processes may use the GPU too.
     pub knows_own_gpu_bytes: bool,
     pub device: String,
     pub modes: Vec<Mode>,
@@ -74,7 +74,7 @@ pub struct Studio {
     /// Errors that were found.
     pub complaints: Vec<String>,
     /// The maximum of the samples taken every ten seconds.
-    pub most: Option<Held>,
+    pub most: Option<HeldMemory>,
     next_sample: Instant,
     /// The longest time between two pictures of one source without a problem.
     pub longest_gap: Duration,
@@ -139,7 +139,7 @@ impl Studio {
         self.first_free_bytes.is_some()
     }
 
-    /// Whether the device has memory for a session of this size, and for an equally large previous one. An automatic
+    /// True if the device has memory for a session of this size, and for an equally large previous one. An automatic
     /// size is never chosen if it does not fit.
     pub fn holds(&self, network: &Network, mode: Mode, size: LiveSize) -> bool {
         let (LiveSize::LongSide(px), Some(backend)) = (size, self.backend()) else {
@@ -152,13 +152,13 @@ impl Studio {
     }
 
     /// The program's current resources.
-    pub fn held(&self) -> Held {
+    pub fn held(&self) -> HeldMemory {
         let free_bytes = self.backend().and_then(|b| b.free_bytes());
         let used = |first: u64| match self.knows_own_gpu_bytes {
             true => figures::own_gpu_bytes().unwrap_or(0),
             false => first.saturating_sub(free_bytes.unwrap_or(first)),
         };
-        Held::now(self.first_free_bytes.map(used))
+        HeldMemory::now(self.first_free_bytes.map(used))
     }
 
     pub fn complain(&mut self, what: String) {
@@ -233,11 +233,11 @@ impl Studio {
                 let gap = facts.ready_at.saturating_duration_since(before.ready_at);
                 self.longest_gap = self.longest_gap.max(gap);
             }
-            let goes_on = facts.sequence >= before.sequence
+            let continues = facts.sequence >= before.sequence
                 && facts.painted > before.painted
                 && facts.settings >= before.settings
                 && facts.ready_at >= before.ready_at;
-            if !goes_on {
+            if !continues {
                 self.counts.went_back += 1;
                 self.complain(format!("a picture of an older frame: {facts:?} after {before:?}"));
             }
@@ -295,7 +295,7 @@ impl Studio {
     }
 
     /// Waits for frames that are newer than the problem.
-    pub fn until_it_goes_on(&mut self) -> Result<(), String> {
+    pub fn until_it_continues(&mut self) -> Result<(), String> {
         self.until("the end of a fault", |s| s.problem.is_none())?;
         let before = self.newest.map_or(0, |facts| facts.sequence);
         self.until("a frame after a fault", |s| {
@@ -325,8 +325,7 @@ impl Studio {
     }
 
     pub fn picture(&self) -> Option<&LivePicture> {
-        let picture = self.pictures.as_ref().map(|reader| &reader.value);
-        picture.filter(|picture| picture.facts.is_some())
+        self.pictures.as_ref().map(|reader| &reader.value).filter(|picture| picture.facts.is_some())
     }
 
     /// From now on every picture is written by `recorder`.

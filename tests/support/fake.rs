@@ -86,14 +86,14 @@ pub struct Script {
     /// Bytes of a session.
     pub bytes: fn(&SessionSpec) -> u64,
     pub has_bf16: bool,
-    /// Whether its sessions support inspection.
+    /// Its sessions support inspection.
     pub inspects: bool,
     /// Number of pictures composed by the device.
     pub composed: AtomicUsize,
     /// Number of frames received in a camera's format, and whether the device decodes them.
     pub raw: AtomicUsize,
     pub decodes: AtomicBool,
-    /// Whether the device steadies paintings (it leaves them as they are), and what it was asked for.
+    /// The device steadies paintings (it leaves them unchanged).
     pub steadies: AtomicBool,
     pub steadied: Mutex<Vec<Steadiness>>,
     pub start: Instant,
@@ -116,7 +116,7 @@ pub struct Script {
     pub held: Mutex<Vec<usize>>,
     /// Columns of the last session whose opening was started.
     pub begun_px: AtomicUsize,
-    /// Whether runs, opening, and opening of the baseline wait. They stop when cancelled, unless that is ignored.
+    /// Runs, opening, and opening of the baseline wait. They stop when cancelled, unless that is ignored.
     pub holds_runs: AtomicBool,
     pub holds_opening: AtomicBool,
     pub holds_baseline: AtomicBool,
@@ -135,7 +135,7 @@ pub struct Script {
     /// The network of the latest run.
     pub painting: Mutex<Option<Arc<Network>>>,
     pub is_gpu: AtomicBool,
-    /// Whether it uses another precision for live pictures.
+    /// Uses another precision for live pictures.
     pub hurries: AtomicBool,
     /// Levels by which the baseline differs.
     pub baseline_off: AtomicUsize,
@@ -251,7 +251,7 @@ impl Script {
         self.started.lock().unwrap().clone()
     }
 
-    /// Whether the latest run used this network.
+    /// True if the latest run used this network.
     pub fn paints_with(&self, network: &Arc<Network>) -> bool {
         let painting = self.painting.lock().unwrap();
         painting.as_ref().is_some_and(|p| Arc::ptr_eq(p, network))

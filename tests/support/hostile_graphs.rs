@@ -91,7 +91,7 @@ impl Draw<'_> {
 struct Growing {
     graph: Graph,
     channels: Vec<usize>,
-    /// Whether nodes are omitted if they cannot read their maps at one size of a photo.
+    /// Omits nodes that cannot read their maps at one size of a photo.
     is_strict: bool,
     error: Option<GraphError>,
 }
@@ -183,7 +183,7 @@ impl Growing {
             6 => Op::PadSame {
                 reach: draw.pair(5),
                 stride: draw.pair(3),
-                is_more_behind: draw.below(2) == 0,
+                is_same_upper: draw.below(2) == 0,
             },
             7 => Op::InstanceStatistics,
             8 => Op::LayerNorm { eps: draw.value() },
@@ -350,8 +350,7 @@ pub fn try_graph(
     };
     let mut paint = |photo: &Frame| {
         let mut painting = photo.clone();
-        let painted = session.paint(photo, &mut painting, &RunControl::default());
-        painted.map(|_| painting)
+        session.paint(photo, &mut painting, &RunControl::default()).map(|_| painting)
     };
     let first = paint(&photo(3));
     let other = paint(&photo(7));

@@ -35,7 +35,7 @@ pub struct Setup {
     pub screen: [u32; 2],
     /// Pixels per point.
     pub scale: &'static str,
-    /// Whether there are file dialogs; they answer with the path that was set by [`Window::answer`].
+    /// There are file dialogs; they answer with the path that was set by [`Window::answer`].
     pub has_dialogs: bool,
 }
 
@@ -144,11 +144,13 @@ impl Window {
 
     /// Left, top, width and height on the screen, in pixels.
     pub fn geometry(&self) -> [u32; 4] {
-        let told = self.xdotool(&["getwindowgeometry", "--shell", &self.id]);
+        let geometry = self.xdotool(&["getwindowgeometry", "--shell", &self.id]);
         ["X=", "Y=", "WIDTH=", "HEIGHT="].map(|name| {
-            let mut lines = told.lines();
-            let number = lines.find_map(|line| line.strip_prefix(name));
-            number.and_then(|n| n.parse().ok()).expect("a number")
+            geometry
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .and_then(|n| n.parse().ok())
+                .expect("a number")
         })
     }
 
@@ -156,9 +158,14 @@ impl Window {
     pub fn status(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.program.0.id());
         let text = fs::read_to_string(path).expect("the program runs");
-        let line = text.lines().find(|l| l.starts_with(name)).expect("such a line");
-        let number = line.split_whitespace().nth(1).expect("a number");
-        number.parse().expect("a number")
+        text.lines()
+            .find(|l| l.starts_with(name))
+            .expect("such a line")
+            .split_whitespace()
+            .nth(1)
+            .expect("a number")
+            .parse()
+            .expect("a number")
     }
 
     pub fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
@@ -182,9 +189,14 @@ impl Window {
         let path = format!("/proc/{}/stat", self.program.0.id());
         let text = fs::read_to_string(path).expect("the program runs");
         // The name is in parentheses and may contain spaces.
-        let rest = text.rsplit(')').next().expect("fields");
-        let fields = rest.split_whitespace().skip(11).take(2);
-        fields.map(|f| f.parse::<u64>().expect("a number")).sum()
+        text.rsplit(')')
+            .next()
+            .expect("fields")
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|f| f.parse::<u64>().expect("a number"))
+            .sum()
     }
 
     /// Waits until the window is idle, and checks that it stays idle for ten seconds.
@@ -231,7 +243,7 @@ impl Window {
         fs::read_to_string(self.file("config/styleforge/settings.toml")).unwrap_or_default()
     }
 
-    /// Whether the settings contain this line.
+    /// True if the settings contain this line.
     pub fn remembers(&self, line: &str) -> impl Fn() -> bool {
         move || self.settings().lines().any(|l| l == line)
     }
@@ -257,8 +269,9 @@ impl Window {
         let before: HashSet<String> = self.snapshots().into_iter().map(|(name, _)| name).collect();
         let wanted = format!("snapshot-{style}-");
         let new = || {
-            let mut saved = self.snapshots().into_iter();
-            saved.find(|(name, _)| name.starts_with(&wanted) && !before.contains(name))
+            self.snapshots()
+                .into_iter()
+                .find(|(name, _)| name.starts_with(&wanted) && !before.contains(name))
         };
         self.wait_until(&format!("a snapshot in {style}"), || {
             self.keys(&["s"]);
@@ -280,10 +293,11 @@ impl Window {
         })
     }
 
-    /// Whether a part of the first recording is on disk.
+    /// True if a part of the first recording is on disk.
     pub fn is_recording(&self) -> bool {
-        let about = self.recording().and_then(|path| fs::metadata(path).ok());
-        about.is_some_and(|about| about.len() > 0)
+        self.recording()
+            .and_then(|path| fs::metadata(path).ok())
+            .is_some_and(|about| about.len() > 0)
     }
 
     pub fn picture(&self) -> RgbImage {
@@ -356,7 +370,7 @@ fn launch(screen: &Screen, setup: &Setup, home: &Path) -> Running {
     Running(program.expect("the program starts"))
 }
 
-/// Whether a condition becomes true within some time.
+/// True if a condition becomes true within some time.
 fn within(time: Duration, holds: impl Fn() -> bool) -> bool {
     let started = Instant::now();
     loop {
@@ -370,7 +384,7 @@ fn within(time: Duration, holds: impl Fn() -> bool) -> bool {
     }
 }
 
-/// Whether a program of this name is in the PATH.
+/// True if a program of this name is in the PATH.
 pub fn is_there(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())

@@ -108,6 +108,8 @@ fn is_held(window: &Window, what: &str) {
 fn readers(clip: &Path) -> usize {
     let name = clip.to_str().expect("a text");
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let commands = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
-    commands.filter(|command| String::from_utf8_lossy(command).contains(name)).count()
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .filter(|command| String::from_utf8_lossy(command).contains(name))
+        .count()
 }

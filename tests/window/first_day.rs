@@ -26,7 +26,7 @@ const BELOW_PICTURE: [u32; 4] = [400, 694, 100, 40];
 const EXPLORE_DEMO: (u32, u32) = (760, 687);
 /// The third style of the list.
 const THIRD_STYLE: (u32, u32) = (100, 345);
-/// The beginning of the name in the dialog that asks for a name, without the cursor behind it.
+/// The beginning of the name in the dialog that asks for a name, without the cursor after it.
 const NAME: [u32; 4] = [392, 418, 28, 16];
 /// Maximum difference between the frozen picture and the saved one, of 255.
 const MAX_APART: f64 = 1.0;
@@ -89,13 +89,17 @@ fn freezing(window: &Window) {
     // The right side, because messages are on the left.
     let right = [SCENE.0 / 2, SCENE.1 / 4, SCENE.0 / 2, SCENE.1 / 2];
     let distance = |saved: &RgbImage| {
-        let shown = shown().map(|shown| part(&shown, right));
-        shown.map_or(255.0, |shown| apart(&shown, &part(saved, right)))
+        shown()
+            .map(|shown| part(&shown, right))
+            .map_or(255.0, |shown| apart(&shown, &part(saved, right)))
     };
     let save = || window.keys(&["s"]);
     let held = || {
-        let mut saved = window.snapshots().into_iter().map(|(_, png)| decoded(&png));
-        saved.find(|saved| saved.dimensions() == SCENE && distance(saved) < MAX_APART)
+        window
+            .snapshots()
+            .into_iter()
+            .map(|(_, png)| decoded(&png))
+            .find(|saved| saved.dimensions() == SCENE && distance(saved) < MAX_APART)
     };
     window.until("the finer picture, as it is saved", save, || held().is_some());
     window.shot("held");
@@ -131,11 +135,11 @@ fn recording(window: &Window) {
         .arg(window.recorded().expect("a video"))
         .output()
         .expect("ffprobe runs");
-    let told = String::from_utf8_lossy(&read.stdout);
-    let told: Vec<&str> = told.split([',', '\n']).collect();
-    println!("{told:?}, went on between {least:.2} s and {most:.2} s");
-    let [codec, width, height, frames, seconds, ..] = told[..] else {
-        panic!("{told:?}, {}", String::from_utf8_lossy(&read.stderr));
+    let facts = String::from_utf8_lossy(&read.stdout);
+    let facts: Vec<&str> = facts.split([',', '\n']).collect();
+    println!("{facts:?}, went on between {least:.2} s and {most:.2} s");
+    let [codec, width, height, frames, seconds, ..] = facts[..] else {
+        panic!("{facts:?}, {}", String::from_utf8_lossy(&read.stderr));
     };
     assert!(["h264", "mjpeg"].contains(&codec), "{codec}");
     let number = |text: &str| text.parse::<f64>().expect("a number");

@@ -75,7 +75,7 @@ pub fn part(picture: &RgbImage, [x, y, width, height]: [u32; 4]) -> RgbImage {
     imageops::crop_imm(picture, x, y, width, height).to_image()
 }
 
-/// Whether all of it has one colour.
+/// True if all of it has one colour.
 pub fn is_plain(picture: &RgbImage) -> bool {
     let first = picture.get_pixel(0, 0);
     picture.pixels().all(|pixel| pixel == first)

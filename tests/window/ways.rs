@@ -53,8 +53,7 @@ pub fn keys_alone() {
     let all = SHORTCUTS.map(|place| window.part(place));
     window.types("undo");
     window.wait_until("what was searched", || {
-        let mut places = SHORTCUTS.iter().zip(&all);
-        places.all(|(place, before)| window.part(*place) != *before)
+        SHORTCUTS.iter().zip(&all).all(|(place, before)| window.part(*place) != *before)
     });
     window.shot("shortcuts-found");
     window.until_dialog(false, || window.keys(&["Escape"]));

@@ -79,14 +79,14 @@ impl FakeDriver {
         Ok(state)
     }
 
-    fn give_back(&self, what: &str, was_taken: impl FnOnce(&mut State) -> bool) {
+    fn release(&self, what: &str, was_taken: impl FnOnce(&mut State) -> bool) {
         let lost = self.context.lost.lock().unwrap_or_else(PoisonError::into_inner);
         if *lost == Some(DriverFailure::NO_ANSWER) {
             return;
         }
         let mut state = self.gpu.state();
         if !was_taken(&mut state) {
-            state.misuse.push(format!("{what} was given back twice"));
+            state.misuse.push(format!("{what} was freed twice"));
         }
     }
 }
@@ -117,7 +117,7 @@ impl Driver for FakeDriver {
     }
 
     fn free(&self, memory: DevicePtr) {
-        self.give_back("device memory", |s| s.memory.remove(&memory.0).is_some());
+        self.release("device memory", |s| s.memory.remove(&memory.0).is_some());
     }
 
     fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure> {
@@ -129,7 +129,7 @@ impl Driver for FakeDriver {
     }
 
     fn free_pinned(&self, memory: PinnedPtr) {
-        self.give_back("pinned memory", |s| s.pinned.remove(&memory.0).is_some());
+        self.release("pinned memory", |s| s.pinned.remove(&memory.0).is_some());
     }
 
     fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
@@ -179,8 +179,7 @@ impl Driver for FakeDriver {
 
     fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
         let mut state = self.begin("cuMemcpyDtoDAsync")?;
-        let read = state.at(from).and_then(|all| all.get(..bytes));
-        let read = read.map(<[u8]>::to_vec);
+        let read = state.at(from).and_then(|all| all.get(..bytes)).map(<[u8]>::to_vec);
         let written = state.at(to).and_then(|all| all.get_mut(..bytes));
         match (written, read) {
             (Some(to), Some(from)) => to.copy_from_slice(&from),
@@ -213,7 +212,7 @@ impl Driver for FakeDriver {
     }
 
     fn unload(&self, module: Module) {
-        self.give_back("a module", |s| s.modules.remove(&module.0));
+        self.release("a module", |s| s.modules.remove(&module.0));
     }
 
     fn function(&self, module: Module, entry: &str, _: u32) -> Result<Function, DriverFailure> {
@@ -283,7 +282,7 @@ impl Driver for FakeDriver {
     }
 
     fn free_graph(&self, graph: Graph) {
-        self.give_back("a graph", |s| s.graphs.remove(&graph.0).is_some());
+        self.release("a graph", |s| s.graphs.remove(&graph.0).is_some());
     }
 
     fn event(&self) -> Result<Event, DriverFailure> {
@@ -310,7 +309,7 @@ impl Driver for FakeDriver {
     }
 
     fn free_event(&self, event: Event) {
-        self.give_back("an event", |s| s.events.remove(&event.0));
+        self.release("an event", |s| s.events.remove(&event.0));
     }
 
     fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure> {
@@ -350,7 +349,7 @@ struct Prepared {
 impl Drop for Prepared {
     fn drop(&mut self) {
         let driver = FakeDriver::of(self.context.clone());
-        driver.give_back("an algorithm", |s| s.algorithms.remove(&self.algorithm).is_some());
+        driver.release("an algorithm", |s| s.algorithms.remove(&self.algorithm).is_some());
     }
 }
 

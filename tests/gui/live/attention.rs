@@ -31,8 +31,9 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     w.until("the mode", |w| w.pace().contains("tiled attention"));
     let settings = folder.path().join("settings.toml");
     w.until("the settings file", |_| {
-        let text = std::fs::read_to_string(&settings).unwrap_or_default();
-        text.contains("mode = \"fused auto, tiled attention\"")
+        std::fs::read_to_string(&settings)
+            .unwrap_or_default()
+            .contains("mode = \"fused auto, tiled attention\"")
     });
     drop(w);
     let mut again = Window::live_on_a_gpu(folder);

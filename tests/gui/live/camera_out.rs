@@ -33,7 +33,7 @@ fn readers_get_the_painting_and_a_card_while_it_is_held() {
     w.until("a card", |_| shows_card(&output));
     w.press(Key::Space);
     w.until("the painting again", |_| !shows_card(&output));
-    // Photos are nobody's business.
+    // Photos are not shown to other programs.
     w.press(Key::L);
     w.until("a card", |_| shows_card(&output));
     w.press(Key::L);
@@ -43,7 +43,7 @@ fn readers_get_the_painting_and_a_card_while_it_is_held() {
     w.until_contains("30 fps, in use by 2 programs");
     w.press(Key::O);
     w.until("the device to be closed", |w| w.has("Camera out") && !output.is_open());
-    assert!(shows_card(&output), "nobody keeps a picture");
+    assert!(shows_card(&output), "the last picture is replaced");
 }
 
 #[test]

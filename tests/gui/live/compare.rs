@@ -7,7 +7,7 @@ use egui_kittest::kittest::Queryable;
 use crate::{support::Behaviour, window::Window};
 
 #[test]
-fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
+fn two_modes_are_compared_and_a_ratio_is_shown_with_the_check() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until_contains("Fused fp32 is ");
@@ -97,7 +97,7 @@ fn until_the_report(w: &mut Window) {
 }
 
 #[test]
-fn a_measurement_gives_a_report_to_keep() {
+fn a_measurement_has_a_report_to_save() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until_contains("times as fast");
@@ -271,7 +271,7 @@ fn the_lab_is_as_high_with_every_tab() {
 }
 
 #[test]
-fn figures_never_lie_over_each_other() {
+fn figures_never_overlap() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until("the ratio", |w| {

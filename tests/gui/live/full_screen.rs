@@ -51,7 +51,7 @@ fn a_button_of_the_photo_page_leads_there_too() {
 #[test]
 fn the_controls_come_with_the_mouse_and_go_two_seconds_later() {
     let mut w = Window::painting_live().full_screen();
-    assert!(!w.has(LEAVE), "nobody has moved the mouse");
+    assert!(!w.has(LEAVE), "the mouse has not moved");
     w.move_mouse(600.0, 200.0);
     assert!(w.has(LEAVE) && w.has("Snapshot") && w.has("Freeze"));
     let since = w.clock();
@@ -154,7 +154,7 @@ fn a_photo_is_saved_from_the_full_screen() {
 }
 
 #[test]
-fn on_a_stage_a_recording_is_seen_and_told_of_and_other_notices_wait_for_the_mouse() {
+fn in_full_screen_a_recording_is_shown_and_other_notices_wait_for_the_mouse() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     let mut w = w.full_screen();

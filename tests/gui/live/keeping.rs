@@ -132,7 +132,7 @@ fn the_held_picture_can_stay_as_it_was_seen() {
 }
 
 #[test]
-fn nothing_is_painted_once_more_where_that_is_not_wanted() {
+fn nothing_is_repainted_unless_chosen() {
     let mut w = Window::painting_small();
     w.click("Advanced");
     w.click("Refine frozen pictures and snapshots");
@@ -190,7 +190,7 @@ fn a_recording_has_the_finer_picture_of_what_is_held() {
 }
 
 #[test]
-fn going_on_gives_the_finer_picture_up() {
+fn continuing_discards_the_repainted_picture() {
     let mut w = Window::painting_small();
     w.script.hold();
     w.press(Key::Space);
@@ -201,11 +201,11 @@ fn going_on_gives_the_finer_picture_up() {
     let [large, _] = w.large_runs();
     w.until("more pictures", |w| w.large_runs()[0] > large);
     w.script.release();
-    assert!(!w.has_containing("could not be painted"), "nobody asks");
+    assert!(!w.has_containing("could not be painted"), "not requested");
 }
 
 #[test]
-fn a_snapshot_is_painted_beside_the_live_pictures() {
+fn a_snapshot_is_painted_while_live_video_continues() {
     let mut w = Window::painting_small();
     w.script.hold();
     w.press(Key::S);
@@ -250,7 +250,7 @@ fn the_notice_of_a_snapshot_shows_and_copies_it() {
 }
 
 #[test]
-fn what_cannot_be_painted_more_finely_is_kept_as_it_was_seen() {
+fn a_frame_that_cannot_be_repainted_is_kept_as_seen() {
     let mut w = Window::painting_small();
     w.script.behave(Behaviour::Fail);
     w.press(Key::S);
@@ -306,7 +306,7 @@ fn a_held_picture_is_painted_at_1280_px_where_its_source_has_them() {
 }
 
 #[test]
-fn what_takes_pictures_stays_in_its_place_while_it_is_recorded() {
+fn capture_controls_keep_their_place_while_recording() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     w.choose("Detail", "320 px");
@@ -324,7 +324,7 @@ fn what_takes_pictures_stays_in_its_place_while_it_is_recorded() {
     assert_eq!(place(&w), before, "once it begins");
     w.until_a_second_is_recorded();
     w.step();
-    assert_eq!(place(&w), before, "while it goes on");
+    assert_eq!(place(&w), before, "while it continues");
     w.press(Key::R);
     w.until_contains("Recorded ");
     w.step();

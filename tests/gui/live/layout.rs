@@ -76,8 +76,7 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
 
 #[test]
 fn the_list_begins_at_its_top_at_the_first_start() {
-    let titles = (0..20).map(|n| format!("Style {n}"));
-    let titles = titles.chain(["Starry_Night".to_owned()]);
+    let titles = (0..20).map(|n| format!("Style {n}")).chain(["Starry_Night".to_owned()]);
     let cards = titles.map(|title| card(&title)).collect();
     let mut w =
         Window::live_showing(Arc::new(tempfile::tempdir().expect("a folder")), cards, false);
@@ -210,7 +209,7 @@ fn a_picture_alone_has_no_name_on_it() {
 }
 
 #[test]
-fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
+fn a_folders_card_does_not_cover_an_error_of_live_video() {
     let mut w = Window::live_sized(1000.0, 640.0);
     w.until_live();
     w.click("Adjust");
@@ -379,7 +378,7 @@ fn the_lab_is_as_high_as_its_edge_is_dragged_with_every_tab() {
 }
 
 #[test]
-fn keys_stand_in_chips_of_their_own() {
+fn keys_are_shown_in_chips() {
     let mut w = Window::live();
     w.until_live();
     // On the first start.

@@ -16,8 +16,10 @@ mod fake;
 /// How much brighter the right half of a picture is than the left: the sum over its pixels, row by row.
 fn slope(width: usize, height: usize, level: impl Fn(usize, usize) -> u8) -> i64 {
     let sum = |columns: std::ops::Range<usize>| -> i64 {
-        let places = columns.flat_map(|x| (0..height).map(move |y| (x, y)));
-        places.map(|(x, y)| i64::from(level(x, y))).sum()
+        columns
+            .flat_map(|x| (0..height).map(move |y| (x, y)))
+            .map(|(x, y)| i64::from(level(x, y)))
+            .sum()
     };
     sum(width / 2..width) - sum(0..width / 2)
 }
@@ -69,8 +71,7 @@ fn a_mirror_is_saved_as_others_see_it_unless_that_is_asked_otherwise() {
         let program = env::current_exe().expect("this program");
         let mut alone = Command::new(program);
         alone.args(["--exact", NAME, "--nocapture"]);
-        let ended = alone.env(PRELOAD, library).env(ROOT, root.path()).output();
-        let ended = ended.expect("started");
+        let ended = alone.env(PRELOAD, library).env(ROOT, root.path()).output().expect("started");
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
         return;
     }

@@ -13,14 +13,16 @@ use crate::window::{Window, records_pictures, saves_there};
 impl Window {
     /// Waits for the clock of a recording. It starts with the key press and continues while an encoder starts.
     pub fn until_a_second_is_recorded(&mut self) {
-        let is_told = |text: &String| {
+        let has_second = |text: &String| {
             // On its button, or alone on the full screen.
             let clock = ["Stop recording, ", "Recording "];
-            let length = clock.iter().find_map(|words| text.strip_prefix(words));
-            let length = length.and_then(|length| length.split(',').next());
-            length.is_some_and(|length| length.contains(':') && length != "0:00")
+            clock
+                .iter()
+                .find_map(|words| text.strip_prefix(words))
+                .and_then(|length| length.split(',').next())
+                .is_some_and(|length| length.contains(':') && length != "0:00")
         };
-        self.until("a second", |w| w.texts().iter().any(is_told));
+        self.until("a second", |w| w.texts().iter().any(has_second));
     }
 
     /// Keeps all background tasks waiting while `waits` runs.
@@ -105,7 +107,7 @@ fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
 }
 
 #[test]
-fn a_recording_is_told_at_once_and_says_how_to_end_it() {
+fn a_recording_is_announced_at_once_with_how_to_end_it() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     // In the same frame as the key press, before there is a file.
@@ -141,7 +143,7 @@ fn codec_and_quality_of_videos_are_remembered() {
     w.until("pictures without a codec", |w| !w.has("Video codec") && !w.has("Video quality"));
 }
 
-/// Whether this computer has a microphone or not, the window says what it found.
+/// With or without a microphone, the window says what it found.
 #[test]
 fn switching_sound_on_says_which_microphone_is_recorded_or_what_is_missing() {
     let mut w = Window::live_after(|_| {});
@@ -291,18 +293,17 @@ fn a_recording_that_fails_ends_at_once_and_is_reported() {
     let gone = w.path("gone");
     std::fs::rename(&folder, &gone).expect("renamed");
     w.until_contains("The recording in ");
-    let told = w.texts();
-    let told = told.iter().find(|t| t.contains("The recording in "));
-    let told = told.expect("told just now");
-    let written = std::fs::read_dir(&gone).expect("a folder");
-    let written = written
+    let texts = w.texts();
+    let message = texts.iter().find(|t| t.contains("The recording in ")).expect("shown just now");
+    let written = std::fs::read_dir(&gone)
+        .expect("a folder")
         .filter_map(|e| e.ok()?.file_name().into_string().ok())
         .filter(|name| name.ends_with(".jpg"))
         .count();
     let ended = format!("{} ended after {written} pictures: ", folder.display());
-    assert!(told.contains(&ended), "{told}");
-    assert!(told.contains("does not exist"), "{told}");
-    assert!(w.has("Record"), "the count must not go on");
+    assert!(message.contains(&ended), "{message}");
+    assert!(message.contains("does not exist"), "{message}");
+    assert!(w.has("Record"), "the count must not continue");
     // A new recording starts from zero.
     w.press(Key::R);
     w.until("a new recording", |_| folder.join("frame-000001.jpg").exists());
@@ -339,9 +340,13 @@ fn a_recording_is_one_video_file() {
     w.until_live();
     let folder = w.path("StyleForge");
     let named = |folder: &std::path::Path, part: &str| {
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let names = files.filter_map(|file| file.file_name().into_string().ok());
-        names.into_iter().find(|name| name.contains(part))
+        std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|file| file.file_name().into_string().ok())
+            .into_iter()
+            .find(|name| name.contains(part))
     };
     let mut stems = Vec::new();
     for stem in ["recording-0001", "recording-0002"] {
@@ -362,17 +367,14 @@ fn a_recording_is_one_video_file() {
     w.press(Key::R);
     w.until("a picture", |_| {
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let mut first = entries.map(|entry| entry.path().join("frame-000001.jpg"));
-        first.any(|picture| picture.exists())
+        entries.map(|entry| entry.path().join("frame-000001.jpg")).any(|picture| picture.exists())
     });
     w.press(Key::R);
     // Videos are on the strip of saved results, with their first picture; a click shows that large.
     w.click("Photo");
     let name = named(&folder, &format!("{}.", stems[0])).expect("a video");
     let is_drawn = |w: &Window| {
-        let textured = w.textured().into_iter();
-        let videos = textured.filter(|(name, ..)| name == "painting small");
-        videos.count() == 2
+        w.textured().into_iter().filter(|(name, ..)| name == "painting small").count() == 2
     };
     w.until("both videos", |w| w.has(&name) && is_drawn(w));
     w.click(&name);

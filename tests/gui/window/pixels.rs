@@ -67,7 +67,7 @@ impl Textures {
             ctx.tessellate(output.shapes.clone(), scale)
         {
             let Primitive::Mesh(mesh) = primitive else {
-                panic!("the window paints by itself, which this renderer cannot");
+                panic!("the window paints with a callback, which this renderer does not support");
             };
             let texture = textures.get(&mesh.texture_id).expect("a texture that was set");
             paint(&mut screen, &mesh, texture, clip_rect * scale, scale);
@@ -151,8 +151,9 @@ impl Texture {
         let place = |at: f32, side: usize| (at * side as f32 - 0.5).clamp(0.0, (side - 1) as f32);
         let (x, y) = (place(u, width), place(v, height));
         let levels = |x: usize, y: usize| {
-            let color = self.image.pixels[y.min(height - 1) * width + x.min(width - 1)];
-            color.to_array().map(f32::from)
+            self.image.pixels[y.min(height - 1) * width + x.min(width - 1)]
+                .to_array()
+                .map(f32::from)
         };
         if !self.is_smooth {
             return levels(x.round() as usize, y.round() as usize);

@@ -9,7 +9,7 @@ use egui_kittest::{
 use super::Window;
 
 impl Window {
-    /// Whether a finished painting is shown and nothing is being painted.
+    /// True if a finished painting is shown and nothing is being painted.
     pub fn is_painted(&self) -> bool {
         self.has_containing("Picture, original and painted")
             && self.has_containing("Painted at")
@@ -19,19 +19,19 @@ impl Window {
 
     /// Every name and text.
     pub fn texts(&self) -> Vec<String> {
-        let nodes = self.harness.root();
-        nodes
+        self.harness
+            .root()
             .children_recursive()
             .filter_map(|n| n.accesskit_node().label().or(n.accesskit_node().value()))
             .collect()
     }
 
-    /// Whether there is a widget of this name or text.
+    /// True if there is a widget of this name or text.
     pub fn has(&self, label: &str) -> bool {
         self.texts().iter().any(|l| l == label)
     }
 
-    /// Whether a name or text contains this.
+    /// True if a name or text contains this.
     pub fn has_containing(&self, part: &str) -> bool {
         self.texts().iter().any(|l| l.contains(part))
     }
@@ -52,15 +52,16 @@ impl Window {
         texts
     }
 
-    /// Whether exactly this text is painted.
+    /// True if exactly this text is painted.
     pub fn paints(&self, text: &str) -> bool {
         self.painted_texts().iter().any(|painted| painted == text)
     }
 
-    /// Whether the style of this title is the chosen one.
+    /// True if the style of this title is the chosen one.
     pub fn is_chosen(&self, title: &str) -> bool {
-        let node = self.harness.query(by().label(title).role(Role::RadioButton));
-        node.is_some_and(|n| n.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True))
+        self.harness
+            .query(by().label(title).role(Role::RadioButton))
+            .is_some_and(|n| n.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True))
     }
 
     /// The slider of this name.
@@ -70,18 +71,17 @@ impl Window {
 
     /// The value of a slider.
     pub fn value(&self, label: &str) -> f64 {
-        let slider = self.slider(label);
-        slider.accesskit_node().numeric_value().expect("a number")
+        self.slider(label).accesskit_node().numeric_value().expect("a number")
     }
 
     /// The zoom in percent.
     pub fn zoom(&self) -> f32 {
-        let text = self
-            .texts()
+        self.texts()
             .into_iter()
             .find_map(|l| l.strip_prefix("Zoom ")?.strip_suffix(" %").map(str::to_owned))
-            .expect("the zoom");
-        text.parse().expect("a number")
+            .expect("the zoom")
+            .parse()
+            .expect("a number")
     }
 
     /// Everything painted with a texture: the texture's name, the place on the screen, and the part of the texture.

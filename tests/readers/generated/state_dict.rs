@@ -189,8 +189,8 @@ impl State {
             tensors: vec![None; self.tensors.len()],
         };
         writer.root(self);
-        let stored = self.storages.iter().enumerate();
-        let stored = stored.map(|(index, storage)| (index.to_string(), storage));
+        let stored =
+            self.storages.iter().enumerate().map(|(index, storage)| (index.to_string(), storage));
         if self.is_legacy {
             // Only storages that a tensor names are listed.
             let named = stored.filter(|(index, _)| {

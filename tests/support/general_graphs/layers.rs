@@ -95,8 +95,8 @@ pub(super) fn pointwise(case: Take<'_>) {
             let alone = g.function(function, map);
             // After a convolution it may be computed with it.
             let conv = g.same(alone, 18, 3);
-            let behind = g.function(function, conv);
-            g.finish(behind);
+            let after = g.function(function, conv);
+            g.finish(after);
         });
     }
     case("exp", &|g, p| {

@@ -29,12 +29,12 @@ pub(super) fn places(case: Take<'_>) {
             });
         }
     }
-    for is_more_behind in [false, true] {
-        case(&format!("as many zeros as fit, {is_more_behind}"), &|g, p| {
+    for is_same_upper in [false, true] {
+        case(&format!("as many zeros as fit, {is_same_upper}"), &|g, p| {
             let photo = g.add(Op::Sized(SizeRule::Exactly([19, 27])), &[p]);
             let map = g.begin(photo, 20);
             let map = g.add(Op::Sized(SizeRule::MultipleOf(1)), &[map]);
-            let zeros = |reach| Op::PadSame { reach, stride: [2, 3], is_more_behind };
+            let zeros = |reach| Op::PadSame { reach, stride: [2, 3], is_same_upper };
             let padded = g.add(zeros([3, 6]), &[map]);
             let conv = g.conv(padded, 9, shaped([3, 6], [2, 3], [1, 1], 1));
             let again = g.add(zeros([4, 4]), &[conv]);

@@ -269,7 +269,7 @@ pub fn sampled_attention_cases(
 /// Receives a case's name and the function that builds its graph from the photo.
 type Take<'t> = &'t mut dyn FnMut(&str, &dyn Fn(&mut Growing, NodeId));
 
-/// Whether a map is smaller than the photo.
+/// True if a map is smaller than the photo.
 fn is_small(growing: &Growing, id: NodeId) -> bool {
     let shape = growing.shape(id);
     (shape.height, shape.width) != growing.1

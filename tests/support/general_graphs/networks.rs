@@ -79,7 +79,7 @@ pub(super) fn unlike(case: Take<'_>) {
     case("bare picture", &|g, p| {
         g.add(Op::Picture, &[p]);
     });
-    case("no norm behind the first convolution", &|g, p| {
+    case("no norm after the first convolution", &|g, p| {
         let conv = reflected(g, p, 16, 3, 1);
         let relu = g.add(Op::Relu, &[conv]);
         finish(g, relu);

@@ -93,7 +93,7 @@ impl Growing {
 }
 
 pub(super) fn tokens(case: Take<'_>) {
-    case("gelu behind a convolution and alone", &|g, p| {
+    case("gelu after a convolution and alone", &|g, p| {
         let map = g.begin(p, 20);
         let wide = g.linear(map, 40);
         let gelu = g.function(Function::Gelu, wide);

@@ -56,8 +56,7 @@ pub fn browser_export(network: &Network, height: usize, width: usize) -> Vec<u8>
     let sides = [1, 3, height, width].map(dim);
     let shape = sides.into_iter().fold(none(), |all, one| all.repeated(1, one));
     let kind = none().message(1, &none().int(1, FLOAT).message(2, &shape));
-    let graph = file.graph.0;
-    let graph = graph.message(11, &none().text(1, "x").message(2, &kind));
+    let graph = file.graph.0.message(11, &none().text(1, "x").message(2, &kind));
     let result = names.last().expect("a picture");
     model(&graph.message(12, &none().text(1, result)))
 }
@@ -104,14 +103,14 @@ impl Export {
     }
 
     /// The same values under another name.
-    fn told_apart(&mut self, x: &str) -> String {
+    fn renamed(&mut self, x: &str) -> String {
         let nothing = self.number(1e-9);
         self.node("Add", &[x, &nothing], &[])
     }
 
     /// A matrix joined with a copy of itself.
     fn twice(&mut self, x: &str) -> String {
-        let copy = self.told_apart(x);
+        let copy = self.renamed(x);
         self.node("Concat", &[x, &copy], &[attribute("axis").int(3, 1)])
     }
 
@@ -124,7 +123,7 @@ impl Export {
     fn norm(&mut self, x: &str, channels: i64, scale: &[f32], shift: &[f32]) -> String {
         let mean = self.plane_mean(x, channels);
         let centred = self.node("Sub", &[x, &mean], &[]);
-        let copy = self.told_apart(&centred);
+        let copy = self.renamed(&centred);
         let square = self.node("Mul", &[&centred, &copy], &[]);
         let variance = self.plane_mean(&square, channels);
         let eps = self.number(NORM_EPS as f32);

@@ -39,13 +39,11 @@ pub fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
     let recent = [3, 1000, 30_000]
         .into_iter()
         .flat_map(|count| named(recent(count), format!("{count} parts")));
-    let all = wide.chain(lists).chain(messages).chain(chained).chain(recent);
-    all.chain(texts).chain(shared)
+    wide.chain(lists).chain(messages).chain(chained).chain(recent).chain(texts).chain(shared)
 }
 
 fn named(files: Vec<(String, Vec<u8>)>, size: String) -> impl Iterator<Item = (String, Vec<u8>)> {
-    let files = files.into_iter();
-    files.map(move |(name, file)| (format!("{name}, {size}"), file))
+    files.into_iter().map(move |(name, file)| (format!("{name}, {size}"), file))
 }
 
 /// What recent exporters write, `count` times: functions, quantised operators, branches, tensors in other files.
@@ -64,8 +62,9 @@ fn recent(count: usize) -> Vec<(String, Vec<u8>)> {
     let circle = [function("F0", &[call("F1", "x", "y")]), function("F1", &[call("F0", "x", "y")])];
     let inputs = vec!["x"; 3 * count + 2];
     let concat = node("QLinearConcat", &inputs, "y", &[]).text(7, "com.microsoft");
-    let branch = none().repeated(count, none().message(1, &node("Relu", &["x"], "v", &[])));
-    let branch = branch.message(12, &none().text(1, "v"));
+    let branch = none()
+        .repeated(count, none().message(1, &node("Relu", &["x"], "v", &[])))
+        .message(12, &none().text(1, "v"));
     let branches = ["then_branch", "else_branch"].map(|name| attribute(name).message(6, &branch));
     let elsewhere = |key: &str, value: &str| none().text(1, key).text(2, value);
     let external = tensor("t", FLOAT, &[1 << 40, 1 << 20])
@@ -211,8 +210,7 @@ fn long_lists(count: usize) -> Vec<(String, Vec<u8>)> {
         let info = none().text(1, "x").message(2, &kind);
         let relu = none().message(1, &node("Relu", &["x"], "y", &[]));
         for field in [11, 12, 13] {
-            let graph = relu.clone().message(field, &info);
-            let graph = graph.message(11, &none().text(1, "x"));
+            let graph = relu.clone().message(field, &info).message(11, &none().text(1, "x"));
             let file = model(&graph.message(12, &none().text(1, "y")));
             files.push((format!("dims of value {field}, {value}"), file));
         }
@@ -285,8 +283,11 @@ fn long_texts(length: usize) -> Vec<(String, Vec<u8>)> {
         ] {
             files.push((format!("long {name}"), Graph(graph).file()));
         }
-        let metadata = none().int(1, 8).text(2, &long).text(3, &long);
-        let metadata = metadata.message(14, &none().text(1, &long).text(2, &long));
+        let metadata = none()
+            .int(1, 8)
+            .text(2, &long)
+            .text(3, &long)
+            .message(14, &none().text(1, &long).text(2, &long));
         let graph = Graph::default().node("Relu", &["x"], "y", &[]).file();
         files.push(("long metadata".to_owned(), metadata.repeated(1, Message(graph)).0));
     }

@@ -98,8 +98,7 @@ pub const FLOAT16: i64 = 10;
 
 /// A tensor without numbers.
 pub fn tensor(name: &str, number_type: i64, dims: &[i64]) -> Message {
-    let named = none().text(8, name).int(2, number_type);
-    named.packed_ints(1, dims)
+    none().text(8, name).int(2, number_type).packed_ints(1, dims)
 }
 
 pub fn ints(name: &str, values: &[i64]) -> Message {

@@ -79,8 +79,7 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
     let mut values = [vec!["x".to_owned()], Vec::new(), Vec::new()];
     let mut kept = 0;
     let mut is_kept = |graph: &Graph, values: &[Vec<String>; 3], output: &str| {
-        let all = values.iter().flatten().map(String::as_str);
-        let all: Vec<&str> = all.chain([output]).collect();
+        let all: Vec<&str> = values.iter().flatten().map(String::as_str).chain([output]).collect();
         let file = graph.clone().node("Concat", &all, "y", &[]).file();
         // The last node is always refused, but only if all before it are accepted.
         let is_kept = refusal(&file).is_some_and(|message| message.contains("'y'"));

@@ -52,8 +52,7 @@ fn on_weights() -> Vec<Costly> {
     let weights = |sides: &[i64]| {
         let count: i64 = sides.iter().product();
         let values = tensor("w", FLOAT, sides).packed_floats(4, &vec![0.5; count as usize]);
-        let graph = Graph::default().tensor(&values).tensor(&ints("s", sides));
-        graph.tensor(&ints("a", &[0]))
+        Graph::default().tensor(&values).tensor(&ints("s", sides)).tensor(&ints("a", &[0]))
     };
     let file = |graph: Graph, count, operator: &str, inputs: &[&str], attributes: &[Message]| {
         let step = |graph: Graph, last: &str, next: &str| {
@@ -104,8 +103,8 @@ fn on_wide_maps() -> Vec<Costly> {
     let normed = chain(normed, 560, "wide", |graph, last, next| {
         graph.node("InstanceNormalization", &[last, "g", "g"], next, &[])
     });
-    let bytes = [("scaled", scaled), ("normed", normed)];
-    let bytes = bytes.map(|(name, graph)| (name, BYTES, graph.file()));
+    let bytes =
+        [("scaled", scaled), ("normed", normed)].map(|(name, graph)| (name, BYTES, graph.file()));
     let mut files = bytes.to_vec();
     files.push(("spread by channel", STEPS, spread.file()));
     files
@@ -117,10 +116,8 @@ fn on_pixels() -> Vec<Costly> {
         let values = vec![0.5; sides.iter().product::<i64>() as usize];
         let noise = tensor("noise", FLOAT, &sides[1..]).packed_floats(4, &values);
         let graph = Graph::default().tensor(&noise);
-        let graph = chain(graph, count, "x", |graph, last, next| {
-            graph.node("Sub", &["noise", last], next, &[])
-        });
-        graph.file_of_size(sides)
+        chain(graph, count, "x", |graph, last, next| graph.node("Sub", &["noise", last], next, &[]))
+            .file_of_size(sides)
     };
     let grouped = wide()
         .tensor(&floats("one", &[1.0]))
@@ -188,7 +185,7 @@ fn in_networks() -> Vec<Costly> {
     let taken = taken.node("Gelu", &[&last], "y", &[]).file();
     [
         ("one gate of many products", CHEAP, picture(gates, &sum)),
-        ("steps behind a large kernel", STEPS, taken),
+        ("steps after a large kernel", STEPS, taken),
     ]
     .to_vec()
 }

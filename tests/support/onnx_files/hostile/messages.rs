@@ -162,7 +162,7 @@ fn deep_graphs(count: usize) -> [(&'static str, Graph); 4] {
     }
     [
         (
-            "Relus one behind the other",
+            "Relus in a chain",
             chain(&|graph, before, name| graph.node("Relu", &[before], name, &[])),
         ),
         (

@@ -6,8 +6,7 @@ use super::super::{FLOAT, Graph, attribute, floats, ints, tensor};
 pub fn wide_shapes(side: i64) -> Vec<(String, Vec<u8>)> {
     let axis = |axis: i64| attribute("axis").int(3, axis);
     let reshape = |sides: &[i64]| {
-        let graph = Graph::default().tensor(&ints("s", sides));
-        graph.node("Reshape", &["x", "s"], "y", &[]).file()
+        Graph::default().tensor(&ints("s", sides)).node("Reshape", &["x", "s"], "y", &[]).file()
     };
     let many_channels = || {
         Graph::default()
@@ -73,8 +72,12 @@ pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
     let means = chain(&|graph, index, last, next| {
         let planes = format!("p{index}");
         let axes = attribute("axes").packed_ints(8, &[3]);
-        let graph = graph.node("Reshape", &[last, "planes"], &planes, &[]);
-        graph.node("ReduceMean", &[&planes], next, &[axes])
+        graph.node("Reshape", &[last, "planes"], &planes, &[]).node(
+            "ReduceMean",
+            &[&planes],
+            next,
+            &[axes],
+        )
     });
     let upsampled = chain(&|graph, index, last, next| {
         let names = ["s", "t", "v", "w", "a", "b", "c", "d"].map(|part| format!("{part}{index}"));
@@ -106,8 +109,7 @@ pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
             last = next;
         }
         let axes = attribute("axes").int(20, 7).packed_ints(8, &[1]);
-        let graph = graph.node("ReduceMean", &[&last], "y", &[axes]);
-        graph.file_of_size(&[1, 3, 32, 48])
+        graph.node("ReduceMean", &[&last], "y", &[axes]).file_of_size(&[1, 3, 32, 48])
     };
     let constants = sized(&|graph, _, last, next| graph.node("Sub", &["noise", last], next, &[]));
     let cut = sized(&|graph, index, last, next| {
