@@ -155,7 +155,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
     const u32 empty_keys = full_keys + 16 * STAGES, empty_values = full_keys + 24 * STAGES;
     const int n = blockIdx.z, channel = (int)blockIdx.y * HEAD;
     const int blocks = (p.key_tokens + KEYS - 1) / KEYS;
-    // Whether both warpgroups have the same queries.
+    // True if both warpgroups have the same queries.
     const bool is_shared = (int)gridDim.x * 128 >= p.query_tokens + 128;
     if (threadIdx.x == 0) {
         for (int i = 0; i < 2 * STAGES; ++i) {
@@ -193,10 +193,10 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
             const u32 at = 8 * place.stage;
             wait_barrier(empty_keys + at, place.parity ^ 1u);
             copy(keys, p.key_pitch, shared + place.stage * BYTES, block);
-            arrive_behind_copies(full_keys + at);
+            arrive_after_copies(full_keys + at);
             wait_barrier(empty_values + at, place.parity ^ 1u);
             copy(values, p.value_pitch, shared + (STAGES + place.stage) * BYTES, block);
-            arrive_behind_copies(full_values + at);
+            arrive_after_copies(full_values + at);
             place.next();
         }
         return;

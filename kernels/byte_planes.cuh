@@ -12,11 +12,11 @@ template <int TOGETHER> __device__ __forceinline__ void bytes_of_planes(const Co
     const int planes = p.chunk_channels / 16, apart = 2 * p.pitch;
     // Consecutive threads have consecutive pixels, plane after plane, so that neighbours are adjacent.
     const int thread = thread_number();
-    const int over = 256u / (u32)pixels, beside = 256 - over * pixels;
+    const int over = 256u / (u32)pixels, within = 256 - over * pixels;
     int plane = (u32)thread / (u32)pixels, pixel = thread - plane * pixels;
     const auto next = [&] {
         plane += over;
-        pixel += beside;
+        pixel += within;
         if (pixel >= pixels) {
             pixel -= pixels;
             ++plane;

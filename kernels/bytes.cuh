@@ -57,10 +57,10 @@ template <class Statistics> __device__ __forceinline__ ByteMemory& byte_memory(S
     return *reinterpret_cast<ByteMemory*>(statistics.reduce[2]);
 }
 // Maximum number of warps that write a tile's halves.
-constexpr int MOST_TELLING = 16;
-template <class Statistics> __device__ __forceinline__ u32* told_largest(Statistics& statistics, int place) {
-    static_assert(4 * (128 + 2 * MOST_TELLING) <= sizeof(statistics.reduce[0]), "has room");
-    return reinterpret_cast<u32*>(statistics.reduce[0] + 128) + place * MOST_TELLING;
+constexpr int MOST_PUBLISHERS = 16;
+template <class Statistics> __device__ __forceinline__ u32* published_largest(Statistics& statistics, int place) {
+    static_assert(4 * (128 + 2 * MOST_PUBLISHERS) <= sizeof(statistics.reduce[0]), "has room");
+    return reinterpret_cast<u32*>(statistics.reduce[0] + 128) + place * MOST_PUBLISHERS;
 }
 
 // The largest magnitudes so far of the even and of the odd halves.
@@ -80,16 +80,16 @@ template <int CHANNELS> struct SumFactors {
 };
 
 // Publishes the largest magnitude of a warp's threads. All of its threads call it; readers synchronise before reading.
-__device__ __forceinline__ void tell_largest(u32* told, u32 largest) {
+__device__ __forceinline__ void publish_largest(u32* published, u32 largest) {
     largest = max(largest & 0xffffu, largest >> 16);
     asm volatile("redux.sync.max.u32 %0, %0, 0xffffffff;" : "+r"(largest));
-    if (thread_number() % 32 == 0) *told = largest;
+    if (thread_number() % 32 == 0) *published = largest;
 }
 // The largest magnitude that COUNT warps published.
-template <int COUNT> __device__ __forceinline__ u32 largest_of(const u32* told) {
+template <int COUNT> __device__ __forceinline__ u32 largest_of(const u32* published) {
     u32 largest = 0;
 #pragma unroll
-    for (int w = 0; w < COUNT; ++w) largest = max(largest, told[w]);
+    for (int w = 0; w < COUNT; ++w) largest = max(largest, published[w]);
     return largest;
 }
 
@@ -104,7 +104,7 @@ template <int CHANNELS> struct ChannelFactor {
         if (is_positive) offset = factors.weights[threadIdx.x] * MOVED;
     }
     // No thread may be reading the old value; readers synchronise before reading.
-    __device__ __forceinline__ void tell(ByteMemory& memory, const ByteFactor& bytes) const {
+    __device__ __forceinline__ void publish(ByteMemory& memory, const ByteFactor& bytes) const {
         if (threadIdx.x >= CHANNELS) return;
         memory.scale[threadIdx.x] = scale * bytes.step;
         memory.offset[threadIdx.x] = offset;

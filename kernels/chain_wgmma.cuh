@@ -101,13 +101,14 @@ __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, 
 
 // Multiplies a loaded tile of a layer, as halves or as bytes. Bytes are made first, TOGETHER cells of a thread at a time,
 // over the halves, and the weights' factors are after those of all CTAs. `first`: bytes from the tile's start to the
-// first tap of this warpgroup's first pixel; `pixels`: of the input tile; `told`: the largest halves published by TELLING warps. The team calls it.
-template <bool BYTES, int TOGETHER, int TELLING, int SLOTS, int BN, class Core, class More, class Stream>
-__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int pixels, const u32* told, int first, Core& core, More& more,
+// first tap of this warpgroup's first pixel; `pixels`: of the input tile; `published`: the largest half of each of PUBLISHERS
+// warps. The team calls it.
+template <bool BYTES, int TOGETHER, int PUBLISHERS, int SLOTS, int BN, class Core, class More, class Stream>
+__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int pixels, const u32* published, int first, Core& core, More& more,
                                               Stream& stream, StatisticsMemory<SLOTS, BN>& statistics) {
     const ConvParams& p = chain.all;
     // The pixels that both warpgroups multiply are after the pixels of each.
-    const int behind = (2 - Core::warpgroup()) * Core::PRODUCTS * p.walk_tile;
+    const int offset = (2 - Core::warpgroup()) * Core::PRODUCTS * p.walk_tile;
     if constexpr (BYTES) {
         const char* weights = static_cast<const char*>(chain.layers[at].weights);
         const auto& factors = reinterpret_cast<const SumFactors<BN>*>(weights + (long long)gridDim.y * p.walk_blocks * Stream::BLOCK_BYTES)[blockIdx.y];
@@ -115,15 +116,15 @@ __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, 
         // After a ReLU no value is negative.
         const bool is_positive = chain.layers[at].relu != 0;
         const ChannelFactor<BN> own_factor(factors, is_positive);
-        const ByteFactor bytes(largest_of<TELLING>(told), is_positive);
+        const ByteFactor bytes(largest_of<PUBLISHERS>(published), is_positive);
         bytes_of_planes<TOGETHER>(p, tile, pixels, bytes);
-        own_factor.tell(memory, bytes);
+        own_factor.publish(memory, bytes);
         publish_to_products();
         // The bytes are complete.
         sync_team();
         typename Core::Bytes sums;
         typename More::Bytes more_sums;
-        more_sums.lie(behind);
+        more_sums.set_offset(offset);
         sums.clear();
         more_sums.clear();
         sums.settle();
@@ -132,7 +133,7 @@ __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, 
         scale_sums(sums, core, memory);
         if constexpr (More::IS_SOME) scale_sums(more_sums, more, memory);
     } else {
-        more.lie(behind);
+        more.set_offset(offset);
         core.clear();
         more.clear();
         core.run(p, tile + first, stream, more, [] {});
@@ -163,8 +164,8 @@ __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarrie
         Lister(p, chain.layers[1], tile, listed).list(place / p.tiles_x * ROWS - p.origin, place % p.tiles_x * COLUMNS - p.origin, ROWS, COLUMNS, is_inner, &halo, true);
     }
     wait_for_launch_before();
-    const bool tells = threadIdx.x / 32 == FIRST_OF_HALO / 32 + 1;
-    if (!stays && !tells) return;
+    const bool publishes = threadIdx.x / 32 == FIRST_OF_HALO / 32 + 1;
+    if (!stays && !publishes) return;
     const u32 stored = shared_address(&barriers.stored), came = shared_address(&barriers.came);
     Exchange<BN, true> exchange(chain, 0);
     const int place = tile_taken(p, blockIdx.x), near = exchange.template if_near<ROWS, COLUMNS>(place);
@@ -172,9 +173,9 @@ __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarrie
         // The team has stored its map.
         wait_barrier(stored, at - 1 & 1);
         exchange.tag = barriers.tag + at;
-        if (tells) {
+        if (publishes) {
             __syncwarp();
-            if (threadIdx.x % 32 == 0) exchange.tell_written();
+            if (threadIdx.x % 32 == 0) exchange.publish_written();
         }
         if (!stays) continue;
         const ChainLayer& layer = chain.layers[at];
@@ -315,12 +316,12 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             }
         };
         // Between two layers.
-        auto tell_statistics = [&] {
+        auto publish_statistics = [&] {
             gather_warps(own, statistics);
             // The warps' parts are complete.
             sync_team();
             ++exchange.tag;
-            if (threadIdx.x < BN) exchange.tell_part(statistics);
+            if (threadIdx.x < BN) exchange.publish_part(statistics);
         };
         if constexpr (LEADS) {
             own.clear();
@@ -331,7 +332,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             publish_to_products();
             // The tile is loaded.
             sync_team();
-            more.lie((2 - Core::warpgroup()) * Core::PRODUCTS * leading.walk_tile);
+            more.set_offset((2 - Core::warpgroup()) * Core::PRODUCTS * leading.walk_tile);
             core.clear();
             more.clear();
             // Otherwise the compiler would treat the zeros as values set between the products, and serialise these.
@@ -342,7 +343,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             sync_team();
             const int place = tile_taken(p, blockIdx.x), row = (u32)place / (u32)p.tiles_x;
             store_tile(0, chain.layers[0], true, row * BH, (place - row * p.tiles_x) * BW, 0, true);
-            tell_statistics();
+            publish_statistics();
         }
         for (int at = LEADS;; ++at) {
             const ChainLayer& layer = chain.layers[at];
@@ -391,8 +392,8 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             } else {
                 gather.normalise(skipped, f, n_tile == 0);
             }
-            u32* const told = told_largest(statistics, 0);
-            gather.tell_found(told);
+            u32* const published = published_largest(statistics, 0);
+            gather.publish_found(published);
             publish_to_products();
             // The tile is loaded.
             sync_team();
@@ -401,7 +402,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = DIVIDES || LEADS ? tiles : t + (int)gridDim.x;
                 for (int phase = 0; phase < phases; ++phase) {
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
-                    multiply_tile<BYTES, 3, TEAM / 32>(chain, at, tile, listed, told, first, core, more, stream, statistics);
+                    multiply_tile<BYTES, 3, TEAM / 32>(chain, at, tile, listed, published, first, core, more, stream, statistics);
                     // The tile is multiplied.
                     sync_team();
                     if constexpr (STAGES) {
@@ -419,14 +420,14 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 t = next;
                 turn_to(t);
                 gather.template load<LOADS>(f, n_tile == 0);
-                gather.tell_found(told);
+                gather.publish_found(published);
                 publish_to_products();
                 // The tile is loaded.
                 sync_team();
             }
             if (at + 1 == chain.count) break;
             if constexpr (!STAGES) arrive(stored);
-            tell_statistics();
+            publish_statistics();
         }
         if (chain.count > 1) exchange.end();
         if (p.out_scale != nullptr) merge_launch<true, Exchange<BN, true>::MOST>(p, own, statistics);

@@ -62,8 +62,8 @@ __device__ __forceinline__ void gather_warps(const ColumnStatistics<Core>& own, 
     for (int at = 0, mask = Core::FIRST_LANE_MASK; mask < 32; ++at, mask *= 2) {
         const float theirs = __shfl_xor_sync(0xffffffffu, n, mask);
         const bool upper = threadIdx.x & mask;
-        const float before = upper ? theirs : n, behind = upper ? n : theirs;
-        shares[at] = chan_share(before, behind);
+        const float before = upper ? theirs : n, after = upper ? n : theirs;
+        shares[at] = chan_share(before, after);
         weights[at] = before * shares[at];
         n += theirs;
     }

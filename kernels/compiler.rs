@@ -169,8 +169,7 @@ impl Sources {
                 }
             }
         }
-        let headers = self.headers.iter().zip(is_included);
-        headers.filter_map(|(h, is_in)| is_in.then_some(h)).collect()
+        self.headers.iter().zip(is_included).filter_map(|(h, is_in)| is_in.then_some(h)).collect()
     }
 }
 
@@ -245,9 +244,13 @@ impl Image {
     /// What the compiler reports for each kernel. Empty for PTX, which has no registers yet.
     pub fn usage(&self) -> Vec<Usage> {
         let number_before = |line: &str, words: &str| -> usize {
-            let before = line.split(words).next().unwrap_or_default();
-            let number = before.split([' ', ',']).rfind(|word| !word.is_empty());
-            number.and_then(|n| n.parse().ok()).unwrap_or_default()
+            line.split(words)
+                .next()
+                .unwrap_or_default()
+                .split([' ', ','])
+                .rfind(|word| !word.is_empty())
+                .and_then(|n| n.parse().ok())
+                .unwrap_or_default()
         };
         let mut all: Vec<Usage> = Vec::new();
         for line in self.log.lines() {
@@ -330,7 +333,7 @@ pub fn bundle(digest: &[u8; 32], entries: &[u8], are_compressed: bool) -> Vec<u8
     bytes
 }
 
-/// Whether a bundle was built from sources with this digest.
+/// True if a bundle was built from sources with this digest.
 pub fn is_fresh(bundle: &[u8], digest: &[u8; 32]) -> bool {
     bundle.len() >= HEADER_BYTES
         && bundle[..4] == MAGIC

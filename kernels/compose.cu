@@ -181,17 +181,17 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) compose(C
 #pragma unroll 1
         for (int j = 0; j < 2; j++) {
             Column left_of = {}, middle = {}, right_of = {};
-            Model before = {}, behind = {};
+            Model previous = {}, current = {};
 #pragma unroll 1
             for (int i = -1; i < 3; i++) {
                 left_of = middle;
                 middle = right_of;
                 right_of = column_at(p, within(column.first + i, p.small_width), row.first + j, c);
-                before = behind;
-                behind = model_of(left_of, middle, right_of);
+                previous = current;
+                current = model_of(left_of, middle, right_of);
             }
             upper = lower;
-            lower = mixed(before, behind, column.share, p.nearest);
+            lower = mixed(previous, current, column.share, p.nearest);
         }
         const Model model = mixed(upper, lower, row.share, p.nearest);
         const float colour = model.colour + __fmul_rn(model.gain, luma(source) - model.light);

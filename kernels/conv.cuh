@@ -141,7 +141,7 @@ __device__ __forceinline__ void write_map(const ConvParams& p, void* output, Cor
 
 // The last layer: column 3 * kx + colour of the product belongs to the pixel kx columns to the left;
 // the shifted columns are added here and become levels. TOGETHER rows of the picture are columns of one product, those of
-// a row behind those of the one above.
+// a row after those of the row above.
 template <class Core, int BM, int BN, int BW, int TOGETHER = 1>
 __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, float* sums, int image, int y0, int x0) {
     // Row by row of the tile as [column of the product][pixel].
@@ -251,7 +251,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
             gather_map<S, O, Core::THREADS, Core::GATHER_DEPTH, Core::PLAIN_DEPTH>(p, tile, image, first_y, first_x, 0, n_tile == 0, BH, BW, [&](const uint4& operands) {
                 if constexpr (BYTES) take_largest(largest, operands);
             });
-            if constexpr (BYTES) tell_largest(told_largest(statistics, 0) + threadIdx.x / 32, largest);
+            if constexpr (BYTES) publish_largest(published_largest(statistics, 0) + threadIdx.x / 32, largest);
         }
         const auto write = [&](Core& core, int phase) {
             if constexpr (TO == TO_PICTURE) {
@@ -269,17 +269,17 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
             if constexpr (BYTES) {
                 static_assert(!CHUNKED, "the largest value of all channels is needed first");
                 ByteMemory& memory = byte_memory(statistics);
-                const char* behind = static_cast<const char*>(p.weights) + (long long)gridDim.y * blocks * Ring::BLOCK_BYTES;
-                const SumFactors<BN>& factors = reinterpret_cast<const SumFactors<BN>*>(behind)[n_tile];
+                const char* after_weights = static_cast<const char*>(p.weights) + (long long)gridDim.y * blocks * Ring::BLOCK_BYTES;
+                const SumFactors<BN>& factors = reinterpret_cast<const SumFactors<BN>*>(after_weights)[n_tile];
                 // After a ReLU no value is negative.
                 const bool is_positive = p.relu != 0;
                 const ChannelFactor<BN> own_factor(factors, is_positive);
                 // The tile is loaded.
                 __syncthreads();
-                const ByteFactor bytes(largest_of<Core::THREADS / 32>(told_largest(statistics, 0)), is_positive);
+                const ByteFactor bytes(largest_of<Core::THREADS / 32>(published_largest(statistics, 0)), is_positive);
                 bytes_of_rows<Core::THREADS>(p, tile, bytes);
                 // The main loop's first barrier publishes both.
-                own_factor.tell(memory, bytes);
+                own_factor.publish(memory, bytes);
                 products.clear();
                 products.run(p, tile, first_tap * p.pitch, ring, stage);
                 Core core;

@@ -61,7 +61,7 @@ template <int BM, int BN, int BW> struct FmaCore {
             __syncthreads();
             ring.request();
             const char* rows = ring.memory + stage + tx() * (VECTOR * 4);
-            stage = Ring::behind(stage);
+            stage = Ring::next(stage);
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
                 float4 a[PIXELS];

@@ -163,7 +163,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
                 // that the next request overwrites.
                 __syncthreads();
                 const u32 rows = ring.shared + stage + weights;
-                stage = Ring::behind(stage);
+                stage = Ring::next(stage);
                 const auto load = [&](int step) {
                     const u32 own = pixels + step * apart;
 #pragma unroll

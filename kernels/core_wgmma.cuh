@@ -195,7 +195,7 @@ struct NoMore {
     static constexpr bool IS_SOME = false;
     typedef NoMore Bytes;
     __device__ __forceinline__ void clear() {}
-    __device__ __forceinline__ void lie(int) {}
+    __device__ __forceinline__ void set_offset(int) {}
     __device__ __forceinline__ void multiply(u32, u32, u32, u32) {}
     __device__ __forceinline__ void settle() {}
 };
@@ -219,7 +219,7 @@ template <class O, int BN> struct SharedPixels {
         for (int i = 0; i < BN / 4; ++i) acc[i] = (Sum)0;
     }
     // `bytes`: from the start of the warpgroup's own pixels to that of these.
-    __device__ __forceinline__ void lie(int bytes) {
+    __device__ __forceinline__ void set_offset(int bytes) {
         pixels = __shfl_sync(0xffffffffu, (u32)bytes >> 4, 0);
         channels = __shfl_sync(0xffffffffu, (u32)first_column(), 0);
     }

@@ -82,7 +82,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     typedef typename Core::Stream Stream;
     typedef TileGather<S, S, PRODUCERS, 3, 3, CONSUMERS, 4, ConvParams, BYTES> Gather;
     constexpr int PACK = Gather::PACK;
-    static_assert(sizeof(S) == 2, "values lie in the place of the input");
+    static_assert(sizeof(S) == 2, "values replace the input");
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
@@ -143,7 +143,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             for (int i = 0; i < mine; ++i) {
                 const u32 here = tile + which * p.tile_bytes;
                 wait_barrier(ready + 8 * which, parity >> which & 1u);
-                multiply_tile<BYTES, 4, PRODUCERS / 32>(chain, at, here, p.tile_rows * p.tile_columns, told_largest(statistics, which),
+                multiply_tile<BYTES, 4, PRODUCERS / 32>(chain, at, here, p.tile_rows * p.tile_columns, published_largest(statistics, which),
                                                         Core::warpgroup() * HALF * 16, core, more, stream, statistics);
                 // Both halves are multiplied; their edges overlap.
                 sync_team();
@@ -156,11 +156,11 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             wait_barrier(gathered, at & 1);
             ++exchange.tag;
             if (threadIdx.x < BN) {
-                exchange.tell_part(statistics);
+                exchange.publish_part(statistics);
                 exchange.merge(p, chain.layers[at], statistics);
                 arrive(merged);
             } else if (threadIdx.x < BN + 32) {
-                if (threadIdx.x == BN) exchange.tell_written();
+                if (threadIdx.x == BN) exchange.publish_written();
                 exchange.wait_for_maps(exchange.template if_near<SIDE, SIDE>(tile_at(at + 1, 0)));
                 arrive(written_around);
                 exchange.wait_for_maps(-1);
@@ -201,7 +201,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                     f.read(p, image, gather.channel);
                 }
                 gather.template load<DEPTH>(f, n_tile == 0);
-                gather.tell_found(told_largest(statistics, to));
+                gather.publish_found(published_largest(statistics, to));
                 publish_to_products();
                 arrive(ready + 8 * to);
             };
@@ -212,11 +212,11 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                 const int t = tile_at(at, 0);
                 gather.start_at(t / p.tiles_x * SIDE - p.origin, t % p.tiles_x * SIDE - p.origin);
                 gather.tile = tile + which * p.tile_bytes + channels;
-                const u32 beside = tile + (which ^ 1) * p.tile_bytes;
+                const u32 other_tile = tile + (which ^ 1) * p.tile_bytes;
                 const bool is_streamed = layer.skip != nullptr;
                 wait_barrier(written_around, at - 1 & 1);
                 gather.copy_halo();
-                if (streams_first && is_streamed && layer.skip == chain.layers[at - 1].keep) gather.bring_stream(beside, streamed);
+                if (streams_first && is_streamed && layer.skip == chain.layers[at - 1].keep) gather.bring_stream(other_tile, streamed);
                 wait_barrier(merged, at - 1 & 1);
                 Factors<PACK> f;
                 read_factors(f, statistics, gather.channel);
@@ -225,8 +225,8 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                     wait_barrier(streamed, parity >> 2);
                     parity ^= 4u;
                 }
-                gather.normalise_streamed(is_streamed ? beside : 0u, f, n_tile == 0);
-                gather.tell_found(told_largest(statistics, which));
+                gather.normalise_streamed(is_streamed ? other_tile : 0u, f, n_tile == 0);
+                gather.publish_found(published_largest(statistics, which));
                 publish_to_products();
                 arrive(ready + 8 * which);
             }

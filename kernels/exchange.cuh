@@ -4,7 +4,7 @@
 // Values are stored with a tag (tagged.cuh). Every layer of every launch has its own tag, counted up from the last one of the
 // previous launch. All CTAs of the launch must be on the device at once.
 //
-// The merges are those of statistics.cuh, in the same order: a chain gives the same bits as its layers launched one by one.
+// The merges are those of statistics.cuh, in the same order: a chain computes the same bits as its layers launched one by one.
 // A channel is merged by one CTA, a group's parts by a lane and the groups by a warp, and the norm's factors of the channel are
 // sent to all CTAs. So a value travels twice, and each of the first threads waits for its channel's.
 // Measured: NVIDIA H100, 2026-11-25, 128 CTAs: 5,000 to 6,000 clocks of a layer: 1,900 to 2,300 until the parts of all CTAs
@@ -56,13 +56,13 @@ template <int BN, bool SHUFFLES> struct Exchange {
 
     // Publishes this CTA's part of the statistics, which its warps have gathered in `memory`. The first BN threads call it,
     // with the next exchange's tag.
-    template <class Memory> __device__ __forceinline__ void tell_part(const Memory& memory) const {
+    template <class Memory> __device__ __forceinline__ void publish_part(const Memory& memory) const {
         const Places at = places();
         const int channel = thread_number();
         store_tagged(at.of_ctas + (long long)channel * at.ctas + blockIdx.x, tag, merge_warps(memory, channel));
     }
     // Publishes that this CTA's map is written, by all threads with which this one is synchronised.
-    __device__ __forceinline__ void tell_written() const {
+    __device__ __forceinline__ void publish_written() const {
         asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(places().flags + blockIdx.x), "r"(tag) : "memory");
     }
 
@@ -85,11 +85,11 @@ template <int BN, bool SHUFFLES> struct Exchange {
             // Scale and shift are sent in a part's first two values.
             if (lane < COPIES) store_tagged(at.factors + lane * BN + channel, tag, Part{scale, fmaf(-mean, scale, beta), 0.0f});
         }
-        const uint4* const told = at.factors + blockIdx.x % COPIES * BN + thread;
+        const uint4* const own_factors = at.factors + blockIdx.x % COPIES * BN + thread;
         Tagged seen;
         Rounds rounds;
         do {
-            seen = load_tagged(told);
+            seen = load_tagged(own_factors);
             rounds.next();
         } while (seen.tag != tag);
         __syncwarp();

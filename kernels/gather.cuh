@@ -208,7 +208,7 @@ __device__ __forceinline__ float level_of(u32 pixel, int colour, float scale) {
     return fmaf(__uint_as_float(__byte_perm(pixel, 0x4b000000u, 0x7650u + colour)), scale, -8388608.0f * scale);
 }
 
-// Whether two levels are converted at once: to halves, if the photo's factor is one.
+// True if two levels are converted at once: to halves, if the photo's factor is one.
 template <class O> constexpr bool PAIRS_LEVELS = false;
 template <> constexpr bool PAIRS_LEVELS<half_t> = true;
 // The byte before a level, in the position of the pixel's alpha: as a half both are 1024 + level.

@@ -66,8 +66,8 @@ struct GeneralPoolParams {
     int left;  // columns of padding before the map
     int limit_y;  // rows of the map and of the padding after it
     int limit_x;  // columns of the map and of the padding after it
-    int is_mean;  // whether to compute the mean instead of the maximum
-    int counts;  // whether padding counts in the mean
+    int is_mean;  // computes the mean instead of the maximum
+    int counts;  // padding counts in the mean
     int spare;
 };
 static_assert(sizeof(GeneralPoolParams) == 80, "as params.rs lays it out");
@@ -80,7 +80,7 @@ struct GeneralReducePartialParams {
     int channels;  // channels, padding included
     int strips;  // strips per image
     int strip_pixels;  // pixels per strip
-    int is_largest;  // whether to compute the maximum
+    int is_largest;  // computes the maximum
     int spare;
 };
 static_assert(sizeof(GeneralReducePartialParams) == 40, "as params.rs lays it out");

@@ -78,7 +78,7 @@ __device__ __forceinline__ void bulk_copy(u32 to, const char* from, u32 bytes, u
 }
 
 // This thread's copies in flight (copy_16_or_zeros) count as one arrival when they are complete.
-__device__ __forceinline__ void arrive_behind_copies(u32 barrier) {
+__device__ __forceinline__ void arrive_after_copies(u32 barrier) {
     asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
 

@@ -94,10 +94,10 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
             if (size != 0u) bulk_copy(to + (u32)begin * pixel_bytes, bytes + (u64)(u32)begin * pixel_bytes, size, barriers + 8u * (u32)i);
         }
         // Data that is read twice should be in the L2 cache.
-        int behind = here + HELD<T> * at.rows;
-        if (in_strip > behind)
-            asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(bytes + (u64)(u32)behind * pixel_bytes),
-                         "r"((u32)(in_strip - behind) * pixel_bytes)
+        int held_end = here + HELD<T> * at.rows;
+        if (in_strip > held_end)
+            asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(bytes + (u64)(u32)held_end * pixel_bytes),
+                         "r"((u32)(in_strip - held_end) * pixel_bytes)
                          : "memory");
     }
     // The number of the previous launch. It is written once all CTAs of the image have set their flags, and so have read it.
@@ -114,7 +114,7 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
         int q = here + at.row + k * at.rows;
         held[k] = at.is_taken && q < in_strip ? global(q) : make_uint4(0u, 0u, 0u, 0u);
     }
-    int behind = min(here + HELD<T> * at.rows, in_strip);
+    int held_end = min(here + HELD<T> * at.rows, in_strip);
     __syncthreads();
     Gathered<T> own;
     if (at.is_taken) {
@@ -158,7 +158,7 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
                     if (here + at.row + i * at.rows < in_strip) take_one(held[i]);
             }
         }
-        walk(reinterpret_cast<const T*>(in_memory), Strip{behind, in_strip}, at, p.channels,
+        walk(reinterpret_cast<const T*>(in_memory), Strip{held_end, in_strip}, at, p.channels,
              [&](int, const uint4(&raw)[4]) { take_four(raw); }, [&](int, const uint4& raw) { take_one(raw); });
     }
     Moments* of_image = p.moments + (u64)n * (u32)p.strips * (u32)p.channels;
@@ -205,9 +205,9 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
         write_normalised(to + element(q), raw, other, residual != nullptr, p.relu != 0, factors);
     };
 #pragma unroll 1
-    for (int q = behind + at.row; q < in_strip; q += 4 * at.rows) each_of_four(q, at.rows, in_strip, residual_of, write, [&](int k) { return global(q + k * at.rows); });
+    for (int q = held_end + at.row; q < in_strip; q += 4 * at.rows) each_of_four(q, at.rows, in_strip, residual_of, write, [&](int k) { return global(q + k * at.rows); });
 #pragma unroll
-    for (int i = 0; i < HELD<T>; i += 4) each_of_four(here + at.row + i * at.rows, at.rows, behind, residual_of, write, [&](int k) { return held[i + k]; });
+    for (int i = 0; i < HELD<T>; i += 4) each_of_four(here + at.row + i * at.rows, at.rows, held_end, residual_of, write, [&](int k) { return held[i + k]; });
 #pragma unroll 1
     for (int q = at.row; q < here; q += 4 * at.rows) each_of_four(q, at.rows, here, residual_of, write, [&](int k) { return kept[(q + k * at.rows) * packs + at.lane]; });
 }

@@ -81,7 +81,7 @@ template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack
 // A flag of a listed position: the pixel is in the CTA's block, so this CTA writes the residual stream there.
 constexpr u32 OWNED = 1u;
 
-// Whether a tile of `rows` rows does not touch the map's edges.
+// True if a tile of `rows` rows does not touch the map's edges.
 template <class P> __device__ __forceinline__ bool is_inner_tile(const P& p, int first_y, int first_x, int rows) {
     return !p.upsample && first_y >= 0 && first_x >= 0 && first_y + rows <= p.in_height && first_x + p.tile_columns <= p.in_width;
 }
@@ -138,9 +138,9 @@ template <class S, class O, int THREADS> struct ListedGather {
     u32 tile;
     uint2* list;
 
-    // `behind`: the address of the list.
-    __device__ __forceinline__ ListedGather(const ConvParams& params, u32 at, char* behind)
-        : p(params), tile(at), list(reinterpret_cast<uint2*>(behind)) {}
+    // `address`: of the list.
+    __device__ __forceinline__ ListedGather(const ConvParams& params, u32 at, char* address)
+        : p(params), tile(at), list(reinterpret_cast<uint2*>(address)) {}
 
     // Builds the list for the tile at `first_y`, `first_x`. `is_inner`, in shared memory to save a register: the
     // list is for an inner tile. All threads call it while no thread reads the list; afterwards it may be read.

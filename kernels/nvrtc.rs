@@ -175,13 +175,15 @@ impl Nvrtc {
                 log: "a source holds a zero byte".to_owned(),
             })
         };
-        let names = headers.iter().map(|h| text(&h.name));
-        let names = names.collect::<Result<Vec<_>, _>>()?;
-        let texts = headers.iter().map(|h| text(&h.text));
-        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        let names = headers.iter().map(|h| text(&h.name)).collect::<Result<Vec<_>, _>>()?;
+        let texts = headers.iter().map(|h| text(&h.text)).collect::<Result<Vec<_>, _>>()?;
         let arch = format!("-arch={target}");
-        let options = OPTIONS.iter().copied().chain([arch.as_str()]).map(text);
-        let options = options.collect::<Result<Vec<_>, _>>()?;
+        let options = OPTIONS
+            .iter()
+            .copied()
+            .chain([arch.as_str()])
+            .map(text)
+            .collect::<Result<Vec<_>, _>>()?;
         let (name, source) = (text(&program.name)?, text(&program.text)?);
         let pointers = |list: &[CString]| list.iter().map(|s| s.as_ptr()).collect::<Vec<_>>();
 

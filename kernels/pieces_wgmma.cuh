@@ -62,10 +62,10 @@ template <int PIECES> struct PiecesOfCta {
     }
 };
 
-// Multiplies SOME loaded pieces and stores their values, which overwrite the input first. TELLING warps `told` the
-// largest half. `then` is called after a thread's last values. The team calls it.
-template <class S, class SOME, bool BYTES, int TELLING, class Stream, class Statistics, int PIECES, class Then>
-__device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at, const PiecesOfCta<PIECES>& pieces, u32 tile, const u32* told, Stream& stream,
+// Multiplies SOME loaded pieces and stores their values, which overwrite the input first. `published`: the largest half of
+// each of PUBLISHERS warps. `then` is called after a thread's last values. The team calls it.
+template <class S, class SOME, bool BYTES, int PUBLISHERS, class Stream, class Statistics, int PIECES, class Then>
+__device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at, const PiecesOfCta<PIECES>& pieces, u32 tile, const u32* published, Stream& stream,
                                                Statistics& statistics, RowStatistics& own, Then then) {
     constexpr int SIDE = PiecesOfCta<PIECES>::SIDE, TILES = SOME::TILES;
     typedef typename SOME::Core Core;
@@ -76,7 +76,7 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
     const u32 here = tile + SOME::FIRST * p.walk_tile;
     // Nothing is stored for pieces that do not exist.
     const int input_pixels = pieces.cells * max(1, min(pieces.there - SOME::FIRST, SOME::ALL));
-    multiply_tile<BYTES, 3, TELLING>(chain, at, here, input_pixels, told, Core::warpgroup() * TILES * p.walk_tile, core, more, stream, statistics);
+    multiply_tile<BYTES, 3, PUBLISHERS>(chain, at, here, input_pixels, published, Core::warpgroup() * TILES * p.walk_tile, core, more, stream, statistics);
     // They are multiplied.
     sync_team();
     const int row_bytes = 16 * p.tile_columns;
@@ -129,7 +129,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
     typedef TileGather<S, S, OF_HALO, (IS_TIGHT ? 3 : BYTES || AT_ONCE == 5 ? 4 : 6), 4, FIRST_OF_HALO, 3, ConvParams, BYTES> HaloGather;
     constexpr int PACK = Gather::PACK;
     constexpr int HALO_REGISTERS = IS_TIGHT ? 88 : BYTES || AT_ONCE == 5 ? 104 : 120;
-    static_assert(sizeof(S) == 2, "values lie in the place of the input");
+    static_assert(sizeof(S) == 2, "values replace the input");
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<First::Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
@@ -202,7 +202,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
                 exchange.tag = of_pieces.tag + at;
                 if (threadIdx.x / 32 == FIRST_OF_HALO / 32 + 1) {
                     __syncwarp();
-                    if (threadIdx.x % 32 == 0) exchange.tell_written();
+                    if (threadIdx.x % 32 == 0) exchange.publish_written();
                 }
                 if (threadIdx.x / 32 == FIRST_OF_HALO / 32) exchange.wait_for_maps(-1);
                 // The neighbouring maps are written.
@@ -224,7 +224,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
                 }
                 gather.take(halo_of(part), of_pieces.halo[part]);
                 gather.template load<LOADS>(f, false, know_norm);
-                gather.tell_found(told_largest(statistics, part) + OF_TEAM);
+                gather.publish_found(published_largest(statistics, part) + OF_TEAM);
                 publish_to_products();
                 arrive(came + 8 * part);
             }
@@ -259,7 +259,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
             read_factors(f, statistics, gather.channel);
         }
         gather.normalise(skipped, f, n_tile == 0);
-        gather.tell_found(told_largest(statistics, 0));
+        gather.publish_found(published_largest(statistics, 0));
         publish_to_products();
         // If all threads wait, the compiler does not keep the state of the weights' ring in uniform registers.
         if (threadIdx.x >= BN) wait_barrier(came, at & 1);
@@ -269,21 +269,21 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
             if (at + 1 < chain.count) arrive(stored);
         };
         if constexpr (PARTS > 1) {
-            compute_pieces<S, First, BYTES, ALL>(chain, at, pieces, tile, told_largest(statistics, 0), stream, statistics, own, [] {});
+            compute_pieces<S, First, BYTES, ALL>(chain, at, pieces, tile, published_largest(statistics, 0), stream, statistics, own, [] {});
             if (threadIdx.x >= BN) wait_barrier(came + 8, at & 1);
             // The others are loaded as well.
             sync_team();
-            const u32* const of_halo = told_largest(statistics, 1) + OF_TEAM;
+            const u32* const of_halo = published_largest(statistics, 1) + OF_TEAM;
             compute_pieces<S, Second, BYTES, ALL - OF_TEAM>(chain, at, pieces, tile, of_halo, stream, statistics, own, has_stored);
         } else {
-            compute_pieces<S, First, BYTES, ALL>(chain, at, pieces, tile, told_largest(statistics, 0), stream, statistics, own, has_stored);
+            compute_pieces<S, First, BYTES, ALL>(chain, at, pieces, tile, published_largest(statistics, 0), stream, statistics, own, has_stored);
         }
         if (at + 1 == chain.count) break;
         gather_warps(own, statistics);
         // The warps' parts are complete.
         sync_team();
         ++exchange.tag;
-        if (threadIdx.x < BN) exchange.tell_part(statistics);
+        if (threadIdx.x < BN) exchange.publish_part(statistics);
     }
     if (chain.count > 1) exchange.end();
     if (p.out_scale != nullptr) merge_launch<true, Exchange<BN, true>::MOST>(p, own, statistics);

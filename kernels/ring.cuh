@@ -78,7 +78,7 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
     }
 
     // The offset of the stage after this one.
-    __device__ __forceinline__ static u32 behind(u32 stage) { return stage == (STAGES - 1) * STAGE_BYTES ? 0u : stage + STAGE_BYTES; }
+    __device__ __forceinline__ static u32 next(u32 stage) { return stage == (STAGES - 1) * STAGE_BYTES ? 0u : stage + STAGE_BYTES; }
 
     // Requests the next block, if there is one; one group of copies either way.
     __device__ __forceinline__ void request() {
@@ -95,7 +95,7 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
             --left;
         }
         commit_copies();
-        to = behind(to);
+        to = next(to);
     }
 };
 

@@ -46,7 +46,7 @@ __device__ __forceinline__ float chan_share(float na, float nb) {
 __device__ __forceinline__ float inverse_or_zero(float count) { return count > 0.0f ? __fdividef(1.0f, count) : 0.0f; }
 
 // The statistics of a lane: one count for all of its columns. Of every LANES columns of a thread a lane
-// keeps one, the one that is `first` behind their start; if a thread has fewer, all lanes keep the same.
+// keeps one, the one at `first` from their start; if a thread has fewer, all lanes keep the same.
 template <class Core> struct LaneStatistics {
     static constexpr int LANES = 32 / Core::FIRST_LANE_MASK;  // that share columns
     static constexpr int GROUP = Core::COLUMNS < LANES ? Core::COLUMNS : LANES;

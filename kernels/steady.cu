@@ -161,7 +161,7 @@ __device__ __forceinline__ float disagreement(float x, float y, float2 motion, c
     return sqrtf(across * across + down * down);
 }
 
-// Whether all other blocks of the launch have come here; this one then sees what they wrote.
+// True if all other blocks of the launch have come here; this one then sees what they wrote.
 __device__ __forceinline__ bool is_last(u32& done) {
     __shared__ bool last;
     __threadfence();
@@ -921,7 +921,7 @@ extern "C" __global__ void __launch_bounds__(256) steady_judge(SteadyParams p) {
     if (threadIdx.x % 32 == 0) atomicAdd(&state.sure, sure);
 }
 
-// Whether the painting shows the scene of the one before.
+// True if the painting shows the scene of the one before.
 __device__ __forceinline__ bool continues(const SteadyParams& p) {
     const Level at = level_at(p, 0);
     return p.continues && (float)state_of(p).sure >= 0.25f * (float)(at.width * at.height);

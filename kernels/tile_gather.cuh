@@ -178,9 +178,9 @@ struct TileGather {
         }
     }
     // Publishes the largest magnitude of this warp's threads and resets it to 0 for the next tile. All of THREADS call it.
-    __device__ __forceinline__ void tell_found(u32* told) const {
+    __device__ __forceinline__ void publish_found(u32* published) const {
         if constexpr (FINDS) {
-            tell_largest(told + thread() / 32, largest);
+            publish_largest(published + thread() / 32, largest);
             largest = 0;
         }
     }
@@ -244,14 +244,14 @@ struct TileGather {
     }
 
     // The operations on a pixel's channels after the norm, read once because reading a layer's parameters is slow.
-    struct Behind {
+    struct Epilogue {
         bool adds, relu;
         char* keep;  // start of the residual stream of this thread's channels, null if another CTA writes it
     };
-    __device__ __forceinline__ Behind behind(bool owned) const {
-        return Behind{layer.skip != nullptr, layer.relu != 0, layer.keep != nullptr && owned ? static_cast<char*>(layer.keep) + start : nullptr};
+    __device__ __forceinline__ Epilogue epilogue(bool owned) const {
+        return Epilogue{layer.skip != nullptr, layer.relu != 0, layer.keep != nullptr && owned ? static_cast<char*>(layer.keep) + start : nullptr};
     }
-    template <bool SUMS = false> __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, const Behind& then, bool is_there = true) const {
+    template <bool SUMS = false> __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, const Epilogue& then, bool is_there = true) const {
         if (SUMS || then.adds) {
             float more[PACK];
             widen_pack<S>(stream, more);
@@ -268,7 +268,7 @@ struct TileGather {
     }
 
     // DEPTH pixels from `from` on, if values are added or stored.
-    __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, const Behind& then) const {
+    __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, const Epilogue& then) const {
 #pragma unroll
         for (int d = 0; d < DEPTH; ++d) {
             if (from + d * per_round >= total) break;
@@ -287,7 +287,7 @@ struct TileGather {
     // after that.
     template <int COUNT, bool SUMS, class Value, class Stream, class Ready = Nothing>
     __device__ __forceinline__ void normalise_and_add(const Factors<PACK>& f, bool owned, Value value_of, Stream stream, Ready ready = {}) const {
-        const Behind then = behind(owned);
+        const Epilogue then = epilogue(owned);
 #pragma unroll 1
         for (int from = first; from < total; from += COUNT * per_round) {
             uint2 pixel[COUNT];
@@ -334,7 +334,7 @@ struct TileGather {
     // The same with the residual stream in registers: `stream` was loaded from `first` on.
     __device__ __forceinline__ void normalise(uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
         if (is_plain()) return normalise_plain(f);
-        const Behind then = behind(owned);
+        const Epilogue then = epilogue(owned);
         for (int from = first; from < total; from += DEPTH * per_round) {
             if (from != first) prefetch(stream, from);
             add_some(from, stream, f, then);

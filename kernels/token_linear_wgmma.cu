@@ -160,7 +160,7 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
                 copy_16_or_zeros(to + own_place + (u32)(r * 128), reads ? from : p.from, reads);
                 from += token_stride;
             }
-            arrive_behind_copies(barrier);
+            arrive_after_copies(barrier);
         };
         // Weights do not depend on the previous launch.
         const int early = min(steps, STAGES);
@@ -175,7 +175,7 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
                 const T* from = static_cast<const T*>(p.residual) + place(r, chunk);
                 copy_16_or_zeros(tile + (u32)(r * BN * 2 + (chunk ^ r % EXCHANGED) * 16), reads ? from : p.residual, reads);
             }
-            arrive_behind_copies(residual_here);
+            arrive_after_copies(residual_here);
         }
         RowStatistics<T, BM> statistics;
         RingPlace<STAGES> seen;

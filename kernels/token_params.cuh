@@ -17,9 +17,9 @@ struct TokenLinearParams {
     int from_pitch;  // inputs, padding included
     int weight_pitch;  // the same, up to a multiple of 64 bytes, or of 64 inputs on Hopper
     int to_pitch;  // outputs, padding included
-    int is_gelu;  // whether GELU follows
+    int is_gelu;  // GELU follows
     float eps;  // added to the variance
-    int has_norm;  // whether the map's layer norm is multiplied; Hopper's kernels have separate entries for that
+    int has_norm;  // the map's layer norm is multiplied; Hopper's kernels have separate entries for that
 };
 static_assert(sizeof(TokenLinearParams) == 80, "as params.rs lays it out");
 
