@@ -12,7 +12,7 @@ mod dropped;
 mod general;
 #[path = "support/general_graphs/mod.rs"]
 mod general_graphs;
-#[path = "cpu_any_graph/growing.rs"]
+#[path = "../crates/backend/tests/cpu_any_graph/growing.rs"]
 mod growing;
 #[path = "support/home.rs"]
 mod home;
@@ -43,18 +43,20 @@ mod tokens;
 
 use std::{process::ExitCode, sync::Arc};
 
+use backend::{Backend, Input, Job, RunControl, SessionSpec, cuda};
 use libtest_mimic::{Arguments, Failed, Trial};
-use styleforge::{
-    backend::{Backend, Input, Job, RunControl, SessionSpec, cuda},
-    frame::Frame,
-    mode::{Mode, ModelSize, Precision, Variant},
+use measure::verify::{self, Equality, Subject};
+use network::{
+    Network,
     models::{
         self,
         johnson::{Kernels, NetworkSpec},
     },
-    network::Network,
-    plan::ConvProvider,
-    verify::{self, Equality, Subject},
+};
+use plan::ConvProvider;
+use values::{
+    frame::Frame,
+    mode::{Mode, ModelSize, Precision, Variant},
 };
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the declarations of Linux's camera interface in crates/v4l2-sys-mit: those of <linux/videodev2.h> that the v4l
-# crate, nokhwa and src/capture/camera/v4l2 name. If one of them names another, add it here.
+# crate, nokhwa and crates/engine/src/capture/camera/v4l2 name. If one of them names another, add it here.
 #
 # Needs libclang1-14 or later, libc6-dev and libc6-dev-arm64-cross; builds bindgen once into target/tools. Fails if the
 # declarations differ between x86-64 and 64-bit ARM.

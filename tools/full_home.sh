@@ -23,7 +23,7 @@ cp styles/mosaic/*.safetensors "$data/styles/holiday"
 cp styles/udnie/* "$data/styles/candy"
 echo "no weights" | tee "$data/styles/broken/full.safetensors" >"$data/networks/broken/network.safetensors"
 echo "no settings" >"$config/settings.toml"
-# Named as in src/disk/temporary.rs.
+# Named as in crates/values/src/disk/temporary.rs.
 for folder in "$data/styles" "$data/networks" "$config" "$pictures/StyleForge"; do
     echo "half a file" >"$folder/.styleforge-killed.part"
 done

@@ -3,7 +3,7 @@ mod hostile;
 
 use std::sync::OnceLock;
 
-use styleforge::backend::cpu::CpuBackend;
+use backend::cpu::CpuBackend;
 
 /// Plans a graph of any operations and numbers, and runs it on the CPU. Each run ends with a picture or an error. The
 /// address sanitizer checks that no kernel leaves its maps.

@@ -1,9 +1,7 @@
 use super::{is_short, within_memory};
-use styleforge::{
-    cli::{inspection_text, json_text},
-    text::{is_unseen, json_escaped, one_line},
-    weights::{Budget, Checkpoint, WeightsError, describe_bytes, style_network},
-};
+use cli::{inspection_text, json_text};
+use values::text::{is_unseen, json_escaped, one_line};
+use weights::{Budget, Checkpoint, WeightsError, describe_bytes, style_network};
 
 /// Prints a file as `styleforge inspect` does, whether it is a valid checkpoint or not.
 pub fn inspect(bytes: &[u8]) {

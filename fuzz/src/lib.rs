@@ -1,7 +1,7 @@
 //! What the fuzz targets do with an input. It panics if the input shows an error of the program.
 //!
 //! A program in `fuzz_targets` calls one function with libFuzzer's inputs. The suite includes this file and calls each
-//! with the inputs of the committed corpus (`tests/readers/corpus.rs`).
+//! with the inputs of the committed corpus (`crates/cli/tests/readers/corpus.rs`).
 
 #[path = "../../tests/support/counting.rs"]
 pub mod counting;
@@ -14,7 +14,7 @@ mod pth;
 mod settings;
 
 use counting::peak_of;
-use styleforge::weights::Checkpoint;
+use weights::Checkpoint;
 
 pub use self::{
     graphs::graphs, inspect::inspect, mjpeg::mjpeg, picture::picture, pixels::pixels, pth::pth,

@@ -1,4 +1,4 @@
-use styleforge::capture::{FrameDecoder, Layout, PixelFormat};
+use engine::capture::{FrameDecoder, Layout, PixelFormat};
 
 /// Maximum number of pixels of a picture that is decoded.
 const MAX_PIXELS: usize = 1 << 16;

@@ -1,5 +1,5 @@
 use super::{counting::peak_of, is_short};
-use styleforge::media::decode;
+use pictures::decode;
 
 /// Maximum number of pixels of a picture that is decoded.
 const MAX_PIXELS: usize = 1 << 16;

@@ -1,4 +1,4 @@
-use styleforge::capture::{FrameDecoder, Layout, PixelFormat};
+use engine::capture::{FrameDecoder, Layout, PixelFormat};
 
 /// Maximum number of pixels of a frame that is decoded; for larger frames only the size is computed.
 const MAX_PIXELS: usize = 1 << 14;

@@ -1,4 +1,4 @@
-use styleforge::settings::Settings;
+use settings::Settings;
 
 /// Reads a settings file. For any content, the file that is written back means the same, and entries
 /// that were not understood are kept.

@@ -1,5 +1,5 @@
 //! The documents: their links and anchors resolve, and the files and names that they mention exist. The commands in them
-//! are tested in `src/cli/args/tests.rs`.
+//! are tested in `crates/cli/src/args/tests.rs`.
 
 use std::{
     collections::{BTreeMap, HashSet},

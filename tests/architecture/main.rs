@@ -348,7 +348,11 @@ fn one_place_writes_to_the_terminal() {
             source.code.replace([' ', '\n'], "").replace(".stdout", "").replace(".stderr", "");
         let macros = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
         for word in macros.into_iter().chain(["stdout", "stderr"]) {
-            assert!(!names(&code, word), "{} writes with {word}; use src/terminal.rs", source.path);
+            assert!(
+                !names(&code, word),
+                "{} writes with {word}; use crates/values/src/terminal.rs",
+                source.path
+            );
         }
     }
 }

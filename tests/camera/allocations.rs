@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use styleforge::capture::{CaptureSettings, Source};
+use engine::capture::{CaptureSettings, Source};
 
 use crate::{
     Test,
@@ -127,7 +127,7 @@ fn the_demo_scene_allocates_little() {
 fn a_raw_camera_allocates_nothing() {
     let settings = CaptureSettings {
         frame_px: 500,
-        rotate: styleforge::capture::Rotation::Quarter,
+        rotate: engine::capture::Rotation::Quarter,
         mirror: true,
         ..CaptureSettings::default()
     };

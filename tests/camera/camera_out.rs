@@ -2,10 +2,10 @@
 
 use std::process::{Command, Output as Ended};
 
-use serde_json::Value;
-use styleforge::capture::{
+use engine::capture::{
     Output, OutputProblem, OutputRequest, cameras, open_output, virtual_cameras,
 };
+use serde_json::Value;
 
 use crate::{
     Test,

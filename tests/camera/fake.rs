@@ -20,7 +20,7 @@ pub const PRELOAD: &str = "LD_PRELOAD";
 
 /// Builds the library with the system's C compiler and returns its path.
 pub fn build_library() -> Result<PathBuf, String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/camera/shim.c");
+    let source = crate::home::project().join("tests/camera/shim.c");
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake_camera.so");
     // Two test programs may build it at the same time, and one may have it loaded.
     let part = library.with_extension(std::process::id().to_string());

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use styleforge::capture::{CameraId, CaptureError, CaptureProblem, CaptureSettings, formats};
+use engine::capture::{CameraId, CaptureError, CaptureProblem, CaptureSettings, formats};
 
 use crate::{
     Test,
@@ -102,7 +102,7 @@ fn denied_with_the_way_out() {
     assert!(problem.to_string().contains("group video"), "{problem}");
     let refused = formats(&CameraId::new(ID)).expect_err("denied");
     assert_eq!(refused, CaptureError::Camera(problem));
-    let listed = styleforge::capture::cameras().expect("listed");
+    let listed = engine::capture::cameras().expect("listed");
     assert!(matches!(listed[0].problem, Some(CaptureProblem::Denied { .. })));
     fake.set(Switch::OpenError, 0);
     let (_, after) = stage.started();

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use styleforge::{
-    capture::{CaptureSettings, PixelFormat, Rotation},
-    frame::Frame,
-};
+use engine::capture::{CaptureSettings, PixelFormat, Rotation};
+use values::frame::Frame;
 
 use crate::{
     Test,
@@ -272,7 +270,7 @@ fn cameras_are_found_by_name() {
     }
     fake.forget_stable_names();
     let by_socket = format!("{NAME} (1-1:1.0)");
-    let listed = styleforge::capture::cameras().expect("listed");
+    let listed = engine::capture::cameras().expect("listed");
     assert_eq!(listed.len(), 1, "the other device gives no pictures");
     assert_eq!(listed[0].id.as_str(), by_socket);
 }

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use styleforge::capture::{
+use engine::capture::{
     CameraFormat, CameraId, Capture, CaptureEvent, CaptureProblem, CaptureSettings, Captured,
     Source,
 };
-use styleforge::mailbox::Reader;
+use values::mailbox::Reader;
 
 use crate::{fake::ID, real_time::PATIENCE};
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use styleforge::frame::PictureDifference;
+use values::frame::PictureDifference;
 
 use crate::sandbox::{Run, Sandbox};
 
@@ -41,6 +41,22 @@ fn the_licences_of_the_program_and_its_parts_are_printed() {
         include_str!("../../THIRD-PARTY-LICENSES.txt"),
     ] {
         assert!(text.contains(part));
+    }
+    let manifest = include_str!("../../Cargo.toml");
+    let (_, parts) = manifest.split_once("\n[workspace.dependencies]\n").expect("a table");
+    let (parts, _) = parts.split_once("\n[").expect("its end");
+    // Not our own crates, and not what only tests use.
+    let parts = parts.lines().filter_map(|line| line.split_once(" = "));
+    let parts = parts.filter(|(_, about)| !about.contains("path = ")).map(|(name, _)| name);
+    let missing: Vec<_> = parts.filter(|name| !text.contains(&format!("\n{name} "))).collect();
+    assert_eq!(missing, ["egui_kittest", "libtest-mimic", "proptest", "sha2", "syn", "tar"]);
+    for letters in [
+        "UBUNTU FONT LICENCE Version 1.0",
+        "Source Foundry Authors",
+        "Bitstream Vera",
+        "John Slegers",
+    ] {
+        assert!(text.contains(letters), "no {letters}");
     }
     assert_eq!(s.styleforge(&["licenses"]).ends(0).text(), text);
 }

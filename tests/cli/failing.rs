@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use styleforge::engine::paint::PROGRAM_BYTES;
+use engine::paint::PROGRAM_BYTES;
 
 use crate::sandbox::{Run, Sandbox, send};
 

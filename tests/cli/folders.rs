@@ -25,7 +25,7 @@ fn subfolders_are_painted_into_the_same_subfolders() {
 #[test]
 fn a_format_that_is_not_written_becomes_png_with_a_note() {
     let s = Sandbox::new();
-    let formats = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/formats");
+    let formats = crate::home::project().join("tests/pictures/formats");
     s.photo("in/c.png", 9, 8);
     for (photo, name) in
         [("lossless.jxl", "in/a.jxl"), ("lossless.jxl", "in/b.JXL"), ("420.avif", "in/d.avif")]

@@ -1,9 +1,7 @@
 //! `styleforge stylize`: rotated and cropped photos, sizes of results, contact sheets.
 
-use styleforge::{
-    frame::{Frame, PictureDifference},
-    media::framing::{Crop, Framing, Rotation},
-};
+use media::framing::{Crop, Framing, Rotation};
+use values::frame::{Frame, PictureDifference};
 
 use crate::sandbox::Sandbox;
 

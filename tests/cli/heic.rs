@@ -28,18 +28,14 @@ fn convert(s: &Sandbox, script: &str) -> Run {
 }
 
 fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/pictures/formats")
-        .join(name)
-        .display()
-        .to_string()
+    crate::home::project().join("tests/pictures/formats").join(name).display().to_string()
 }
 
 #[test]
 fn a_photo_in_heic_is_read_by_the_installed_program() {
     let s = Sandbox::new();
     let png = fixture("phone.heic.expected.png");
-    let expected = styleforge::media::decode::from_path(Path::new(&png)).expect("read").frame;
+    let expected = pictures::decode::from_path(Path::new(&png)).expect("read").frame;
     for name in ["\"$2\"", "photo-1.png"] {
         convert(&s, &format!("cp '{png}' {name}")).ends(0);
         assert_eq!(s.read("out.png"), *expected, "written as {name}");

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use styleforge::media::decode;
+use pictures::decode;
 
 use crate::sandbox::{Run, Sandbox, send};
 

@@ -7,10 +7,8 @@ use std::{
     time::Duration,
 };
 
-use styleforge::{
-    frame::Frame,
-    media::encode::{self, Encoding, Existing, Format},
-};
+use pictures::encode::{self, Encoding, Existing, Format};
+use values::frame::Frame;
 
 use crate::sandbox::{Run, Sandbox};
 

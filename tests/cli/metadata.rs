@@ -3,7 +3,7 @@
 use std::{fs, io::Cursor};
 
 use image::{ImageDecoder, ImageReader};
-use styleforge::media::encode;
+use pictures::encode;
 
 use crate::sandbox::Sandbox;
 

@@ -52,7 +52,7 @@ fn assumptions_about_a_file_are_reported_and_can_be_overridden() {
 
 /// Writes a file of the archive of published networks.
 fn published(name: &str, to: &Path) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/published.tar.xz");
+    let path = crate::home::project().join("tests/golden/published.tar.xz");
     let packed = fs::File::open(path).expect("the archive is there");
     let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
     let mut entries =

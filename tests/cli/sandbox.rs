@@ -9,16 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value;
-use styleforge::{
-    frame::Frame,
-    media::{
-        decode,
-        encode::{self, Encoding, Existing, Format},
-    },
-    models::johnson::NetworkSpec,
-    weights::{Checkpoint, Family, StorageType},
+use network::models::johnson::NetworkSpec;
+use pictures::{
+    decode,
+    encode::{self, Encoding, Existing, Format},
 };
+use serde_json::Value;
+use values::frame::Frame;
+use weights::{Checkpoint, Family, StorageType};
 
 /// A folder with its own home, a small style and a photo.
 pub struct Sandbox {

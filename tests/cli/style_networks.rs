@@ -1,6 +1,6 @@
 //! The user's own networks for style pictures: imported, used, distinguished, refused.
 
-use std::{borrow::Cow, collections::HashMap, fs, path::Path, sync::OnceLock};
+use std::{borrow::Cow, collections::HashMap, fs, sync::OnceLock};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
@@ -17,7 +17,7 @@ const NETWORK: &str = "--style-network";
 fn file(name: &str) -> &'static [u8] {
     static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
     let files = FILES.get_or_init(|| {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let golden = crate::home::project().join("tests/golden");
         packed::files(&golden.join("style_networks.tar.xz"))
     });
     &files[name]

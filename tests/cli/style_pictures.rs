@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs};
 
 use safetensors::{SafeTensors, tensor::TensorView};
 use serde_json::Value;
-use styleforge::frame::Frame;
+use values::frame::Frame;
 
 use crate::sandbox::Sandbox;
 

@@ -3,10 +3,8 @@
 use std::{ffi::OsStr, fs};
 
 use image::{ImageBuffer, Rgb};
-use styleforge::{
-    frame::{Frame, PictureDifference},
-    media::{decode, encode::Format},
-};
+use pictures::{decode, encode::Format};
+use values::frame::{Frame, PictureDifference};
 
 use crate::{
     picture_files::opened,
@@ -268,7 +266,7 @@ fn a_size_that_a_photo_cannot_have_is_noted() {
 #[test]
 fn a_painting_is_in_srgb_or_keeps_the_colour_profile() {
     let s = Sandbox::new();
-    let wide = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures/colors/display_p3.png");
+    let wide = crate::home::project().join("tests/pictures/colors/display_p3.png");
     fs::copy(wide, s.path("wide.png")).expect("copied");
     let profile = decode::from_path(&s.path("wide.png")).expect("a picture").profile;
     assert!(profile.is_some());

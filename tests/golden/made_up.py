@@ -1,4 +1,4 @@
-"""Random weights of a network for any style picture, with the formula of src/models/vit/random.rs; they are not
+"""Random weights of a network for any style picture, with the formula of crates/network/src/models/vit/random.rs; they are not
 stored."""
 
 import numpy as np

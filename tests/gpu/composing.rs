@@ -7,23 +7,23 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use libtest_mimic::Failed;
-use styleforge::{
-    backend::{Backend, Composition, DeviceOptions, Input, Job, RunControl, SessionSpec, opener},
+use backend::{Backend, Composition, DeviceOptions, Input, Job, RunControl, SessionSpec, opener};
+use engine::{
+    Engine,
     capture::Captured,
+    live::{CandidateChoice, LivePicture, LiveSettings, LiveSize, LiveSource, ModePair},
+    style_picture,
+};
+use libtest_mimic::Failed;
+use media::{resample::Resampler, upscale::Upscaler};
+use network::Network;
+use values::{
     compose::Look,
-    engine::{
-        Engine,
-        live::{CandidateChoice, LivePicture, LiveSettings, LiveSize, LiveSource, ModePair},
-        style_picture,
-    },
     frame::Frame,
     mailbox::{Reader, Writer, mailbox},
-    media::{resample::Resampler, upscale::Upscaler},
     mode::{DeviceChoice, Mode, Variant},
-    network::Network,
-    weights::StyleNetwork,
 };
+use weights::StyleNetwork;
 
 use crate::{general_graphs, real_time};
 

@@ -1,20 +1,18 @@
 //! cuDNN's algorithms alone, and that one which is prepared again is the same one.
 
-use libtest_mimic::Failed;
-use styleforge::{
-    backend::{
-        Backend, RunControl, SessionSpec,
-        cuda::{
-            CudaBackend, CudaProbe,
-            driver::{
-                Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure,
-            },
-            probe,
+use backend::{
+    Backend, RunControl, SessionSpec,
+    cuda::{
+        CudaBackend, CudaProbe,
+        driver::{
+            Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure,
         },
+        probe,
     },
-    mode::{Mode, Precision, Variant},
-    plan::cuda::ConvolutionShape,
 };
+use libtest_mimic::Failed;
+use plan::cuda::ConvolutionShape;
+use values::mode::{Mode, Precision, Variant};
 
 use super::{network, picture};
 

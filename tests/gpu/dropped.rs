@@ -2,16 +2,14 @@
 
 use std::{sync::Arc, time::Instant};
 
+use engine::style_picture;
 use libtest_mimic::Failed;
-use styleforge::{
-    engine::style_picture,
-    media::{
-        decode,
-        encode::{self, Encoding, Existing, Format},
-    },
-    network::Network,
-    weights::StyleNetwork,
+use network::Network;
+use pictures::{
+    decode,
+    encode::{self, Encoding, Existing, Format},
 };
+use weights::StyleNetwork;
 
 use super::{live::Studio, shipped::waves};
 

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use backend::{Backend, BackendError, RunControl, SessionSpec};
 use libtest_mimic::Failed;
-use styleforge::{
-    backend::{
-        Backend, BackendError, RunControl, SessionSpec,
-        oracle::{self, Judgement},
-    },
-    frame::Frame,
+use network::{
+    Network, NodeWeights, Weights,
     graph::{Conv, Graph, Op},
+};
+use oracle::Judgement;
+use plan::ConvProvider;
+use values::{
+    frame::Frame,
     mode::{Mode, Precision, Variant},
-    network::{Network, NodeWeights, Weights},
-    plan::ConvProvider,
     tensor::{Deviation, Tensor},
 };
 
@@ -203,7 +203,7 @@ pub fn judged(
     Truth { exact: truth, naive }: &Truth,
 ) -> Result<String, String> {
     let Case { network, photo, .. } = case;
-    let words = |error: styleforge::backend::BackendError| error.to_string();
+    let words = |error: backend::BackendError| error.to_string();
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec).map_err(words)?;
     let summary = session.summary();

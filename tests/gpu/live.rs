@@ -14,24 +14,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use libtest_mimic::Failed;
-use styleforge::{
-    backend::{Backend, DeviceOptions, opener},
+use backend::{Backend, DeviceOptions, opener};
+use engine::{
+    Engine,
     capture::Captured,
-    engine::{
-        Engine,
-        live::{
-            LiveEvent, LivePicture, LiveSettings, LiveSize, LiveSource, Preview, PreviewPicture,
-            meter::Recent,
-        },
-        protocol::Event,
+    live::{
+        LiveEvent, LivePicture, LiveSettings, LiveSize, LiveSource, Preview, PreviewPicture,
+        meter::Recent,
     },
+    protocol::Event,
+};
+use libtest_mimic::Failed;
+use network::Network;
+use values::{
     frame::Frame,
     mailbox::{Reader, mailbox},
     mode::{ModeChoice, Precision, PrecisionChoice, Variant},
-    network::Network,
-    weights::Checkpoint,
 };
+use weights::Checkpoint;
 
 use crate::{dropped, real_time, shipped::STYLES, styles::root};
 
@@ -196,7 +196,7 @@ impl Studio {
     }
 
     fn switch_style(&mut self, network: &Arc<Network>) -> Result<(), Failed> {
-        let what = format!("style, {}", self.mode_in_words());
+        let what = format!("style, {}", self.mode_text());
         self.switch(what, |o| o.stylization.network = Some(network.clone().into()))
     }
 
@@ -209,7 +209,7 @@ impl Studio {
     fn switch_size(&mut self, px: usize) -> Result<(), Failed> {
         let facts = self.pictures.value.facts;
         let before = facts.map_or(0, |f| f.working.0);
-        let what = format!("{}, size {before} to {px}", self.mode_in_words());
+        let what = format!("{}, size {before} to {px}", self.mode_text());
         self.switch(what, |o| o.stylization.size = LiveSize::LongSide(px))
     }
 

@@ -12,16 +12,14 @@ use std::{
     time::Instant,
 };
 
-use libtest_mimic::Failed;
-use styleforge::{
-    backend::{
-        Backend, BackendError, DeviceOptions, RunControl,
-        cuda::{self, CudaBackend, CudaProbe, driver::LaunchShape},
-        opener,
-    },
-    engine::paint::{PaintSettings, Painter, Painting},
-    mode::DeviceChoice,
+use backend::{
+    Backend, BackendError, DeviceOptions, RunControl,
+    cuda::{self, CudaBackend, CudaProbe, driver::LaunchShape},
+    opener,
 };
+use engine::paint::{PaintSettings, Painter, Painting};
+use libtest_mimic::Failed;
+use values::mode::DeviceChoice;
 
 use super::{network, picture};
 

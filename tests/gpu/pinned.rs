@@ -6,16 +6,13 @@
 
 use std::{fs, io::Read, sync::Arc};
 
+use backend::{Backend, RunControl, SessionSpec};
 use libtest_mimic::Failed;
 use lzma_rust2::XzReader;
+use plan::ConvProvider;
 use sha2::{Digest, Sha256};
-use styleforge::{
-    backend::{Backend, RunControl, SessionSpec},
-    frame::Frame,
-    mode::ModelSize,
-    plan::ConvProvider,
-    weights::Checkpoint,
-};
+use values::{frame::Frame, mode::ModelSize};
+use weights::Checkpoint;
 
 use super::{
     shipped::{STYLES, waves},

@@ -6,14 +6,14 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use backend::{Backend, Composition, Input, Job, RunControl, Session, SessionSpec};
 use libtest_mimic::Failed;
-use styleforge::{
-    backend::{Backend, Composition, Input, Job, RunControl, Session, SessionSpec},
+use media::resample::Resampler;
+use network::Network;
+use values::{
     compose::Look,
     frame::Frame,
-    media::resample::Resampler,
     mode::{Mode, Precision, Variant},
-    network::Network,
     raw_frame::{Layout, PixelFormat, RawFrame},
     rotation::Rotation,
 };

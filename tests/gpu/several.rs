@@ -6,20 +6,17 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use libtest_mimic::Failed;
-use styleforge::{
-    backend::{
-        Backend, DeviceOptions, RunControl,
-        cuda::{self, CudaBackend, CudaProbe},
-        opener,
-    },
-    engine::{
-        paint::{PaintSettings, Painter, Painters},
-        share_in_order,
-    },
-    frame::Frame,
-    mode::GpuList,
+use backend::{
+    Backend, DeviceOptions, RunControl,
+    cuda::{self, CudaBackend, CudaProbe},
+    opener,
 };
+use engine::{
+    paint::{PaintSettings, Painter, Painters},
+    share_in_order,
+};
+use libtest_mimic::Failed;
+use values::{frame::Frame, mode::GpuList};
 
 use super::{lost_context, network, picture};
 

@@ -3,14 +3,14 @@
 
 use std::{slice::from_mut, sync::Arc};
 
+use backend::{Backend, Composition, Input, Job, RunControl, Session, SessionSpec, Steadiness};
 use libtest_mimic::Failed;
-use styleforge::{
-    backend::{Backend, Composition, Input, Job, RunControl, Session, SessionSpec, Steadiness},
+use network::Network;
+use steady::Steady;
+use values::{
     compose::Look,
     frame::Frame,
     mode::{Mode, Variant},
-    network::Network,
-    steady::Steady,
 };
 
 use crate::{noise::noise, real_time};

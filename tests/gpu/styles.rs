@@ -1,17 +1,17 @@
 //! The shipped styles in every mode: compared with the oracle on a small picture, and with the picture that PyTorch
 //! painted after training (`tests/styles/`).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use backend::{Backend, RunControl, SessionSpec};
 use libtest_mimic::Failed;
-use styleforge::{
-    backend::{Backend, RunControl, SessionSpec},
+use measure::verify::{self, Rule};
+use pictures::decode;
+use values::{
     frame::{Frame, PictureDifference},
-    media::decode,
     mode::ModelSize,
-    verify::{self, Rule},
-    weights::Checkpoint,
 };
+use weights::Checkpoint;
 
 use crate::shipped::STYLES;
 
@@ -21,7 +21,7 @@ const ROUNDED_WEIGHTS_DB: f64 = 50.0;
 /// The folder of the project's files: the build folder, or the current folder if the test was copied to another
 /// computer.
 pub fn root() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = crate::home::project();
     if built.is_dir() { built.to_owned() } else { PathBuf::from(".") }
 }
 

@@ -5,12 +5,10 @@ use std::{
     process::Command,
 };
 
+use backend::{Backend, Inspect};
 use libtest_mimic::Failed;
+use pictures::encode::{self, Encoding, Existing, Format};
 use serde_json::Value;
-use styleforge::{
-    backend::{Backend, Inspect},
-    media::encode::{self, Encoding, Existing, Format},
-};
 
 use crate::{real_time, shipped::waves, styles::root};
 

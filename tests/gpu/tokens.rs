@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, thread};
 
+use backend::Backend;
+use engine::style_picture;
 use libtest_mimic::Failed;
-use styleforge::{
-    backend::Backend,
-    engine::style_picture,
+use measure::verify::{self, Subject};
+use network::models::vit::{Spec, Transformer};
+use values::{
     frame::Frame,
     mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
-    models::vit::{Spec, Transformer},
-    verify::{self, Subject},
-    weights::StyleNetwork,
 };
+use weights::StyleNetwork;
 
 use super::{
     general::{Truth, judged},

@@ -19,18 +19,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use styleforge::{
-    backend::{
-        Backend, BackendError, Capabilities, Composition, Declined, DeviceInfo, Input,
-        InspectSession, Job, NormTap, OpenDevice, RunControl, Selected, Session, SessionSpec,
-        Steadiness, run_one_by_one,
-    },
+use backend::{
+    Backend, BackendError, Capabilities, Composition, Declined, DeviceInfo, Input, InspectSession,
+    Job, NormTap, OpenDevice, RunControl, Selected, Session, SessionSpec, Steadiness,
+    run_one_by_one,
+};
+use media::{resample::Resampler, upscale::Upscaler};
+use network::{Network, graph::Graph};
+use plan::PlanSummary;
+use values::{
     frame::Frame,
-    graph::Graph,
-    media::{resample::Resampler, upscale::Upscaler},
     mode::{AttentionChoice, DeviceChoice, Mode, Precision, Variant},
-    network::Network,
-    plan::PlanSummary,
     tensor::Tensor,
     timing::{RunTiming, StepTiming},
 };

@@ -10,6 +10,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs,
+    path::Path,
     sync::OnceLock,
 };
 
@@ -66,6 +67,13 @@ extern "C" fn move_out() {
 
 fn leads_to_the_user(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b"XDG_") || DESKTOP.iter().any(|other| name == *other)
+}
+
+/// The project's folder. A test program that was carried to another machine runs in it.
+#[allow(dead_code, reason = "not every test program reads files of the project")]
+pub fn project() -> &'static Path {
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.find(|folder| folder.join("Cargo.lock").is_file()).unwrap_or(Path::new("."))
 }
 
 #[test]

@@ -6,17 +6,19 @@
 
 use std::sync::Arc;
 
-use styleforge::{
-    backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend},
-    frame::Frame,
+use backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend};
+use network::{
+    Network,
     graph::{
         Arithmetic, BlockOrder, Conv, Function, Graph, GraphError, NodeId, Op, PadMode, Pool,
         Sides, SizeRule,
         resize::{Coordinates, Interpolation, Resize, Rounding, Target},
     },
+};
+use plan::cuda::{CudaPlan, DeviceLimits};
+use values::{
+    frame::Frame,
     mode::{Mode, Precision, Variant},
-    network::Network,
-    plan::cuda::{CudaPlan, DeviceLimits},
     tensor::Shape,
 };
 

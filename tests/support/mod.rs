@@ -16,7 +16,8 @@ use std::{
 };
 
 pub use fake::*;
-use styleforge::{frame::Frame, models::johnson::NetworkSpec, network::Network};
+use network::{Network, models::johnson::NetworkSpec};
+use values::frame::Frame;
 
 /// The picture that the scripted device paints.
 pub fn inverted(frame: &Frame) -> Frame {

@@ -3,7 +3,7 @@
 #[path = "packed.rs"]
 mod packed;
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 /// The files of an archive in a folder of `tests/onnx`, by their names.
 pub fn files(folder: &str, archive: &str) -> HashMap<String, Vec<u8>> {
@@ -16,5 +16,5 @@ pub fn index<T: serde::de::DeserializeOwned>(files: &HashMap<String, Vec<u8>>) -
 }
 
 fn folder_of(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx").join(name)
+    crate::home::project().join("tests/onnx").join(name)
 }

@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 /// The bytes of a network's file.
 pub fn network_file(name: &str) -> Vec<u8> {
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/networks/networks.tar.xz");
+    let packed = crate::home::project().join("tests/onnx/networks/networks.tar.xz");
     let packed = File::open(packed).expect("the archive is there");
     let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
     let wanted = format!("{name}.onnx");

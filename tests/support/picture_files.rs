@@ -6,10 +6,8 @@
 use std::{fs, path::Path};
 
 use image::{DynamicImage, RgbImage};
-use styleforge::{
-    frame::Frame,
-    media::encode::{self, Encoding, Existing, Format},
-};
+use pictures::encode::{self, Encoding, Existing, Format};
+use values::frame::Frame;
 
 pub fn opened(path: &Path) -> DynamicImage {
     let file = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

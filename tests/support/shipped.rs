@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use styleforge::frame::Frame;
+use values::frame::Frame;
 
 /// The folders of the shipped styles.
 pub const STYLES: [&str; 6] =

@@ -85,7 +85,7 @@ pub fn keys_alone() {
     window.until_dialog(false, || window.keys(&["Return"]));
     window.wait_until("the painting", || saved.exists());
     window.shot("saved");
-    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jpg");
+    let photo = crate::home::project().join("assets/sample.jpg");
     let [painting, photo] = [saved, photo.into()].map(|path| opened(&path).to_rgb8());
     let distance = apart(&photo, &painting);
     println!("the painting is {distance:.1} from its photo");

@@ -23,11 +23,9 @@ use std::{
 };
 
 use http::{Client, rgb_request};
+use pictures::encode::{self, Encoding, Format};
 use serde_json::{Value, json};
-use styleforge::{
-    frame::Frame,
-    media::encode::{self, Encoding, Format},
-};
+use values::frame::Frame;
 
 const USAGE: &str = "load [--model NAME] [--port N] [--clients N] [--seconds N] [--size WxH,WxH] [--route ROUTE] [--json]
   --route  shared (pixels in system shared memory), http (pixels in requests and answers), png or jpeg (files)";

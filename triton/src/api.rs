@@ -15,8 +15,8 @@ use std::{
     sync::Arc,
 };
 
+use engine::panic_message;
 use serde_json::Value;
-use styleforge::engine::panic_message;
 
 use crate::{execute, instance::Instance, model::Model};
 

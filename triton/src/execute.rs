@@ -12,12 +12,10 @@ use std::{
     time::Duration,
 };
 
-use styleforge::{
-    backend::RunControl,
-    engine::paint::{PaintSettings, at_size},
-    frame::Frame,
-    network::Network,
-};
+use backend::RunControl;
+use engine::paint::{PaintSettings, at_size};
+use network::Network;
+use values::frame::Frame;
 
 use crate::{
     api::{

@@ -6,11 +6,9 @@ use std::{
     thread::available_parallelism,
 };
 
-use styleforge::{
-    backend::{Backend, BackendError, Declined, cpu::CpuBackend, cuda},
-    engine::paint::{PaintError, PaintSettings, Painter, default_memory_limit_bytes},
-    mode::{ModeChoice, Variant},
-};
+use backend::{Backend, BackendError, Declined, cpu::CpuBackend, cuda};
+use engine::paint::{PaintError, PaintSettings, Painter, default_memory_limit_bytes};
+use values::mode::{ModeChoice, Variant};
 
 use crate::{
     api::{Code, Failure, InstanceHandle, Kind, Level, ModelHandle, Outcome, log},

@@ -9,16 +9,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use styleforge::{
-    engine::{
-        network_choice::{NamedStyle, NetworkChoice, NetworkChoiceError},
-        style_picture,
-    },
+use engine::{
+    network_choice::{NamedStyle, NetworkChoice, NetworkChoiceError},
+    style_picture,
+};
+use network::Network;
+use values::{
     frame::Frame,
     mode::{ModelSize, PrecisionChoice},
-    network::Network,
-    weights::{PixelChoice, StyleLibrary, StyleNetwork, user_styles_folder},
 };
+use weights::{PixelChoice, StyleLibrary, StyleNetwork, user_styles_folder};
 
 use crate::{
     api::{Code, Failure, Level, ModelHandle, Outcome, invalid, log},

@@ -1,10 +1,8 @@
 //! What a client may choose for its pictures. A model's parameters of the same names are the defaults.
 
-use styleforge::{
-    compose::Look,
-    engine::paint::{OutputSize, WorkingSize},
-    media::encode::Format,
-};
+use engine::paint::{OutputSize, WorkingSize};
+use pictures::encode::Format;
+use values::compose::Look;
 
 use crate::api::{Outcome, invalid};
 

@@ -2,13 +2,11 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use styleforge::{
-    frame::Frame,
-    media::{
-        decode::{self, MAX_PIXELS, MAX_SIDE_PX, Photo},
-        encode::{self, Attached, Encoding, Format},
-    },
+use pictures::{
+    decode::{self, MAX_PIXELS, MAX_SIDE_PX, Photo},
+    encode::{self, Attached, Encoding, Format},
 };
+use values::frame::Frame;
 
 use crate::{
     api::{DataType, Failure, Input, Outcome, invalid},

@@ -1,6 +1,6 @@
 //! Convolutions of all kinds, and operations on single values.
 
-use styleforge::graph::{
+use network::graph::{
     Arithmetic, Function, NodeId, Op, PadMode,
     resize::{Coordinates, Interpolation, Resize, Target},
 };

@@ -1,6 +1,6 @@
 //! Operations that move values, and operations on windows of a map.
 
-use styleforge::graph::{
+use network::graph::{
     Arithmetic, BlockOrder, Conv, NodeId, Op, PadMode, Pool, SizeRule,
     resize::{Coordinates, Interpolation, Resize, Rounding, Target},
 };

@@ -7,14 +7,16 @@ mod tokens;
 
 use std::sync::Arc;
 
-use styleforge::{
-    frame::Frame,
+use network::{
+    Network, NodeWeights, Weights,
     graph::{
         Arithmetic, Conv, Function, Graph, NodeId, Op, PadMode, Sides,
         resize::{Coordinates, Interpolation, Resize, Target},
     },
+};
+use values::{
+    frame::Frame,
     mode::{Mode, Precision, Variant},
-    network::{Network, NodeWeights, Weights},
     tensor::Shape,
 };
 

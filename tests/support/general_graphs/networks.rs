@@ -1,6 +1,6 @@
 //! Small networks of published kinds, and graphs that are almost Johnson's.
 
-use styleforge::graph::{
+use network::graph::{
     Arithmetic, BlockOrder, Conv, Function, NodeId, Op, Pool, Sides, resize::Interpolation,
 };
 

@@ -1,6 +1,6 @@
 //! Operations of transformers, which treat pixels as tokens.
 
-use styleforge::graph::{
+use network::graph::{
     Arithmetic, Function, NodeId, Op,
     resize::{Coordinates, Interpolation, Resize, Rounding, Target},
 };

@@ -1,9 +1,9 @@
 //! A network in the form exported for browsers: for one size, with norms and upsamplings as Reshape, ReduceMean and
 //! Concat, every shape and number in a separate node, and values named by number.
 
-use styleforge::{
+use network::{
+    Network,
     graph::{NORM_EPS, Op},
-    network::Network,
 };
 
 use super::{FLOAT, Graph, Message, attribute, ints, model, none, tensor};

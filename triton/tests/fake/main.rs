@@ -10,7 +10,7 @@ mod paint;
 mod server;
 
 /// The fake GPU of the library's own tests.
-#[path = "../../../tests/cuda_faults"]
+#[path = "../../../crates/engine/tests/cuda_faults"]
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod gpu {
     pub mod fake;
@@ -22,20 +22,17 @@ use std::{
     thread::available_parallelism,
 };
 
+use engine::paint::{OutputSize, PaintSettings, WorkingSize};
 use gpu::fake::{self, FakeGpu};
 use paint::{candy, photo, pixels, plainly, stylized};
+use pictures::{
+    decode,
+    encode::{self, Encoding, Format},
+};
 use serde_json::{Value, json};
 use server::{Answer, Input, Instance, LIVE, LOG, MINOR, Model, Parameter, Request, taken};
-use styleforge::{
-    compose::Look,
-    engine::paint::{OutputSize, PaintSettings, WorkingSize},
-    frame::Frame,
-    media::{
-        decode,
-        encode::{self, Encoding, Format},
-    },
-};
 use triton_styleforge::{api, instance};
+use values::{compose::Look, frame::Frame};
 
 /// The server's functions count for the whole process, so tests run one after another.
 static ALONE: Mutex<()> = Mutex::new(());

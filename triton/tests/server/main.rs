@@ -16,15 +16,13 @@ use std::{fs, path::Path, process::ExitCode, thread, time::Duration};
 use http::{Answer, Client, rgb_request};
 use libtest_mimic::{Arguments, Failed, Trial};
 use paint::{candy, photo, pixels, plainly};
+use pictures::{
+    decode,
+    encode::{self, Encoding, Format},
+};
 use serde_json::{Value, json};
 use server::{Server, add_model, program};
-use styleforge::{
-    frame::Frame,
-    media::{
-        decode,
-        encode::{self, Encoding, Format},
-    },
-};
+use values::frame::Frame;
 
 type Outcome = Result<(), Failed>;
 

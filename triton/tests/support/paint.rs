@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use styleforge::{
-    backend::{BackendError, cpu::CpuBackend},
-    compose::Look,
-    engine::paint::{OutputSize, PaintSettings, Painter},
-    frame::Frame,
-    mode::ModelSize,
-    network::Network,
-    weights::StyleLibrary,
-};
+use backend::{BackendError, cpu::CpuBackend};
+use engine::paint::{OutputSize, PaintSettings, Painter};
+use network::Network;
+use values::{compose::Look, frame::Frame, mode::ModelSize};
+use weights::StyleLibrary;
 
 /// An opaque photo.
 pub fn photo(width: usize, height: usize) -> Frame {

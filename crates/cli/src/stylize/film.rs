@@ -1,0 +1,196 @@
+//! Paints videos.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use serde_json::json;
+
+use super::{Run, output::refused};
+use crate::{CliError, job::FilmInput, progress::Progress};
+use backend::allocator;
+use engine::{
+    film::{Film, RenderError, Rendered, USUAL_QUALITY, first_output, part_frames, render, tidy},
+    network_choice::ChosenNetwork,
+};
+use media::film::{Clip, Container, Range, Tools};
+use pictures::encode::DEFAULT_QUALITY;
+use values::{disk, mode::DeviceChoice};
+
+impl<'a> Run<'a> {
+    /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
+    pub fn paint_films(&mut self, targets: &[Vec<PathBuf>]) -> Result<(), CliError> {
+        let job = self.job;
+        if job.films.is_empty() {
+            return Ok(());
+        }
+        allocator::reuse_large_blocks();
+        for (film, row) in job.films.iter().zip(targets) {
+            let opened = Tools::open(&film.source);
+            for (style, target) in self.styles.iter().zip(row) {
+                self.stop_if_cancelled()?;
+                let first = first_output(film.container, target);
+                if job.args.skip_existing && first.exists() {
+                    tidy(target);
+                    self.skipped += 1;
+                    self.print_line(
+                        &film.name(),
+                        &style.label,
+                        target,
+                        json!({ "status": "skipped" }),
+                    );
+                    continue;
+                }
+                let painted = match &opened {
+                    Ok((tools, clip)) => self.paint_film(tools, (film, clip), style, target),
+                    Err(error) => Err(error.clone().into()),
+                };
+                self.report_film(film, &style.label, target, painted)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn paint_film(
+        &mut self,
+        tools: &Tools,
+        (input, clip): (&FilmInput, &Clip),
+        style: &'a ChosenNetwork,
+        target: &Path,
+    ) -> Result<Rendered, RenderError> {
+        let hardware = self.hardware(tools, input, clip);
+        let (job, painters) = (self.job, self.painters);
+        let is_numbered = matches!(input.container, Container::Pictures(_));
+        if job.folder().is_some() || is_numbered {
+            disk::make_folder(disk::folder_of(target))?;
+        }
+        let (kind, mode) = painters.with(|painter| {
+            (painter.backend().device().kind, painter.mode_on(&style.network, job.paint))
+        });
+        let film = Film {
+            source: &input.source,
+            clip,
+            output: target,
+            existing: job.existing,
+            container: input.container,
+            codec: input.codec,
+            hardware,
+            quality: job.args.quality.unwrap_or(if is_numbered {
+                DEFAULT_QUALITY
+            } else {
+                USUAL_QUALITY
+            }),
+            range: Range { start: job.args.start, end: job.args.end },
+            fps: job.args.fps,
+            framing: job.framing,
+            output_size: job.args.output_size,
+            stylization: job.stylization.clone().with_network(&style.network),
+            strips_metadata: job.args.strip_metadata,
+            strips_location: job.args.strip_location,
+            batch: job.args.batch,
+            devices: painters.count(),
+            part_frames: part_frames(kind == DeviceChoice::Cuda),
+            about: format!("{} {kind} {mode}", style.title),
+        };
+        let total = film.frames();
+        let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
+        let pieces = usize::try_from(total.unwrap_or(0)).unwrap_or(usize::MAX);
+        let progress = match job.args.quiet {
+            true => Progress::quiet(),
+            false => Progress::of_long_pieces(pieces),
+        };
+        let (name, began) = (&clip.name, Instant::now());
+        let control = self.control.clone();
+        let rendered = render(
+            tools,
+            &film,
+            &control,
+            |frames, steadying| {
+                let (network, batch) = (&style.network, film.batch);
+                painters.paint(|painter| {
+                    painter.paint_film(frames, batch, network, job.paint, steadying, &control)
+                })
+            },
+            &|frames, painted| {
+                let fps = painted as f64 / began.elapsed().as_secs_f64();
+                progress.reach(frames, &format!("{frames}{of_total} frames, {fps:.1} fps  {name}"));
+            },
+        );
+        progress.finish();
+        for notice in self.painters.take_notices() {
+            self.progress.note(notice);
+        }
+        let rendered = rendered?;
+        self.note_style(style);
+        Ok(rendered)
+    }
+
+    /// The encoder of a graphics card, if one was requested and works.
+    fn hardware(&self, tools: &Tools, input: &FilmInput, clip: &Clip) -> Option<String> {
+        let codec = input.codec;
+        if !self.job.args.hardware {
+            return None;
+        }
+        let found = codec.hardware(&tools.ffmpeg, clip.size);
+        let encoded = match &found {
+            Some(encoder) => format!("{encoder} encodes it"),
+            None => format!("no graphics card here encodes {codec}; it is encoded in software"),
+        };
+        self.progress.note(format!("{}: {encoded}", clip.name));
+        found
+    }
+
+    /// Reports a film; cancelling is the only error.
+    fn report_film(
+        &mut self,
+        film: &FilmInput,
+        label: &str,
+        target: &Path,
+        painted: Result<Rendered, RenderError>,
+    ) -> Result<(), CliError> {
+        let rendered = match painted {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                let is_cancelled = matches!(error, RenderError::Cancelled { .. });
+                let why = match &error {
+                    RenderError::Write(error) => refused(error),
+                    other => other.to_string(),
+                };
+                let mark = if is_cancelled { "" } else { "error: " };
+                self.progress.message(format!("{mark}{why}"));
+                let status = if is_cancelled { "stopped" } else { "failed" };
+                let line = json!({ "status": status, "error": why });
+                self.print_line(&film.name(), label, target, line);
+                self.failures += 1;
+                return if is_cancelled { Err(CliError::Stopped) } else { Ok(()) };
+            }
+        };
+        let Rendered { frames, resumed, notes, damage } = rendered;
+        for note in &notes {
+            self.progress.note(format!("{}: {note}", film.name()));
+        }
+        if resumed > 0 {
+            self.progress.note(format!(
+                "{}: continued after the {resumed} frames that were painted before",
+                target.display()
+            ));
+        }
+        let mut line = json!({ "status": "painted", "frames": frames, "resumed": resumed });
+        if let Some(damage) = damage {
+            self.progress.message(format!(
+                "error: {} is damaged ({damage}); {} has the {frames} frames that can be read",
+                film.name(),
+                target.display()
+            ));
+            line["error"] = damage.into();
+            self.failures += 1;
+        }
+        if !self.job.args.json && !self.job.args.quiet {
+            // Failing to print the file name is not a failure: the file is written.
+            self.progress.print(target.display()).ok();
+        }
+        self.print_line(&film.name(), label, target, line);
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! What is painted, and how.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Stylization,
+    paint::{OutputSize, WorkingSize},
+};
+use media::{
+    codec::Pace,
+    encoder::Encoding,
+    film::{Clip, Codec, Container, Numbered, Range, Reader, Reading, Tools},
+    framing::Framing,
+};
+use values::disk::Existing;
+
+/// Quality if none is chosen.
+pub const USUAL_QUALITY: u8 = 80;
+
+/// Frames in a part: what an interruption can lose. A GPU paints the longer one in seconds.
+pub const fn part_frames(on_gpu: bool) -> u64 {
+    if on_gpu { 480 } else { 48 }
+}
+
+/// A film to paint.
+pub struct Film<'a> {
+    pub source: &'a Path,
+    pub clip: &'a Clip,
+    pub output: &'a Path,
+    pub existing: Existing,
+    pub container: Container,
+    pub codec: Codec,
+    /// The encoder of a graphics card, by [`Codec::hardware`]; `None` encodes in software.
+    pub hardware: Option<String>,
+    /// 1 to 100; only used by lossy codecs.
+    pub quality: u8,
+    pub range: Range,
+    /// See [`Reading::fps`].
+    pub fps: Option<(u64, u64)>,
+    pub framing: Framing,
+    pub output_size: OutputSize,
+    /// With a network.
+    pub stylization: Stylization<WorkingSize>,
+    /// Whether title, date and the like are left out, or only the place where the video was taken.
+    pub strips_metadata: bool,
+    pub strips_location: bool,
+    /// Frames painted at once.
+    pub batch: usize,
+    /// Number of devices that paint at the same time.
+    pub devices: usize,
+    /// Frames in a part: what an interruption can lose.
+    pub part_frames: u64,
+    /// Everything else that the pictures depend on, such as the device.
+    pub about: String,
+}
+
+impl Film<'_> {
+    /// How its pictures are encoded.
+    pub(super) fn encoding<'a>(&'a self, tools: &'a Tools) -> Encoding<'a> {
+        let Self { clip, codec, quality, .. } = *self;
+        let (matrix, range) = clip.matrix_and_range();
+        let colors =
+            (!self.container.is_animation()).then(|| (clip.painted_colors(), matrix, range));
+        let (ffmpeg, hardware) = (&tools.ffmpeg, self.hardware.as_deref());
+        let (pace, has_alpha) = (Pace::Film, clip.has_alpha);
+        Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors }
+    }
+
+    /// Everything that the encoded pictures depend on; `options` are those of the encoder.
+    pub(super) fn key(&self, options: &[String]) -> String {
+        // A file that has changed is another one.
+        let paths = match (self.clip.reader, Numbered::of(self.source)) {
+            (Reader::Numbered { .. }, Some(pictures)) => {
+                pictures.numbers().into_iter().map(|number| pictures.path(number)).collect()
+            }
+            _ => vec![self.source.to_owned()],
+        };
+        let about = |path| fs::metadata(path).map(|about| (about.len(), about.modified().ok()));
+        let files: Vec<_> = paths.iter().map(about).collect();
+        // Without `..`, so that a setting is not forgotten. `options` have codec, encoder and quality.
+        let Self {
+            source: _,
+            clip,
+            output: _,
+            existing: _,
+            container,
+            codec: _,
+            hardware: _,
+            quality: _,
+            range,
+            fps,
+            framing,
+            output_size,
+            stylization,
+            strips_metadata: _,
+            strips_location: _,
+            batch: _,
+            devices: _,
+            part_frames: _,
+            about,
+        } = self;
+        format!(
+            "{clip:?} {files:?}\n{container:?} {options:?} {range:?} {fps:?}\n{framing:?} {output_size} {stylization:?}\n{about}\n"
+        )
+    }
+}
+
+/// The path of the output; of numbered pictures, that of the first one.
+pub fn first_output(container: Container, output: &Path) -> PathBuf {
+    match (container, Numbered::of(output)) {
+        (Container::Pictures(_), Some(pictures)) => pictures.path(1),
+        _ => output.to_owned(),
+    }
+}
+
+impl Film<'_> {
+    /// Number of frames that are painted; not exact.
+    pub fn frames(&self) -> Option<u64> {
+        self.range.frames_of(self.clip, self.fps)
+    }
+
+    /// What a decoder reads after the first `skipped` pictures.
+    pub(super) fn reading(&self, skipped: u64) -> Reading<'_> {
+        let Self { source, clip, range, fps, .. } = *self;
+        Reading { source, clip, range, fps, skipped, long_side_px: None }
+    }
+
+    /// How long the last frame is shown, which begins at `last` seconds of the film. `None` if it is unknown.
+    pub(super) fn last_frame_seconds(&self, last: f64) -> Option<f64> {
+        if let Some((over, under)) = self.fps {
+            return Some(under as f64 / over as f64);
+        }
+        let ends = [self.clip.end, self.range.end.map(|end| self.clip.start + end)];
+        let end = ends.into_iter().flatten().reduce(f64::min)?;
+        Some(end - self.reading(0).beginning() - last).filter(|&seconds| seconds > 0.0)
+    }
+}

@@ -1,0 +1,445 @@
+//! The threads of a film: one decodes, one for each device paints, one composes, one encodes. This one passes the
+//! paintings on in order.
+
+use std::{
+    iter,
+    num::NonZero,
+    ops::ControlFlow,
+    process::Stdio,
+    sync::{Arc, Mutex},
+    thread::{self, available_parallelism},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
+
+use super::{
+    RenderError,
+    job::{Film, first_output},
+    join::{join, try_along},
+    parts::{Parts, tidy},
+};
+use crate::{
+    paint::{PaintError, Painting, Steadying, at_size},
+    share_in_order,
+    steadied::Steadier,
+};
+use backend::{RunControl, Steadiness};
+use media::{
+    encoder::{Encoder, Stoppable},
+    ffmpeg,
+    film::{Decoder, FilmError, Reader, Tools},
+    nut::{NutStream, Track},
+};
+use values::{disk, frame::Frame, lock::lock};
+
+/// How often a waiting thread looks whether the film was cancelled.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Painted frames that wait to be encoded.
+const WAITING: usize = 2;
+
+/// A finished film.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    pub frames: u64,
+    /// How many of them an interrupted run had painted.
+    pub resumed: u64,
+    /// Messages for the user.
+    pub notes: Vec<String>,
+    /// Why the source could not be read to its end.
+    pub damage: Option<String>,
+}
+
+/// A frame on its way to the encoder.
+struct Painted {
+    ticks: i64,
+    frame: Arc<Frame>,
+    /// `None` if strength 0 leaves the frame as it is.
+    painting: Option<Painting>,
+}
+
+/// Paints frames of one size, and steadies them if the device can do what is asked.
+pub trait Paint:
+    Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync
+{
+}
+
+impl<F> Paint for F where
+    F: Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync
+{
+}
+
+/// Paints the film. `paint` paints frames of one size, on a thread for each device; `progress` gets the number of frames
+/// that are done, and how many of them this call has painted.
+///
+/// # Errors
+/// [`RenderError`]. What is painted before stays in the folder of parts, and the same call continues after it.
+pub fn render(
+    tools: &Tools,
+    film: &Film<'_>,
+    control: &RunControl,
+    paint: impl Paint,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Rendered, RenderError> {
+    let first = first_output(film.container, film.output);
+    if first.exists() {
+        tidy(film.output);
+    }
+    disk::check_target(&first, film.existing)?;
+    let target = |reason: String| FilmError::file(film.output.display(), reason);
+    let options = film.encoding(tools).options(film.clip.size).map_err(target)?;
+    let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
+    if let Some(curve) = film.clip.colors.hdr() {
+        notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
+    }
+    if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
+        notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
+    }
+    let mut parts = Parts::open(film.output, &film.key(&options), film.stylization.steadiness > 0)?;
+    let resumed = parts.frames();
+    if parts.removed > 0 {
+        notes.push(format!(
+            "{} frames that were painted with other settings are removed",
+            parts.removed
+        ));
+    }
+    progress(resumed, 0);
+    // It starts while something else is tried.
+    let decoder = Decoder::start(tools, &film.reading(resumed));
+    let decoder = try_along(tools, film, &along).and(decoder);
+    let painted = decoder.map_err(RenderError::from).and_then(|decoder| {
+        paint_parts(tools, film, control, &paint, progress, &mut parts, decoder)
+    });
+    let joined = painted.and_then(|(tick, damage)| {
+        join(tools, film, &parts, (tick, damage.is_none()), &along)?;
+        Ok(Rendered { frames: parts.frames(), resumed, notes, damage })
+    });
+    parts.leave(joined.is_ok());
+    joined
+}
+
+/// Paints what `parts` lacks. Returns the seconds of a tick, and why the source could not be read to its end.
+fn paint_parts(
+    tools: &Tools,
+    film: &Film<'_>,
+    control: &RunControl,
+    paint: &impl Paint,
+    progress: &(dyn Fn(u64, u64) + Sync),
+    parts: &mut Parts,
+    mut decoder: Decoder,
+) -> Result<((u64, u64), Option<String>), RenderError> {
+    let Some(stream) = decoder.read_stream()? else {
+        return Err(decoder.without_pictures().into());
+    };
+    let current = Mutex::new(None);
+    let work = Encoding { tools, film, control, stream, current: &current, progress };
+    let mut steadier = Steadier::new(available_parallelism().map_or(1, NonZero::get));
+    let state = parts.state();
+    // Not if a device has saved it.
+    steadier.restore(state.as_deref().unwrap_or_default());
+    let (sender, painted) = bounded(WAITING + film.batch);
+    let (finishing, finished) = bounded(WAITING);
+    let outcome = thread::scope(|scope| {
+        let parts = &mut *parts;
+        scope.spawn(|| finish_all(film, steadier, painted, finishing));
+        let encoding = scope.spawn(|| work.encode(finished, parts));
+        let read = paint_all(film, control, &mut decoder, state.map(Arc::from), paint, &sender);
+        if read.is_err()
+            && let Some(encoder) = &*lock(&current)
+        {
+            encoder.kill();
+        }
+        // Only now: an encoder that sees the end of its pictures completes its part.
+        drop(sender);
+        let encoded = encoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        read.and(encoded)
+    });
+    let (frames, place) = (parts.frames(), parts.folder().display().to_string());
+    match outcome {
+        Ok(()) => {}
+        Err(Ended::Cancelled) => return Err(RenderError::Cancelled { frames, parts: place }),
+        Err(Ended::Encoder(reason)) => {
+            return Err(RenderError::Stopped { reason, frames, parts: place });
+        }
+        Err(Ended::Other(error)) => return Err(error),
+    }
+    if frames == 0 {
+        return Err(decoder.without_pictures().into());
+    }
+    Ok((stream.tick, decoder.end()))
+}
+
+/// Why the threads ended early.
+enum Ended {
+    Cancelled,
+    Encoder(String),
+    Other(RenderError),
+}
+
+impl<E: Into<RenderError>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        match error.into() {
+            RenderError::Paint(error) if error.is_cancelled() => Self::Cancelled,
+            error => Self::Other(error),
+        }
+    }
+}
+
+/// Decodes and paints all frames, and sends them on. `state` is that of the steadiness after the complete parts.
+fn paint_all(
+    film: &Film<'_>,
+    control: &RunControl,
+    decoder: &mut Decoder,
+    state: Option<Arc<[u8]>>,
+    paint: &impl Paint,
+    sender: &Sender<Painted>,
+) -> Result<(), Ended> {
+    let (mut last, mut has_ended) = (None, false);
+    let batches = iter::from_fn(|| {
+        if has_ended {
+            return None;
+        }
+        let batch = next_batch(film, control, decoder, &mut last);
+        has_ended = !batch.as_ref().is_ok_and(|frames| !frames.is_empty());
+        Some(batch)
+    });
+    // A device can steady frames only one after another.
+    let steadies = film.stylization.steadiness > 0 && film.devices == 1 && film.batch <= 1;
+    let next = Mutex::new((0, state));
+    let steadying = || {
+        let mut next = lock(&next);
+        next.0 += 1;
+        let (number, restored) = (next.0, next.1.take());
+        Steadying {
+            steadiness: Steadiness {
+                percent: film.stylization.steadiness,
+                is_new: number == 1 && restored.is_none(),
+            },
+            restored,
+            is_saved: number % film.part_frames == 0,
+        }
+    };
+    type Batch = (Vec<Decoded>, Vec<Painting>);
+    let painted = |batch: Result<Vec<Decoded>, Ended>| -> Result<Batch, Ended> {
+        let frames = batch?;
+        let paintings = if film.stylization.look.strength_percent == 0 || frames.is_empty() {
+            Vec::new()
+        } else {
+            let of: Vec<_> = frames.iter().map(|(_, frame)| frame).collect();
+            let steadying = steadies.then(&steadying);
+            paint(&of, steadying.as_ref()).map_err(RenderError::from)?
+        };
+        Ok((frames, paintings))
+    };
+    let mut outcome = Ok(true);
+    // While one batch is encoded, every device has another one, and a second one waits for it.
+    share_in_order(film.devices, 2 * film.devices, batches, painted, |painted| {
+        if let Ok(true) = outcome {
+            outcome = painted.and_then(|(frames, paintings)| {
+                let mut paintings = paintings.into_iter();
+                for (ticks, frame) in frames {
+                    let painted = Painted { ticks, frame, painting: paintings.next() };
+                    if !send(sender, painted, control)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            });
+        }
+        match outcome {
+            Ok(true) => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    });
+    outcome.map(|_| ())
+}
+
+/// A frame and its time in ticks.
+type Decoded = (i64, Arc<Frame>);
+
+/// The next frames to paint at once; none at the end. `last` is the time of the last frame before them.
+fn next_batch(
+    film: &Film<'_>,
+    control: &RunControl,
+    decoder: &mut Decoder,
+    last: &mut Option<i64>,
+) -> Result<Vec<Decoded>, Ended> {
+    let mut frames = Vec::new();
+    while frames.len() < film.batch.max(1) {
+        if control.is_cancelled() {
+            return Err(Ended::Cancelled);
+        }
+        let Some((ticks, frame)) = decoder.next_picture()? else { break };
+        // Damaged files repeat times; every frame stays, a tick later.
+        let ticks = last.map_or(ticks, |last| ticks.max(last.saturating_add(1)));
+        *last = Some(ticks);
+        let frame = if film.framing.is_plain() {
+            frame
+        } else {
+            film.framing.applied(&frame).map_err(RenderError::from)?
+        };
+        frames.push((ticks, Arc::new(frame)));
+    }
+    Ok(frames)
+}
+
+/// Sends a frame; stops waiting when the film is cancelled. `false` if the encoding thread has ended, whose own result
+/// has the reason.
+fn send(
+    sender: &Sender<Painted>,
+    mut painted: Painted,
+    control: &RunControl,
+) -> Result<bool, Ended> {
+    loop {
+        match sender.send_timeout(painted, LOOK_EVERY) {
+            Ok(()) => return Ok(true),
+            Err(_) if control.is_cancelled() => return Err(Ended::Cancelled),
+            Err(SendTimeoutError::Timeout(back)) => painted = back,
+            Err(SendTimeoutError::Disconnected(_)) => return Ok(false),
+        }
+    }
+}
+
+/// A frame as it will be encoded.
+struct Finished {
+    ticks: i64,
+    frame: Frame,
+    /// The state of the steadiness after it, if a part may end here.
+    state: Option<Vec<u8>>,
+}
+
+/// Steadies and finishes paintings, all in the size of the first one, until there are no more or no one takes them.
+fn finish_all(
+    film: &Film<'_>,
+    mut steadier: Steadier,
+    painted: Receiver<Painted>,
+    sender: Sender<Finished>,
+) {
+    let (output, look) = (film.output_size, film.stylization.look);
+    let mut size = None;
+    for (number, Painted { ticks, frame, painting }) in (1..).zip(painted) {
+        let ends_part = number % film.part_frames == 0;
+        let mut state = None;
+        let finished = match painting {
+            Some(mut painting) => {
+                if film.stylization.steadiness > 0 {
+                    let saved = painting.steady.take();
+                    let source = |(width, height)| at_size(&frame, width, height);
+                    let (is_on_device, painting) = (saved.is_some(), &mut painting.painted);
+                    steadier.steadied(is_on_device, film.stylization.steadiness, painting, source);
+                    state = ends_part.then(|| saved.unwrap_or_else(|| steadier.save()));
+                }
+                painting.into_finished(&frame, output, look)
+            }
+            None => {
+                let (width, height) = output.resolve(frame.size(), frame.size());
+                at_size(&frame, width, height).into_owned()
+            }
+        };
+        // The working size may shrink when memory gets short.
+        let (width, height) = *size.get_or_insert(finished.size());
+        let frame = match finished.size() == (width, height) {
+            true => finished,
+            false => at_size(&finished, width, height).into_owned(),
+        };
+        if sender.send(Finished { ticks, frame, state }).is_err() {
+            return;
+        }
+    }
+}
+
+/// The work of the encoding thread.
+struct Encoding<'a> {
+    tools: &'a Tools,
+    film: &'a Film<'a>,
+    control: &'a RunControl,
+    stream: NutStream,
+    /// The process that receives pictures.
+    current: &'a Mutex<Option<Stoppable>>,
+    progress: &'a (dyn Fn(u64, u64) + Sync),
+}
+
+/// A part on its way to the disk.
+struct Open {
+    file: std::path::PathBuf,
+    frames: u64,
+    /// Times of its first and last frame.
+    ticks: i64,
+    last: i64,
+    /// The state of the steadiness after its last frame.
+    state: Option<Vec<u8>>,
+    encoder: Encoder,
+}
+
+impl Encoding<'_> {
+    /// Encodes all frames; complete parts are added to `parts`.
+    fn encode(&self, frames: Receiver<Finished>, parts: &mut Parts) -> Result<(), Ended> {
+        // A part ends while the next one begins, because an encoder keeps frames back until its end.
+        let (mut ending, mut open): (Option<Open>, Option<Open>) = (None, None);
+        let before = parts.frames();
+        let mut number = before;
+        for Finished { ticks, frame, state } in frames {
+            let part = match &mut open {
+                Some(part) => part,
+                None => open.insert(self.begin(parts, number, ticks, frame.size())?),
+            };
+            let ticks_in_part = (ticks - part.ticks) as u64;
+            if !part.encoder.send(Track::Pictures, ticks_in_part, frame.rgba()) {
+                let Some(part) = open.take() else { continue };
+                close(&mut ending, parts)?;
+                return part.encoder.wait().map_err(Ended::Encoder);
+            }
+            if ending.as_ref().is_some_and(|part| part.encoder.has_ended()) {
+                close(&mut ending, parts)?;
+            }
+            part.frames += 1;
+            part.last = ticks;
+            part.state = state;
+            number += 1;
+            (self.progress)(number, number - before);
+            if part.frames == self.film.part_frames {
+                part.encoder.finish();
+                close(&mut ending, parts)?;
+                ending = open.take();
+            }
+        }
+        close(&mut ending, parts)?;
+        if self.control.is_cancelled() {
+            return Err(Ended::Cancelled);
+        }
+        close(&mut open, parts)
+    }
+
+    fn begin(
+        &self,
+        parts: &Parts,
+        first: u64,
+        ticks: i64,
+        (width, height): (usize, usize),
+    ) -> Result<Open, Ended> {
+        let extension = self.film.codec.part_extension();
+        let file = parts.unfinished(&format!("{first:09}"), extension);
+        let (wide, high) = self.stream.aspect;
+        let aspect =
+            if self.film.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
+        let encoding = self.film.encoding(self.tools);
+        let yuv = encoding.yuv((width, height));
+        let stream = NutStream { width, height, aspect, yuv, ..self.stream };
+        let mut command = encoding.command(&stream).map_err(Ended::Encoder)?;
+        command.args(["-f", extension, "-y"]).arg(ffmpeg::file(&file)).stdout(Stdio::null());
+        let encoder = Encoder::start(command, &stream, self.tools.patience);
+        let encoder = encoder.map_err(Ended::Encoder)?;
+        *lock(self.current) = Some(encoder.stoppable());
+        Ok(Open { file, frames: 0, ticks, last: ticks, state: None, encoder })
+    }
+}
+
+/// Waits for a part's end, and adds it.
+fn close(part: &mut Option<Open>, parts: &mut Parts) -> Result<(), Ended> {
+    let Some(Open { file, frames, ticks, last, state, encoder }) = part.take() else {
+        return Ok(());
+    };
+    encoder.wait().map_err(Ended::Encoder)?;
+    let added = parts.add(&file, frames, ticks..=last, state.as_deref());
+    added.map_err(|e| Ended::Encoder(e.to_string()))
+}

@@ -1,0 +1,304 @@
+//! Films with scripts that hang, lie or fail as ffmpeg.
+#![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::bounded;
+
+use super::{Film, RenderError, Rendered, render};
+use crate::films::{DECODES, FRAMES, clip, film_tools, tools};
+use crate::{
+    Stylization,
+    paint::{OutputSize, Painting, Steadying},
+};
+use backend::{RunControl, Steadiness};
+use media::{
+    film::{Clip, Codec, Container, Range, Tools},
+    framing::Framing,
+    nut::NutReader,
+};
+use values::{
+    compose::Look, disk::Existing, frame::Frame, lock::lock, mode::Mode, timing::RunTiming,
+};
+
+/// What an encoder and a join do that work.
+const ENCODES: &str = "cat >/dev/null; echo part >\"$last\"";
+const JOINS: &str = "echo film >\"$last\"";
+
+/// Paints a film at strength 0 in `folder` with these scripts.
+fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rendered, RenderError> {
+    paint_with(folder, scripts, control, |_| {})
+}
+
+/// [`paint`], with changed settings.
+fn paint_with(
+    folder: &Path,
+    scripts: [&str; 3],
+    control: &RunControl,
+    change: impl FnOnce(&mut Film<'_>),
+) -> Result<Rendered, RenderError> {
+    // Only a script that hangs has to be given up; the others may take their time on a busy machine.
+    let hangs = scripts.iter().any(|script| script.contains("sleep"));
+    let patience = Duration::from_secs(if hangs { 1 } else { 30 });
+    let tools = Tools { patience, ..film_tools(folder, scripts) };
+    let (output, clip) = (folder.join("painted.mp4"), clip());
+    let mut film = film(&clip, &output);
+    change(&mut film);
+    let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
+    render(&tools, &film, control, unused, &|_, _| {})
+}
+
+/// A film at strength 0.
+fn film<'a>(clip: &'a Clip, output: &'a Path) -> Film<'a> {
+    Film {
+        // The scripts read something else; it only has to exist.
+        source: Path::new("Cargo.toml"),
+        clip,
+        output,
+        existing: Existing::Keep,
+        container: Container::Mp4,
+        codec: Codec::H264,
+        hardware: None,
+        quality: 80,
+        range: Range::default(),
+        fps: None,
+        framing: Framing::default(),
+        output_size: OutputSize::Original,
+        stylization: Stylization {
+            look: Look { strength_percent: 0, keep_colors: false },
+            ..Stylization::default()
+        },
+        strips_metadata: false,
+        strips_location: false,
+        batch: 3,
+        devices: 1,
+        part_frames: 8,
+        about: String::new(),
+    }
+}
+
+/// The processes whose current folder this is, as far as the system shows them.
+fn processes_in(folder: &Path) -> Vec<PathBuf> {
+    let folder = fs::canonicalize(folder).expect("there");
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten().map(|process| process.path());
+    all.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .collect()
+}
+
+#[test]
+fn a_film_needs_every_process_to_do_its_part() {
+    let control = RunControl::default();
+    for (scripts, words, complete) in [
+        (["exec sleep 600", ENCODES, JOINS], "clip.mp4: ffmpeg read nothing for 1 s", 0),
+        (
+            ["cat clip.nut; exec sleep 600", ENCODES, JOINS],
+            "clip.mp4: ffmpeg read nothing for 1 s",
+            2,
+        ),
+        (["echo rubbish rubbish rubbish rubbish", ENCODES, JOINS], "sent no valid pictures", 0),
+        (
+            ["echo '[mov @ 0x1] no such thing' >&2; exit 1", ENCODES, JOINS],
+            "can be read (no such thing)",
+            0,
+        ),
+        (["head -c 200 clip.nut", ENCODES, JOINS], "no picture of it can be read", 0),
+        ([DECODES, "exec sleep 600", JOINS], "ffmpeg", 0),
+        ([DECODES, "cat >/dev/null; exec sleep 600", JOINS], "did not finish within 1 s", 0),
+        ([DECODES, "echo 'disk full' >&2; exit 1", JOINS], "ffmpeg cannot encode: disk full", 0),
+        ([DECODES, "cat >/dev/null", JOINS], "could not be written", 0),
+        (
+            [DECODES, ENCODES, "echo 'no space' >&2; exit 1"],
+            "ffmpeg cannot join the film: no space",
+            3,
+        ),
+    ] {
+        let here = tempfile::tempdir().expect("a folder");
+        let error = paint(here.path(), scripts, &control).expect_err(words).to_string();
+        assert!(error.contains(words), "{scripts:?}: {error}");
+        assert!(!here.path().join("painted.mp4").exists());
+        let parts = fs::read_dir(here.path().join("painted.mp4.part"));
+        let names = parts.into_iter().flatten().flatten().map(|file| file.file_name());
+        let names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+        let is_part = |name: &&String| name.starts_with("0000");
+        assert_eq!(names.iter().filter(is_part).count(), complete, "{scripts:?}: {names:?}");
+        // What a stopped script has started needs a moment to see that its pipes are closed.
+        let end = Instant::now() + Duration::from_secs(60);
+        while !processes_in(here.path()).is_empty() {
+            assert!(Instant::now() < end, "{scripts:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // What is complete is used when the same film is painted again.
+        let rendered = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
+        assert_eq!(rendered.resumed, [0, 8, 16, 20][complete], "{scripts:?}");
+        assert!(here.path().join("painted.mp4").exists());
+        assert!(!here.path().join("painted.mp4.part").exists());
+    }
+}
+
+/// Keeps the pictures that it gets.
+const KEEPS: &str = "cat >pictures-${last##*/}; echo part >\"$last\"";
+
+/// A painting of a frame of one level, and the state of the steadiness after it.
+fn inverted(frame: &Frame, steady: Option<Vec<u8>>) -> Painting {
+    let [level, ..] = frame.pixel(0, 0);
+    Painting {
+        painted: Frame::from_fn(64, 48, |_, _| [255 - level; 4]),
+        deep: None,
+        steady,
+        notes: Vec::new(),
+        mode: Mode::default(),
+        run: RunTiming::host(1.0),
+        total_ms: 1.0,
+    }
+}
+
+/// The levels of the frames whose paintings [`KEEPS`] got, for a codec that gets them in RGBA8.
+fn levels_of(folder: &Path) -> Vec<u64> {
+    let files = fs::read_dir(folder).expect("a folder").flatten().map(|file| file.path());
+    let mut files: Vec<_> =
+        files.filter(|file| file.to_string_lossy().contains("pictures-")).collect();
+    files.sort();
+    let mut levels = Vec::new();
+    for file in files {
+        let mut nut =
+            NutReader::open(fs::File::open(file).expect("readable"), None).expect("pictures");
+        while let Some((_, pixels)) = nut.next_picture().expect("whole") {
+            levels.push(u64::from(255 - pixels[0]));
+        }
+    }
+    levels
+}
+
+#[test]
+fn a_device_steadies_the_frames_also_after_an_interruption() {
+    let here = tempfile::tempdir().expect("a folder");
+    let (output, clip) = (here.path().join("painted.mp4"), clip());
+    let codec = Codec::Ffv1;
+    let stylization = Stylization { steadiness: 70, ..Stylization::default() };
+    let film = Film { stylization, codec, batch: 1, ..film(&clip, &output) };
+    // Also returns the requests, one for each frame.
+    let run = |decodes: &str, patience: u64| {
+        let tools = Tools {
+            patience: Duration::from_secs(patience),
+            ..film_tools(here.path(), [decodes, KEEPS, JOINS])
+        };
+        let asked = Mutex::new(Vec::new());
+        let paint = |frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
+            let mut asked = lock(&asked);
+            asked.push(steadying.expect("a device may steady it").clone());
+            let state = format!("state {}", asked.len()).into_bytes();
+            Ok(vec![inverted(frames[0], Some(state))])
+        };
+        let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
+        (rendered, asked.into_inner().expect("no panic"))
+    };
+    // The decoder hangs at the end, when two parts are complete.
+    let (stopped, first) = run("cat clip.nut; exec sleep 600", 1);
+    stopped.expect_err("hangs");
+    // The decoder of this test begins with the first frame again.
+    let (painted, second) = run(DECODES, 60);
+    assert_eq!(painted.expect("painted").resumed, 16);
+    assert_eq!([first.len(), second.len()], [FRAMES as usize; 2]);
+    for (number, asked) in (1..).zip(&first) {
+        assert_eq!(asked.steadiness, Steadiness { percent: 70, is_new: number == 1 });
+        assert_eq!(asked.is_saved, number % 8 == 0, "frame {number}");
+        assert!(asked.restored.is_none(), "frame {number}");
+    }
+    for (number, asked) in (1..).zip(&second) {
+        assert!(!asked.steadiness.is_new, "frame {number}");
+        let restored = (number == 1).then_some(b"state 16".as_slice());
+        assert_eq!(asked.restored.as_deref(), restored, "frame {number}");
+    }
+    // The processor has changed nothing.
+    let levels = levels_of(here.path());
+    assert_eq!(levels[..16], (0..16).collect::<Vec<_>>()[..]);
+    assert!(levels.ends_with(&(0..FRAMES).collect::<Vec<_>>()), "{levels:?}");
+}
+
+#[test]
+fn frames_stay_in_order_on_several_devices() {
+    let here = tempfile::tempdir().expect("a folder");
+    let tools = Tools {
+        patience: Duration::from_secs(60),
+        ..film_tools(here.path(), [DECODES, KEEPS, JOINS])
+    };
+    // The first batch is painted only after the third one.
+    let (third, is_painted) = bounded(1);
+    let paint = |frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
+        match frames[0].pixel(0, 0)[0] {
+            0 => is_painted.recv_timeout(Duration::from_secs(60)).expect("the third batch"),
+            6 => third.send(()).expect("room"),
+            _ => {}
+        }
+        assert!(steadying.is_none(), "the frames of several devices have no order");
+        Ok(frames.iter().map(|frame| inverted(frame, None)).collect())
+    };
+    let (output, clip) = (here.path().join("painted.mp4"), clip());
+    let (stylization, codec) = (Stylization::default(), Codec::Ffv1);
+    let film = Film { stylization, codec, devices: 2, ..film(&clip, &output) };
+    let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
+    assert_eq!(rendered.expect("painted").frames, FRAMES);
+    assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_graphics_card_encodes_if_its_trial_succeeds() {
+    let here = tempfile::tempdir().expect("a folder");
+    let trial =
+        "case \"$*\" in *format=nv12,hwupload*h264_vaapi*) ;; *) echo 'no card' >&2; exit 1;; esac";
+    let tools = tools(here.path(), trial);
+    assert_eq!(Codec::H264.hardware(&tools.ffmpeg, (64, 48)), Some("h264_vaapi".to_owned()));
+    assert_eq!(Codec::Hevc.hardware(&tools.ffmpeg, (64, 48)), None, "not listed");
+    assert_eq!(Codec::ProRes.hardware(&tools.ffmpeg, (64, 48)), None);
+    let encodes = format!("echo \"$*\" >>arguments; {ENCODES}");
+    for hardware in [None, Some("h264_nvenc")] {
+        let here = tempfile::tempdir().expect("a folder");
+        let scripts = [DECODES, encodes.as_str(), JOINS];
+        let painted = paint_with(here.path(), scripts, &RunControl::default(), |film| {
+            film.hardware = hardware.map(str::to_owned);
+        });
+        assert_eq!(painted.expect("painted").frames, FRAMES);
+        let arguments = fs::read_to_string(here.path().join("arguments")).expect("written");
+        let is_hardware = |line: &str| line.contains("format=nv12") && line.contains("h264_nvenc");
+        assert!(
+            arguments.lines().all(|line| is_hardware(line) == hardware.is_some()),
+            "{arguments}"
+        );
+    }
+}
+
+#[test]
+fn what_a_finished_film_left_behind_is_removed_by_the_next_run() {
+    let here = tempfile::tempdir().expect("a folder");
+    let again = || {
+        let scripts = [DECODES, ENCODES, JOINS];
+        let error = paint(here.path(), scripts, &RunControl::default()).expect_err("it exists");
+        assert!(error.to_string().contains("exists"), "{error}");
+    };
+    let parts = here.path().join("painted.mp4.part");
+    fs::write(here.path().join("painted.mp4"), "film").expect("written");
+    fs::create_dir(&parts).expect("a folder");
+    fs::write(parts.join("000000000-8-7-0.mp4"), "part").expect("written");
+    again();
+    assert!(!parts.exists());
+    // One that is not finished stays.
+    fs::create_dir(&parts).expect("a folder");
+    fs::write(parts.join("film.txt"), "other settings").expect("written");
+    again();
+    assert!(parts.exists());
+}
+
+#[test]
+fn a_cancelled_film_ends_all_its_processes() {
+    let control = RunControl::default();
+    control.cancel();
+    let here = tempfile::tempdir().expect("a folder");
+    let error = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect_err("cancelled");
+    assert!(matches!(error, RenderError::Cancelled { frames: 0, .. }), "{error}");
+    assert!(!here.path().join("painted.mp4.part").exists());
+}

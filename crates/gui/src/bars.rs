@@ -1,0 +1,232 @@
+//! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
+//! and the status line below (device, sizes, time).
+
+use eframe::egui::{self, Button, Id, Label, Popup, Ui};
+
+use super::{
+    app::App,
+    fonts::icons,
+    intent::{Intent, Sends},
+    key_chips,
+    label::path_label,
+    shortcuts::{button, keys_of, plain_button},
+    stage::{Compare, Stage, ViewStep},
+    theme,
+    welcome::recent_button,
+};
+use settings::ThemeChoice;
+
+/// Minimum width at which buttons of the upper bar have text next to their icons, in points: for photos, for live mode,
+/// and while a camera is in use.
+const WORDS_WIDTH: [f32; 3] = [800.0, 910.0, 1000.0];
+/// Additional width needed for the text of buttons whose icon alone is clear, in points.
+const ALL_WORDS: f32 = 230.0;
+
+/// The button that shows the controls when they are hidden.
+const ADJUST: &str = "Adjust";
+
+impl App {
+    /// Draws the upper bar into `ui`.
+    pub(super) fn top_bar(&self, ui: &mut Ui, may_fold: bool) {
+        let [can_undo, can_redo] = match self.seen_crop() {
+            Some(cropping) => cropping.can_step(),
+            None => self.workspace.history.can_step(),
+        };
+        let parts = self.live.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
+        let has_words = ui.available_width() >= WORDS_WIDTH[parts];
+        let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
+        theme::bar(ui, 8.0, |ui| {
+            let is_live = self.live.is_some();
+            for (name, is_on, hint, intent) in [
+                ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
+                ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
+            ] {
+                let keys = keys_of(ui, &Intent::TurnPage);
+                key_chips::hint(ui.add(theme::toggle(is_on, name)), hint, keys).sends(intent);
+            }
+            ui.separator();
+            for (icon, name, does, can, intent) in [
+                (icons::IMAGE, "Open…", "Open a photo or a video.", true, Intent::AskOpen),
+                (icons::CLIPBOARD, "Paste", "Open the copied image or file.", true, Intent::Paste),
+                (icons::SPARKLE, "Sample", "Try the built-in photo.", true, Intent::OpenSample),
+                (icons::FOLDER, "Folder…", "Paint a folder of photos.", true, Intent::AskFolder),
+                (icons::UNDO, "Undo", "Undo the last change.", can_undo, Intent::Undo),
+                (icons::REDO, "Redo", "Redo the last undone change.", can_redo, Intent::Redo),
+            ] {
+                match name {
+                    "Paste" => recent_button(ui, self.recent(), has_all),
+                    "Undo" => {
+                        ui.separator();
+                    }
+                    _ => {}
+                }
+                let icon = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
+                button(ui, can, icon, [name, does], intent);
+            }
+            if let Some(live) = &self.live {
+                ui.separator();
+                live.source_bar(ui);
+            }
+            theme::at_the_right(ui, "window buttons", |ui| {
+                self.window_buttons(ui, may_fold, has_all);
+            });
+        });
+    }
+
+    /// The buttons for the window itself.
+    fn window_buttons(&self, ui: &mut Ui, may_fold: bool, has_words: bool) {
+        if may_fold {
+            // Users look for Strength and Detail, so this button has text in any bar, however narrow.
+            let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
+            let adjust = Button::selectable(self.window.controls_open, words);
+            let does = "Strength, detail and more.";
+            button(ui, true, adjust, [ADJUST, does], Intent::ToggleControls);
+        }
+        let icon =
+            |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
+        let settings = ui
+            .add(icon(icons::GEAR, "Settings"))
+            .on_hover_text("Appearance, questions, previews, folders.")
+            .accessible_name("Settings");
+        Popup::menu(&settings).show(|ui| {
+            ui.set_min_width(220.0);
+            let mut choices = self.settings.choices.clone();
+            theme::caption(ui, "Appearance");
+            for choice in ThemeChoice::ALL {
+                let name = match choice {
+                    ThemeChoice::System => "Match system",
+                    ThemeChoice::Dark => "Dark",
+                    ThemeChoice::Light => "Light",
+                };
+                ui.radio_value(&mut choices.theme, choice, name);
+            }
+            ui.separator();
+            let asks = "Warn before discarding an unsaved painting";
+            ui.checkbox(&mut choices.ask_before_losing, asks);
+            ui.checkbox(&mut choices.styles_show_photo, "Preview my photo in the style list")
+                .on_hover_text("Each style in the list paints a small version of your photo.");
+            ui.separator();
+            theme::caption(ui, "Save snapshots and recordings to");
+            ui.label(path_label(&self.snapshot_folder()));
+            plain_button(ui, "Change folder…", Intent::AskSnapshotFolder);
+            if choices != self.settings.choices {
+                Intent::SetChoices(Box::new(choices)).send(ui);
+            }
+        });
+        for (symbol, name, does, intent) in [
+            (icons::KEYBOARD, "Shortcuts", "All keyboard shortcuts.", Intent::ToggleShortcuts),
+            (icons::INFO, "About", "Version, credits and licences.", Intent::ToggleAbout),
+        ] {
+            button(ui, true, icon(symbol, name), [name, does], intent);
+        }
+    }
+}
+
+/// Space between two parts of the status line, in points.
+const PART_GAP: f32 = 16.0;
+
+/// Draws the status line into `ui`, with `first` at its left. Text that does not fit is truncated; its tooltip shows all
+/// of it.
+pub fn status(ui: &mut Ui, parts: &[String], first: impl FnOnce(&mut Ui)) {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.spacing_mut().item_spacing.x = PART_GAP;
+        ui.horizontal(|ui| {
+            first(ui);
+            parts.iter().for_each(|text| theme::cut_caption(ui, text));
+        });
+    });
+}
+
+/// A panel at the lower edge whose contents are drawn after the parts above it: Tab follows the drawing order.
+pub struct LowerPanel {
+    ui: Ui,
+    name: &'static str,
+    height: f32,
+}
+
+impl LowerPanel {
+    /// Reserves the height that the panel had in the last frame.
+    pub fn room(ui: &mut Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
+        let id = Id::unique(name);
+        let height: f32 = ui.data(|d| d.get_temp(id)).unwrap_or(0.0);
+        let whole = height + frame.total_margin().sum().y;
+        let panel = egui::Panel::bottom(name)
+            .frame(frame)
+            .exact_size(whole)
+            .resizable(false)
+            .show_separator_line(has_line);
+        let room =
+            panel.show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())));
+        Self { ui: room.inner, name, height }
+    }
+
+    /// Draws the contents.
+    pub fn draw(mut self, contents: impl FnOnce(&mut Ui)) {
+        contents(&mut self.ui);
+        let height = self.ui.min_rect().height();
+        if height != self.height {
+            let id = Id::unique(self.name);
+            self.ui.data_mut(|d| d.insert_temp(id, height));
+            self.ui.request_discard("another height of a panel");
+        }
+    }
+}
+
+/// Space between two buttons below the picture, and padding at each side of their text, in points.
+const VIEW_GAP: f32 = 4.0;
+const VIEW_PADDING: f32 = 8.0;
+/// Width of the zoom in percent, in points.
+const PERCENT_WIDTH: f32 = 48.0;
+
+/// The buttons next to the zoom percentage: text, accessible name, hint; and the step that they perform.
+const ZOOMS: [([&str; 3], ViewStep); 4] = [
+    (["−", "Zoom out", "Zoom out."], ViewStep::ZoomOut),
+    (["+", "Zoom in", "Zoom in."], ViewStep::ZoomIn),
+    (["Fit", "Fit", "The whole picture."], ViewStep::Fit),
+    (["100 %", "Actual size", "One image pixel per screen pixel."], ViewStep::ActualSize),
+];
+
+/// Draws the row at the picture's lower edge, or two rows if it is narrow: compare mode and zoom. The buttons are
+/// disabled unless `is_seen`: the picture is visible.
+pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
+    ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
+    ui.spacing_mut().button_padding.x = VIEW_PADDING;
+    ui.horizontal_wrapped(|ui| {
+        if stage.has_painting() || stage.alone.is_some() {
+            // A disabled switch stays in its place.
+            looks(ui, &stage.looks(), stage.compare, is_seen && stage.alone.is_none());
+        }
+        theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
+    });
+}
+
+/// The compare modes, and the current one.
+fn looks(ui: &mut Ui, offered: &[(Compare, String)], current: Compare, can: bool) {
+    for (compare, name) in offered {
+        let (hint, keys) = match compare {
+            Compare::Photo => ("Show only this; hold C to see it briefly.", "V or C"),
+            Compare::Painting => ("Show only this.", "V"),
+            Compare::Both => ("Show both, with a divider to drag.", "V"),
+            Compare::SideBySide => ("Show both side by side at the same zoom.", ""),
+        };
+        let button = Button::selectable(current == *compare, name);
+        key_chips::hint(ui.add_enabled(can, button), hint, keys)
+            .accessible_name(format!("Show {}", name.to_lowercase()))
+            .sends(Intent::Look(*compare));
+    }
+}
+
+/// The zoom, and the buttons that change it.
+fn zooms(ui: &mut Ui, stage: &Stage, is_seen: bool) {
+    for ([letters, spoken, does], by) in ZOOMS {
+        let step = Button::new(letters).frame_when_inactive(false);
+        button(ui, is_seen, step, [spoken, does], Intent::StepView(by));
+        if by == ViewStep::ZoomOut {
+            let percent = format!("{:.0} %", 100.0 * stage.scale);
+            let words = Label::new(egui::RichText::new(&percent).small());
+            let words = ui.add_enabled_ui(is_seen, |ui| ui.add_sized([PERCENT_WIDTH, 20.0], words));
+            (words.inner).accessible_name(format!("Zoom {percent}"));
+        }
+    }
+}

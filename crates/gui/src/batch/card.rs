@@ -1,0 +1,308 @@
+//! Draws the card of a batch.
+
+use eframe::egui::{
+    self, Align2, Checkbox, Context, ProgressBar, Rect, RichText, ScrollArea, Ui, vec2,
+};
+
+use super::{Batch, Phase};
+use crate::{
+    intent::Intent,
+    key_chips,
+    label::{name_label, path_label},
+    messages,
+    shortcuts::plain_button,
+    style_source::Card,
+    theme, time_left,
+};
+
+/// The name of the card.
+const CARD: &str = "batch";
+/// Width of the card, in points.
+const WIDTH: f32 = 380.0;
+/// Minimum height below the card for other content, in points.
+const MIN_REST: f32 = 110.0;
+/// Minimum height below the card for a message, in points.
+const MIN_BELOW: f32 = 56.0;
+/// Minimum and maximum height of the list of styles, in points.
+const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
+/// Maximum height of the list of files that are not painted, in points; a longer list scrolls.
+const LEFT_OUT_HEIGHT: f32 = 72.0;
+/// Height of the rest of the question and of the space around it, in points.
+const QUESTION_HEIGHT: f32 = 390.0;
+
+/// How a batch will paint, as shown to the user.
+pub struct Painting<'a> {
+    /// The style that is chosen for photos.
+    pub style: Option<&'a str>,
+    /// That style, or the mix with it, as a sentence; or how to choose one.
+    pub style_text: &'a str,
+    /// All styles.
+    pub cards: &'a [Card],
+    /// The settings that apply to every photo, as text.
+    pub settings: &'a str,
+}
+
+impl Batch {
+    /// What stops it, whether it is painting or not.
+    pub fn stop(&self) -> Intent {
+        if self.is_running() { Intent::StopBatch } else { Intent::CloseBatch }
+    }
+
+    /// Draws the card in the upper right of `area`. `progress` is the painted share of the current photo.
+    pub fn ui(&mut self, ui: &Ui, area: Rect, painting: &Painting<'_>, progress: f32) {
+        let asks = self.sheet.is_none() && matches!(self.phase, Phase::Ready | Phase::Loading);
+        // The card grows downwards, so that what is under the pointer stays there.
+        let place = (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0), area);
+        let most = area.height() - QUESTION_HEIGHT;
+        let list_height = most.clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
+        theme::floating_window(ui, CARD, place, WIDTH, |ui| match self.phase {
+            _ if asks => self.ready_ui(ui, painting, list_height),
+            Phase::Ready | Phase::Loading | Phase::Running => self.running_ui(ui, progress),
+            Phase::Ended { cancelled } => self.ended_ui(ui, cancelled),
+        });
+    }
+
+    fn ready_ui(&mut self, ui: &mut Ui, painting: &Painting<'_>, list_height: f32) {
+        let counts = [(self.photos.len(), "photo"), (self.films.len(), "video")];
+        let counts: Vec<_> = counts
+            .into_iter()
+            .filter(|(many, _)| *many > 0)
+            .map(|(many, what)| counted(many, what))
+            .collect();
+        ui.label(RichText::new(format!("Paint {}", counts.join(" and "))).strong().size(16.0));
+        if !self.films.is_empty() {
+            theme::caption(ui, "Videos are exported one after another, after the photos.");
+        }
+        let is_ready = self.styles_ui(ui, painting, list_height);
+        theme::caption(ui, painting.settings);
+        self.left_out_ui(ui);
+        ui.label("Save to");
+        theme::caption(ui, path_label(&self.target));
+        plain_button(ui, "Another folder…", Intent::AskTargetFolder);
+        ui.checkbox(&mut self.replace, "Overwrite existing files");
+        ui.horizontal(|ui| {
+            let start = theme::main_button(ui, "Start", is_ready);
+            let start = ui.add_enabled(is_ready, start);
+            let start = key_chips::hint(start, "Paint the folder.", "Enter")
+                .on_disabled_hover_text("Choose a style first.");
+            let enters = ui.memory(|m| m.focused().is_none())
+                && ui.input(|i| i.key_pressed(egui::Key::Enter));
+            if start.clicked() || (enters && is_ready) {
+                Intent::StartBatch.send(ui);
+            }
+            plain_button(ui, "Cancel", Intent::CloseBatch);
+        });
+    }
+
+    /// Draws the choice of styles; returns `false` if none is chosen.
+    fn styles_ui(
+        &mut self,
+        ui: &mut Ui,
+        &Painting { style, style_text, cards, .. }: &Painting<'_>,
+        list_height: f32,
+    ) -> bool {
+        let several = self.several.as_deref().unwrap_or_default();
+        match (&self.several, several) {
+            (None, _) => ui.label(style_text),
+            (Some(_), []) => ui.label("Choose at least one style."),
+            (Some(_), [id]) => {
+                let card = cards.iter().find(|card| card.id == *id);
+                ui.label(format!("In the style {}.", card.map_or(id, |card| &card.title)))
+            }
+            (Some(_), several) => ui.label(format!(
+                "In {} styles: {}.",
+                several.len(),
+                counted(several.len() * (self.photos.len() + self.films.len()), "painting")
+            )),
+        };
+        let mut has_list = self.several.is_some();
+        if ui.checkbox(&mut has_list, "Several styles").clicked() {
+            // Start with the chosen style.
+            self.several = has_list.then(|| style.into_iter().map(str::to_owned).collect());
+        }
+        let Some(several) = &mut self.several else {
+            return style.is_some();
+        };
+        several.retain(|id| cards.iter().any(|card| card.id == *id));
+        let mut has_all = several.len() == cards.len();
+        let has_some = !several.is_empty();
+        ui.indent("styles", |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            let all = Checkbox::new(&mut has_all, "All styles");
+            if ui.add(all.indeterminate(has_some && several.len() < cards.len())).clicked() {
+                several.clear();
+                if has_all {
+                    several.extend(cards.iter().map(|card| card.id.clone()));
+                }
+            }
+            ScrollArea::vertical()
+                .id_salt("styles")
+                .max_height(list_height)
+                .auto_shrink([false, true])
+                .show(ui, |ui| {
+                    for card in cards {
+                        let mut is_on = several.contains(&card.id);
+                        if ui.checkbox(&mut is_on, &card.title).clicked() {
+                            if is_on {
+                                several.push(card.id.clone());
+                            } else {
+                                several.retain(|id| *id != card.id);
+                            }
+                        }
+                    }
+                });
+        });
+        has_some
+    }
+
+    fn running_ui(&self, ui: &mut Ui, progress: f32) {
+        let total = self.items.len();
+        let share = (self.done as f32 + progress) / total.max(1) as f32;
+        let title = format!("Painting {} of {total}", (self.done + 1).min(total));
+        ui.label(RichText::new(title).strong().size(16.0));
+        if let Some((photo, style)) = self.items.get(self.done) {
+            let photo = name_label(photo);
+            theme::caption(
+                ui,
+                if self.has_several_styles() {
+                    format!("{photo} in {}", self.styles[*style].title)
+                } else {
+                    photo
+                },
+            );
+        }
+        ui.add(ProgressBar::new(share).desired_height(8.0));
+        let elapsed = self.watch.seconds(ui.input(|i| i.time));
+        let is_paused = self.watch.is_paused();
+        // Always one line, with the remarks below, so that the buttons do not move away from the pointer.
+        theme::caption(
+            ui,
+            match is_paused {
+                false => time_left::text(elapsed, share),
+                true if progress > 0.0 => "Pauses after this photo".to_owned(),
+                true => "Paused".to_owned(),
+            },
+        );
+        ui.horizontal(|ui| {
+            if self.is_stopping {
+                ui.disable();
+            }
+            let pause = if is_paused { "Continue" } else { "Pause" };
+            plain_button(ui, pause, Intent::PauseBatch(!is_paused));
+            let cancel =
+                if self.sheet.is_some() { "Cancel contact sheet" } else { "Cancel folder" };
+            plain_button(ui, cancel, self.stop());
+        });
+        self.remarks_ui(ui);
+    }
+
+    fn ended_ui(&self, ui: &mut Ui, cancelled: bool) {
+        let title = match (cancelled, self.saved) {
+            (true, _) => "Cancelled",
+            (false, 0) if self.failures.is_empty() => "All paintings already exist",
+            (false, 0) => "Nothing was painted",
+            (false, _) if self.failures.is_empty() => "Done",
+            (false, _) => "Done, with problems",
+        };
+        ui.label(RichText::new(title).strong().size(16.0));
+        if self.saved > 0 {
+            ui.label(format!("{} painted into the folder", counted(self.saved, self.unit())));
+            theme::caption(ui, path_label(&self.target));
+        }
+        self.remarks_ui(ui);
+        self.left_out_ui(ui);
+        ui.horizontal(|ui| {
+            plain_button(ui, "Close", Intent::CloseBatch);
+            if self.saved > 0 {
+                plain_button(ui, "Show folder", Intent::ShowInFolder(self.target.clone()))
+                    .on_hover_text("Open the folder of the paintings.");
+            }
+            if !self.skipped.is_empty() {
+                plain_button(ui, "Replace them", Intent::ReplaceSkipped)
+                    .on_hover_text("Paint the skipped photos too, and replace their files.");
+            }
+        });
+    }
+
+    /// What is counted.
+    fn unit(&self) -> &'static str {
+        if self.has_several_styles() { "picture" } else { "photo" }
+    }
+
+    /// The folders and files that are not painted.
+    fn left_out_ui(&self, ui: &mut Ui) {
+        ScrollArea::vertical().id_salt("left out").max_height(LEFT_OUT_HEIGHT).show(ui, |ui| {
+            for note in &self.left_out {
+                theme::caption(ui, note);
+            }
+        });
+    }
+
+    /// Failures and notes, photo by photo.
+    fn remarks_ui(&self, ui: &mut Ui) {
+        let color = theme::palette(ui).error;
+        // A photo that fails in every style is listed, and counted, once.
+        let failures = format!("{} not painted", counted(self.failures.len(), "photo"));
+        let failures = RichText::new(failures);
+        let skipped = RichText::new(format!("Skipped, already exist ({})", self.skipped.len()));
+        let notes =
+            RichText::new(format!("{} with a note", counted(self.notes.len(), self.unit())));
+        for (title, remarks) in [
+            (failures.color(color), &self.failures),
+            (skipped, &self.skipped),
+            (notes, &self.notes),
+        ] {
+            if remarks.is_empty() {
+                continue;
+            }
+            let salt = title.text().to_owned();
+            ui.label(title);
+            ScrollArea::vertical().id_salt(salt).max_height(160.0).show(ui, |ui| {
+                for (name, remark) in remarks {
+                    ui.label(name);
+                    theme::caption(ui, remark);
+                }
+            });
+        }
+    }
+}
+
+fn card_rect(ctx: &Context) -> Option<Rect> {
+    ctx.memory(|memory| memory.area_rect(egui::Id::unique(CARD)))
+}
+
+/// The part of `area` below the card, which is shown if `shown`; all of `area` if little would remain.
+pub fn below_card(ctx: &Context, area: Rect, shown: bool) -> Rect {
+    let card = card_rect(ctx).filter(|_| shown);
+    let mut rest = area;
+    if let Some(card) = card {
+        *rest.top_mut() = card.bottom().max(area.top());
+    }
+    if rest.height() < MIN_REST { area } else { rest }
+}
+
+/// The area for messages that leaves the card uncovered: the part of `area` to the left of it if messages fit there,
+/// otherwise the part below it, extended over the buttons below the picture if `area` is too short. `taken` points
+/// below are used by other content.
+pub fn area_without_card(ctx: &Context, area: Rect, taken: f32) -> Rect {
+    let Some(card) = card_rect(ctx) else {
+        return area;
+    };
+    let left = area.with_max_x(card.left());
+    if left.width() >= messages::ROOM {
+        return left;
+    }
+    let below = area.with_min_y(card.bottom());
+    if below.height() - taken >= MIN_BELOW {
+        below
+    } else {
+        below.with_max_y(ctx.content_rect().bottom())
+    }
+}
+
+fn counted(many: usize, what: &str) -> String {
+    match many {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}

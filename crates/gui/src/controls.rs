@@ -1,0 +1,244 @@
+//! The controls on the right: how to paint, and how to save.
+
+use eframe::egui::{ScrollArea, Ui};
+
+use super::{
+    app::App,
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
+    contact_sheet::NO_SHEET,
+    fonts::icons,
+    intent::Intent,
+    list::choose_row,
+    mix,
+    mode_choice::{ENGINE, Offers, engine},
+    output_size::output_control,
+    platform::format_title,
+    shortcuts::button,
+    theme::{self, ColumnTooltip},
+    workspace::Step,
+};
+use media::framing::Rotation;
+use pictures::encode::Format;
+use settings::Choices;
+use values::mode::ModelSize;
+
+impl App {
+    /// Draws the controls into `ui`.
+    pub(super) fn photo_controls(&self, ui: &mut Ui) {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            if self.viewed_settings(ui) {
+                return;
+            }
+            let [page, source, file] = if self.shows_film() {
+                ["Film", "film", "video"]
+            } else {
+                ["Photo", "photo", "photo"]
+            };
+            let mut choice = self.workspace.choice.clone();
+            if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
+            {
+                theme::group_title(ui, page);
+                framing(ui, whole, self.cropping.is_some(), &mut choice);
+                ui.add_space(theme::GROUP_GAP);
+            }
+
+            self.painting_controls(ui, [page, source], &mut choice, |ui, choice| {
+                if self.shows_film() {
+                    theme::steadiness(ui, &mut choice.steadiness);
+                }
+                self.brush_control(ui, choice);
+            });
+
+            theme::group_title(ui, "Result");
+            output_control(ui, &mut choice, self.workspace.photo_size(), file);
+            self.format_control(ui);
+            ui.add_space(theme::GROUP_GAP);
+
+            theme::advanced(ui, |ui| {
+                let mut model = Some(choice.model);
+                self.model_row(ui, &mut model, self.model(), false);
+                choice.model = model.unwrap_or(choice.model);
+                engine(
+                    ui,
+                    ENGINE,
+                    &mut choice.mode,
+                    Offers::of(self.device.info.as_ref(), self.has_attention()),
+                );
+            });
+            if choice != self.workspace.choice {
+                Intent::Edit(choice).send(ui);
+            }
+        });
+    }
+
+    /// The controls for painting that the pages share, and those for its `detail`. `source` is what is painted.
+    pub(super) fn painting_controls(
+        &self,
+        ui: &mut Ui,
+        [page, source]: [&str; 2],
+        choice: &mut Choice,
+        detail: impl FnOnce(&mut Ui, &mut Choice),
+    ) {
+        ui.scope(|ui| {
+            // Makes the line as high as a title alone.
+            ui.spacing_mut().interact_size.y = 0.0;
+            ui.horizontal(|ui| {
+                theme::group_title(ui, "Painting");
+                // The other page has its own settings.
+                if self.workspace.has_two_choices() {
+                    theme::at_the_right(ui, "what these settings are for", |ui| {
+                        theme::caption(ui, format!("{page} settings"));
+                    });
+                }
+            });
+        });
+        let strength = &mut choice.look.strength_percent;
+        theme::slider(ui, "Strength", strength, 0..=100, 100, " %")
+            .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
+        detail(ui, choice);
+        ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
+            .column_tooltip(&format!("Use the style's brushwork and the {source}'s colours."));
+        let before = match &self.painting.before_change {
+            Some(Step::Choice(before)) => Some(&**before),
+            _ => None,
+        };
+        mix::ui(ui, &self.gallery.cards, choice, before);
+        ui.add_space(theme::GROUP_GAP);
+    }
+
+    fn brush_control(&self, ui: &mut Ui, choice: &mut Choice) {
+        let size = self.workspace.photo_size();
+        let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
+        let last = BRUSHES_PX.len() - 1;
+        let usual = DEFAULT_BRUSH.clamp(finest, last);
+        // Finer to the right, in pixels of the long side.
+        let mut detail = last - choice.brush.clamp(finest, last);
+        let px_of = move |place: usize| match size {
+            Some((width, height)) => {
+                let (w, h) = working_size_of(place).resolve(width, height);
+                w.max(h)
+            }
+            None => BRUSHES_PX[place],
+        };
+        let words = move |v: f64, _| format!("{} px", px_of(last - (v as usize).min(last)));
+        let parsed = move |text: &str| {
+            let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
+            let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
+            Some((last - nearest) as f64)
+        };
+        let slider = ui.add_enabled_ui(finest < last, |ui| {
+            let range = 0..=last - finest;
+            theme::slider_with(ui, "Detail", &mut detail, range, last - usual, |number| {
+                number.custom_formatter(words).custom_parser(parsed)
+            })
+        });
+        let hint =
+            "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
+        if slider.inner.column_tooltip(hint).changed() {
+            // Store the default as such, so that it stays the default for photos of another size.
+            let place = last - detail;
+            choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
+        }
+        theme::caption(
+            ui,
+            match size {
+                Some((width, height)) => {
+                    let (w, h) = choice.working_size().resolve(width, height);
+                    format!("Painted at {w} × {h} px")
+                }
+                None => "Left: broad strokes. Right: fine strokes.".to_owned(),
+            },
+        );
+    }
+
+    fn format_control(&self, ui: &mut Ui) {
+        let mut choices = self.settings.choices.clone();
+        let mut format = self.format();
+        choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
+            .column_tooltip("File format of saved paintings.");
+        if format != self.format() {
+            choices.format = Some(format);
+        }
+        if format.is_lossy() {
+            let usual = Choices::default().jpeg_quality;
+            theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, usual);
+        }
+        if choices != self.settings.choices {
+            Intent::SetChoices(Box::new(choices)).send(ui);
+        }
+    }
+
+    /// The model sizes of the chosen style; empty without a style.
+    pub(super) fn models(&self) -> &[ModelSize] {
+        self.workspace
+            .choice
+            .style()
+            .and_then(|id| self.gallery.card(id))
+            .map_or(&[], |card| &card.models)
+    }
+
+    /// The buttons that save or copy the painting, side by side.
+    pub(super) fn save_buttons(&self, ui: &mut Ui) {
+        let has_result = self.workspace.finished().is_some();
+        let is_saving = self.save.is_running;
+        let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
+        let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
+        let can_save = has_result && !is_saving;
+        let save = match self.shows_film() {
+            true => "Save this frame as a picture.",
+            false => "Save the painting as a file.",
+        };
+        for (icon, name, does, can, why_not, intent) in [
+            (icons::SAVE, "Save as…", save, can_save, not_yet, Intent::Save),
+            (icons::COPY, "Copy", "Copy the painting.", has_result, not_yet, Intent::Copy),
+            (
+                icons::GRID,
+                "Contact sheet…",
+                "Save the photo in every style on one image.",
+                self.can_make_sheet(),
+                NO_SHEET,
+                Intent::AskContactSheet,
+            ),
+        ] {
+            let text = theme::icon_text(icon, name, has_words);
+            let is_main = intent == Intent::Save && can && !self.shows_film();
+            let styled = theme::tall(theme::main_button(ui, &text, is_main));
+            button(ui, can, styled, [name, does], intent).on_disabled_hover_text(why_not);
+        }
+    }
+}
+
+/// Rotates, mirrors and crops the photo, whose full size is `whole`.
+fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
+    let framing = choice.framing;
+    theme::bar(ui, 5.0, |ui| {
+        let mut offer = |icon, word, name: &str, hint, is_on| {
+            let words = theme::icon_text(icon, word, true);
+            ui.add(theme::toggle(is_on, words)).column_tooltip(hint).accessible_name(name).clicked()
+        };
+        for (icon, word, hint, rotate) in [
+            (icons::TURN_LEFT, "Left", "Rotate the photo 90° left", Rotation::ThreeQuarters),
+            (icons::TURN_RIGHT, "Right", "Rotate the photo 90° right", Rotation::Quarter),
+        ] {
+            let name = format!("Rotate {}", word.to_lowercase());
+            if offer(icon, word, &name, hint, false) {
+                choice.framing = framing.turned(rotate, whole);
+            }
+        }
+        let hint = "Swap left and right of the photo";
+        if offer(icons::MIRROR, "Mirror", "Mirror", hint, framing.mirror) {
+            choice.framing = framing.mirrored(whole);
+        }
+        let hint = "Paint only part of the photo";
+        if offer(icons::CROP, "Crop", "Crop the photo", hint, is_cropping) {
+            Intent::ToggleCrop.send(ui);
+        }
+    });
+    if let Some(crop) = choice.framing.crop {
+        let (w, h) = choice.framing.rotate.size(whole);
+        theme::caption(ui, format!("{} × {} of {w} × {h} px", crop.width, crop.height));
+    }
+}
+
+/// Minimum width at which the save buttons have text next to their icons, in points.
+const SAVE_WORDS_WIDTH: f32 = 430.0;

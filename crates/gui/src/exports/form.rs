@@ -1,0 +1,185 @@
+//! The form of an export: file, codec, size and quality, with an estimate of time and file size.
+
+use std::{path::PathBuf, sync::Arc};
+
+use eframe::egui::{RichText, Ui};
+
+use super::{Action, Export};
+use crate::{
+    choice::Choice,
+    film::clock,
+    intent::Intent,
+    label::{name_label, path_label, sentence},
+    list::choose_row,
+    output_size::output_control,
+    shortcuts::plain_button,
+    theme, time_left,
+};
+use backend::RunControl;
+use engine::film::USUAL_QUALITY;
+use media::{
+    film::{Codec, Container, OpenFilm},
+    record::size_text,
+};
+
+/// Width of the form, in points.
+pub const WIDTH: f32 = 440.0;
+/// Steps of quality that double the size of a file, measured.
+const QUALITY_DOUBLES: f64 = 11.0;
+
+/// An export that the user has not confirmed yet.
+pub struct Form {
+    pub export: Export,
+    pub film: Arc<OpenFilm>,
+    /// How it is painted, as text.
+    pub painting: String,
+    /// Seconds for a frame, or when or why they are not known, as text.
+    pub frame_seconds: Result<f64, &'static str>,
+    /// Stops the measurement, once it runs.
+    pub measuring: Option<Arc<RunControl>>,
+}
+
+impl Drop for Form {
+    fn drop(&mut self) {
+        if let Some(control) = &self.measuring {
+            control.cancel();
+        }
+    }
+}
+
+/// About how many bits a painted pixel takes. Measured with two styles on two films; others may differ by half.
+fn bits_per_pixel(container: Container, codec: Codec, quality: u8) -> f64 {
+    let lossy = 2f64.powf((f64::from(quality) - f64::from(USUAL_QUALITY)) / QUALITY_DOUBLES);
+    match (container, codec) {
+        (Container::Gif, _) => 7.3,
+        (Container::Apng, _) => 26.0,
+        (Container::WebP, _) => 2.2 * lossy,
+        (_, Codec::H264) => 1.5 * lossy,
+        (_, Codec::Hevc) => 1.2 * lossy,
+        (_, Codec::Av1) => 1.3 * lossy,
+        (_, Codec::ProRes) => 6.0,
+        (_, Codec::Ffv1) => 19.0,
+    }
+}
+
+impl Form {
+    pub fn new(export: Export, film: Arc<OpenFilm>, painting: String) -> Self {
+        let frame_seconds = Err("measured as soon as nothing else is painted");
+        Self { export, film, painting, frame_seconds, measuring: None }
+    }
+
+    fn container(&self) -> Container {
+        Container::from_path(&self.export.output).unwrap_or(Container::Mp4)
+    }
+
+    /// Sets the file. Its extension decides the container; without a known one, that of the container is added.
+    pub fn set_output(&mut self, mut output: PathBuf) {
+        if Container::from_path(&output).is_none() {
+            output.as_mut_os_string().push(format!(".{}", self.container().extension()));
+        }
+        self.export.output = output;
+    }
+
+    /// Width and height of the frames after rotating and cropping.
+    pub fn size(&self) -> (usize, usize) {
+        self.export.framing.size(self.film.clip.size)
+    }
+
+    /// About how long the export takes, and how large the file gets, as text.
+    fn estimate(&self, (width, height): (usize, usize)) -> String {
+        let Some(frames) = self.export.range.frames_of(&self.film.clip, None) else {
+            return "The length of the video is not known.".to_owned();
+        };
+        let pixels = frames as f64 * width as f64 * height as f64;
+        let bits = bits_per_pixel(self.container(), self.export.codec, self.export.quality);
+        let size = size_text((bits * pixels / 8.0) as u64).replace(' ', "\u{a0}");
+        let time = match self.frame_seconds {
+            Ok(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
+            Err(why) => why.to_owned(),
+        };
+        let range = self.export.range;
+        let part = match (range.start, range.end) {
+            (None, None) => String::new(),
+            (start, end) => {
+                let end = end.map_or_else(|| "the end".to_owned(), clock);
+                format!(" from {} to {end}", clock(start.unwrap_or(0.0)))
+            }
+        };
+        // Lines of their own, so that no button moves when the time gets known.
+        format!("{frames} frames{part}.\nTime: {time}.\nFile: about {size}.")
+    }
+
+    /// Draws the form; `is_taken` if another export writes its file, `is_fresh` if it has just appeared.
+    pub fn ui(&mut self, ui: &mut Ui, is_taken: bool, is_fresh: bool) {
+        ui.heading("Export the film");
+        let OpenFilm { clip, tools, .. } = &*self.film;
+        let (width, height) = self.size();
+        let name = name_label(&self.export.source);
+        theme::caption(ui, format!("{name}, {width} × {height} px"));
+        theme::caption(ui, self.painting.as_str());
+        ui.add_space(theme::GAP);
+        theme::row(ui, "File", |ui, _| {
+            plain_button(ui, "Change…", Intent::Exports(Action::AskFile));
+            theme::cut_caption(ui, path_label(&self.export.output));
+        });
+        let mut container = self.container();
+        choose_row(ui, "Format", &mut container, Container::ALL, Container::name);
+        if container != self.container() {
+            self.export.output.set_extension(container.extension());
+            self.export.replaces = false;
+        }
+        let mut choice = Choice::from_settings(&self.export.choices);
+        let size = self.size();
+        output_control(ui, &mut choice, Some(size), "video");
+        self.export.choices.output = choice.output;
+        let output = choice.output.resolve(size, choice.working_size().resolve(size.0, size.1));
+        let codecs = container.codecs(tools, output);
+        let export = &mut self.export;
+        if !codecs.contains(&export.codec) {
+            let usual = container.usual_codec();
+            let first = codecs.iter().find(|codec| **codec == usual).or(codecs.first());
+            export.codec = *first.unwrap_or(&usual);
+        }
+        let can_choose = codecs.len() > 1;
+        let mut notes = Vec::new();
+        let problem = if codecs.is_empty() {
+            Some(format!("This ffmpeg cannot write {}. Choose another format.", container.name()))
+        } else if export.output == export.source {
+            Some("The film cannot replace its own video.".to_owned())
+        } else if is_taken {
+            Some("Another export writes this file.".to_owned())
+        } else {
+            let companions = container.companions(tools, clip, &export.output);
+            notes = companions.as_ref().map_or_else(|_| Vec::new(), |(_, notes)| notes.clone());
+            companions.err().map(|problem| sentence(&problem.to_string()))
+        };
+        if can_choose {
+            choose_row(ui, "Codec", &mut export.codec, codecs, Codec::title);
+        }
+        if export.codec.is_lossy() || container == Container::WebP {
+            theme::quality(ui, "Quality", &mut export.quality, USUAL_QUALITY);
+        }
+        theme::steadiness(ui, &mut export.choices.steadiness);
+        ui.add_space(theme::GAP);
+        ui.label(self.estimate(output));
+        for note in &notes {
+            theme::caption(ui, sentence(note));
+        }
+        if let Some(problem) = &problem {
+            ui.label(RichText::new(problem).color(theme::palette(ui).error));
+        }
+        ui.add_space(theme::GAP);
+        ui.horizontal(|ui| {
+            let can = problem.is_none();
+            let button = theme::main_button(ui, "Export", can);
+            let response = ui.add_enabled(can, button);
+            if is_fresh {
+                response.request_focus();
+            }
+            if response.clicked() {
+                Intent::Exports(Action::Confirm).send(ui);
+            }
+            plain_button(ui, "Cancel", Intent::CloseOverlay);
+        });
+    }
+}

@@ -1,0 +1,100 @@
+//! Draws the scrub bar and the buttons of a film.
+
+use eframe::egui::{Button, Stroke, Ui};
+
+use super::{
+    FilmView,
+    transport::{Step, Transport, clock},
+};
+use crate::{
+    fonts::icons,
+    intent::Intent,
+    shortcuts::button,
+    theme::{self, palette},
+};
+
+/// Width of a mark of the in or out point, in points.
+const MARK_WIDTH: f32 = 4.0;
+/// Minimum width at which the play button has text, in points.
+const WORDS_WIDTH: f32 = 520.0;
+
+impl FilmView {
+    /// Draws both rows into `ui`.
+    pub fn bar(&self, ui: &mut Ui) {
+        let film = &self.transport;
+        ui.spacing_mut().item_spacing.y = 4.0;
+        scrub(ui, film);
+        let has_words = ui.available_width() >= WORDS_WIDTH;
+        theme::bar(ui, 8.0, |ui| {
+            let mut add = |can, is_on, text: &str, words: [&str; 2], step| {
+                let shown = Button::selectable(is_on, text).frame_when_inactive(true);
+                button(ui, can, shown, words, Intent::Film(step))
+            };
+            add(true, false, "‹", ["Previous frame", "One frame back."], Step::Frame(-1));
+            let (icon, name) = match film.speed {
+                0.0 => (icons::PLAY, "Play"),
+                _ => (icons::PAUSE, "Pause"),
+            };
+            let text = theme::icon_text(icon, name, has_words);
+            add(true, false, &text, [name, "Play or pause."], Step::Toggle);
+            add(true, false, "›", ["Next frame", "One frame forward."], Step::Frame(1));
+            let is_set = [film.range.start, film.range.end].map(|point| point.is_some());
+            let words = ["In point", "Begin at this frame."];
+            add(true, is_set[0], "In", words, Step::SetIn);
+            add(true, is_set[1], "Out", ["Out point", "End with this frame."], Step::SetOut);
+            if is_set != [false; 2] {
+                let words = ["Whole film", "Remove both points."];
+                add(true, false, "Whole", words, Step::ClearRange);
+            }
+            let words = ["Loop", "Begin again at the end."];
+            add(true, film.loops, "Loop", words, Step::ToggleLoop);
+            let silent = if !self.film.has_sound() {
+                Some("This video has no sound.")
+            } else if self.is_silent {
+                Some("ffmpeg found no sound output that works (PulseAudio or ALSA).")
+            } else {
+                None
+            };
+            let words = ["Sound", "Play the sound at normal speed."];
+            let is_on = silent.is_none() && !film.is_mute;
+            add(silent.is_none(), is_on, "Sound", words, Step::ToggleSound)
+                .on_disabled_hover_text(silent.unwrap_or_default());
+            theme::at_the_right(ui, "time of the film", |ui| {
+                if !matches!(film.speed, 0.0 | 1.0) {
+                    let sign = if film.speed < 0.0 { "−" } else { "" };
+                    ui.label(format!("{sign}{}×  ", film.speed.abs()));
+                }
+                ui.label(format!("{} / {}", clock(film.position), clock(film.length)));
+            });
+        });
+    }
+}
+
+/// The scrub bar: drag it to seek; the arrow keys step through the frames.
+fn scrub(ui: &mut Ui, film: &Transport) {
+    let mut position = film.position;
+    let response = theme::rail(ui, &mut position, 0.0..=film.length.max(f64::EPSILON))
+        .accessible_name("Position in the film");
+    let steps = theme::slider_steps(ui, &response);
+    if steps != 0.0 {
+        Intent::Film(Step::Frame(if steps < 0.0 { -1 } else { 1 })).send(ui);
+    } else if response.changed() {
+        Intent::Film(Step::Seek(position)).send(ui);
+    }
+    let rail = theme::rail_of(&response);
+    let share = |seconds: f64| (seconds / film.length.max(f64::EPSILON)).clamp(0.0, 1.0) as f32;
+    let x = |seconds: f64| rail.min + share(seconds) * rail.span();
+    let colors = palette(ui);
+    let (first, last) = film.bounds();
+    if film.range != Default::default() {
+        let range = Stroke::new(2.0, colors.quiet);
+        ui.painter().hline(x(first)..=x(last), response.rect.bottom() - 1.0, range);
+    }
+    for (at, side) in [(film.range.start, -1.0), (film.range.end, 1.0)] {
+        if let Some(seconds) = at {
+            let at = x(seconds) + side * MARK_WIDTH / 2.0;
+            let mark = Stroke::new(MARK_WIDTH, colors.ring);
+            ui.painter().vline(at, response.rect.y_range().shrink(4.0), mark);
+        }
+    }
+}

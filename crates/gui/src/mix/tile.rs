@@ -1,0 +1,56 @@
+//! The tile of an unsaved mix in the list of styles.
+
+use eframe::egui::{self, Response, TextureHandle};
+
+use super::Parts;
+use crate::{
+    intent::Intent,
+    shortcuts::menu,
+    style_card::{Tile, card_ui},
+    style_source::Card,
+    theme::ColumnTooltip,
+};
+
+/// The mix that paints.
+pub struct UnkeptMix {
+    /// Its styles and their weights.
+    pub parts: Parts,
+    /// Contains the mix's name, and an id that no style has.
+    pub card: Card,
+}
+
+impl UnkeptMix {
+    /// An id that no style has.
+    pub const ID: &str = "a mix that is not kept";
+
+    /// Draws its tile: the pictures of its styles with their shares of the width, like the thumbnail of a saved mix.
+    pub fn ui<'a>(
+        &self,
+        ui: &mut egui::Ui,
+        picture: impl Fn(&str) -> Option<&'a TextureHandle>,
+        share: Option<f32>,
+    ) -> Response {
+        let parts = self.parts.iter();
+        let own: Vec<_> =
+            parts.filter_map(|(style, weight)| Some((picture(style)?, *weight))).collect();
+        let tile = Tile {
+            card: &self.card,
+            key: None,
+            note: Some("Unsaved"),
+            own: &own,
+            painted: None,
+            is_flipped: false,
+            is_chosen: true,
+            is_stop: true,
+            share,
+        };
+        let response = card_ui(ui, &tile);
+        let response =
+            response.column_tooltip("Lost when you choose another style, unless you save it.");
+        response.context_menu(|ui| {
+            let keep = ("Save mix…", "F2", true, Intent::AskMixName);
+            menu(ui, [keep, ("Remove", "Delete", true, Intent::DropMix)]);
+        });
+        response
+    }
+}

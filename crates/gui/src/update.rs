@@ -1,0 +1,431 @@
+//! Performs the user's intents: they change the window's state and start work.
+
+use eframe::egui::{Theme, ViewportCommand};
+
+use super::{
+    app::App,
+    batch::Batch,
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, NetworkOf, finest_brush},
+    crop::Cropping,
+    incoming::PictureUse,
+    intent::Intent,
+    live::LiveView,
+    mix::Mix,
+    opened::Origin,
+    overlays::Overlay,
+    paintings::FileList,
+    platform::{Dialog, Platform},
+    shortcuts,
+    stage::ViewStep,
+    style_source::Card,
+    theme,
+    workspace::Step,
+};
+use engine::{
+    capture::{CameraId, Source},
+    live::LiveSize,
+};
+use settings::{Choices, LiveChoices, ThemeChoice};
+use values::mode::ModelSize;
+
+impl App {
+    /// Performs the intent of a key.
+    pub(super) fn press(&mut self, intent: Intent) {
+        self.end_first_start();
+        let only_live = shortcuts::live_only(&intent).filter(|_| self.live.is_none());
+        if let Some(does) = only_live {
+            // The key has no effect on a photo; say why.
+            let key = if self.film.is_some() { "Shift+L" } else { "L" };
+            self.messages.notice(format!("“{does}” is only available in Live ({key})."));
+            return;
+        }
+        self.perform(intent);
+        // Perform each press separately: the next one builds on what this one changed.
+        self.perform_all();
+    }
+
+    /// Shows the original while its key is held down.
+    pub(super) fn follow_original(&mut self) {
+        let before = self.stage.shows_original;
+        let shows = shortcuts::holds_original(&self.ctx, before, self.overlays.is_open());
+        self.stage.shows_original = shows;
+        if let Some(live) = &mut self.live {
+            live.show_original(&self.ctx, shows);
+        }
+    }
+
+    /// Closes what is open; otherwise stops painting; otherwise dismisses a message.
+    fn escape(&mut self) {
+        if self.overlays.is_open() {
+            self.close_overlay();
+        } else if self.full_screen.is_on {
+            self.perform(Intent::ToggleFullScreen);
+        } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
+            self.perform(Intent::ToggleMeasuring);
+        } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
+            self.perform(intent);
+        } else if self.live.is_none() && self.close_painting() {
+            // The photo is shown again.
+        } else if self.live.is_none() && self.cropping.take().is_some() {
+            // The photo is unchanged.
+        } else if self.controls_narrow_styles() {
+            self.window.controls_open = false;
+        } else if self.painting.request.is_some() {
+            self.stop_painting();
+        } else if let Some(batch) = &self.batch {
+            self.perform(batch.stop());
+        } else {
+            self.messages.dismiss_newest();
+        }
+    }
+
+    /// Performs all intents.
+    pub(super) fn perform_all(&mut self) {
+        // Intents that arise during this loop wait for the next frame, so that the loop ends.
+        for intent in std::mem::take(&mut self.intents) {
+            self.perform(intent);
+        }
+        if !self.intents.is_empty() {
+            self.ctx.request_repaint();
+        }
+    }
+
+    pub(super) fn perform(&mut self, intent: Intent) {
+        if self.perform_on_viewed(&intent) {
+            return;
+        }
+        let is_live = self.live.is_some();
+        match intent {
+            Intent::AskOpen => {
+                self.ask(Dialog::Open, |app, path| app.sort(vec![path], PictureUse::Photo));
+            }
+            Intent::AskFolder => {
+                self.ask(Dialog::Folder, |app, path| app.sort(vec![path], PictureUse::Photo));
+            }
+            Intent::AskStyle => self.ask(Dialog::Style, Self::import),
+            Intent::AskTargetFolder => self.ask(Dialog::TargetFolder, |app, path| {
+                if let Some(batch) = &mut app.batch {
+                    batch.target = path;
+                }
+            }),
+            Intent::AskSnapshotFolder => self.ask(Dialog::SnapshotFolder, |app, path| {
+                app.settings.choices.snapshot_folder = Some(path);
+                app.settings_changed();
+            }),
+            Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
+            Intent::OpenRecent(path) => self.open_recent(path),
+            Intent::SeeRecents => self.make_small_picture(FileList::Recent),
+            Intent::ClearRecents => self.clear_files(FileList::Recent),
+            Intent::OpenSample => self.open(Origin::Sample),
+            Intent::Paste => self.paste(),
+            Intent::PreferStyle(path) => self.prefer_style(path),
+            Intent::PickStyle(id) => self.edit(|choice| {
+                // A mix has its own tile.
+                if choice.style() != Some(id.as_str()) || !choice.parts().is_empty() {
+                    choice.mix = Mix::of(Some(id));
+                }
+            }),
+            Intent::PickKey(place) => self.pick(self.gallery.cards.get(place).cloned()),
+            // A mix is before all styles.
+            Intent::StepStyle(by) => {
+                self.pick(self.gallery.neighbour(self.chosen_style().as_deref(), by).cloned());
+            }
+            Intent::AskMixName => self.ask_mix_name(),
+            Intent::DropMix => self.edit(|choice| {
+                choice.mix = Mix::of(choice.style().map(str::to_owned));
+            }),
+            Intent::AskName(id) => self.ask_name(&id),
+            Intent::RemoveStyle(id) => self.remove_style(&id),
+            Intent::MoveStyle(id, to) => self.move_style(&id, &to),
+            // Applies to the visible painting, not to the chosen style.
+            Intent::RemoveChosen if self.shows_painting() => {
+                if let Some(path) = self.paintings.viewed.as_ref().map(|viewed| viewed.path.clone())
+                {
+                    self.forget_file(FileList::Paintings, &path);
+                }
+            }
+            Intent::RenameChosen => match self.chosen_style() {
+                Some(style) => self.ask_name(&style),
+                None => self.ask_mix_name(),
+            },
+            Intent::RemoveChosen => match self.chosen_style() {
+                Some(style) => self.remove_style(&style),
+                None => self.perform(Intent::DropMix),
+            },
+            Intent::MoveChosen(to) => match self.chosen_style() {
+                Some(style) => self.move_style(&style, &to),
+                None if self.workspace.choice.style().is_some() => {
+                    self.messages.notice("Save the mix to move it in the list.");
+                }
+                None => {}
+            },
+            Intent::BringBack(id) => {
+                self.bring_back(&id);
+            }
+            Intent::ShowInFolder(path) => self.ask_desktop(move |desktop| desktop.show(&path)),
+            Intent::Play(path) => self.ask_desktop(move |desktop| desktop.play(&path)),
+            Intent::CopyFile(path) => self.copy_file(path),
+            Intent::ShowPainting(path) => self.show_painting(path),
+            Intent::ClosePainting => {
+                self.close_painting();
+            }
+            Intent::ForgetPainting(path) => self.forget_file(FileList::Paintings, &path),
+            Intent::ClearPaintings => self.clear_files(FileList::Paintings),
+            Intent::ToggleStrip => self.toggle_strip(),
+            Intent::Edit(new) => self.edit(|choice| *choice = new),
+            Intent::UsualDetail => self.edit(|choice| choice.brush = DEFAULT_BRUSH),
+            Intent::StepDetail(by) if is_live => self.step_live_detail(by),
+            Intent::StepDetail(by) => {
+                let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
+                let last = BRUSHES_PX.len() - 1;
+                self.edit(|choice| {
+                    let place = choice.brush.clamp(finest, last);
+                    let next = place.saturating_add_signed(-by).clamp(finest, last);
+                    // A key that changes nothing must not set the brush for later photos either.
+                    if next != place {
+                        choice.brush = next;
+                    }
+                });
+            }
+            Intent::StepStrength(by) => self.edit(|choice| {
+                let strength = &mut choice.look.strength_percent;
+                *strength = (i16::from(*strength) + by).clamp(0, 100) as u8;
+            }),
+            Intent::ToggleColors => {
+                self.edit(|choice| choice.look.keep_colors = !choice.look.keep_colors);
+            }
+            Intent::ToggleModel if is_live => {
+                // Photos have a separate choice.
+                let other = other(self.live_model());
+                if self.model_of_style(other) == other {
+                    self.edit_live(|choices| choices.model = Some(other));
+                } else {
+                    let why = format!("This style's {other} model is not installed.");
+                    self.messages.notice(why);
+                }
+            }
+            Intent::ToggleModel => {
+                let other = other(self.model());
+                self.edit(|choice| choice.model = other);
+            }
+            // A crop in progress has its own undo steps; those of the photo wait until it ends.
+            Intent::Undo | Intent::Redo if self.seen_crop().is_some() => {
+                if let Some(cropping) = &mut self.cropping {
+                    cropping.step(intent == Intent::Undo);
+                }
+            }
+            Intent::ExportFilm => self.export_film(),
+            Intent::Film(step) if self.shows_film() => self.step_film(step),
+            Intent::Film(_) => {}
+            Intent::Undo => self.revert_step(true),
+            Intent::Redo => self.revert_step(false),
+            Intent::Look(compare) => match &mut self.live {
+                Some(live) => live.look(compare),
+                None => self.stage.compare = compare,
+            },
+            Intent::StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
+                self.step_painting(if by < 0.0 { -1 } else { 1 });
+            }
+            Intent::StepView(step) => match (&mut self.live, &mut self.paintings.viewed) {
+                (Some(live), _) => live.step(step),
+                (None, Some(viewed)) => viewed.stage.step(step),
+                (None, None) => self.stage.step(step),
+            },
+            Intent::HoldOrCompare if is_live => self.perform(Intent::ToggleFreeze),
+            Intent::HoldOrCompare => self.stage.step(ViewStep::NextCompare),
+            Intent::Cancel => self.stop_painting(),
+            // Save what is on screen, not a painting that live mode hides.
+            Intent::Save | Intent::Snapshot if is_live => self.snapshot(),
+            Intent::Save => self.ask_target(None),
+            Intent::Copy => self.copy_painting(),
+            Intent::ToggleCrop => self.toggle_crop(),
+            Intent::ApplyCrop => {
+                if let Some(cropping) = self.cropping.take() {
+                    self.edit(|choice| choice.framing = cropping.framing());
+                }
+            }
+            Intent::AskContactSheet => self.ask_contact_sheet(),
+            Intent::SetChoices(choices) => self.set_choices(*choices),
+            Intent::ToggleFill => {
+                self.settings.choices.full_screen_fills = !self.settings.choices.full_screen_fills;
+                self.frame_pictures();
+                self.settings_changed();
+            }
+            Intent::ToggleTheme => {
+                // Every press changes the visible theme, even if it comes from the desktop.
+                let theme = match self.ctx.theme() {
+                    Theme::Dark => ThemeChoice::Light,
+                    Theme::Light => ThemeChoice::Dark,
+                };
+                self.set_choices(Choices { theme, ..self.settings.choices.clone() });
+            }
+            Intent::ToggleControls => self.window.controls_open = !self.window.controls_open,
+            Intent::ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),
+            Intent::ToggleAbout => self.overlays.toggle(Overlay::About),
+            Intent::ShowLicences => {
+                let text = (self.licences)().unwrap_or_else(|problem| problem);
+                let lines = text.lines().map(str::to_owned).collect();
+                self.overlays.show(Overlay::Licences(lines));
+            }
+            Intent::CloseOverlay => self.close_overlay(),
+            Intent::Answer(button) => self.answer(button),
+            Intent::Dismiss(number) => self.messages.dismiss(number),
+            Intent::StartBatch => self.confirm_batch(),
+            Intent::StopBatch => self.stop_batch(),
+            Intent::PauseBatch(pause) => self.pause_batch(pause),
+            Intent::ReplaceSkipped => self.batch = self.batch.as_ref().map(Batch::of_skipped),
+            Intent::CloseBatch => self.batch = None,
+            Intent::TakeReading(format) => self.take_reading(format),
+            Intent::TurnPage if is_live => self.leave_live(),
+            Intent::LeaveLive => self.leave_live(),
+            Intent::TurnPage | Intent::EnterLive => self.enter_live(),
+            Intent::UseSource(source) => self.use_source(source),
+            Intent::AskVideo => {
+                self.ask(Dialog::Video, |app, path| app.use_source(Source::Video(path)));
+            }
+            Intent::UseCamera => self.use_source(Source::Camera(CameraId::first())),
+            Intent::ReleaseCamera => {
+                if self.live.as_ref().is_some_and(LiveView::uses_camera) {
+                    self.use_source(Source::Demo);
+                    self.messages.notice("The camera is off.");
+                }
+            }
+            Intent::ListCameras => self.list_cameras(false),
+            Intent::LookForCamera => {
+                self.cameras = None;
+                self.list_cameras(true);
+            }
+            Intent::TryMicrophone => self.try_microphone(),
+            Intent::TryCodec(codec) => self.try_codec(codec),
+            Intent::SetLive(new) => self.edit_live(|choices| *choices = *new),
+            Intent::LiveDetail(px) => {
+                self.edit_live(|choices| choices.size = LiveSize::LongSide(px));
+            }
+            Intent::HideHint => {
+                self.settings.state.has_seen_hint = true;
+                self.settings_changed();
+            }
+            Intent::ToggleFullScreen => self.toggle_full_screen(),
+            Intent::Export { bytes: Err(why), .. } => self.messages.error(why),
+            Intent::Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
+            Intent::Exports(action) => self.act_on_exports(action),
+            Intent::ToggleMeasuring => self.toggle_measuring(),
+            Intent::LeaveAsSeen(stays) => self.leave_as_seen(stays),
+            Intent::SaveAsSeen(seen) => self.save_seen(seen),
+            Intent::ToggleRecording => self.toggle_recording(),
+            Intent::ToggleCameraOut => self.toggle_camera_out(),
+            Intent::ToggleCompare | Intent::ToggleLab => {
+                // Otherwise the user could neither see the progress of the measurement nor stop it.
+                self.stop_measuring();
+                self.change_view(&intent);
+            }
+            Intent::Snapshot
+            | Intent::ToggleFreeze
+            | Intent::ToggleDifference
+            | Intent::TogglePreviews => self.change_view(&intent),
+            Intent::Escape => self.escape(),
+            // Handled elsewhere: the picture follows the state of the key.
+            Intent::ShowOriginal => {}
+            Intent::Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
+            Intent::Restart => {
+                self.ending.restarts = true;
+                self.close();
+            }
+        }
+    }
+
+    /// Shows the rectangle for cropping over the photo, or removes it.
+    fn toggle_crop(&mut self) {
+        if self.cropping.take().is_none()
+            && let Some(photo) = self.workspace.photo()
+        {
+            let framing = self.workspace.choice.framing;
+            self.cropping = Some(Cropping::new(&self.ctx, &photo.opened.whole(), framing));
+        }
+    }
+
+    /// The crop in progress, while it is shown.
+    pub(super) fn seen_crop(&self) -> Option<&Cropping> {
+        let is_hidden = self.live.is_some() || self.paintings.viewed.is_some();
+        self.cropping.as_ref().filter(|_| !is_hidden)
+    }
+
+    fn pick(&mut self, card: Option<Card>) {
+        if let Some(card) = card {
+            self.perform(Intent::PickStyle(card.id));
+        }
+    }
+
+    /// Asks the desktop to do something in the background, and shows why it fails.
+    pub(super) fn ask_desktop(
+        &self,
+        work: impl FnOnce(&dyn Platform) -> Result<(), String> + Send + 'static,
+    ) {
+        let platform = self.platform.clone();
+        self.run(move || work(&*platform), |_, ()| {});
+    }
+
+    /// The time of the frame, by egui's clock.
+    pub(super) fn now(&self) -> f64 {
+        self.ctx.input(|i| i.time)
+    }
+
+    /// Runs work in the background, then `done` with its result. Shows why the work fails.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        done: impl FnOnce(&mut Self, T) + Send + 'static,
+    ) {
+        self.tasks.spawn(work, |app, result| match result {
+            Ok(value) => done(app, value),
+            Err(error) => app.messages.error(error),
+        });
+    }
+
+    /// The style that paints alone; `None` for a mix.
+    pub(super) fn chosen_style(&self) -> Option<String> {
+        match self.workspace.choice.network(ModelSize::Full)? {
+            NetworkOf::Style(id, _) => Some(id),
+            NetworkOf::Mix(_) => None,
+        }
+    }
+
+    /// Changes the choice, and follows it. All steps of one drag are undone together.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Choice)) {
+        let before = self.workspace.choice.clone();
+        change(&mut self.workspace.choice);
+        if self.workspace.choice != before {
+            if self.workspace.choice.brush == DEFAULT_BRUSH {
+                self.messages.withdraw(|offered| *offered == Intent::UsualDetail);
+            }
+            self.begin_change(Step::Choice(Box::new(before)));
+        }
+        self.follow_choice();
+    }
+
+    /// Changes the stored choices of live mode. All steps of one drag are undone together.
+    pub(crate) fn edit_live(&mut self, change: impl FnOnce(&mut LiveChoices)) {
+        let mut choices = Box::new(self.settings.live.clone());
+        change(&mut choices);
+        let before = self.set_live(choices);
+        self.begin_change(Step::Live(before));
+    }
+
+    /// Changes the stored choices of the window.
+    fn set_choices(&mut self, choices: Choices) {
+        theme::apply(&self.ctx, choices.theme);
+        if choices.styles_show_photo != self.settings.choices.styles_show_photo {
+            self.gallery.painted.clear();
+        }
+        self.settings.choices = choices;
+        self.frame_pictures();
+        self.settings_changed();
+    }
+}
+
+fn other(model: ModelSize) -> ModelSize {
+    match model {
+        ModelSize::Full => ModelSize::Lite,
+        ModelSize::Lite => ModelSize::Full,
+    }
+}

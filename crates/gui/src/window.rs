@@ -1,0 +1,427 @@
+//! Lays out the window: the bars, the gallery, the controls, and the parts that float over the picture.
+
+use eframe::egui::{
+    self, Align2, CentralPanel, Frame, Margin, Panel, ProgressBar, Rect, Ui, Vec2, vec2,
+};
+
+use super::{
+    app::App,
+    bars::{self, LowerPanel},
+    batch::{Painting as BatchPainting, area_without_card, below_card},
+    choice::NetworkOf,
+    crop,
+    fonts::icons,
+    intent::Intent,
+    key_chips,
+    label::{label, remark},
+    live::{self, LiveView},
+    messages::Corner,
+    paintings,
+    shortcuts::{button, plain_button},
+    theme, welcome,
+};
+use engine::paint::Painting;
+use values::mode::DeviceChoice;
+
+/// Height of a chip at the picture's lower edge, in points; messages are placed above it.
+const CHIP_HEIGHT: f32 = 64.0;
+/// Minimum size of the window if the screen is large enough, in points.
+const MIN_SIZE: Vec2 = vec2(720.0, 480.0);
+/// Minimum width at which the controls are always shown, in points.
+const CONTROLS_FROM: f32 = 1100.0;
+/// Minimum width at which the controls do not reduce the width of the styles, in points.
+const BOTH_FROM: f32 = 860.0;
+/// Minimum width of the styles, in points.
+const MIN_STYLES: f32 = 120.0;
+/// Minimum width of the picture between narrower styles and the controls, in points.
+const MIN_PICTURE: f32 = 280.0;
+
+/// The minimum size of the window on a screen of this size, in points; never larger than the screen.
+fn min_size(screen: Vec2) -> Vec2 {
+    MIN_SIZE.min(screen)
+}
+
+impl App {
+    /// Sets the minimum size of the window when the screen becomes known, or it or its scale changes.
+    pub(super) fn follow_monitor(&mut self) {
+        let (screen, scale) = self.ctx.input(|i| {
+            let viewport = i.viewport();
+            // The window decorations of the desktop must fit, too.
+            let frame = (viewport.outer_rect.zip(viewport.inner_rect))
+                .map_or(Vec2::ZERO, |(outer, inner)| outer.size() - inner.size());
+            (viewport.monitor_size.map(|size| size - frame), i.pixels_per_point)
+        });
+        // Some systems report a screen of size zero.
+        let Some(screen) = screen.filter(|size| size.min_elem() > 1.0) else {
+            return;
+        };
+        let now = (min_size(screen), scale);
+        if self.window.min_size != Some(now) {
+            self.window.min_size = Some(now);
+            self.ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
+        }
+    }
+
+    /// True if the controls reduce the width of the styles, and are above the buttons below the picture.
+    pub(super) fn controls_narrow_styles(&self) -> bool {
+        self.window.controls_open && self.ctx.content_rect().width() < BOTH_FROM
+    }
+
+    /// Draws the picture with everything around it. Tab follows the drawing order.
+    pub(super) fn window_ui(&mut self, ui: &mut Ui) {
+        let side = |ui: &Ui, x: i8, y: i8| {
+            Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
+        };
+        let may_fold = ui.available_width() < CONTROLS_FROM;
+        let has_controls = !may_fold || self.window.controls_open;
+        Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| self.top_bar(ui, may_fold));
+        let is_narrow = self.controls_narrow_styles();
+        let left = ui.available_width() - theme::CONTROLS_WIDTH - MIN_PICTURE;
+        let styles_width = if is_narrow {
+            left.clamp(MIN_STYLES, theme::GALLERY_WIDTH)
+        } else {
+            theme::GALLERY_WIDTH
+        };
+        let gallery =
+            Panel::left("gallery").resizable(false).exact_size(styles_width).frame(side(ui, 12, 8));
+        gallery.show(ui, |ui| {
+            let share = self.engine.progress().unwrap_or(0.0);
+            let request = self.painting.request.as_ref();
+            let painting = request.map(|request| (&request.recipe.network, share));
+            let viewed = self.shows_painting().then(|| self.viewed_choice());
+            let (style, mix) = match &viewed {
+                // A saved file's own style, unless it is a mix.
+                Some(choice) => {
+                    let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
+                    (alone.and_then(|choice| choice.style()), None)
+                }
+                None => (self.workspace.choice.style(), self.unkept_mix()),
+            };
+            let live = self.live.as_ref();
+            let moves = |live: &&LiveView| self.settings.live.moving_gallery || live.shows_previews;
+            let moving = live.filter(moves).map(|live| &live.previews);
+            self.gallery.ui(ui, style, mix.as_ref(), painting, moving);
+        });
+        let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
+        let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
+        if let Some(controls) = controls.take_if(|_| !is_narrow) {
+            controls.show(ui, |ui| self.controls(ui));
+        }
+        CentralPanel::no_frame().show(ui, |ui| {
+            let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
+            let strip =
+                self.has_strip().then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
+            let lab = self.lab_room(ui, side(ui, 12, 6));
+            // Part of the canvas, not a separate bar.
+            let canvas = side(ui, 12, 4).fill(theme::palette(ui).stage);
+            // In a low window the Lab replaces this row; keys do the same.
+            let has_view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
+            let view = has_view.then(|| LowerPanel::room(ui, "view", canvas, false));
+            let film = (self.shows_film() && self.cropping.is_none())
+                .then(|| LowerPanel::room(ui, "film", canvas, false));
+            if let Some(controls) = controls {
+                controls.show(ui, |ui| self.controls(ui));
+            }
+            let chosen = self.chosen_style();
+            let area = CentralPanel::no_frame()
+                .show(ui, |ui| {
+                    if let Some(live) = &mut self.live {
+                        let styles = (&*self.gallery.cards, &self.gallery.thumbnails);
+                        live.stage_ui(ui, styles, chosen.as_deref());
+                    } else {
+                        self.photo_stage(ui);
+                    }
+                    ui.min_rect()
+                })
+                .inner;
+            if let (Some(bar), Some(film)) = (film, &self.film) {
+                bar.draw(|ui| film.bar(ui));
+            }
+            if let Some(view) = view {
+                view.draw(|ui| self.view_row(ui));
+            }
+            if let Some(mut lab) = lab {
+                self.lab_ui(&mut lab);
+            }
+            if let Some(strip) = strip {
+                strip.draw(|ui| self.paintings.strip(ui, &self.settings.state.paintings));
+            }
+            actions.draw(|ui| self.action_bar(ui));
+            self.over_stage(ui, area, false);
+        });
+    }
+
+    /// The buttons for the picture, and the status line below them.
+    fn action_bar(&self, ui: &mut Ui) {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        match &self.live {
+            Some(live) => live.tool_bar(ui, &self.camera_out),
+            None if self.viewed_buttons(ui) => {}
+            None if self.cropping.is_some() => crop::buttons(ui),
+            None => {
+                let has_words = ui.available_width() >= live::WORDS_WIDTH;
+                ui.horizontal(|ui| {
+                    if self.shows_film() {
+                        let export = theme::icon_text(icons::VIDEO, "Export…", true);
+                        let export = theme::tall(theme::main_button(ui, &export, true));
+                        let words = ["Export…", "Save the painted film as a video."];
+                        button(ui, true, export, words, Intent::ExportFilm);
+                    }
+                    self.save_buttons(ui);
+                    theme::at_the_right(ui, "views of the photo", |ui| {
+                        self.strip_button(ui);
+                        live::full_screen_button(ui, has_words);
+                    });
+                });
+            }
+        }
+        bars::status(ui, &self.status(), |ui| {
+            self.exports.button(ui);
+        });
+    }
+
+    /// True if a picture is shown whose view can be changed.
+    fn has_view(&self) -> bool {
+        self.live.is_some() || self.paintings.viewed.is_some() || self.workspace.photo().is_some()
+    }
+
+    /// The row with compare mode and zoom.
+    fn view_row(&mut self, ui: &mut Ui) {
+        let is_grid = self.live.as_ref().is_some_and(|live| live.shows_previews);
+        if self.seen_crop().is_some()
+            && let Some(cropping) = &mut self.cropping
+        {
+            cropping.ratio_row(ui);
+            return;
+        }
+        let viewed = self.paintings.viewed.as_ref().map(|viewed| &viewed.stage);
+        let live = self.live.as_ref().map(|live| &live.stage);
+        bars::view(ui, live.or(viewed).unwrap_or(&self.stage), !is_grid);
+    }
+
+    /// The photo, or the ways to open one.
+    pub(super) fn photo_stage(&mut self, ui: &mut Ui) {
+        if let Some(viewed) = &mut self.paintings.viewed {
+            viewed.ui(ui);
+            return;
+        }
+        if self.workspace.photo().is_none() {
+            welcome::ui(ui, self.opening.is_running, self.cameras.as_ref(), self.recent());
+            return;
+        }
+        if let Some(cropping) = &mut self.cropping {
+            cropping.ui(ui, self.stage.framing);
+            return;
+        }
+        self.stage.ui(ui);
+        if let Some(pictures) = self.stage.pictures() {
+            self.stage.pixel_ui(ui, ui.min_rect(), pictures);
+        }
+    }
+
+    fn controls(&self, ui: &mut Ui) {
+        match &self.live {
+            Some(live) => self.live_controls(ui, live),
+            None => self.photo_controls(ui),
+        }
+    }
+
+    pub(super) fn has_attention(&self) -> bool {
+        self.workspace
+            .choice
+            .network(self.model())
+            .and_then(|of| self.networks.get(&of)?.as_ref().ok())
+            .is_some_and(|network| network.graph().has_attention())
+    }
+
+    /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
+    pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
+        if let Some(live) = &self.live {
+            let clear = below_card(ui, area, self.batch.is_some());
+            live.over_stage(ui, area, clear, is_alone);
+        }
+        let mut has_chip = false;
+        let hint = if let Some(request) = &self.painting.request {
+            let name = self.name_of(&request.recipe.network);
+            let (does, share) = if self.loading().all(NetworkOf::is_mix) {
+                ("Painting in", self.engine.progress().unwrap_or(0.0))
+            } else {
+                ("Loading", 0.0)
+            };
+            has_chip = true;
+            chip(ui, area, "progress", |ui| {
+                ui.label(format!("{does} {name}…"));
+                ui.add(ProgressBar::new(share).desired_width(140.0).desired_height(8.0));
+                let percent = format!("{:.0} %", share * 100.0);
+                ui.add_sized([40.0, 20.0], egui::Label::new(percent));
+                let cancel = plain_button(ui, "Cancel", Intent::Cancel);
+                key_chips::hint(cancel, "Stop painting.", "Esc");
+            });
+            None
+        } else if self.opening.is_running && self.workspace.photo().is_some() {
+            Some("Opening…")
+        } else if self.incoming.importing > 0 {
+            Some("Adding the style…")
+        } else if self.live.is_none()
+            && self.cropping.is_none()
+            && self.paintings.viewed.is_none()
+            && self.workspace.photo().is_some()
+            && self.workspace.choice.style().is_none()
+        {
+            Some(if self.film.is_some() {
+                "Choose a style on the left to paint this film"
+            } else {
+                "Choose a style on the left to paint this photo"
+            })
+        } else {
+            None
+        };
+        if let Some(text) = hint {
+            has_chip = true;
+            chip(ui, area, text, |ui| {
+                ui.label(text);
+            });
+        }
+        if self.batch.is_some() {
+            let progress = self.engine.batch_progress().unwrap_or(0.0);
+            let style_text = self.batch_style_text();
+            let may_fold = ui.content_rect().width() < CONTROLS_FROM;
+            let seen = !self.full_screen.is_on && (!may_fold || self.window.controls_open);
+            let settings = self.batch_settings_text(seen);
+            let painting = BatchPainting {
+                style: self.workspace.photo_choice().style(),
+                style_text: &style_text,
+                cards: &self.gallery.cards,
+                settings: &settings,
+            };
+            if let Some(batch) = &mut self.batch {
+                batch.ui(ui, area, &painting, progress);
+            }
+        }
+        let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
+        above += self.first_start_ui(ui, area, above);
+        let only_pictures = is_alone && !self.full_screen.shows_controls(self.now());
+        let room = match &self.batch {
+            Some(_) => area_without_card(ui, area, above),
+            None => area,
+        };
+        self.messages.ui(ui, room, Corner::Bottom, above, only_pictures);
+        self.incoming.ui(ui, area, self.live.is_some());
+    }
+
+    /// The status line. Modes and device capabilities are included only while the Lab is open.
+    fn status(&self) -> Vec<String> {
+        let shows_details = self.live.as_ref().is_some_and(|live| live.panel_open);
+        let device = match &self.device.info {
+            Some(info) if shows_details => {
+                [info.name.as_str(), &info.parallelism(), &info.instructions]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .map(label)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            }
+            Some(info) if info.kind == DeviceChoice::Cpu => "CPU".to_owned(),
+            Some(info) => label(&info.name),
+            None if self.device.notice.is_some() => "No device".to_owned(),
+            None => "Looking for a device…".to_owned(),
+        };
+        let (photo, last_run) = match (&self.live, &self.paintings.viewed) {
+            (Some(live), _) => {
+                let (source, pace) = live.status(self.cameras.as_ref(), shows_details);
+                (Some(source), pace)
+            }
+            (None, Some(viewed)) => (Some(viewed.words.clone()), None),
+            (None, None) => {
+                let photo = self.workspace.photo().zip(self.workspace.photo_size());
+                let words =
+                    photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
+                let shown = self.workspace.shown();
+                (words, shown.map(|shown| run_text(&shown.painting)))
+            }
+        };
+        let device = match self.device.notice.as_deref().map(remark) {
+            Some(notice) if device == "CPU" => {
+                format!("CPU ({})", notice.trim_start_matches("CPU: "))
+            }
+            Some(notice) => format!("{device} ({notice})"),
+            None => device,
+        };
+        // The device is last: if the line is too long, its name is truncated.
+        [photo, last_run, Some(device)].into_iter().flatten().collect()
+    }
+}
+
+/// A line over the bottom of the stage; `name` must be unique.
+fn chip(ui: &Ui, area: Rect, name: &str, contents: impl FnOnce(&mut Ui)) {
+    theme::floating(ui, name, Align2::CENTER_BOTTOM, area, |ui| {
+        ui.horizontal(contents);
+    });
+}
+
+/// Size and time of a run, as text.
+fn run_text(painting: &Painting) -> String {
+    let (w, h) = painting.painted.size();
+    let seconds = painting.total_ms / 1e3;
+    let digits = if seconds < 10.0 { 2 } else { 0 };
+    format!("Painted at {w} × {h} px in {seconds:.digits$} s")
+}
+
+/// Default height of the Lab, in points, if there is enough space.
+const LAB_HEIGHT: f32 = 300.0;
+/// Minimum height of the Lab, in points.
+const MIN_HEIGHT: f32 = 100.0;
+
+impl App {
+    /// The area between live pictures and the buttons below them for the Lab, if it is open.
+    pub(crate) fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
+        let live = self.live.as_ref().filter(|live| live.panel_open);
+        live.zip(self.device.info.as_ref())?;
+        // The picture keeps the larger half.
+        let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
+        let lab = Panel::bottom("lab")
+            .resizable(true)
+            .default_size(LAB_HEIGHT.min(most))
+            .size_range(MIN_HEIGHT..=most);
+        let shown = lab.frame(frame).show(ui, |ui| {
+            // The same height with every tab.
+            ui.set_min_height(ui.available_height());
+            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
+        });
+        // A grip shows that the edge can be dragged.
+        let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
+        let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
+        ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
+        Some(shown.inner)
+    }
+
+    /// Draws the Lab.
+    pub(crate) fn lab_ui(&mut self, ui: &mut Ui) {
+        let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
+            return;
+        };
+        let progress = self.engine.measuring_progress();
+        let mut choices = self.settings.live.clone();
+        live.lab_ui(ui, &mut choices, device, progress);
+        if choices != self.settings.live {
+            Intent::SetLive(Box::new(choices)).send(ui);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_window_fits_its_screen() {
+        for (pixels, scale, smallest) in [
+            (vec2(1920.0, 1080.0), 1.0, vec2(720.0, 480.0)),
+            (vec2(3840.0, 2160.0), 2.0, vec2(720.0, 480.0)),
+            (vec2(1280.0, 800.0), 2.0, vec2(640.0, 400.0)),
+            (vec2(1024.0, 1366.0), 2.0, vec2(512.0, 480.0)),
+        ] {
+            assert_eq!(min_size(pixels / scale), smallest, "{pixels:?}");
+        }
+    }
+}

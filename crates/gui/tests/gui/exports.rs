@@ -1,0 +1,262 @@
+//! Exports of films: the form, the queue, and what a restart keeps.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use eframe::egui::vec2;
+use egui_kittest::kittest::{NodeT, Queryable};
+use gui::platform::Dialog;
+
+use crate::window::{Window, saves_there};
+
+/// A clip of five frames.
+fn clip(folder: &Path) -> PathBuf {
+    clip_of(folder, 5)
+}
+
+/// A clip of this many frames.
+fn clip_of(folder: &Path, frames: u32) -> PathBuf {
+    let path = folder.join("clip.mp4");
+    let seconds = f64::from(frames) / 25.0;
+    let made = Command::new("ffmpeg")
+        .args("-v error -f lavfi -i testsrc2=s=64x48:r=25 -f lavfi -i sine".split(' '))
+        .args("-c:v libx264 -c:a aac -y".split(' '))
+        .args(["-t", &seconds.to_string()])
+        .arg(&path)
+        .status();
+    assert!(made.expect("ffmpeg is installed").success());
+    path
+}
+
+/// Number of frames in a video.
+fn frames(video: &Path) -> String {
+    let counted = Command::new("ffprobe")
+        .args("-v error -count_frames -select_streams v:0 -of csv=p=0".split(' '))
+        .args(["-show_entries", "stream=nb_read_frames"])
+        .arg(video)
+        .output();
+    String::from_utf8_lossy(&counted.expect("ffprobe is installed").stdout).trim().to_owned()
+}
+
+/// Chooses Candy, and adds an export of the clip.
+fn add(w: &mut Window, clip: &Path) {
+    w.export(clip);
+    w.until_label("Export the film");
+    w.click("Export");
+    w.until("the form to close", |w| !w.has("Export the film"));
+}
+
+/// A window whose device is held, with exports of a clip.
+fn with_exports(count: usize) -> Window {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let clip = clip(&w.path(""));
+    w.script.hold();
+    for _ in 0..count {
+        add(&mut w, &clip);
+    }
+    w.until_label("Exports");
+    w.click("Exports");
+    w
+}
+
+#[test]
+fn a_film_is_exported_on_the_processor() {
+    let mut w = Window::real();
+    w.until_label("Candy");
+    w.click("Candy");
+    let clip = clip(&w.path(""));
+    w.export(&clip);
+    w.until_contains("5 frames.\nTime: about");
+    let output = w.path("film.mkv");
+    w.platform.answer(Some(output.clone()));
+    w.click("Change…");
+    w.until_contains("film.mkv");
+    let file_name = "clip-candy.mp4".to_owned();
+    assert_eq!(w.platform.asked().last().map(|(d, _)| d.clone()), Some(Dialog::Film { file_name }));
+    w.click("Export");
+    w.until_contains("Exported as ");
+    assert_eq!(frames(&output), "5");
+    w.click("Exports");
+    w.until_label("Done.");
+    // A message below the list offers it, too.
+    w.click_last("Show in folder");
+    w.until("the folder", |w| w.platform.shown() == [output.clone()]);
+    w.click("Clear finished");
+    w.until_label("There are no exports.");
+    assert!(output.exists());
+}
+
+#[test]
+fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
+    let mut w = with_exports(3);
+    let place = |w: &Window, name: &str| w.texts().iter().position(|text| text == name);
+    w.until_label("Starting…");
+    w.click("Earlier");
+    w.until("another order", |w| place(w, "clip-candy-3.mp4") < place(w, "clip-candy-2.mp4"));
+    // Its name is dragged below that of the last one, and back.
+    for (below, by) in [(true, 30.0), (false, -30.0)] {
+        let [from, to] = ["clip-candy-3.mp4", "clip-candy-2.mp4"]
+            .map(|name| w.harness.get_by_label(name).rect().center());
+        w.drag(from, to + vec2(0.0, by));
+        w.until("the other order", |w| {
+            (place(w, "clip-candy-3.mp4") > place(w, "clip-candy-2.mp4")) == below
+        });
+    }
+    w.click("Pause");
+    w.until_contains("Paused after 0 of 5 frames");
+    // The first one is running; removed, it goes with its parts.
+    w.click("Cancel export");
+    w.until_contains("What is painted is kept");
+    w.click("Remove");
+    w.until("one less", |w| !w.has("clip-candy.mp4"));
+    w.script.release();
+    w.click("Continue");
+    w.until("both", |w| {
+        !w.has("Waiting") && w.texts().iter().filter(|t| *t == "Done.").count() == 2
+    });
+    for (name, exists) in
+        [("clip-candy.mp4", false), ("clip-candy-2.mp4", true), ("clip-candy-3.mp4", true)]
+    {
+        assert_eq!(w.path(name).exists(), exists, "{name}");
+        w.until("no parts", |w| !w.path(&format!("{name}.part")).exists());
+    }
+}
+
+#[test]
+fn a_queue_continues_after_a_restart() {
+    let mut w = with_exports(2);
+    w.until_label("Starting…");
+    let mut w = w.reopened();
+    w.until_label("Exports");
+    w.click("Exports");
+    w.until("both", |w| w.texts().iter().filter(|t| *t == "Done.").count() == 2);
+    assert_eq!(frames(&w.path("clip-candy-2.mp4")), "5");
+    // A damaged list is kept.
+    let mut w = Window::open_after(|folder| {
+        fs::write(folder.join("exports.toml"), "{").expect("written");
+    });
+    w.until_contains("The list of exports cannot be read");
+    assert_eq!(fs::read_to_string(w.path("exports.damaged")).expect("kept"), "{");
+}
+
+#[test]
+fn videos_of_a_folder_become_exports() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let folder = w.folder_of_photos(&["a.png"]);
+    clip(&folder);
+    w.drop_file(&folder);
+    w.until_label("Paint 1 photo and 1 video");
+    w.click("Start");
+    w.until_label("1 photo painted into the folder");
+    w.until_contains("Exported as ");
+    let exported = folder.join("painted/clip-candy.mp4");
+    assert_eq!(frames(&exported), "5");
+    w.click("Close");
+    // Without photos there is nothing to paint but exports.
+    fs::remove_file(folder.join("a.png")).expect("removed");
+    let start = |w: &mut Window, replaces: bool| {
+        w.drop_file(&folder);
+        w.until_label("Paint 1 video");
+        if replaces {
+            w.click("Overwrite existing files");
+        }
+        w.click("Start");
+        w.until("the card to close", |w| !w.has("Paint 1 video"));
+    };
+    start(&mut w, false);
+    w.until_contains("1 of 1 videos exist already");
+    fs::write(&exported, "old").expect("written");
+    start(&mut w, true);
+    w.until("the new one", |_| frames(&exported) == "5");
+    // An animation is a video, too.
+    let made = Command::new("ffmpeg")
+        .args("-v error -f lavfi -i testsrc2=s=64x48:r=5 -t 1".split(' '))
+        .arg(folder.join("moving.gif"))
+        .status();
+    assert!(made.expect("ffmpeg is installed").success());
+    w.drop_file(&folder);
+    w.until_label("Paint 2 videos");
+}
+
+/// True if a process of this system names the folder.
+#[cfg(target_os = "linux")]
+fn has_processes(folder: &Path) -> bool {
+    let folder = folder.to_str().expect("text");
+    let processes = fs::read_dir("/proc").expect("a list").flatten();
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .any(|line| String::from_utf8_lossy(&line).contains(folder))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_window_stops_its_export_which_continues_after_its_parts() {
+    const FRAMES: u32 = 3000;
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let clip = clip_of(&w.path(""), FRAMES);
+    add(&mut w, &clip);
+    let part = |folder: &Path| {
+        let files = fs::read_dir(folder.join("clip-candy.mp4.part")).into_iter().flatten();
+        files
+            .flatten()
+            .filter_map(|file| file.file_name().into_string().ok())
+            .filter(|name| name.starts_with("000000000-48-"))
+            .count()
+    };
+    w.until("a part", |w| part(&w.path("")) == 1);
+    w.script.hold();
+    assert!(has_processes(&w.path("")));
+    let folder = w.end();
+    assert!(!has_processes(folder.path()));
+    assert_eq!(part(folder.path()), 1);
+    let list = fs::read_to_string(folder.path().join("exports.toml")).expect("a list");
+    assert!(list.contains("state = \"Waiting\""), "{list}");
+    let mut w = Window::of_folder(folder);
+    w.until_contains("Exported as ");
+    assert_eq!(frames(&w.path("clip-candy.mp4")), FRAMES.to_string());
+    assert_eq!(part(&w.path("")), 0);
+}
+
+#[test]
+fn a_failed_export_says_why_and_is_tried_again() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let clip = clip(&w.path(""));
+    let taken = w.path("taken.mp4");
+    fs::write(&taken, "mine").expect("written");
+    w.export(&clip);
+    w.until_label("Export the film");
+    // The dialog asks before it returns an existing file; the video itself is refused here.
+    w.platform.answer(Some(clip.clone()));
+    w.click("Change…");
+    w.until_label("The film cannot replace its own video.");
+    assert!(w.harness.get_by_label("Export").accesskit_node().is_disabled());
+    w.platform.answer(Some(taken.clone()));
+    w.click("Change…");
+    w.until_contains("taken.mp4");
+    fs::rename(&clip, w.path("moved.mp4")).expect("moved");
+    w.click("Export");
+    w.until_contains("taken.mp4 was not exported: ");
+    assert_eq!(fs::read_to_string(&taken).expect("kept"), "mine");
+    w.export(&w.path("moved.mp4"));
+    w.until_label("Export the film");
+    w.platform.answer(Some(taken.clone()));
+    w.click("Change…");
+    w.until_label("Another export writes this file.");
+    w.click("Cancel");
+    fs::rename(w.path("moved.mp4"), &clip).expect("moved");
+    w.click("Exports");
+    w.click("Try again");
+    w.until_label("Done.");
+    assert_eq!(frames(&taken), "5");
+}

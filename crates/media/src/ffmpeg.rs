@@ -1,0 +1,266 @@
+//! The user's own `ffmpeg`: finds it, and queries its abilities.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use threads::process::{self, program_in};
+use values::{
+    disk::folder_of,
+    text::{cut, one_line},
+};
+
+/// How long to wait for an answer of ffmpeg about itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The first version in which `-fps_mode` replaces `-vsync`.
+const FPS_MODE: (u32, u32) = (5, 1);
+/// Maximum length of a version in messages.
+const MAX_VERSION_CHARS: usize = 60;
+
+/// An installed ffmpeg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ffmpeg {
+    pub program: PathBuf,
+    /// As ffmpeg reports it; on one line.
+    pub version: String,
+    /// The names of its encoders.
+    pub encoders: Vec<String>,
+}
+
+/// Why no ffmpeg can be used here, as text for the user.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoFfmpeg(pub(super) String);
+
+impl NoFfmpeg {
+    pub(super) fn missing() -> Self {
+        Self("ffmpeg is not installed (not found in PATH)".to_owned())
+    }
+}
+
+impl Ffmpeg {
+    /// Searches PATH, and asks the program for its version and encoders. Takes a tenth of a second.
+    ///
+    /// # Errors
+    /// [`NoFfmpeg`] says what is missing.
+    pub fn find() -> Result<Self, NoFfmpeg> {
+        Self::find_in(env::var_os("PATH").as_deref(), PATIENCE)
+    }
+
+    fn find_in(path: Option<&OsStr>, patience: Duration) -> Result<Self, NoFfmpeg> {
+        let program = program_in(path, "ffmpeg").ok_or_else(NoFfmpeg::missing)?;
+        Self::asked(program, patience)
+    }
+
+    /// True if it has this encoder.
+    pub fn has(&self, encoder: &str) -> bool {
+        self.encoders.iter().any(|name| name == encoder)
+    }
+
+    /// The option that keeps every picture at its own time.
+    pub fn every_picture(&self) -> [&'static str; 2] {
+        let option = if self.sets_durations() { "-fps_mode" } else { "-vsync" };
+        [option, "passthrough"]
+    }
+
+    /// True if its filter `setts` can set how long a picture is shown; since the version of `-fps_mode`.
+    pub fn sets_durations(&self) -> bool {
+        !is_older(&self.version, FPS_MODE)
+    }
+
+    fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
+        let mut command = piped(&program);
+        command.args(["-nostdin", "-encoders"]);
+        let unusable =
+            |why: String| NoFfmpeg(format!("{} cannot be used: {why}", program.display()));
+        let ended = process::run(command, patience).map_err(unusable)?;
+        let (encoders, banner) = (text(&ended.output), text(&ended.errors));
+        let silent = || unusable("it does not report its version".to_owned());
+        let version = version(&banner).ok_or_else(silent)?;
+        // One line per encoder: six letters of flags, its name, a title.
+        let names = encoders.lines().filter_map(|line| line.split_whitespace().nth(1));
+        Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
+    }
+
+    /// ffmpeg, which opens files and pipes alone and prints errors alone.
+    pub fn command(&self) -> Command {
+        let mut command = piped(&self.program);
+        let usual = "-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe";
+        command.args(usual.split(' '));
+        command
+    }
+
+    /// The first picture of a video, or the one at `start` seconds, as a PNG, scaled to `width` if given.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn beginning_of(
+        &self,
+        video: &Path,
+        start: f64,
+        width: Option<usize>,
+    ) -> Result<Vec<u8>, String> {
+        let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
+        let mut command = self.command();
+        command.args(["-ss", &start.to_string(), "-i"]).arg(file(video)).args([
+            "-frames:v",
+            "1",
+            "-vf",
+            &scale,
+        ]);
+        command.args("-c:v png -f image2pipe pipe:1".split(' '));
+        let ended = process::run(command, PATIENCE)?;
+        match ended.failure() {
+            Some(failure) => Err(failure),
+            None if ended.output.is_empty() => Err(format!("it has no picture after {start} s")),
+            None => Ok(ended.output),
+        }
+    }
+}
+
+/// The address of a file, which ffmpeg cannot take for an option or for the address of something else.
+pub fn file(path: &Path) -> OsString {
+    let mut file = OsString::from("file:");
+    file.push(path);
+    file
+}
+
+/// Adds an input of numbered pictures whose names are like `pattern`, from the `first` one on. The command runs in their
+/// folder, whose name could look like a number.
+pub(crate) fn numbered(command: &mut Command, pattern: &Path, first: u64) {
+    command.current_dir(folder_of(pattern));
+    command.args(["-f", "image2", "-start_number", &first.to_string(), "-i"]);
+    command.arg(file(Path::new(pattern.file_name().unwrap_or_default())));
+}
+
+/// [`process::piped`] for a program of ffmpeg. A report file requested by the environment would be written into the
+/// current folder.
+pub(crate) fn piped(program: &Path) -> Command {
+    let mut command = process::piped(program);
+    command.env_remove("FFREPORT");
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The third word of `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`.
+fn version(banner: &str) -> Option<String> {
+    let line = banner.lines().find(|line| line.starts_with("ffmpeg version "))?;
+    let version = line.split_whitespace().nth(2)?;
+    Some(one_line(&cut(version, MAX_VERSION_CHARS)).into_owned())
+}
+
+/// True if a release is older than `than`; `false` for development versions (`N-109468-gd39b34123d`).
+fn is_older(version: &str, than: (u32, u32)) -> bool {
+    let version = version.trim_start_matches('n');
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|n| n.parse().ok());
+    let Some(major) = next() else {
+        return false;
+    };
+    (major, next().unwrap_or(0)) < than
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for (version, is_old) in [
+            ("4.4.2-0ubuntu0.22.04.1", true),
+            ("n4.4", true),
+            ("5.0.1", true),
+            ("5", true),
+            ("5.1.9-0+deb12u1", false),
+            ("n6.0", false),
+            ("10.1", false),
+            ("N-109468-gd39b34123d", false),
+            ("git-2020-06-01-abc", false),
+            ("", false),
+        ] {
+            assert_eq!(is_older(version, FPS_MODE), is_old, "{version}");
+        }
+        let banner = "\nffmpeg version 4.4.2\u{1b}[1m Copyright\n";
+        assert_eq!(version(banner).as_deref(), Some("4.4.2\\u{1b}[1m"));
+        assert_eq!(version("ffprobe version 4"), None);
+        let option = |version: &str| {
+            let (program, version) = (PathBuf::new(), version.to_owned());
+            Ffmpeg { program, version, encoders: Vec::new() }.every_picture()[0]
+        };
+        assert_eq!([option("4.4"), option("7.1")], ["-vsync", "-fps_mode"]);
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let find = |path: Option<&OsStr>| Ffmpeg::find_in(path, PATIENCE);
+        assert_eq!(find(None), Err(NoFfmpeg::missing()));
+        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::missing()));
+        std::fs::write(folder.path().join("ffmpeg"), "no program").expect("written");
+        #[cfg(unix)]
+        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::missing()));
+        // The current folder is ignored, even if PATH names it.
+        assert_eq!(find(Some(OsStr::new(""))), Err(NoFfmpeg::missing()));
+        assert_eq!(find(Some(OsStr::new("."))), Err(NoFfmpeg::missing()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_answer_of_ffmpeg_decides() {
+        use crate::fake_ffmpeg::program;
+
+        let list = |names: &str| {
+            format!("echo 'ffmpeg version 6.1 Copyright' >&2; echo ' V..... {names} a title'")
+        };
+        let find = |script: &str, patience| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let program = program(folder.path(), script);
+            let found = Ffmpeg::find_in(Some(folder.path().as_os_str()), patience);
+            (found, program)
+        };
+        // An encoder for RGB alone is a different one.
+        let (found, program) = find(&list("libx264rgb"), PATIENCE);
+        let found = found.expect("an ffmpeg");
+        assert_eq!((&found.program, found.version.as_str()), (&program, "6.1"));
+        assert_eq!([found.has("libx264rgb"), found.has("libx264")], [true, false]);
+        let unusable = |(found, _)| match found {
+            Err(NoFfmpeg(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(unusable(find("exit 3", PATIENCE)).contains("version"));
+        let silent = unusable(find("exec sleep 600", Duration::from_millis(200)));
+        assert!(silent.ends_with(" cannot be used: it did not end within 0.2 s"), "{silent}");
+    }
+
+    /// The value after each occurrence of this flag.
+    fn after<'a>(arguments: &'a [String], flag: &str) -> Vec<&'a str> {
+        arguments.windows(2).filter(|pair| pair[0] == flag).map(|pair| pair[1].as_str()).collect()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn it_opens_one_file_and_pipes_alone_to_show_how_a_video_begins() {
+        use crate::fake_ffmpeg::program;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let ffmpeg = Ffmpeg {
+            program: program(folder.path(), "printf '%s\\n' \"$@\""),
+            version: "7.1".to_owned(),
+            encoders: Vec::new(),
+        };
+        let video = Path::new("http://a/video.mp4");
+        let output = ffmpeg.beginning_of(video, 0.0, None).expect("what it was given");
+        let output = String::from_utf8(output).expect("text");
+        let arguments: Vec<String> = output.lines().map(str::to_owned).collect();
+        assert_eq!(after(&arguments, "-protocol_whitelist"), ["file,pipe"]);
+        assert_eq!(after(&arguments, "-i"), ["file:http://a/video.mp4"]);
+        assert_eq!(arguments.last().map(String::as_str), Some("pipe:1"));
+    }
+}

@@ -1,0 +1,251 @@
+//! What a video file contains, as `ffprobe` reports it.
+
+use std::{fs, path::Path, time::Duration};
+
+use serde_json::Value;
+
+use super::{FilmError, Numbered, webp};
+use crate::{codec::Colors, ffmpeg};
+use pictures::decode;
+use threads::process;
+use values::{disk::reason, text::one_line, yuv420::Yuv420};
+
+/// Maximum pictures per second; more is a damaged or hostile file.
+const MAX_FPS: f64 = 1000.0;
+/// Longest side of a picture, the maximum of H.264 and of most programs.
+const MAX_SIDE_PX: u64 = 16_384;
+
+/// A stream that is not painted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Its number in the file.
+    pub index: u64,
+    /// `audio`, `subtitle`, `data`, `attachment` or `video`.
+    pub kind: String,
+    pub codec: String,
+    pub is_cover: bool,
+}
+
+/// How the pictures of a source are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// By ffmpeg, from a file.
+    File,
+    /// By ffmpeg, from numbered pictures.
+    Numbered { first: u64 },
+    /// By this program.
+    WebP,
+}
+
+/// A video file, or numbered pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clip {
+    /// As the user named it.
+    pub name: String,
+    pub reader: Reader,
+    /// Number of the painted stream in the file.
+    pub stream: u64,
+    /// Seconds of a tick of its clock, as a fraction.
+    pub tick: (u64, u64),
+    /// Width and height as stored, in pixels, before rotation.
+    pub size: (usize, usize),
+    /// Number of frames that the file declares, or that its length suggests; not exact.
+    pub frames: Option<u64>,
+    /// Mean frames per second, if the file declares them.
+    pub fps: Option<f64>,
+    /// Its length, if the file declares it.
+    pub seconds: Option<f64>,
+    /// Time of the first picture or sound, in seconds.
+    pub start: f64,
+    /// Time at which the last picture ends, in seconds.
+    pub end: Option<f64>,
+    pub has_alpha: bool,
+    pub is_rgb: bool,
+    /// They are stored in YUV 4:2:0 with 8 bits.
+    pub is_yuv420: bool,
+    pub colors: Colors,
+    /// Language and title of the painted stream.
+    pub tags: Vec<(String, String)>,
+    pub others: Vec<Other>,
+}
+
+impl Clip {
+    /// Reads the headers of the file at `path` with this `ffprobe`, which is stopped after `patience`.
+    ///
+    /// # Errors
+    /// [`FilmError::File`] if it has no video, or one that cannot be painted.
+    pub(super) fn open(ffprobe: &Path, path: &Path, patience: Duration) -> Result<Self, FilmError> {
+        let name = path.display().to_string();
+        let wrong = |reason: String| FilmError::file(&name, reason);
+        let numbers = match Numbered::of(path) {
+            Some(pictures) if !path.exists() => pictures.numbers(),
+            _ => Vec::new(),
+        };
+        let mut command = ffmpeg::piped(ffprobe);
+        command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
+        command.args(["-show_format", "-show_streams"]);
+        if let Some(first) = numbers.first() {
+            ffmpeg::numbered(&mut command, path, *first);
+        } else {
+            // ffprobe's own message does not say which file it is.
+            let file = fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
+            if file.metadata().is_ok_and(|about| about.is_file() && about.len() == 0) {
+                return Err(wrong("the file is empty".to_owned()));
+            }
+            if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("webp")) {
+                let found = webp::describe(&name, path).map_err(|e| wrong(e.to_string()))?;
+                let clip = Self::of(&name, &found).map_err(wrong)?;
+                return Ok(Self { reader: Reader::WebP, ..clip });
+            }
+            command.arg("-i").arg(ffmpeg::file(path));
+        }
+        let ended = process::run(command, patience).map_err(wrong)?;
+        if let Some(failure) = ended.failure() {
+            let why = match failure.as_str() {
+                words if words.contains("moov atom") || words.contains("Invalid data") => {
+                    "it is not one, or it is damaged or incomplete"
+                }
+                words => words,
+            };
+            return Err(wrong(format!("it cannot be read as a video: {why}")));
+        }
+        let found = serde_json::from_slice(&ended.output)
+            .map_err(|_| wrong("ffprobe gave no description of it".to_owned()))?;
+        let mut clip = Self::of(&name, &found).map_err(wrong)?;
+        if let Some(&first) = numbers.first() {
+            let mut expected = (first..).zip(&numbers);
+            if let Some((missing, _)) = expected.find(|(expected, number)| expected != *number) {
+                return Err(wrong(format!("picture {missing} is missing")));
+            }
+            clip.frames = Some(numbers.len() as u64);
+            clip.reader = Reader::Numbered { first };
+            // It depends on the rate.
+            clip.end = None;
+        }
+        Ok(clip)
+    }
+
+    /// Reads the description of a file by `ffprobe`.
+    pub fn of(name: &str, found: &Value) -> Result<Self, String> {
+        let is_cover = |s: &Value| s["disposition"]["attached_pic"] == 1;
+        let is_video = |s: &&Value| s["codec_type"] == "video" && !is_cover(s);
+        let streams = found["streams"].as_array().map_or(&[][..], Vec::as_slice);
+        let Some(video) = streams.iter().find(is_video) else {
+            return Err("it has no video".to_owned());
+        };
+        let (width, height) = (number(&video["width"]), number(&video["height"]));
+        let (Some(width @ 1..), Some(height @ 1..)) = (width, height) else {
+            return Err("its pictures have no size; the file is damaged".to_owned());
+        };
+        if width.max(height) > MAX_SIDE_PX || width * height > decode::MAX_PIXELS {
+            return Err(format!(
+                "its pictures have {width} x {height} pixels; the maximum is {MAX_SIDE_PX} a side; make it smaller first"
+            ));
+        }
+        let fps = ["avg_frame_rate", "r_frame_rate"].iter().find_map(|key| ratio(&video[*key]));
+        let fps = fps.map(|(over, under)| over as f64 / under as f64);
+        if let Some(fps) = fps.filter(|&fps| fps > MAX_FPS) {
+            return Err(format!(
+                "it has {fps:.0} frames per second; the maximum is {MAX_FPS:.0}; make a copy with fewer first (ffmpeg -i FILE -r 60 COPY)"
+            ));
+        }
+        let seconds = [&video["duration"], &found["format"]["duration"]].into_iter().find_map(real);
+        let start = real(&found["format"]["start_time"]).unwrap_or(0.0);
+        let begins = real(&video["start_time"]).unwrap_or(start);
+        let counted = number(&video["nb_frames"]).filter(|&frames| frames > 0);
+        let text = |key: &str| {
+            let text = video[key].as_str().filter(|text| !matches!(*text, "unknown" | "reserved"));
+            text.map(|text| one_line(text).into_owned())
+        };
+        let pixels = text("pix_fmt").unwrap_or_default();
+        let tag = |key: &str| {
+            let value = video["tags"][key].as_str().filter(|value| *value != "und")?;
+            Some((key.to_owned(), value.to_owned()))
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            reader: Reader::File,
+            stream: number(&video["index"]).unwrap_or(0),
+            tick: ratio(&video["time_base"]).unwrap_or((1, 90_000)),
+            size: (width as usize, height as usize),
+            frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
+            start,
+            end: seconds.map(|seconds| begins + seconds),
+            fps,
+            seconds,
+            has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
+                .iter()
+                .any(|start| pixels.starts_with(start)),
+            is_rgb: ["rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono"]
+                .iter()
+                .any(|start| pixels.starts_with(start)),
+            is_yuv420: pixels == "yuv420p",
+            colors: Colors {
+                range: text("color_range"),
+                matrix: text("color_space"),
+                primaries: text("color_primaries"),
+                transfer: text("color_transfer"),
+            },
+            tags: ["language", "title"].into_iter().filter_map(tag).collect(),
+            others: (streams.iter())
+                .filter(|s| s["index"] != video["index"])
+                .map(|s| Other {
+                    index: number(&s["index"]).unwrap_or(0),
+                    kind: s["codec_type"].as_str().unwrap_or("unknown").to_owned(),
+                    codec: one_line(s["codec_name"].as_str().unwrap_or("unknown")).into_owned(),
+                    is_cover: is_cover(s),
+                })
+                .collect(),
+        })
+    }
+}
+
+impl Clip {
+    /// ffmpeg's names of the matrix and range in which pictures are stored, guessed as players do if the file does not
+    /// say.
+    pub fn matrix_and_range(&self) -> (&str, &str) {
+        if self.colors.hdr().is_some() || self.is_rgb {
+            return ("bt709", "tv");
+        }
+        let matrix = match self.colors.matrix.as_deref() {
+            Some(known @ ("bt709" | "fcc" | "smpte170m" | "smpte240m")) => known,
+            Some("bt470bg") => "bt470",
+            Some("bt2020nc" | "bt2020c") => "bt2020",
+            _ if self.size.1 >= 720 => "bt709",
+            _ => "smpte170m",
+        };
+        (matrix, self.colors.range.as_deref().unwrap_or("tv"))
+    }
+
+    /// How this program converts its pictures; `None` if ffmpeg does, which takes longer.
+    pub(super) fn yuv(&self) -> Option<Yuv420> {
+        let (matrix, range) = self.matrix_and_range();
+        let is_yuv = self.is_yuv420 && self.colors.hdr().is_none();
+        Yuv420::named(matrix, range).filter(|_| is_yuv)
+    }
+
+    /// The colours of the encoded pictures: those of the source. What is unknown stays so.
+    pub fn painted_colors(&self) -> Colors {
+        if self.colors.hdr().is_none() && !self.is_rgb {
+            return self.colors.clone();
+        }
+        Colors::bt709()
+    }
+}
+
+/// ffprobe writes some numbers as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn real(value: &Value) -> Option<f64> {
+    let seconds: f64 = value.as_str()?.parse().ok()?;
+    seconds.is_finite().then_some(seconds)
+}
+
+/// The parts of `30000/1001`; `None` if one is zero.
+fn ratio(value: &Value) -> Option<(u64, u64)> {
+    let (over, under) = value.as_str()?.split_once('/')?;
+    let parts = (over.parse().ok()?, under.parse().ok()?);
+    (parts.0 > 0 && parts.1 > 0).then_some(parts)
+}

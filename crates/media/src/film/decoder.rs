@@ -1,0 +1,266 @@
+//! A process that decodes: delivers the pictures of a clip, each with its time.
+
+use std::{
+    error::Error,
+    io::{self, BufReader, BufWriter, ErrorKind},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+
+use super::{FilmError, Tools, clip::Reader, decimal, reading::Reading, webp};
+use crate::nut::{NutReader, NutStream};
+use pictures::guard::guarded;
+use threads::process::{Process, spawn, standard_stream};
+use values::{frame::Frame, yuv420::Yuv420};
+
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 20;
+/// Pictures that wait to be painted, besides those of a batch.
+const WAITING: usize = 2;
+
+/// What the decoder sends: its stream first, then pictures with their times in ticks.
+enum Sent {
+    Stream(NutStream),
+    Picture(i64, Vec<u8>),
+}
+
+/// Why nothing more is read.
+pub enum Stop<T> {
+    /// A message came, or, if `None`, no one can send another.
+    Message(Option<T>),
+    Failed(FilmError),
+}
+
+impl<T> From<FilmError> for Stop<T> {
+    fn from(error: FilmError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The process.
+pub struct Decoder {
+    process: Process,
+    sent: Receiver<io::Result<Sent>>,
+    name: String,
+    /// Sends the pictures that ffmpeg cannot read, and returns why not all of them.
+    sending: Option<JoinHandle<Option<String>>>,
+    stream: NutStream,
+    patience: Duration,
+    /// Beginning of what is read, if it is not that of the clip, its end, and the length of the clip, in seconds.
+    start: Option<f64>,
+    end: f64,
+    length: Option<f64>,
+}
+
+impl Decoder {
+    /// Starts it without waiting.
+    ///
+    /// # Errors
+    /// [`FilmError::File`].
+    pub fn start(tools: &Tools, reading: &Reading<'_>) -> Result<Self, FilmError> {
+        let clip = reading.clip;
+        let wrong = |reason: String| FilmError::file(&clip.name, reason);
+        let mut command = tools.ffmpeg.command();
+        reading.add_source(&mut command);
+        command.args(["-map", &format!("0:{}", clip.stream)]);
+        command.args("-map_chapters -1 -map_metadata -1".split(' '));
+        let yuv = clip.yuv();
+        command.args(["-vf", &filters(reading, yuv.is_some())]);
+        command.args(tools.ffmpeg.every_picture());
+        command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
+        let (over, under) = reading.fps.map_or(clip.tick, |(over, under)| (under, over));
+        command.args(["-enc_time_base", &format!("{over}:{under}")]);
+        command.args("-c:v rawvideo -f nut pipe:1".split(' '));
+        let mut process = Process::start(&mut command).map_err(wrong)?;
+        let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
+        let (sender, sent) = bounded(WAITING);
+        let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), yuv, &sender);
+        spawn("film decoder", work).map_err(wrong)?;
+        let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
+        let end = reading.range.end.unwrap_or(f64::INFINITY);
+        let sending = process.child.stdin.take().map(|to| {
+            let (path, size) = (reading.source.to_owned(), clip.size);
+            let range = reading.range.start.unwrap_or(0.0)..end;
+            let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
+            let why = |error: Box<dyn Error>| error.to_string();
+            thread::spawn(move || match guarded(send) {
+                Ok(error) => error.map(why),
+                Err(_) => Some("it cannot be decoded".to_owned()),
+            })
+        });
+        let start = reading.range.start;
+        let length = clip.end.map(|end| end - clip.start);
+        Ok(Self { process, sent, name, sending, stream, patience, start, end, length })
+    }
+
+    /// Waits for the description of its pictures, which comes first; `None` if there are none.
+    ///
+    /// # Errors
+    /// See [`Self::next_picture`].
+    pub fn read_stream(&mut self) -> Result<Option<NutStream>, FilmError> {
+        let Some(Sent::Stream(stream)) = self.receive()? else {
+            return Ok(None);
+        };
+        self.stream = stream;
+        Ok(Some(stream))
+    }
+
+    /// The next picture and its time in ticks, after [`Self::read_stream`]; `None` at the end.
+    ///
+    /// # Errors
+    /// [`FilmError::File`] if the decoder fails or does nothing for too long.
+    pub fn next_picture(&mut self) -> Result<Option<(i64, Frame)>, FilmError> {
+        let Some(Sent::Picture(ticks, pixels)) = self.receive()? else {
+            return Ok(None);
+        };
+        Ok(Some((ticks, self.frame(pixels)?)))
+    }
+
+    /// The next picture and its time in the film, in seconds, unless a message comes first.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn next_or<T>(&mut self, messages: &Receiver<T>) -> Result<Option<(f64, Frame)>, Stop<T>> {
+        while let Some(sent) = self.receive_or(messages)? {
+            match sent {
+                Sent::Stream(stream) => self.stream = stream,
+                Sent::Picture(ticks, pixels) => {
+                    let (over, under) = self.stream.tick;
+                    let later = ticks as f64 * over as f64 / under as f64;
+                    let seconds = self.start.unwrap_or(0.0) + later;
+                    // ffmpeg may deliver another picture after the end.
+                    if seconds >= self.end {
+                        break;
+                    }
+                    return Ok(Some((seconds, self.frame(pixels)?)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn frame(&self, pixels: Vec<u8>) -> Result<Frame, FilmError> {
+        let NutStream { width, height, .. } = self.stream;
+        let frame = Frame::from_rgba(width, height, pixels);
+        frame.map_err(|error| self.wrong(error.to_string()))
+    }
+
+    fn receive(&self) -> Result<Option<Sent>, FilmError> {
+        self.receive_or::<()>(&never()).or_else(|stop| match stop {
+            Stop::Failed(error) => Err(error),
+            // Nothing comes from a channel that never delivers.
+            Stop::Message(_) => Ok(None),
+        })
+    }
+
+    /// What the decoder sends next, unless a message comes first.
+    fn receive_or<T>(&self, messages: &Receiver<T>) -> Result<Option<Sent>, Stop<T>> {
+        let sent = select! {
+            recv(messages) -> message => return Err(Stop::Message(message.ok())),
+            recv(self.sent) -> sent => sent,
+            recv(after(self.patience)) -> _ => return Err(self.wrong(format!(
+                "ffmpeg read nothing for {} s and was stopped",
+                self.patience.as_secs_f32()
+            )).into()),
+        };
+        match sent {
+            Ok(Ok(sent)) => Ok(Some(sent)),
+            Ok(Err(error)) if error.kind() != ErrorKind::UnexpectedEof => {
+                Err(self.wrong(format!("ffmpeg sent no valid pictures: {error}")).into())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What the decoder complained about, once it has ended. `None` if nothing.
+    pub fn end(mut self) -> Option<String> {
+        let (status, lines) = self.process.end(self.patience);
+        let failed = status.is_none_or(|status| !status.success());
+        let words = lines.into_iter().next();
+        let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());
+        let words = words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
+        words.or(sent)
+    }
+
+    /// The error if there was no picture.
+    pub fn without_pictures(self) -> FilmError {
+        let (name, start) = (self.name.clone(), self.start);
+        let length = self.length.map(|length| format!("; it is {length:.2} s long"));
+        let reason = match (self.end(), start) {
+            (Some(words), _) => format!("no picture of it can be read ({words})"),
+            (None, None) => "no picture of it can be read".to_owned(),
+            (None, Some(start)) => {
+                format!("it has no picture after {start} s{}", length.unwrap_or_default())
+            }
+        };
+        FilmError::file(name, reason)
+    }
+
+    fn wrong(&self, reason: String) -> FilmError {
+        FilmError::file(&self.name, reason)
+    }
+}
+
+/// Reads the stream to its end, or until no one receives.
+fn read(from: BufReader<impl io::Read>, yuv: Option<Yuv420>, sender: &Sender<io::Result<Sent>>) {
+    let mut reader = match NutReader::open(from, yuv) {
+        Ok(reader) => reader,
+        Err(error) => {
+            sender.send(Err(error)).ok();
+            return;
+        }
+    };
+    let mut next = Ok(Some(Sent::Stream(reader.stream())));
+    while let Some(sent) = next.transpose() {
+        let failed = sent.is_err();
+        if sender.send(sent).is_err() || failed {
+            return;
+        }
+        next = reader
+            .next_picture()
+            .map(|read| read.map(|(ticks, pixels)| Sent::Picture(ticks, pixels)));
+    }
+}
+
+/// The filters from the stored pictures to red, green and blue, if they do not stay in YUV.
+fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
+    let Reading { clip, fps, skipped, long_side_px, .. } = *reading;
+    let mut filters = Vec::new();
+    if let Some((over, under)) = fps
+        && !matches!(clip.reader, Reader::Numbered { .. })
+    {
+        filters.push(format!("fps={over}/{under}"));
+    }
+    if skipped > 0 {
+        filters.push(format!("select=gte(n\\,{skipped})"));
+    }
+    if clip.colors.hdr().is_some() {
+        filters.push(
+            "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,tonemap=hable:desat=0,\
+             zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv420p"
+                .to_owned(),
+        );
+    }
+    // A draft is made for speed.
+    let flags = match long_side_px {
+        None => "bilinear+accurate_rnd+full_chroma_int",
+        Some(_) => "bilinear",
+    };
+    let mut scale = format!("scale=flags={flags}");
+    if !clip.is_rgb && !is_yuv {
+        let (matrix, range) = clip.matrix_and_range();
+        scale.push_str(&format!(":in_color_matrix={matrix}:in_range={range}"));
+    }
+    if let Some(px) = long_side_px {
+        let side = |side: &str| format!("'max(1,round({side}*min(1,{px}/max(iw,ih))))'");
+        scale.push_str(&format!(":w={}:h={}", side("iw"), side("ih")));
+    }
+    // Otherwise the filter would copy each picture.
+    if !is_yuv || long_side_px.is_some() {
+        filters.push(scale);
+    }
+    filters.push(if is_yuv { "format=yuv420p" } else { "format=rgba" }.to_owned());
+    filters.join(",")
+}

@@ -1,0 +1,100 @@
+//! Reads videos, and plays them: the user's `ffmpeg` decodes in processes of its own. `engine::film` paints them.
+//!
+//! Pictures travel as NUT streams (`media::nut`), each with the time that it has in the file, so that
+//! nothing is rounded, doubled or dropped.
+//!
+//! | module | content |
+//! | --- | --- |
+//! | `clip` | what a file contains, by `ffprobe` |
+//! | `numbered` | pictures with numbers in their names, as source or output |
+//! | `webp` | animated WebP files as source |
+//! | `reading` | which part of a clip is read |
+//! | `decoder` | the process that reads pictures |
+//! | `open_film`, `player`, `sound` | playing without painting: seeking, pace, sound |
+//! | `target` | containers, and what they can hold |
+
+mod clip;
+mod decoder;
+mod numbered;
+mod open_film;
+mod player;
+mod reading;
+mod sound;
+mod target;
+#[cfg(all(test, unix))]
+mod tests;
+mod webp;
+
+use std::{fmt::Display, panic::resume_unwind, path::Path, thread, time::Duration};
+
+pub use clip::{Clip, Reader};
+pub use decoder::Decoder;
+pub use numbered::Numbered;
+pub use open_film::OpenFilm;
+pub use player::{Order, Play, Player, PlayerEvent};
+pub use reading::{Range, Reading};
+pub use target::{Along, Container, OPUS};
+
+pub use crate::codec::Codec;
+use crate::ffmpeg::{Ffmpeg, NoFfmpeg};
+use threads::process;
+
+/// See [`Tools::patience`].
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The programs that read and write videos.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    pub ffmpeg: Ffmpeg,
+    /// How long a process may do nothing before it is stopped.
+    pub patience: Duration,
+}
+
+impl Tools {
+    /// Searches PATH for both programs, and asks what ffmpeg can do and what the file at `path` contains: both at once,
+    /// because each takes a tenth of a second.
+    ///
+    /// # Errors
+    /// [`FilmError::NoFfmpeg`], [`FilmError::NoFfprobe`], and [`FilmError::File`] if the file has no video that can be
+    /// painted.
+    pub fn open(path: &Path) -> Result<(Self, Clip), FilmError> {
+        let ffprobe = process::program("ffprobe");
+        let ffprobe = ffprobe.as_deref();
+        let (clip, ffmpeg) = thread::scope(|scope| {
+            let clip = scope.spawn(|| ffprobe.map(|ffprobe| Clip::open(ffprobe, path, PATIENCE)));
+            let ffmpeg = Ffmpeg::find();
+            (clip.join().unwrap_or_else(|panic| resume_unwind(panic)), ffmpeg)
+        });
+        let ffmpeg = ffmpeg?;
+        let clip = clip.ok_or(FilmError::NoFfprobe)??;
+        Ok((Self { ffmpeg, patience: PATIENCE }, clip))
+    }
+}
+
+/// Why a film cannot be read, or not be written to this file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilmError {
+    #[error(
+        "videos are read and written by ffmpeg, and {0}; install ffmpeg (Debian, Ubuntu: apt install ffmpeg)"
+    )]
+    NoFfmpeg(#[from] NoFfmpeg),
+    #[error(
+        "videos are read by ffprobe, which is not installed; it is part of ffmpeg (Debian, Ubuntu: apt install ffmpeg)"
+    )]
+    NoFfprobe,
+    /// The source cannot be read or has nothing to paint, or the output cannot hold what it contains.
+    #[error("{name}: {reason}")]
+    File { name: String, reason: String },
+}
+
+impl FilmError {
+    /// This file cannot be used, and why.
+    pub fn file(name: impl Display, reason: impl Into<String>) -> Self {
+        Self::File { name: name.to_string(), reason: reason.into() }
+    }
+}
+
+/// Seconds as a decimal fraction, as ffmpeg reads them.
+pub fn decimal(seconds: f64) -> String {
+    format!("{seconds:.6}")
+}

@@ -1,0 +1,84 @@
+//! Pictures with numbers in their names, named as for ffmpeg: `frames/%04d.png`.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use values::disk::folder_of;
+
+/// Pictures of one folder whose names differ in a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    folder: PathBuf,
+    /// The name before the number.
+    before: String,
+    /// Minimum number of digits.
+    digits: usize,
+    after: String,
+}
+
+impl Numbered {
+    /// By a path whose name has one number, such as `%04d.png` or `%d.png`.
+    pub fn of(path: &Path) -> Option<Self> {
+        let (before, rest) = path.file_name()?.to_str()?.split_once('%')?;
+        let (digits, after) = rest.split_once('d')?;
+        let digits = match digits {
+            "" => 1,
+            digits => digits.strip_prefix('0')?.parse::<u8>().ok()?.into(),
+        };
+        let (before, after) = (before.to_owned(), after.to_owned());
+        let folder = folder_of(path).to_owned();
+        (!after.contains('%')).then_some(Self { folder, before, digits, after })
+    }
+
+    /// The path of the picture with this number.
+    pub fn path(&self, number: u64) -> PathBuf {
+        let Self { folder, before, digits, after } = self;
+        folder.join(format!("{before}{number:0digits$}{after}"))
+    }
+
+    /// The numbers of the pictures that exist, in ascending order.
+    pub fn numbers(&self) -> Vec<u64> {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let number = |file: fs::DirEntry| {
+            let name = file.file_name();
+            let digits = name.to_str()?.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
+            let number = digits.parse().ok()?;
+            (self.path(number).file_name() == Some(&name)).then_some(number)
+        };
+        let mut numbers: Vec<u64> = files.filter_map(number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// What the pictures are called together: the name of their folder.
+    pub fn title(&self) -> &OsStr {
+        self.folder.file_name().unwrap_or(OsStr::new("film"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_ffmpeg() {
+        let place = tempfile::tempdir().expect("a folder");
+        for name in ["a_0009.png", "a_0010.png", "a_10010.png", "a_7.png", "a_0011.jpg"] {
+            fs::write(place.path().join(name), "").expect("written");
+        }
+        let of = |name: &str| Numbered::of(&place.path().join(name));
+        let pictures = of("a_%04d.png").expect("a pattern");
+        assert_eq!(pictures.numbers(), [9, 10, 10_010]);
+        assert_eq!(pictures.path(9), place.path().join("a_0009.png"));
+        assert_eq!(of("a_%d.png").expect("a pattern").numbers(), [7, 10_010]);
+        assert_eq!(Some(pictures.title()), place.path().file_name());
+        for other in
+            ["a.png", "a%.png", "%4d.png", "%04d%d.png", "%0999d.png", "100%.png", "%s.png"]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}

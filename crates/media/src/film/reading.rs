@@ -1,0 +1,89 @@
+//! Which part of a clip is read.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    clip::{Clip, Reader},
+    decimal,
+};
+use crate::ffmpeg;
+
+/// What a decoder reads.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    pub source: &'a Path,
+    pub clip: &'a Clip,
+    pub range: Range,
+    /// Frames per second, as a fraction; `None` keeps every frame at its own time. Of numbered pictures, the rate at
+    /// which they are shown.
+    pub fps: Option<(u64, u64)>,
+    /// Number of pictures left out at the beginning.
+    pub skipped: u64,
+    /// Longer pictures are scaled down to this.
+    pub long_side_px: Option<usize>,
+}
+
+impl Reading<'_> {
+    /// Adds the source as the input of a command that decodes it.
+    pub fn add_source(&self, command: &mut Command) {
+        match self.clip.reader {
+            Reader::File => {
+                command.args(self.range.input_options()).arg("-i").arg(ffmpeg::file(self.source));
+            }
+            Reader::Numbered { first, .. } => {
+                let (over, under) = self.fps.unwrap_or((self.clip.tick.1, self.clip.tick.0));
+                command.args(self.range.input_options());
+                command.args(["-framerate", &format!("{over}/{under}")]);
+                ffmpeg::numbered(command, self.source, first);
+            }
+            Reader::WebP => {
+                command.args("-copyts -f nut -i pipe:0".split(' ')).stdin(Stdio::piped());
+            }
+        }
+    }
+
+    /// The time in the file at which it begins, in seconds.
+    pub fn beginning(&self) -> f64 {
+        self.clip.start + self.range.start.unwrap_or(0.0)
+    }
+}
+
+/// The painted part of a clip, in seconds from the beginning of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    pub start: Option<f64>,
+    pub end: Option<f64>,
+}
+
+impl Range {
+    /// Number of frames of the clip in it, at this rate (see [`Reading::fps`]); not exact.
+    pub fn frames_of(self, clip: &Clip, fps: Option<(u64, u64)>) -> Option<u64> {
+        let (mut frames, mut seconds) = (clip.frames? as f64, clip.seconds.unwrap_or(0.0));
+        match fps.map(|(over, under)| over as f64 / under as f64) {
+            Some(fps) if matches!(clip.reader, Reader::Numbered { .. }) => seconds = frames / fps,
+            Some(fps) if seconds > 0.0 => frames = seconds * fps,
+            _ => {}
+        }
+        let part = self.end.unwrap_or(seconds).min(seconds) - self.start.unwrap_or(0.0);
+        let share = if seconds > 0.0 { (part / seconds).clamp(0.0, 1.0) } else { 1.0 };
+        Some((frames * share).round() as u64)
+    }
+
+    /// Options of ffmpeg before the source. With `-copyts` times are those of the file: otherwise ffmpeg counts from the
+    /// first of the streams that it reads, which differs between processes.
+    pub(super) fn input_options(&self) -> Vec<String> {
+        let Self { start, end } = *self;
+        let pair = |name: &str, seconds: f64| [name.to_owned(), decimal(seconds)];
+        let pairs = [
+            start.map(|start| pair("-ss", start)),
+            end.map(|end| pair("-t", end - start.unwrap_or(0.0))),
+        ];
+        let shown = ["-copyts".to_owned()];
+        shown.into_iter().chain(pairs.into_iter().flatten().flatten()).collect()
+    }
+}

@@ -1,0 +1,160 @@
+//! Clips with scripts that hang, lie or fail as ffmpeg.
+#![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
+
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, unbounded};
+use serde_json::json;
+
+use super::{Clip, Container, OpenFilm, Order, Play, Player, PlayerEvent, Range, Reader, Tools};
+use crate::films::{DECODES, clip, film_tools, tools};
+
+#[test]
+fn the_frames_of_a_range_are_estimated_at_any_rate() {
+    let of = |start, end| Range { start, end };
+    let whole = of(None, None);
+    let clip = Clip { frames: Some(60), seconds: Some(2.0), ..clip() };
+    for (range, fps, frames) in [
+        (whole, None, 60),
+        (of(Some(0.5), None), None, 45),
+        (of(Some(0.5), Some(1.5)), None, 30),
+        (of(None, Some(9.0)), None, 60),
+        (of(Some(1.0), None), Some((10, 1)), 10),
+    ] {
+        assert_eq!(range.frames_of(&clip, fps), Some(frames), "{range:?} {fps:?}");
+    }
+    // The rate of numbered pictures decides how long they are.
+    let pictures = Clip { reader: Reader::Numbered { first: 1 }, ..clip };
+    assert_eq!(whole.frames_of(&pictures, Some((10, 1))), Some(60));
+    assert_eq!(of(Some(1.0), None).frames_of(&pictures, Some((10, 1))), Some(50));
+}
+
+#[test]
+fn sound_is_converted_if_ffmpeg_can() {
+    let here = tempfile::tempdir().expect("a folder");
+    let mut tools = tools(here.path(), "");
+    let streams = json!([
+        { "index": 0, "codec_type": "video", "width": 64, "height": 48 },
+        { "index": 1, "codec_type": "audio", "codec_name": "aac" },
+    ]);
+    let clip = Clip::of("a.mp4", &json!({ "streams": streams })).expect("a clip");
+    let along = |tools: &Tools| Container::WebM.companions(tools, &clip, Path::new("a.webm"));
+    let error = along(&tools).expect_err("no encoder").to_string();
+    assert!(error.contains("WebM cannot hold the sound of a.mp4"), "{error}");
+    tools.ffmpeg.encoders.push("libopus".to_owned());
+    assert_eq!(along(&tools).expect("converted").0, [(1, "libopus")]);
+}
+
+/// A player whose decoder runs this script, and the folder in which it does.
+fn player(decodes: &str, patience: Duration) -> (Player, tempfile::TempDir) {
+    let here = tempfile::tempdir().expect("a folder");
+    let tools = Tools { patience, ..film_tools(here.path(), [decodes, "", ""]) };
+    let film = OpenFilm { path: "clip.mp4".into(), clip: clip(), tools };
+    (Player::start(Arc::new(film), Arc::new(|| {})).expect("a thread"), here)
+}
+
+fn next_event(player: &Player) -> PlayerEvent {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(event) = player.poll() {
+            return event;
+        }
+        assert!(Instant::now() < until, "no event");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn held(player: &Player) -> f64 {
+    match next_event(player) {
+        PlayerEvent::Held { seconds, .. } => (seconds * 30.0).round(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn play(loops: bool) -> (Order, Receiver<f64>) {
+    let (sender, times) = unbounded();
+    let play = Play {
+        from: 0.0,
+        speed: 4.0,
+        range: Range { start: None, end: Some(10.0 / 30.0) },
+        loops,
+        has_sound: false,
+        long_side_px: 64,
+        show: Box::new(move |seconds, _| {
+            sender.send(seconds).ok();
+        }),
+    };
+    (Order::Play(play), times)
+}
+
+#[test]
+fn a_player_holds_steps_and_plays_to_the_end() {
+    let (mut player, _here) = player(DECODES, Duration::from_secs(60));
+    player.send(Order::Hold { at: 0.0, by: 0 });
+    assert_eq!(held(&player), 0.0);
+    // The decoder of the held picture continues.
+    player.send(Order::Hold { at: 0.0, by: 1 });
+    assert_eq!(held(&player), 1.0);
+    // There is nothing before the beginning.
+    player.send(Order::Hold { at: 0.0, by: -1 });
+    assert_eq!(held(&player), 0.0);
+    let (order, shown) = play(false);
+    player.send(order);
+    assert!(matches!(next_event(&player), PlayerEvent::Ended));
+    let times: Vec<_> = shown.try_iter().collect();
+    assert!(times.is_sorted() && times.iter().all(|seconds| *seconds < 10.0 / 30.0), "{times:?}");
+    assert_eq!(times.len(), 10);
+    let (order, shown) = play(true);
+    player.send(order);
+    for _ in 0..25 {
+        shown.recv_timeout(Duration::from_secs(60)).expect("it is repeated");
+    }
+}
+
+#[test]
+fn a_hanging_or_broken_decoder_is_stopped_and_named() {
+    for (decodes, words) in [
+        ("exec sleep 600", "clip.mp4: ffmpeg read nothing for 0.3 s"),
+        ("echo '[mov @ 0x1] no such thing' >&2; exit 1", "can be read (no such thing)"),
+    ] {
+        let (mut player, _here) = player(decodes, Duration::from_millis(300));
+        for order in [Order::Hold { at: 0.0, by: 0 }, Order::Hold { at: 5.0, by: 0 }] {
+            player.send(order);
+            let event = next_event(&player);
+            let PlayerEvent::Failed(error) = event else { panic!("{event:?}") };
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_order_and_the_end_interrupt_a_decoder_that_hangs() {
+    let hangs = "case \"$*\" in *'-ss 4'*) echo $$ >pid; exec sleep 600;; esac; cat clip.nut";
+    let (mut player, here) = player(hangs, Duration::from_secs(600));
+    let pid = here.path().join("pid");
+    let hang = |player: &mut Player| {
+        fs::remove_file(&pid).ok();
+        player.send(Order::Hold { at: 5.0, by: 0 });
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let number = fs::read_to_string(&pid).unwrap_or_default();
+            if number.ends_with('\n') {
+                return Path::new("/proc").join(number.trim());
+            }
+            assert!(Instant::now() < until, "it does not start");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let process = hang(&mut player);
+    player.send(Order::Hold { at: 0.0, by: 0 });
+    assert_eq!(held(&player), 0.0);
+    assert!(!process.exists());
+    let process = hang(&mut player);
+    player.end(Duration::from_secs(60));
+    assert!(!process.exists());
+}

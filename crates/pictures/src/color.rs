@@ -1,0 +1,368 @@
+//! Colours of picture files: from what a file's numbers mean to sRGB, and back.
+//!
+//! Pictures are painted, shown and saved in sRGB. A file says what its numbers mean by an ICC profile or, in a PNG, by
+//! the chunks `cICP`, `gAMA` and `cHRM`; without these they are sRGB already. Pure; any thread.
+
+use std::sync::{Arc, Mutex};
+
+use moxcms::{
+    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
+    Layout, MatrixCoefficients, ProfileText, ProfileVersion, RenderingIntent, ToneReprCurve,
+    TransferCharacteristics, Transform16BitExecutor, TransformOptions, XyY, Xyzd,
+};
+use rayon::prelude::*;
+
+use super::{foreign::Pixels, png_info::png_info};
+use values::{
+    deep_frame::{DeepFrame, narrowed, widened},
+    lock::lock,
+};
+
+/// Largest profile that is read; real ones have a few kilobytes to three megabytes.
+const MAX_PROFILE_BYTES: usize = 4 << 20;
+/// Values of `gAMA` that old programs write for sRGB, whose curve is only close to this power (PNG, 3rd ed., 13.13).
+const SRGB_GAMMA: std::ops::Range<f32> = 0.45..0.46;
+/// The white of the space that connects profiles.
+const D50: Xyzd = Xyzd { x: 0.9642, y: 1.0, z: 0.8249 };
+/// Light of the darkest colour of every profile of version 4 for perceptual rendering (ICC.1, 6.3.3), 1 for white.
+const PERCEPTUAL_BLACK: f64 = 0.003_473_1;
+/// Light of the brightest colour that is taken for a profile's black: L* is 50.
+const BRIGHTEST_BLACK: f64 = 0.184;
+/// Where the header of a profile has the time of its creation (ICC.1, 7.2.8).
+const CREATION_TIME: std::ops::Range<usize> = 24..36;
+
+/// What the numbers of a file mean, when that is not sRGB.
+#[derive(Clone)]
+pub(super) struct ToSrgb {
+    transform: Arc<Transform16BitExecutor>,
+    kind: DataColorSpace,
+    /// The levels that converted levels of 16 bits become, if the darkest colour is made black.
+    darkened: Option<Arc<[u8]>>,
+}
+
+/// Why a file's profile is not used.
+pub(super) struct Unusable;
+
+impl ToSrgb {
+    /// From an ICC profile for grey or other pixels. `None` for sRGB and for what differs from it by at most one level.
+    pub fn of_icc(profile: &[u8], is_gray: bool) -> Result<Option<Self>, Unusable> {
+        // Files of one origin have the same profile, and a conversion takes as long as decoding a small photo.
+        type Last = (Vec<u8>, bool, Option<ToSrgb>);
+        static LAST: Mutex<Option<Last>> = Mutex::new(None);
+        if let Some((last, was_gray, found)) = &*lock(&LAST)
+            && (last.as_slice(), *was_gray) == (profile, is_gray)
+        {
+            return Ok(found.clone());
+        }
+        let parsed = parsed(profile).ok_or(Unusable)?;
+        let found = match parsed.color_space {
+            DataColorSpace::Gray if !is_gray => return Err(Unusable),
+            DataColorSpace::Gray | DataColorSpace::Rgb => Self::of(&parsed)?,
+            _ => return Err(Unusable),
+        };
+        *lock(&LAST) = Some((profile.to_vec(), is_gray, found.clone()));
+        Ok(found)
+    }
+
+    /// From an ICC profile for CMYK pixels.
+    pub fn of_inks(profile: &[u8]) -> Result<Option<Self>, Unusable> {
+        let profile = parsed(profile).filter(|p| p.color_space == DataColorSpace::Cmyk);
+        Self::of(&profile.ok_or(Unusable)?)
+    }
+
+    /// From the chunks of a PNG, in the order of their precedence; `icc` is that of `iCCP`.
+    pub fn of_png(
+        bytes: &[u8],
+        icc: Option<&[u8]>,
+        is_gray: bool,
+    ) -> Result<Option<Self>, Unusable> {
+        let info = png_info(bytes);
+        if let Some(points) = info.as_ref().and_then(|info| info.coding_independent_code_points) {
+            let profile = of_code_points(points.color_primaries, points.transfer_function);
+            return Self::of(&profile.ok_or(Unusable)?);
+        }
+        if let Some(icc) = icc {
+            return Self::of_icc(icc, is_gray);
+        }
+        let Some(info) = info.filter(|info| info.srgb.is_none()) else {
+            return Ok(None);
+        };
+        let mut profile = ColorProfile::new_srgb();
+        profile.cicp = None;
+        let gamma = info.gama_chunk.map(png::ScaledFloat::into_value);
+        if let Some(gamma) = gamma.filter(|gamma| *gamma > 0.0 && !SRGB_GAMMA.contains(gamma)) {
+            let curve = ToneReprCurve::Parametric(vec![1.0 / gamma]);
+            profile.red_trc = Some(curve.clone());
+            profile.green_trc = Some(curve.clone());
+            profile.blue_trc = Some(curve);
+        }
+        if let Some(points) = info.chrm_chunk.filter(|_| !is_gray) {
+            let [white, red, green, blue] = [points.white, points.red, points.green, points.blue]
+                .map(|(x, y)| Chromaticity { x: x.into_value(), y: y.into_value() });
+            let white = XyY { x: white.x.into(), y: white.y.into(), yb: 1.0 };
+            profile.update_rgb_colorimetry(white, ColorPrimaries { red, green, blue });
+        }
+        Self::of(&profile)
+    }
+
+    fn of(profile: &ColorProfile) -> Result<Option<Self>, Unusable> {
+        let kind = profile.color_space;
+        let (from, to) = match kind {
+            DataColorSpace::Rgb => (Layout::Rgba, Layout::Rgba),
+            // Four inks, as many numbers as RGBA.
+            DataColorSpace::Cmyk => (Layout::Rgba, Layout::Rgba),
+            DataColorSpace::Gray => (Layout::GrayAlpha, Layout::Rgba),
+            _ => return Err(Unusable),
+        };
+        let has_curves = profile.is_matrix_shaper() || profile.gray_trc.is_some();
+        let tables = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric];
+        if !has_curves && tables.iter().all(|table| table.is_none()) {
+            return Err(Unusable);
+        }
+        let intent = if has_curves {
+            RenderingIntent::RelativeColorimetric
+        } else {
+            profile.rendering_intent
+        };
+        let options = options(intent);
+        let srgb = ColorProfile::new_srgb();
+        let transform =
+            profile.create_transform_16bit(from, &srgb, to, options).map_err(|_| Unusable)?;
+        let darkened = match intent {
+            RenderingIntent::Perceptual | RenderingIntent::Saturation => {
+                darkened(black_of(profile, &*transform))
+            }
+            _ => None,
+        };
+        let conversion = Self { transform, kind, darkened };
+        Ok((!conversion.is_identity()).then_some(conversion))
+    }
+
+    /// True if no level of a coarse cube of colours changes by more than one.
+    fn is_identity(&self) -> bool {
+        if self.kind == DataColorSpace::Cmyk {
+            return false;
+        }
+        let levels = || (0..=255u8).step_by(17);
+        let greens = |r| levels().flat_map(move |g| levels().map(move |b| [r, g, b, 255]));
+        let colors: Vec<[u8; 4]> = match self.kind {
+            DataColorSpace::Gray => levels().map(|level| [level, level, level, 255]).collect(),
+            _ => levels().flat_map(greens).collect(),
+        };
+        let mut converted: Vec<u8> = colors.as_flattened().to_vec();
+        self.row(&mut converted, &mut Rows::default());
+        converted.iter().zip(colors.as_flattened()).all(|(a, b)| a.abs_diff(*b) <= 1)
+    }
+
+    /// Converts RGBA8 in place. Of a grey picture, red, green and blue are the same level; of CMYK, the four bytes are
+    /// the inks, 255 for all of it, and the result is opaque.
+    pub fn apply(&self, rgba: &mut [u8], width: usize) {
+        let row_bytes = (4 * width).max(4);
+        rgba.par_chunks_mut(row_bytes)
+            .for_each_init(Rows::default, |rows, row| self.row(row, rows));
+    }
+
+    fn row(&self, row: &mut [u8], Rows { from, to }: &mut Rows) {
+        from.clear();
+        match self.kind {
+            DataColorSpace::Gray => {
+                let pixels = row.as_chunks::<4>().0;
+                from.extend(pixels.iter().flat_map(|&[level, .., a]| [level, a].map(widened)));
+            }
+            _ => from.extend(row.iter().map(|&level| widened(level))),
+        }
+        self.wide_row(from, to, row);
+    }
+
+    /// Converts a row of 16-bit pixels to RGBA8: of 4 values, or of 2 for a grey picture.
+    fn wide_row(&self, from: &[u16], scratch: &mut Vec<u16>, to: &mut [u8]) {
+        scratch.resize(to.len(), 0);
+        // Both rows have as many pixels, the only thing that it refuses.
+        if self.transform.transform(from, scratch).is_err() {
+            return;
+        }
+        let channels = if self.kind == DataColorSpace::Gray { 2 } else { 4 };
+        let pixels = to.as_chunks_mut::<4>().0.iter_mut().zip(scratch.as_chunks::<4>().0);
+        for ((to, wide), from) in pixels.zip(from.chunks_exact(channels)) {
+            let [r, g, b, _] = wide.map(|level| match &self.darkened {
+                Some(levels) => levels[usize::from(level)],
+                None => narrowed(level),
+            });
+            let alpha = match self.kind {
+                DataColorSpace::Cmyk => 255,
+                _ => narrowed(from[channels - 1]),
+            };
+            *to = [r, g, b, alpha];
+        }
+    }
+}
+
+/// The light of the darkest colour that a profile of tables can describe; `transform` is its conversion to sRGB.
+fn black_of(profile: &ColorProfile, transform: &Transform16BitExecutor) -> f64 {
+    if profile.version() >= ProfileVersion::V4_0 {
+        return PERCEPTUAL_BLACK;
+    }
+    let darkest: &[u16] = match profile.color_space {
+        // All of every ink.
+        DataColorSpace::Cmyk => &[u16::MAX; 4],
+        DataColorSpace::Gray => &[0, u16::MAX],
+        _ => &[0, 0, 0, u16::MAX],
+    };
+    let mut srgb = [0; 4];
+    if transform.transform(darkest, &mut srgb).is_err() {
+        return 0.0;
+    }
+    let [r, g, b, _] = srgb.map(|level| {
+        TransferCharacteristics::Srgb.linearize(f64::from(level) / f64::from(u16::MAX))
+    });
+    (0.2126 * r + 0.7152 * g + 0.0722 * b).min(BRIGHTEST_BLACK)
+}
+
+/// The levels of colours in whose light `black` becomes 0 and white stays: the compensation of the black point by which
+/// LittleCMS and others keep dark parts dark. `None` if `black` is 0 already.
+fn darkened(black: f64) -> Option<Arc<[u8]>> {
+    let curve = TransferCharacteristics::Srgb;
+    let level = |level: u16| {
+        let light = curve.linearize(f64::from(level) / f64::from(u16::MAX));
+        (255.0 * curve.gamma(((light - black) / (1.0 - black)).max(0.0))).round() as u8
+    };
+    (black > 0.0).then(|| (0..=u16::MAX).map(level).collect())
+}
+
+/// Converts pixels with samples of 16 bits, or of floats, to RGBA8.
+pub(super) fn narrow(
+    wide: &[u8],
+    stored: Pixels,
+    conversion: Option<&ToSrgb>,
+    to: &mut [u8],
+    width: usize,
+) {
+    let Pixels { channels, sample_bytes } = stored;
+    let pixel_bytes = stored.bytes();
+    let rows = to.par_chunks_mut((4 * width).max(4));
+    let wide = wide.par_chunks((pixel_bytes * width).max(1));
+    rows.zip(wide).for_each_init(Rows::default, |Rows { from, to }, (row, wide)| {
+        from.clear();
+        for pixel in wide.chunks_exact(pixel_bytes) {
+            let sample = |n: usize| sample(&pixel[n * sample_bytes..(n + 1) * sample_bytes]);
+            let [r, g, b] = if stored.is_gray() { [sample(0); 3] } else { [0, 1, 2].map(sample) };
+            let alpha = if channels.is_multiple_of(2) { sample(channels - 1) } else { u16::MAX };
+            match conversion {
+                Some(ToSrgb { kind: DataColorSpace::Gray, .. }) => from.extend([r, alpha]),
+                _ => from.extend([r, g, b, alpha]),
+            }
+        }
+        match conversion {
+            Some(to_srgb) => to_srgb.wide_row(from, to, row),
+            None => row.iter_mut().zip(from).for_each(|(to, wide)| *to = narrowed(*wide)),
+        }
+    });
+}
+
+/// A sample of 16 bits, or a float from 0 to 1.
+fn sample(bytes: &[u8]) -> u16 {
+    match *bytes {
+        [a, b] => u16::from_ne_bytes([a, b]),
+        [a, b, c, d] => (f32::from_ne_bytes([a, b, c, d]) * f32::from(u16::MAX)).round() as u16,
+        _ => 0,
+    }
+}
+
+/// Memory for a row before and after its conversion.
+#[derive(Default)]
+struct Rows {
+    from: Vec<u16>,
+    to: Vec<u16>,
+}
+
+/// The profile of sRGB that saved files contain.
+pub(super) fn srgb_profile() -> Option<Vec<u8>> {
+    let mut profile = ColorProfile::new_srgb();
+    // Tags must start at multiples of 4 bytes, and the encoder does not pad texts: so they have even lengths.
+    profile.description = Some(ProfileText::PlainString("sRGB".to_owned()));
+    profile.copyright = Some(ProfileText::PlainString("Public domain.".to_owned()));
+    encoded(profile)
+}
+
+/// A profile for a white of exactly D50 (ICC.1, 7.2.16), without the time, so that equal pictures make equal files.
+fn encoded(mut profile: ColorProfile) -> Option<Vec<u8>> {
+    profile.white_point = D50;
+    profile.media_white_point = Some(D50);
+    // The crate writes a matrix that is not that of the adaptation to D50.
+    profile.chromatic_adaptation = None;
+    let mut bytes = profile.encode().ok()?;
+    bytes.get_mut(CREATION_TIME)?.copy_from_slice(&[7, 208, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    Some(bytes)
+}
+
+/// Converts opaque or transparent RGBA8 from sRGB to an RGB profile, in place. `false` if the profile cannot be a
+/// target.
+pub(super) fn from_srgb(rgba: &mut [u8], width: usize, profile: &[u8]) -> bool {
+    let Some(transform) = transform_to(profile) else {
+        return false;
+    };
+    ToSrgb { transform, kind: DataColorSpace::Rgb, darkened: None }.apply(rgba, width);
+    true
+}
+
+/// [`from_srgb`] with 16 bits per channel.
+pub(super) fn from_srgb_deep(frame: &mut DeepFrame, profile: &[u8]) -> bool {
+    let Some(transform) = transform_to(profile) else {
+        return false;
+    };
+    let width = frame.size().0;
+    frame.pixels.par_chunks_mut(width).for_each_init(Vec::new, |from: &mut Vec<u16>, row| {
+        from.clear();
+        from.extend_from_slice(row.as_flattened());
+        // Both rows have as many pixels, the only thing that it refuses.
+        transform.transform(from, row.as_flattened_mut()).ok();
+        for (to, from) in row.iter_mut().zip(from.as_chunks::<4>().0) {
+            to[3] = from[3];
+        }
+    });
+    true
+}
+
+/// The conversion from sRGB to an RGB profile; `None` if the profile cannot be a target.
+fn transform_to(profile: &[u8]) -> Option<Arc<Transform16BitExecutor>> {
+    let profile = parsed(profile).filter(|p| p.color_space == DataColorSpace::Rgb)?;
+    let options = options(RenderingIntent::RelativeColorimetric);
+    ColorProfile::new_srgb()
+        .create_transform_16bit(Layout::Rgba, &profile, Layout::Rgba, options)
+        .ok()
+}
+
+fn options(intent: RenderingIntent) -> TransformOptions {
+    TransformOptions {
+        rendering_intent: intent,
+        prefer_fixed_point: false,
+        ..TransformOptions::default()
+    }
+}
+
+fn parsed(profile: &[u8]) -> Option<ColorProfile> {
+    let is_plausible = (128..=MAX_PROFILE_BYTES).contains(&profile.len());
+    ColorProfile::new_from_slice(profile).ok().filter(|_| is_plausible)
+}
+
+/// An ICC profile for primaries and a transfer function (ITU-T H.273) of photos; `None` for sRGB.
+pub(super) fn profile_of(primaries: u8, transfer: u8) -> Option<Vec<u8>> {
+    // Unspecified ones are those of sRGB. The curves of video (1, 6, 14, 15) are shown like sRGB's by browsers.
+    let primaries = if primaries == 2 { 1 } else { primaries };
+    let transfer = if matches!(transfer, 1 | 2 | 6 | 14 | 15) { 13 } else { transfer };
+    if (primaries, transfer) == (1, 13) {
+        return None;
+    }
+    encoded(of_code_points(primaries, transfer)?)
+}
+
+/// The profile of primaries and a transfer function (ITU-T H.273).
+fn of_code_points(primaries: u8, transfer: u8) -> Option<ColorProfile> {
+    let profile = ColorProfile::new_from_cicp(CicpProfile {
+        color_primaries: CicpColorPrimaries::try_from(primaries).ok()?,
+        transfer_characteristics: TransferCharacteristics::try_from(transfer).ok()?,
+        matrix_coefficients: MatrixCoefficients::Identity,
+        full_range: true,
+    });
+    profile.is_matrix_shaper().then_some(profile)
+}

@@ -1,0 +1,79 @@
+//! How a picture was painted, as texts in its file: written when the picture is saved, and read when it is shown
+//! again.
+
+use std::path::Path;
+
+use pictures::encode;
+use values::{
+    compose::Look,
+    mode::{Mode, ModelSize},
+};
+
+pub const STYLE: &str = "Style";
+pub const MIX: &str = "Mix";
+const MODE: &str = "Mode";
+pub const WORKING_SIZE: &str = "Working size";
+pub const STRENGTH: &str = "Strength";
+pub const COLOURS: &str = "Colours";
+/// The value of [`COLOURS`] if those of the source are not kept.
+pub const OF_STYLE: &str = "the style's";
+
+const SOURCE: &str = "Source";
+const DEVICE: &str = "Device";
+/// The settings that are shown, in their order.
+const SHOWN: [&str; 8] = [STYLE, MIX, STRENGTH, COLOURS, WORKING_SIZE, MODE, SOURCE, DEVICE];
+
+/// Keywords and texts to be written.
+pub type Texts = Vec<(&'static str, String)>;
+
+/// The style or mix that painted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaintedStyle {
+    /// Its name in file names.
+    pub label: String,
+    /// The size of a style of the library.
+    pub model: Option<ModelSize>,
+    /// The styles of a mix and their shares, as text.
+    pub mix: Option<String>,
+}
+
+/// A painting's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaintedWith {
+    /// What painted; `None` if nothing was painted.
+    pub style: Option<PaintedStyle>,
+    pub mode: Option<Mode>,
+    /// Width and height of the network's input, in pixels.
+    pub working: Option<(usize, usize)>,
+    pub look: Look,
+    /// The source of a live picture, as text.
+    pub source: Option<String>,
+    /// Name of the device.
+    pub device: Option<String>,
+}
+
+impl PaintedWith {
+    pub fn texts(self) -> Texts {
+        let mut texts = vec![("Software", format!("StyleForge {}", env!("CARGO_PKG_VERSION")))];
+        if let Some(PaintedStyle { label, model, mix }) = self.style {
+            let size = model.map_or_else(String::new, |model| format!(" {model}"));
+            texts.push((STYLE, label + &size));
+            texts.extend(mix.map(|mix| (MIX, mix)));
+        }
+        texts.extend(self.mode.map(|mode| (MODE, mode.to_string())));
+        texts.extend(self.working.map(|(w, h)| (WORKING_SIZE, format!("{w} x {h} px"))));
+        texts.push((STRENGTH, format!("{} %", self.look.strength_percent)));
+        let colours = if self.look.keep_colors { "the source's" } else { OF_STYLE };
+        texts.push((COLOURS, colours.to_owned()));
+        texts.extend(self.source.map(|source| (SOURCE, source)));
+        texts.extend(self.device.map(|device| (DEVICE, device)));
+        texts
+    }
+}
+
+/// The settings in the PNG or JPEG file at `path`: names and values. Reads the file, so call it on background threads.
+pub fn read(path: &Path) -> Vec<(String, String)> {
+    let texts = encode::texts(path);
+    let value = |name: &str| texts.iter().find(|(keyword, _)| keyword == name).cloned();
+    SHOWN.into_iter().filter_map(value).collect()
+}

@@ -1,0 +1,13 @@
+//! Threads that end in time, child processes with deadlines, and the signals that ask the program to stop.
+//!
+//! Knows no pictures and no devices. May use `values`.
+
+#[cfg(test)]
+#[path = "../../../tests/support/home.rs"]
+mod home;
+
+mod bounded_thread;
+pub mod process;
+pub mod signals;
+
+pub use bounded_thread::{BoundedThread, WakeUp};

@@ -1,0 +1,277 @@
+//! The user's own programs, such as ffmpeg: finds them, and runs them with a limit of time.
+//!
+//! They are started without a shell, and never linked. Like a shell, this takes the first program of a name in PATH,
+//! but never one in the current folder.
+
+use std::{
+    collections::VecDeque,
+    env,
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read, copy, sink},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, bounded, never};
+
+use values::{
+    disk::reason,
+    text::{cut, one_line},
+};
+
+/// Maximum bytes of a stream that are kept; the rest is read and dropped.
+const KEPT_BYTES: u64 = 1 << 20;
+/// Number of a process's last error lines that are kept, and the maximum length of each.
+const MAX_LINES: usize = 4;
+const MAX_LINE_CHARS: usize = 200;
+/// Maximum bytes of a line; the rest becomes another line.
+const MAX_LINE_BYTES: u64 = 4096;
+/// Interval for polling whether a process has ended.
+const POLL: Duration = Duration::from_millis(5);
+
+/// The first program of this name in PATH.
+pub fn program(name: &str) -> Option<PathBuf> {
+    program_in(env::var_os("PATH").as_deref(), name)
+}
+
+/// The first program of this name in a PATH, never in a relative folder.
+pub fn program_in(path: Option<&OsStr>, name: &str) -> Option<PathBuf> {
+    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+    path.into_iter()
+        .flat_map(env::split_paths)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(&name))
+        .find(|program| is_program(program))
+}
+
+/// True if there is an executable file.
+fn is_program(path: &Path) -> bool {
+    let Ok(about) = path.metadata() else {
+        return false;
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        about.is_file() && about.permissions().mode() & 0o111 != 0
+    }
+    #[cfg(not(unix))]
+    {
+        about.is_file()
+    }
+}
+
+/// The program with piped output and error, and shielded from signals of the terminal, so that Ctrl-C ends a recording
+/// in order.
+pub fn piped(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt;
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
+    }
+    command
+}
+
+/// A running process. It is killed when this is dropped.
+pub struct Process {
+    pub child: Child,
+    /// Its last error lines, when it ends.
+    complaints: Receiver<Vec<String>>,
+}
+
+impl Process {
+    /// Starts a [`piped`] command.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn start(command: &mut Command) -> Result<Self, String> {
+        let mut process = Self::spawn(command)?;
+        process.complaints = listen(standard_stream(process.child.stderr.take())?, last_lines)?;
+        Ok(process)
+    }
+
+    fn spawn(command: &mut Command) -> Result<Self, String> {
+        let child = command.spawn().map_err(|e| reason(&e))?;
+        Ok(Self { child, complaints: never() })
+    }
+
+    /// Waits until it ends, and kills it after `patience`. Returns its exit status, if it ended, and its last error
+    /// lines.
+    pub fn end(&mut self, patience: Duration) -> (Option<ExitStatus>, Vec<String>) {
+        let status = status_until(&mut self.child, Instant::now() + patience);
+        self.child.kill().ok();
+        (status, self.complaints.recv_timeout(patience).unwrap_or_default())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A standard stream of a process.
+pub fn standard_stream<T>(piped: Option<T>) -> Result<T, String> {
+    piped.ok_or_else(|| "it has no standard streams".to_owned())
+}
+
+/// A process that has ended.
+pub struct ProcessResult {
+    pub status: ExitStatus,
+    /// The first [`KEPT_BYTES`].
+    pub output: Vec<u8>,
+    /// The first [`KEPT_BYTES`].
+    pub errors: Vec<u8>,
+}
+
+impl ProcessResult {
+    /// Why it failed: its first error message, otherwise its status. `None` if it succeeded.
+    pub fn failure(&self) -> Option<String> {
+        let errors = String::from_utf8_lossy(&self.errors);
+        let first = errors.lines().map(str::trim).find(|line| !line.is_empty()).map(plain);
+        let words = || first.map_or_else(|| self.status.to_string(), |line| one_line(line).into());
+        (!self.status.success()).then(words)
+    }
+}
+
+/// Runs a [`piped`] command to its end. It is killed if it, or a process that it started and that holds its output
+/// open, does not end within `limit`.
+///
+/// # Errors
+/// Why it could not be run.
+pub fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, String> {
+    let deadline = Instant::now() + limit;
+    let mut process = Process::spawn(&mut command)?;
+    watch(&mut process.child, deadline)?
+        .ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
+}
+
+/// Runs a command as [`run`] does.
+///
+/// # Errors
+/// Why it could not be run, or failed.
+pub fn succeed(command: Command, limit: Duration) -> Result<(), String> {
+    run(command, limit)?.failure().map_or(Ok(()), Err)
+}
+
+/// `None` if the deadline passes.
+fn watch(child: &mut Child, deadline: Instant) -> Result<Option<ProcessResult>, String> {
+    let output = kept(standard_stream(child.stdout.take())?)?;
+    let errors = kept(standard_stream(child.stderr.take())?)?;
+    let status = status_until(child, deadline);
+    let streams = [output, errors].map(|stream| stream.recv_deadline(deadline).ok());
+    Ok(match (status, streams) {
+        (Some(status), [Some(output), Some(errors)]) => {
+            Some(ProcessResult { status, output, errors })
+        }
+        _ => None,
+    })
+}
+
+/// The exit status, if the process ends before the deadline.
+fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
+            Ok(status) => return status,
+            Err(_) => return None,
+        }
+    }
+}
+
+/// The first [`KEPT_BYTES`] of the stream.
+fn kept(from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
+    listen(from, |mut from| {
+        let mut bytes = Vec::new();
+        from.by_ref().take(KEPT_BYTES).read_to_end(&mut bytes).ok();
+        copy(&mut from, &mut sink()).ok();
+        bytes
+    })
+}
+
+/// Lets a thread `read` the stream to its end, so that the process does not block, and receives the result.
+fn listen<R: Read + Send + 'static, T: Send + 'static>(
+    from: R,
+    read: impl FnOnce(R) -> T + Send + 'static,
+) -> Result<Receiver<T>, String> {
+    let (sender, receiver) = bounded(1);
+    spawn("process", move || {
+        sender.send(read(from)).ok();
+    })?;
+    Ok(receiver)
+}
+
+/// Starts a thread that does what concerns a process.
+///
+/// # Errors
+/// The reason.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, String> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|e| reason(&e))
+}
+
+/// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
+fn plain(message: &str) -> &str {
+    match message.split_once("] ") {
+        Some((origin, words)) if origin.starts_with('[') && origin.contains(" @ 0x") => {
+            plain(words)
+        }
+        _ => message,
+    }
+}
+
+/// The last lines of the stream, each truncated and safe to display.
+fn last_lines(from: impl Read) -> Vec<String> {
+    let mut from = BufReader::new(from);
+    let mut lines = VecDeque::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut from).take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return lines.into(),
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        // ffmpeg's words for a line that it does not write again.
+        if !text.is_empty() && !text.starts_with("Last message repeated") {
+            lines.push_back(one_line(plain(&cut(text, MAX_LINE_CHARS))).into_owned());
+            if lines.len() > MAX_LINES {
+                lines.pop_front();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_complaints_are_kept_cut_and_escaped() {
+        let mut all = String::new();
+        for n in 0..1000 {
+            all.push_str(&format!("line {n}\u{1b}[1m\r\n\n"));
+        }
+        all.push_str("    Last message repeated 1 times\n");
+        all.push_str(&"x".repeat(10_000));
+        let lines = last_lines(all.as_bytes());
+        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(lines[0], "line 999\\u{1b}[1m");
+        assert!(lines[1..].iter().all(|line| line.chars().count() <= MAX_LINE_CHARS));
+    }
+}

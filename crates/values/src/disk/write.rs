@@ -1,0 +1,561 @@
+//! Writes files and folders completely or not at all.
+//!
+//! A file is written next to its target under a temporary name, synced and renamed. Then the folder is synced too,
+//! because a power failure could otherwise undo the rename.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    temporary,
+    words::{cannot_write, reason},
+};
+
+/// Size of the write buffer.
+const BUFFER_BYTES: usize = 1 << 16;
+/// Maximum length of a chain of symbolic links; the same as the system's limit.
+const MAX_LINKS: usize = 40;
+
+/// What happens to an existing file at the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// The file stays, and writing fails with [`WriteError::Exists`].
+    #[default]
+    Keep,
+    /// The file is replaced atomically. If the target is a symbolic link, the file it points to is replaced.
+    Replace,
+}
+
+/// When a new name is synced to the disk. The file's content is always synced before the file gets its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderSync {
+    Now,
+    /// By [`sync_folder`], once for many files.
+    Later,
+}
+
+/// Why a file or folder was not written. An existing file is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The target exists and must be kept.
+    #[error("{name} already exists; choose another name or ask to replace it (--force)")]
+    Exists { name: String },
+    /// The target exists and is not a regular file, so it cannot be replaced.
+    #[error("{name} is not a regular file; choose another name")]
+    NotReplaceable { name: String },
+    /// A parent folder of the target could not be created.
+    #[error("the folder {name} could not be created: {reason}")]
+    Folder {
+        name: String,
+        /// The reason and what to do.
+        reason: String,
+    },
+    /// The system refuses to write. No partial file remains.
+    #[error("{name} could not be written: {reason}")]
+    Refused {
+        name: String,
+        /// The reason and what to do.
+        reason: String,
+    },
+}
+
+/// Lets `fill` write a file, which then gets the name `path`. `fill` also receives the name for messages.
+///
+/// # Errors
+/// Errors of `fill`, or why the file could not be written.
+pub fn write_whole<T, E: From<WriteError>>(
+    path: &Path,
+    existing: Existing,
+    folder_sync: FolderSync,
+    fill: impl FnOnce(&mut BufWriter<&mut File>, &str) -> Result<T, E>,
+) -> Result<T, E> {
+    let name = path.display().to_string();
+    let target = resolved_target(path, &name, existing)?;
+    let folder = folder_of(&target);
+    let failed =
+        |e: io::Error| WriteError::Refused { name: name.clone(), reason: cannot_write(folder, &e) };
+    let mut file = temporary::file_in(folder).map_err(failed)?;
+    let filled = {
+        let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
+        let filled = fill(&mut writer, &name)?;
+        writer.flush().map_err(failed)?;
+        filled
+    };
+    if existing == Existing::Replace
+        && let Ok(old) = fs::metadata(&target)
+    {
+        // Best effort: some file systems have no permissions.
+        file.as_file().set_permissions(old.permissions()).ok();
+    }
+    sync_file(file.as_file(), &target).map_err(failed)?;
+    // Keep the temporary's lock until the file has its final name.
+    let _file = match existing {
+        Existing::Replace => file.persist(&target).map_err(|e| failed(e.error))?,
+        Existing::Keep => file.persist_noclobber(&target).map_err(|e| {
+            if e.error.kind() == ErrorKind::AlreadyExists {
+                WriteError::Exists { name: name.clone() }
+            } else {
+                failed(e.error)
+            }
+        })?,
+    };
+    if folder_sync == FolderSync::Now {
+        sync_folder(folder).map_err(failed)?;
+    }
+    Ok(filled)
+}
+
+/// Writes a file, which replaces an existing one.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_whole(path, Existing::Replace, FolderSync::Now, |to, name| {
+        to.write_all(bytes).map_err(|e| WriteError::Refused {
+            name: name.to_owned(),
+            reason: cannot_write(folder_of(path), &e),
+        })
+    })
+}
+
+/// Creates the folder `target` with these files (name and content), and its parent folders. `check` reads a file back
+/// and returns an error if that fails, before the folder gets its name.
+///
+/// # Errors
+/// [`WriteError::Exists`] if something of that name exists, even if it was created a moment ago; otherwise why the disk
+/// or `check` refuses. Nothing remains then.
+pub fn write_folder(
+    target: &Path,
+    files: &[(String, &[u8])],
+    check: impl Fn(&Path) -> Result<(), String>,
+) -> Result<(), WriteError> {
+    let name = target.display().to_string();
+    let above = folder_of(target);
+    make_folder(above)?;
+    let failed =
+        |e: io::Error| WriteError::Refused { name: name.clone(), reason: cannot_write(above, &e) };
+    let (unfinished, _owner) = temporary::folder_in(above).map_err(failed)?;
+    for (name, bytes) in files {
+        let path = unfinished.path().join(name);
+        let mut file = File::create(&path).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        sync_file(&file, &path).map_err(failed)?;
+        check(&path).map_err(|why| WriteError::Refused {
+            name: target.display().to_string(),
+            reason: format!("StyleForge could not read it again ({why})"),
+        })?;
+    }
+    sync_folder(unfinished.path()).map_err(failed)?;
+    fs::rename(unfinished.path(), target).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory => {
+            WriteError::Exists { name: name.clone() }
+        }
+        _ => failed(e),
+    })?;
+    // The folder has its final name; nothing to clean up.
+    let _ = unfinished.keep();
+    sync_folder(above).map_err(failed)
+}
+
+/// Removes these files of a folder, and the folder unless it contains something else. If it contains nothing else, the
+/// folder is first renamed to a temporary name. Its own name is then free at once, and the next start removes the rest
+/// if the program is killed.
+///
+/// # Errors
+/// Errors of the disk. Missing files are not an error.
+pub fn remove_folder(folder: &Path, files: &[impl AsRef<OsStr>]) -> io::Result<()> {
+    let is_ours = |name: &OsStr| files.iter().any(|file| file.as_ref() == name);
+    let mut only_ours = true;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        only_ours &= is_ours(&entry.file_name()) && !entry.file_type()?.is_dir();
+    }
+    if only_ours {
+        let above = folder_of(folder);
+        let (leftover, _owner) = temporary::folder_in(above)?;
+        fs::rename(folder, leftover.path().join("removed"))?;
+        sync_folder(above)?;
+        return leftover.close();
+    }
+    for file in files {
+        match fs::remove_file(folder.join(file.as_ref())) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Renames a file or folder within its folder, without replacing anything.
+///
+/// # Errors
+/// [`WriteError::Exists`], or why the disk refuses.
+pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
+    let name = || to.display().to_string();
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(WriteError::Exists { name: name() });
+    }
+    let above = folder_of(to);
+    fs::rename(from, to)
+        .and_then(|()| sync_folder(above))
+        .map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
+}
+
+/// Gives the complete file `from` the name `to`, in the same file system. Its content is synced first.
+///
+/// # Errors
+/// [`WriteError`]; `from` stays then.
+pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteError> {
+    let name = to.display().to_string();
+    let target = resolved_target(to, &name, existing)?;
+    let folder = folder_of(&target);
+    // Windows syncs only files that are open for writing.
+    let opened = OpenOptions::new().write(true).open(from);
+    let published = opened
+        .and_then(|file| sync_file(&file, from))
+        .and_then(|()| fs::rename(from, &target))
+        .and_then(|()| sync_folder(folder));
+    published.map_err(|e| WriteError::Refused { name, reason: cannot_write(folder, &e) })
+}
+
+/// Opens or creates a file that only one process owns. `None` if it is another one.
+///
+/// # Errors
+/// Why the system refuses.
+pub fn owned_file(path: &Path) -> Result<Option<File>, WriteError> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(|e| WriteError::Refused {
+        name: path.display().to_string(),
+        reason: cannot_write(folder_of(path), &e),
+    })?;
+    Ok(temporary::own(&file, path).then_some(file))
+}
+
+/// Creates an empty file without replacing anything, and syncs its name. While the file is open and this process runs,
+/// no process can [remove it](super::remove_abandoned).
+///
+/// # Errors
+/// [`WriteError::Exists`], or why the disk refuses.
+pub fn create_owned(path: &Path) -> Result<File, WriteError> {
+    let made = temporary::owned(|| {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let is_ours = temporary::own(&file, path);
+        Ok(is_ours.then_some(file))
+    });
+    let named = made.and_then(|file| sync_folder(folder_of(path)).map(|()| file));
+    named.map_err(|error| {
+        let name = path.display().to_string();
+        match error.kind() {
+            ErrorKind::AlreadyExists => WriteError::Exists { name },
+            _ => WriteError::Refused { name, reason: cannot_write(folder_of(path), &error) },
+        }
+    })
+}
+
+/// Creates `folder`, which must not exist.
+///
+/// # Errors
+/// [`WriteError::Exists`], or why the disk refuses.
+pub fn make_new_folder(folder: &Path) -> Result<(), WriteError> {
+    let above = folder_of(folder);
+    let made = fs::create_dir(folder).and_then(|()| sync_folder(above));
+    made.map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => WriteError::Exists { name: folder.display().to_string() },
+        _ => WriteError::Folder {
+            name: folder.display().to_string(),
+            reason: cannot_write(above, &e),
+        },
+    })
+}
+
+/// Creates `folder` and its parents if they do not exist.
+///
+/// # Errors
+/// [`WriteError::Folder`] with the reason.
+pub fn make_folder(folder: &Path) -> Result<(), WriteError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let failed = |reason: String| WriteError::Folder { name: folder.display().to_string(), reason };
+    let is_missing = |f: &&Path| !f.as_os_str().is_empty() && !f.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+    let above = missing.last().map_or(folder, |highest| folder_of(highest));
+    match fs::create_dir_all(folder) {
+        Ok(()) => {}
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            return Err(failed("it is not a folder; choose another name".to_owned()));
+        }
+        Err(e) => return Err(failed(cannot_write(above, &e))),
+    }
+    missing
+        .into_iter()
+        .try_for_each(|made| sync_folder(folder_of(made)))
+        .map_err(|e| failed(reason(&e)))
+}
+
+/// The parent folder of a file or folder; `.` if the path has none.
+pub fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+/// Checks that [`write_whole`] can write to `path`, so that a long run is not started in vain.
+///
+/// # Errors
+/// The errors of [`write_whole`] that do not depend on the content.
+pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
+    let name = path.display().to_string();
+    let target = resolved_target(path, &name, existing)?;
+    try_writing(&name, folder_of(&target))
+}
+
+/// Checks that files can be written into `folder`, which need not exist yet.
+///
+/// # Errors
+/// [`WriteError::Refused`] if the folder cannot be created or accepts no files.
+pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
+    // Missing folders would be created in the nearest existing parent.
+    let above = folder.ancestors().find(|above| above.exists());
+    let name = folder.display().to_string();
+    match above {
+        Some(above) if !above.as_os_str().is_empty() => try_writing(&name, above),
+        _ => try_writing(&name, Path::new(".")),
+    }
+}
+
+/// Tests whether `folder` is writable by creating and removing a file. No query of permissions is reliable on every
+/// file system.
+fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
+    let failed = |e: io::Error| WriteError::Refused {
+        name: name.to_owned(),
+        reason: cannot_write(folder, &e),
+    };
+    if !fs::metadata(folder).map_err(failed)?.is_dir() {
+        return Err(failed(ErrorKind::NotADirectory.into()));
+    }
+    temporary::file_in(folder).map(drop).map_err(failed)
+}
+
+/// The file that will be written. If a symbolic link is to be replaced, this is the file it points to, even if that
+/// does not exist yet, so that the link remains a link.
+fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBuf, WriteError> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(path.to_owned());
+    }
+    if existing == Existing::Keep {
+        return Err(WriteError::Exists { name: name.to_owned() });
+    }
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&target) {
+            Ok(next) => target = folder_of(&target).join(next),
+            Err(_) => {
+                return match fs::metadata(&target) {
+                    // Renaming over a device such as /dev/null would remove the device.
+                    Ok(m) if !m.is_file() => {
+                        Err(WriteError::NotReplaceable { name: name.to_owned() })
+                    }
+                    _ => Ok(target),
+                };
+            }
+        }
+    }
+    Err(WriteError::Refused {
+        name: name.to_owned(),
+        reason: "its too many symbolic links; fix the link".to_owned(),
+    })
+}
+
+/// Syncs the content of `file` to the disk. `path` is its current or future name.
+///
+/// # Errors
+/// Errors of the disk.
+pub fn sync_file(file: &File, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    synced::note(path);
+    #[cfg(not(test))]
+    let _ = path;
+    file.sync_all()
+}
+
+/// Syncs the names in `folder` to the disk.
+///
+/// # Errors
+/// Errors of the disk. A folder that cannot be opened for reading, or a system that cannot sync folders, is not an
+/// error.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    synced::note(folder);
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(e)
+            if matches!(
+                e.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+/// Records what a test's thread synced to the disk, because syncing has no other visible effect without a power
+/// failure.
+#[cfg(test)]
+mod synced {
+    use std::{
+        cell::RefCell,
+        path::{Path, PathBuf},
+    };
+
+    thread_local! {
+        static SYNCED: RefCell<Vec<(PathBuf, bool)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note(path: &Path) {
+        SYNCED.with_borrow_mut(|synced| synced.push((path.to_owned(), path.exists())));
+    }
+
+    /// What was synced since the last call, in order, and whether it had its final name by then.
+    pub(crate) fn take() -> Vec<(PathBuf, bool)> {
+        SYNCED.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, existing: Existing) -> Result<(), WriteError> {
+        write_whole(path, existing, FolderSync::Now, |writer, _| {
+            writer.write_all(b"all of it").expect("room");
+            Ok(())
+        })
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).expect("listed").flatten();
+        let mut names: Vec<_> =
+            names.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn bytes_reach_the_disk_before_the_name_and_the_name_before_it_is_done() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("file");
+        synced::take();
+        write(&path, Existing::Keep).expect("written");
+        let folder = here.path().to_owned();
+        assert_eq!(synced::take(), [(path, false), (folder.clone(), true)]);
+
+        let deep = folder.join("a/b");
+        make_folder(&deep).expect("made");
+        let above = (folder.join("a"), true);
+        assert_eq!(synced::take(), [above, (folder.clone(), true)]);
+        make_folder(&deep).expect("there");
+        assert_eq!(synced::take(), []);
+
+        write_folder(&folder.join("style"), &[("lite".to_owned(), b"half")], |_| Ok(()))
+            .expect("made");
+        let [lite, unfinished, last] = &synced::take()[..] else {
+            panic!("three things are to be brought to the disk");
+        };
+        assert_eq!(lite.0, unfinished.0.join("lite"));
+        assert_eq!(*last, (folder.clone(), true));
+        assert_eq!(names(&folder), ["a", "file", "style"]);
+    }
+
+    #[test]
+    fn a_folder_loses_its_name_before_its_files_and_keeps_what_is_not_ours() {
+        let here = tempfile::tempdir().expect("a folder");
+        let style = here.path().join("style");
+        let put = |name: &str| {
+            fs::create_dir_all(&style).expect("made");
+            fs::write(style.join(name), "bytes").expect("written");
+        };
+        put("lite");
+        put("full");
+        synced::take();
+        remove_folder(&style, &["thumbnail", "lite", "full"]).expect("removed");
+        // A kill after this point leaves a temporary folder, which the next start removes.
+        assert_eq!(synced::take(), [(here.path().to_owned(), true)]);
+        assert!(names(here.path()).is_empty());
+        put("lite");
+        put("notes");
+        remove_folder(&style, &["lite"]).expect("removed");
+        assert_eq!(names(&style), ["notes"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_read_back_leaves_nothing() {
+        let here = tempfile::tempdir().expect("a folder");
+        let target = here.path().join("style");
+        let check = |file: &Path| match fs::read(file) {
+            Ok(bytes) if bytes == b"whole" => Ok(()),
+            _ => Err("it ends early".to_owned()),
+        };
+        let write = |bytes: &[u8]| write_folder(&target, &[("lite".to_owned(), bytes)], check);
+        let message = write(b"half").expect_err("refused").to_string();
+        assert!(message.ends_with("could not read it again (it ends early)"), "{message}");
+        assert!(names(here.path()).is_empty());
+        write(b"whole").expect("written");
+        assert_eq!(names(here.path()), ["style"]);
+    }
+
+    #[test]
+    fn a_folder_of_a_name_that_was_taken_meanwhile_changes_nothing() {
+        let here = tempfile::tempdir().expect("a folder");
+        let target = here.path().join("style");
+        let folder = |bytes| write_folder(&target, &[("lite".to_owned(), bytes)], |_| Ok(()));
+        folder(b"first").expect("made");
+        let error = folder(b"second").expect_err("taken");
+        assert!(matches!(error, WriteError::Exists { .. }), "{error}");
+        assert_eq!(fs::read(target.join("lite")).expect("there"), b"first");
+        assert_eq!(names(here.path()), ["style"]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_could_not_be_filled() {
+        let here = tempfile::tempdir().expect("a folder");
+        let path = here.path().join("file");
+        let refused = |name: &str| WriteError::NotReplaceable { name: name.to_owned() };
+        let error = write_whole(&path, Existing::Replace, FolderSync::Now, |_, name| {
+            Err::<(), _>(refused(name))
+        });
+        assert_eq!(error, Err(refused(&path.display().to_string())));
+        assert_eq!(names(here.path()), [""; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_even_when_nothing_is_at_its_end() {
+        use std::os::unix::fs::symlink;
+
+        let here = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| here.path().join(name);
+        fs::create_dir(at("deep")).expect("made");
+        symlink("deep/second", at("first")).expect("linked");
+        symlink("target", at("deep/second")).expect("linked");
+        write(&at("first"), Existing::Replace).expect("written");
+        assert_eq!(fs::read(at("deep/target")).expect("there"), b"all of it");
+        assert!(at("first").is_symlink() && at("deep/second").is_symlink());
+        let kept = write(&at("first"), Existing::Keep).expect_err("taken");
+        assert!(matches!(kept, WriteError::Exists { .. }), "{kept}");
+
+        symlink("nowhere/target", at("astray")).expect("linked");
+        let error = write(&at("astray"), Existing::Replace).expect_err("no folder");
+        assert!(error.to_string().contains("nowhere does not exist"), "{error}");
+        symlink("round", at("round")).expect("linked");
+        let error = write(&at("round"), Existing::Replace).expect_err("round");
+        assert!(error.to_string().contains("too many symbolic links"), "{error}");
+        assert!(at("astray").is_symlink() && at("round").is_symlink());
+    }
+}

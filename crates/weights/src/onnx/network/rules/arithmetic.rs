@@ -1,0 +1,284 @@
+//! Sums, differences, products and quotients: of maps, and of maps and constants.
+
+use itertools::Itertools;
+
+use super::{Layout, MapValue, Part, Reader};
+use crate::{
+    Result,
+    onnx::{
+        network::{
+            BYTES_PER_NODE,
+            constants::{Constant, Spread},
+            layout::MAX_SIDES,
+            scope::Value,
+        },
+        refused,
+    },
+};
+use network::graph::{Arithmetic, Function, Op};
+
+/// The arithmetic of an operator on two maps.
+fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
+    match operator {
+        "Add" | "Sum" => Some(Arithmetic::Sum),
+        "Sub" => Some(Arithmetic::Difference),
+        "Mul" => Some(Arithmetic::Product),
+        "Div" => Some(Arithmetic::Quotient),
+        _ => None,
+    }
+}
+
+impl Reader<'_> {
+    pub fn arithmetic(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let count = node.input.len();
+        if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
+            return Err(node.refused(format!("has {count} inputs")));
+        }
+        // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
+        let first = (0..count).position(|index| self.map(index).is_ok()).unwrap_or_default();
+        let mut made = x;
+        for index in (0..count).filter(|&index| index != first) {
+            made = match self.map(index) {
+                Ok(other) => self.combined(made, other)?,
+                Err(_) => self.with_constant(&made, index, index < first)?,
+            };
+        }
+        Ok(made)
+    }
+
+    /// A power: products and roots if possible, otherwise by logarithms.
+    pub fn power(&mut self, x: MapValue) -> Result<MapValue> {
+        /// The largest power that is computed by products.
+        const MOST: f32 = 64.0;
+        /// Replaces zero, which has no logarithm.
+        const LEAST: f32 = 1e-30;
+        if !matches!(self.scope.value(0)?, Value::Map(_)) {
+            let base = self.scope.constant(0).filter(|base| *base > 0.0);
+            let base =
+                base.ok_or_else(|| self.refused("raises something other than a positive number"))?;
+            let exponent = self.scaled(&x, base.ln(), 0.0)?;
+            return self.function(&exponent, Function::Exp);
+        }
+        // The exponent may be an integer, which is not allowed for weights.
+        let exponent = self
+            .scope
+            .constant(1)
+            .filter(|exponent| exponent.is_finite())
+            .ok_or_else(|| self.refused("raises to powers that are not one finite number"))?;
+        let size = exponent.abs();
+        let made = if size == 0.5 {
+            self.function(&x, Function::Sqrt)?
+        } else if size.fract() == 0.0 && (1.0..=MOST).contains(&size) {
+            // By squares, from the highest binary digit of the exponent on.
+            let exponent = size as u32;
+            let mut made = x.clone();
+            for digit in (0..exponent.ilog2()).rev() {
+                made = self.product(&made, &made)?;
+                if exponent >> digit & 1 == 1 {
+                    made = self.product(&made, &x)?;
+                }
+            }
+            made
+        } else {
+            let x = self.clipped(&x, LEAST, f32::INFINITY)?;
+            let log = self.function(&x, Function::Log)?;
+            let log = self.scaled(&log, size, 0.0)?;
+            self.function(&log, Function::Exp)?
+        };
+        Ok(if exponent < 0.0 { self.function(&made, Function::Reciprocal)? } else { made })
+    }
+
+    pub fn map(&self, index: usize) -> Result<MapValue> {
+        match self.scope.value(index)? {
+            Value::Map(map) => Ok(map.clone()),
+            Value::Tensor(..) | Value::Numbers(_) => {
+                Err(self.refused("reads constants instead of a map"))
+            }
+        }
+    }
+
+    /// `x * scale + shift`, the same for all channels.
+    pub fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
+        let count = self.channels(x.node);
+        self.affine(x, vec![scale; count], vec![shift; count])
+    }
+
+    /// `x * scale + shift`, both per channel.
+    pub fn affine(&mut self, x: &MapValue, scale: Vec<f32>, shift: Vec<f32>) -> Result<MapValue> {
+        if scale.iter().all(|&v| v == 1.0) && shift.iter().all(|&v| v == 0.0) {
+            return Ok(x.clone());
+        }
+        let all = scale.iter().chain(&shift);
+        if !all.clone().all(|v| v.is_finite()) {
+            return Err(refused(format!("{} makes infinite numbers", self.scope.node.op_type)));
+        }
+        let id = self.add_weighted(Op::Affine, &[x.node], scale, shift)?;
+        Ok(x.moved_to(id))
+    }
+
+    /// Arithmetic on a map and the constant at an input.
+    fn with_constant(
+        &mut self,
+        x: &MapValue,
+        index: usize,
+        is_constant_first: bool,
+    ) -> Result<MapValue> {
+        let node = self.scope.node;
+        let arithmetic = arithmetic_of(node.op_type);
+        let is_max = node.op_type == "Max";
+        // Limits may be infinite.
+        let constant = match arithmetic {
+            Some(_) => self.weights_at(index)?,
+            None => self.needed_at(index)?,
+        };
+        // If the constant has more sides than the map, the map gets sides of length 1 in front.
+        let mut x = x.clone();
+        let count = constant.sides.len();
+        let more = count.saturating_sub(x.layout.sides.len());
+        if more > 0 && count > MAX_SIDES {
+            return Err(node.refused(format!("computes with a constant of {count} sides")));
+        }
+        x.layout.sides.splice(0..0, vec![Vec::new(); more]);
+        if let Some(arithmetic) = arithmetic {
+            return self.with_broadcast(&x, arithmetic, &constant, is_constant_first);
+        }
+        match self.spread(&x, &constant)? {
+            Spread::Channels(values) if values.iter().all(|&v| v == values[0]) => {
+                let limit = values[0];
+                let [least, most] =
+                    if is_max { [limit, f32::INFINITY] } else { [f32::NEG_INFINITY, limit] };
+                self.clipped(&x, least, most)
+            }
+            spread => {
+                let limits = self.constant_map(spread)?;
+                self.extreme(is_max, &x.moved_to(limits), &x)
+            }
+        }
+    }
+
+    /// Arithmetic on a map and a constant, which is broadcast over it.
+    pub fn with_broadcast(
+        &mut self,
+        x: &MapValue,
+        arithmetic: Arithmetic,
+        constant: &Constant,
+        is_constant_first: bool,
+    ) -> Result<MapValue> {
+        let values = match self.spread(x, constant)? {
+            Spread::Channels(values) => values,
+            spread => {
+                let map = self.constant_map(spread)?;
+                let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
+                let id = self.add(Op::Combine(arithmetic), &inputs)?;
+                return Ok(x.moved_to(id));
+            }
+        };
+        let mut x = x.clone();
+        // The scale and the shift of each channel.
+        let step: fn(f32) -> (f32, f32) = match (arithmetic, is_constant_first) {
+            (Arithmetic::Sum, _) => |v| (1.0, v),
+            (Arithmetic::Difference, false) => |v| (1.0, -v),
+            (Arithmetic::Difference, true) => |v| (-1.0, v),
+            (Arithmetic::Quotient, false) => |v| ((1.0 / f64::from(v)) as f32, 0.0),
+            (Arithmetic::Product, _) => |v| (v, 0.0),
+            (Arithmetic::Quotient, true) => {
+                x = self.function(&x, Function::Reciprocal)?;
+                |v| (v, 0.0)
+            }
+        };
+        let (scale, shift) = values.into_iter().map(step).unzip();
+        self.affine(&x, scale, shift)
+    }
+
+    /// Arithmetic on two maps, value by value.
+    fn combined(&mut self, a: MapValue, b: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        if let Some(sloped) = self.sloped(&a, &b)? {
+            return Ok(sloped);
+        }
+        let layout = self.joint_layout(&a, &b).ok_or_else(|| {
+            self.scope.of_size(node.refused(format!(
+                "combines maps of the shapes {} and {}",
+                self.sides_shown(&a),
+                self.sides_shown(&b)
+            )))
+        })?;
+        let Some(arithmetic) = arithmetic_of(node.op_type) else {
+            let node = self.extreme(node.op_type == "Max", &a, &b)?.node;
+            return Ok(MapValue { node, layout });
+        };
+        let whole = match self.normalised(arithmetic, &a, &b)? {
+            Some(normed) => Some(normed),
+            None => self.gelu_in_parts(arithmetic, &a, &b)?,
+        };
+        if let Some(whole) = whole {
+            return Ok(whole);
+        }
+        let node = self.with(arithmetic, &a, &b)?.node;
+        Ok(MapValue { node, layout })
+    }
+
+    /// The larger or smaller values of two maps: the part of one beyond the other, added to the other.
+    pub fn extreme(&mut self, is_max: bool, a: &MapValue, b: &MapValue) -> Result<MapValue> {
+        // A reduction over channels does this for each of them.
+        self.budget().bytes(BYTES_PER_NODE)?;
+        let (more, less) = if is_max { (b, a) } else { (a, b) };
+        let beyond = self.with(Arithmetic::Difference, more, less)?;
+        let beyond = self.clipped(&beyond, 0.0, f32::INFINITY)?;
+        let arithmetic = if is_max { Arithmetic::Sum } else { Arithmetic::Difference };
+        self.with(arithmetic, a, &beyond)
+    }
+
+    /// Recognises a leaky ReLU written as the maximum of a map and a multiple of it.
+    fn sloped(&mut self, a: &MapValue, b: &MapValue) -> Result<Option<MapValue>> {
+        let node = self.scope.node;
+        let part = |of: &MapValue, whole: &MapValue| {
+            let (x, slope, shift) = self.uniform(of.node)?;
+            let is_part = x == whole.node && of.layout == whole.layout && shift == 0.0;
+            (is_part && (0.0..=1.0).contains(&slope)).then_some(slope)
+        };
+        let found = match node.op_type {
+            "Max" => part(b, a).map(|slope| (a, slope)).or_else(|| Some((b, part(a, b)?))),
+            _ => None,
+        };
+        let Some((x, slope)) = found else {
+            return Ok(None);
+        };
+        self.function(&x.clone(), Function::LeakyRelu { slope: f64::from(slope) }).map(Some)
+    }
+
+    /// The layout of the result of two maps; `None` if their sides do not correspond.
+    fn joint_layout(&self, a: &MapValue, b: &MapValue) -> Option<Layout> {
+        if a.layout == b.layout {
+            return Some(a.layout.clone());
+        }
+        if !a.layout.is_whole() || !b.layout.is_whole() {
+            return None;
+        }
+        let count = a.layout.sides.len().max(b.layout.sides.len());
+        // The parts of all sides, and whether they have length 1. Missing sides are the first ones.
+        let sides = |map: &MapValue| {
+            let (lengths, own) = (self.lengths(map), &map.layout.sides);
+            let is_one = |side: usize| lengths.iter().all(|lengths| lengths[side] == 1);
+            let mut sides = vec![(Vec::new(), true); count - own.len()];
+            sides.extend(own.iter().enumerate().map(|(side, parts)| (parts.clone(), is_one(side))));
+            sides
+        };
+        let joint = |((a, a_is_one), (b, b_is_one)): ((Vec<Part>, bool), (Vec<Part>, bool))| {
+            if a_is_one && (a.is_empty() || !b_is_one) {
+                Some(b)
+            } else {
+                (b_is_one || a == b).then_some(a)
+            }
+        };
+        let sides: Vec<_> = sides(a).into_iter().zip(sides(b)).map(joint).collect::<Option<_>>()?;
+        // A side that was broadcast over another axis would occur twice.
+        sides
+            .iter()
+            .flatten()
+            .map(std::mem::discriminant::<Part>)
+            .all_unique()
+            .then_some(Layout { sides })
+    }
+}

@@ -1,0 +1,330 @@
+//! Operators that move values: padding, slices, concatenation, blocks of pixels.
+
+use super::{Axis, MapValue, NodeId, Reader, equal};
+use crate::{
+    Result,
+    error::shortened,
+    onnx::{
+        network::constants::Spread,
+        numbers::{sliced, wrapped},
+        shown,
+    },
+};
+use network::graph::{BlockOrder, Op, PadMode, Sides};
+
+/// Maximum number of channels that are picked individually.
+const MAX_PICKED: usize = 64;
+
+/// The part of a side that stays after values at its ends are removed, possibly backwards.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Cut {
+    before: usize,
+    after: usize,
+    is_backwards: bool,
+}
+
+impl Reader<'_> {
+    pub fn pad(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let count = x.layout.sides.len();
+        let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
+        let pads = self.scope.ints(attribute, 1)?.ok_or_else(|| node.refused("has no amounts"))?;
+        let axes = self.scope.ints("axes", 3)?.unwrap_or_else(|| (0..count as i64).collect());
+        let odd = || node.refused(format!("pads by {}", shown(&pads)));
+        if pads.len() != 2 * axes.len() {
+            return Err(odd());
+        }
+        let (mut rows, mut columns) = ([0; 2], [0; 2]);
+        for (at, &axis) in axes.iter().enumerate() {
+            let ends = [pads[at], pads[at + axes.len()]];
+            match x.layout.side(axis).map(|side| x.layout.axis(side)) {
+                Some(Axis::Rows) => rows = ends,
+                Some(Axis::Columns) => columns = ends,
+                Some(_) if ends == [0; 2] => {}
+                _ => return Err(odd()),
+            }
+        }
+        let mode = match node.text("mode", "constant") {
+            "reflect" => PadMode::Reflect,
+            "edge" => PadMode::Replicate,
+            "constant" => PadMode::Constant(self.number("value", 2, 0.0)?.into()),
+            other => {
+                return Err(node.refused(format!("pads in the mode {}", shortened(other))));
+            }
+        };
+        let sides = |take: fn(i64) -> i64| {
+            let px = |px: i64| usize::try_from(take(px).max(0)).unwrap_or(usize::MAX);
+            Sides::of_ends(rows.map(px), columns.map(px))
+        };
+        let mut id = x.node;
+        // Negative padding crops.
+        let cut = sides(|px| px.saturating_neg());
+        if cut != Sides::default() {
+            id = self.add(Op::Crop(cut), &[id])?;
+        }
+        let added = sides(|px| px);
+        if added != Sides::default() {
+            id = self.add(Op::Pad { mode, sides: added }, &[id])?;
+        }
+        Ok(x.moved_to(id))
+    }
+
+    pub fn slice(&mut self, mut x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let odd = || node.refused("takes an unsupported part of a map");
+        // Each list may depend on the picture's size.
+        let list = |name: &str, index: usize| self.scope.int_lists(name, index);
+        let starts = list("starts", 1)?.ok_or_else(odd)?;
+        let ends = list("ends", 2)?.ok_or_else(odd)?;
+        let (axes, steps) = (list("axes", 3)?, list("steps", 4)?);
+        for at in 0..starts[0].len() {
+            let of =
+                |lists: &[Vec<i64>], probe: usize| lists[probe].get(at).copied().ok_or_else(odd);
+            let axis = axes.as_ref().map_or(Ok(at as i64), |axes| of(axes, 0))?;
+            let side = x.layout.side(axis).ok_or_else(odd)?;
+            let mut cuts = Vec::new();
+            for (probe, lengths) in self.lengths(&x).iter().enumerate() {
+                let step = steps.as_ref().map_or(Ok(1), |steps| of(steps, probe))?;
+                let length = lengths[side];
+                let range = sliced(length, of(&starts, probe)?, of(&ends, probe)?, step);
+                let (range, is_backwards) = range.ok_or_else(odd)?;
+                cuts.push(Cut { before: range.start, after: length - range.end, is_backwards });
+            }
+            if !self.is_last_crop(&x, side, &cuts) {
+                let cut = equal(cuts.into_iter()).and_then(|cut| self.cut(&x, side, cut));
+                x = cut.ok_or_else(|| self.scope.of_size(odd()))??;
+            }
+        }
+        Ok(x)
+    }
+
+    /// True if what remains of a side is the photo's side at every probe, as where a network crops its picture. The
+    /// graph's own picture is cropped in this way, so that the map may stay as it is.
+    fn is_last_crop(&mut self, x: &MapValue, side: usize, cuts: &[Cut]) -> bool {
+        let photo_side: fn(&(usize, usize)) -> usize = match x.layout.axis(side) {
+            Axis::Rows => |size| size.0,
+            Axis::Columns => |size| size.1,
+            _ => return false,
+        };
+        let lengths = self.lengths(x);
+        let is_photo = |((size, cut), lengths): ((&(usize, usize), &Cut), &Vec<usize>)| {
+            let is_end = cut.before == 0 && !cut.is_backwards;
+            is_end && lengths[side] - cut.after == photo_side(size)
+        };
+        let is_crop = self.sizes.iter().zip(cuts).zip(&lengths).all(is_photo)
+            && equal(cuts.iter().copied()).is_none()
+            && self.cropped.is_none_or(|node| node == x.node);
+        if is_crop {
+            self.cropped = Some(x.node);
+        }
+        is_crop
+    }
+
+    /// The parts of a side.
+    pub fn split(&mut self, x: MapValue) -> Result<Vec<MapValue>> {
+        let node = self.scope.node;
+        let odd = || node.refused("splits a side into unsupported parts");
+        let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
+        let lengths = self.lengths(&x);
+        let length = equal(lengths.iter().map(|lengths| lengths[side]))
+            .ok_or_else(|| self.scope.of_size(odd()))?;
+        let parts = node.output.len().max(1);
+        let counts: Option<Vec<usize>> = match self.scope.ints("split", 1)? {
+            Some(counts) => counts.iter().map(|&count| usize::try_from(count).ok()).collect(),
+            None => {
+                self.budget().steps(parts)?;
+                self.budget().bytes(parts.saturating_mul(size_of::<usize>()))?;
+                // The last part may be smaller.
+                let most = length.div_ceil(parts);
+                (0..parts).map(|part| Some(length.saturating_sub(part * most).min(most))).collect()
+            }
+        };
+        let counts = counts.filter(|counts| counts.len() == parts).ok_or_else(odd)?;
+        let (mut made, mut left) = (Vec::new(), length);
+        for count in counts {
+            let before = length - left;
+            left = left.checked_sub(count).ok_or_else(|| self.scope.of_size(odd()))?;
+            let part = self.cut(&x, side, Cut { before, after: left, is_backwards: false });
+            made.push(part.ok_or_else(|| self.scope.of_size(odd()))??);
+        }
+        if left > 0 {
+            return Err(self.scope.of_size(odd()));
+        }
+        Ok(made)
+    }
+
+    /// Channels picked by index.
+    pub fn gather(&mut self, mut x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let odd = || node.refused("selects something other than channels");
+        let (shape, indices) = self.scope.indices(1)?.ok_or_else(odd)?;
+        // The side, the indices along it, and whether the side is removed.
+        let (side, picked, is_one) = if node.op_type == "Gather" {
+            let side = x.layout.side(node.int("axis", 0)).ok_or_else(odd)?;
+            if shape.len() > 1 {
+                return Err(odd());
+            }
+            (side, indices, shape.is_empty())
+        } else {
+            // The last side of the indices has an index for each of the map's first sides.
+            let skipped = x.layout.side(node.int("batch_dims", 0)).ok_or_else(odd)?;
+            let Some((&depth @ 1.., rows)) = shape.split_last() else {
+                return Err(odd());
+            };
+            if rows.get(..skipped).is_none_or(|sides| sides.iter().any(|&side| side != 1))
+                || rows.len() > skipped + 1
+            {
+                return Err(odd());
+            }
+            let is_one = rows.len() == skipped;
+            for _ in 1..depth {
+                if skipped + 1 >= x.layout.sides.len() || x.layout.axis(skipped) != Axis::One {
+                    return Err(odd());
+                }
+                x.layout.sides.remove(skipped);
+            }
+            let last = indices.chunks_exact(depth).map(|row| match row {
+                [outer @ .., last] if outer.iter().all(|&index| index == 0) => Some(*last),
+                _ => None,
+            });
+            (skipped, last.collect::<Option<_>>().ok_or_else(odd)?, is_one)
+        };
+        let mut made = if x.layout.axis(side) == Axis::One && picked == [0] {
+            x
+        } else {
+            let channels = self.channels(x.node);
+            let places: Option<Vec<usize>> =
+                picked.iter().map(|&at| wrapped(at, channels)).collect();
+            let places =
+                places.filter(|_| x.layout.axis(side) == Axis::Channels).ok_or_else(odd)?;
+            self.picked(&x, &places)?
+        };
+        if is_one {
+            made.layout.sides.remove(side);
+        }
+        Ok(made)
+    }
+
+    pub fn concat(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let (mut maps, mut what) = (Vec::new(), "maps");
+        for index in 0..node.input.len() {
+            maps.push(match self.map(index) {
+                Ok(map) => map,
+                Err(_) => {
+                    what = "maps with constants";
+                    self.constant_like(index, &x)?
+                }
+            });
+        }
+        let odd = || node.refused(format!("concatenates {what} along an axis other than channels"));
+        let first = maps.first().ok_or_else(odd)?.clone();
+        let axis = node.int("axis", 1);
+        let side = first.layout.side(axis).ok_or_else(odd)?;
+        if let [a, b] = maps.as_slice()
+            && first.layout.axis(side) != Axis::Channels
+            && self.original(a.node) == self.original(b.node)
+            && a.layout == b.layout
+        {
+            // Upsampling, in the form that exports use for runtimes without it.
+            let layout = first.layout.repeated(side).ok_or_else(|| {
+                let odd = node.refused("repeats neither every pixel nor every row of a map");
+                self.scope.of_size(odd)
+            })?;
+            let doubled = MapValue { node: self.original(a.node), layout };
+            return self.settled(doubled);
+        }
+        let sides = |map: &MapValue| map.layout.with_channels(1);
+        let is_alike = |map: &MapValue| map.layout.is_whole() && sides(map) == sides(&first);
+        if first.layout.axis(side) != Axis::Channels || !maps.iter().all(is_alike) {
+            return Err(odd());
+        }
+        let ids: Vec<NodeId> = maps.iter().map(|map| map.node).collect();
+        let made = self.joined(&ids)?;
+        Ok(self.with_channels(&first, made))
+    }
+
+    /// Turns channels into blocks of pixels, or the reverse.
+    pub fn blocks(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let id = self.channels_first_node(&x)?;
+        let block = node.int("blocksize", 0);
+        let block = usize::try_from(block).unwrap_or_default();
+        let op = match (node.op_type, node.text("mode", "DCR")) {
+            ("SpaceToDepth", _) => Op::SpaceToDepth { block },
+            (_, "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },
+            (_, "CRD") => Op::DepthToSpace { block, order: BlockOrder::ChannelFirst },
+            (_, other) => {
+                return Err(node.refused(format!("has the mode {}", shortened(other))));
+            }
+        };
+        let made = self.add(op, &[id])?;
+        Ok(self.channels_first(made))
+    }
+
+    /// A part of a side; `None` if it is not supported.
+    fn cut(&mut self, x: &MapValue, side: usize, cut: Cut) -> Option<Result<MapValue>> {
+        let Cut { before, after, is_backwards } = cut;
+        if cut == Cut::default() {
+            return Some(Ok(x.clone()));
+        }
+        let channels = self.channels(x.node);
+        let sides = match x.layout.axis(side) {
+            Axis::Channels if is_backwards => {
+                let order: Vec<usize> = (before..channels - after).rev().collect();
+                return (1..=MAX_PICKED).contains(&order.len()).then(|| self.picked(x, &order));
+            }
+            Axis::Channels => {
+                let count = channels - before - after;
+                return (count > 0).then(|| self.channel_range(x, before, count));
+            }
+            Axis::Rows if !is_backwards => Sides::of_ends([before, after], [0; 2]),
+            Axis::Columns if !is_backwards => Sides::of_ends([0; 2], [before, after]),
+            _ => return None,
+        };
+        Some(self.with_op(x, Op::Crop(sides)))
+    }
+
+    /// The constant at an input as a map with the number of sides of the map next to it.
+    fn constant_like(&mut self, index: usize, map: &MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let odd = || node.refused("concatenates a map with unsupported constants");
+        let constant = self.weights_at(index)?;
+        if !map.layout.is_whole() || constant.sides.len() != map.layout.sides.len() {
+            return Err(odd());
+        }
+        let (shape, values) = self.as_map(map, &constant)?;
+        let id = self.constant_map(Spread::Map(shape, values))?;
+        Ok(self.with_channels(map, id))
+    }
+
+    /// A contiguous range of channels.
+    fn channel_range(&mut self, x: &MapValue, first: usize, count: usize) -> Result<MapValue> {
+        let id = self.add(Op::Channels { first, count }, &[x.node])?;
+        Ok(self.with_channels(x, id))
+    }
+
+    /// Channels in another order.
+    pub fn picked(&mut self, x: &MapValue, order: &[usize]) -> Result<MapValue> {
+        let mut ids = Vec::new();
+        let mut at = 0;
+        while at < order.len() {
+            // Keep runs of neighbours together.
+            let run = (order[at..].iter().enumerate())
+                .take_while(|(i, place)| **place == order[at] + i)
+                .count();
+            ids.push(self.channel_range(x, order[at], run)?.node);
+            at += run;
+        }
+        let id = self.joined(&ids)?;
+        Ok(self.with_channels(x, id))
+    }
+
+    /// Concatenates maps along their channels.
+    fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId> {
+        match ids {
+            [one] => Ok(*one),
+            _ => self.add(Op::Concat { count: ids.len() }, ids),
+        }
+    }
+}

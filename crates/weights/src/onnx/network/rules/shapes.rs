@@ -1,0 +1,131 @@
+//! Operators that only change the sides of a map.
+
+use super::{Layout, MapValue, Part, Reader};
+use crate::{
+    Result,
+    onnx::{numbers::expanded, shown},
+};
+use network::graph::Op;
+
+/// Maximum side of a block into which rows and columns are split.
+const MAX_BLOCK_PX: usize = 16;
+/// Steps to charge per side when a map is tried with other sides.
+const STEPS_PER_SIDE: usize = 16;
+
+impl Reader<'_> {
+    pub fn transpose(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let count = x.layout.sides.len();
+        let order = node.order(count);
+        let layout = x.layout.transposed(&order).ok_or_else(|| node.refused("has an odd order"))?;
+        let x = MapValue { node: x.node, layout };
+        self.settled(x)
+    }
+
+    pub fn reshape(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let lengths = self.lengths(&x);
+        let mut shapes = Vec::new();
+        for (probe, own) in lengths.iter().enumerate() {
+            let shape = if node.op_type == "Expand" {
+                // Sides of length 1 may be added. A map cannot be repeated.
+                let wanted = self.scope.int_lists("shape", 1)?;
+                let long = |sides: &[usize]| {
+                    sides.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>()
+                };
+                wanted
+                    .and_then(|wanted| expanded(own, &wanted[probe]))
+                    .filter(|made| long(made) == long(own))
+            } else {
+                self.scope.sides_after(own, probe)?
+            };
+            let shape = shape.ok_or_else(|| {
+                self.scope.of_size(node.refused(format!(
+                    "gives a map with the sides {} others that do not fit",
+                    shown(own)
+                )))
+            })?;
+            shapes.push(shape);
+        }
+        if shapes == lengths {
+            return Ok(x);
+        }
+        let sizes = self.sizes_of(x.node);
+        let reshaped = match x.layout.reshaped(&sizes, &shapes) {
+            Some(layout) => Some(MapValue { node: x.node, layout }),
+            None => self.reshaped_in_blocks(&x, &shapes)?,
+        };
+        let x = reshaped.ok_or_else(|| {
+            self.scope.of_size(node.refused(format!(
+                "gives a map with the sides {} the sides {}, which cut through its pixels",
+                self.sides_shown(&x),
+                shown(&shapes[0])
+            )))
+        })?;
+        self.settled(x)
+    }
+
+    /// A map reshaped so that its rows and columns are split into blocks, which become channels; `None` if `shapes` are
+    /// not such a split.
+    fn reshaped_in_blocks(
+        &mut self,
+        x: &MapValue,
+        shapes: &[Vec<usize>],
+    ) -> Result<Option<MapValue>> {
+        let sizes = self.sizes_of(x.node);
+        let sides: usize = shapes.iter().map(Vec::len).sum();
+        for block in 2..=MAX_BLOCK_PX {
+            let is_cut = |size: &(usize, usize)| {
+                size.0.is_multiple_of(block) && size.1.is_multiple_of(block)
+            };
+            if !sizes.iter().all(is_cut) {
+                continue;
+            }
+            self.budget().steps(STEPS_PER_SIDE * sides)?;
+            let smaller: Vec<(usize, usize)> =
+                (sizes.iter()).map(|size| (size.0 / block, size.1 / block)).collect();
+            let blocks = x.layout.in_blocks(block);
+            let reshaped = blocks.and_then(|layout| layout.reshaped(&smaller, shapes));
+            if let Some(layout) = reshaped {
+                let node = self.add(Op::SpaceToDepth { block }, &[x.node])?;
+                return Ok(Some(MapValue { node, layout }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds the operation that a layout amounts to: the map was doubled, its channels became blocks of pixels, or their
+    /// order changed.
+    pub fn settled(&mut self, x: MapValue) -> Result<MapValue> {
+        if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
+            let node = self.add(Op::Upsample, &[x.node])?;
+            return Ok(MapValue { node, layout });
+        }
+        // Each side keeps its rows or columns, which now have more values, or else all channels.
+        let whole = |parts: &Vec<Part>, channels: usize| match parts.first() {
+            Some(Part::Channels { .. }) => vec![Part::all_channels(channels)],
+            _ => parts.iter().copied().filter(|part| !part.is_channels()).collect(),
+        };
+        let layout = |channels: usize| Layout {
+            sides: x.layout.sides.iter().map(|parts| whole(parts, channels)).collect(),
+        };
+        if let Some((block, order)) = x.layout.blocks() {
+            let node = self.add(Op::DepthToSpace { block, order }, &[x.node])?;
+            return Ok(MapValue { node, layout: layout(self.channels(node)) });
+        }
+        if let Some(parts) = x.layout.shuffled() {
+            let count = self.channels(x.node);
+            self.budget().steps(count * parts.len())?;
+            self.budget().bytes(count * size_of::<usize>())?;
+            let mut order = vec![0];
+            for part in parts {
+                if let Part::Channels { count, stride } = *part {
+                    let from = |first: usize| (0..count).map(move |place| first + place * stride);
+                    order = order.into_iter().flat_map(from).collect();
+                }
+            }
+            return self.picked(&MapValue { node: x.node, layout: layout(count) }, &order);
+        }
+        Ok(x)
+    }
+}
