@@ -139,7 +139,7 @@ fn compose_all(
     let mut session = backend.open(network, &SessionSpec::single(small.0, small.1, mode))?;
     let mut least_ms = f64::INFINITY;
     for look in [0, 1, 50, 99, 100].into_iter().flat_map(|strength_percent| {
-        [false, true].map(|keep_colors| Look { strength_percent, keep_colors })
+        [false, true].map(|keep_colors| Look::new(strength_percent, keep_colors))
     }) {
         let seed = numbers.0;
         let source = numbers.picture(large);
@@ -245,7 +245,7 @@ pub fn live_pictures_are_composed_as_by_the_processor(_: &dyn Backend) -> Result
         let picture = studio.shown(plain)?;
         let paintings = [Some(picture.painted.clone()), picture.other.clone()];
         for (strength_percent, keep_colors) in [(100, false), (60, true), (0, false)] {
-            let look = Look { strength_percent, keep_colors };
+            let look = Look::new(strength_percent, keep_colors);
             let mut settings = LiveSettings { compare, ..settings.clone() };
             settings.stylization.look = look;
             let picture = studio.shown(settings)?;

@@ -167,10 +167,7 @@ pub fn camera_frames_are_decoded_as_by_the_processor(backend: &dyn Backend) -> R
             (PixelFormat::Nv12, Some(100)),
             (PixelFormat::Bgr, Some(40)),
         ] {
-            let look = strength_percent.map(|strength_percent| Look {
-                strength_percent,
-                keep_colors: strength_percent < 100,
-            });
+            let look = strength_percent.map(|percent| Look::new(percent, percent < 100));
             for turn in [(Rotation::None, true), (Rotation::Quarter, false)] {
                 let size = turn.0.size((width, height));
                 let frame = noise(pixels, size, turn, &mut seed)?;

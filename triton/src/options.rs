@@ -71,7 +71,7 @@ mod tests {
         for (name, text) in good {
             assert_eq!(options.set(name, text), Ok(()), "{name}");
         }
-        assert_eq!(options.look, Look { strength_percent: 40, keep_colors: true });
+        assert_eq!(options.look, Look::new(40, true));
         assert_eq!(options.working_size, WorkingSize::LongSide(640));
         assert_eq!(options.output_size, OutputSize::Working);
         let before = options;

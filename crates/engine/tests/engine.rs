@@ -390,7 +390,7 @@ fn the_compositor_returns_previews_at_once_and_finished_pictures_on_request() {
             photo: large.clone(),
             painting: painting.clone(),
             output: OutputSize::Original,
-            look: Look { strength_percent, keep_colors: false },
+            look: Look::new(strength_percent, false),
             full,
         });
     };

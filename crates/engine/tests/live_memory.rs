@@ -64,7 +64,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let mut devices = Devices::new(painter);
     let mode = "fused".parse().expect("a mode");
     let mut settings = LiveSettings::new(Some(network), LiveSize::LongSide(100), mode);
-    settings.stylization.look = Look { strength_percent: 60, keep_colors: true };
+    settings.stylization.look = Look::new(60, true);
     let (_settings, newest_settings) = mailbox(|| None);
     let start = LiveStart {
         input: Input::start(LiveSource::Frames(input), 0).expect("no thread"),

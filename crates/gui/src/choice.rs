@@ -9,7 +9,7 @@ use engine::{
 use media::framing::Framing;
 use settings::{
     Choices, LiveStyle,
-    painted_with::{COLOURS, MIX, OF_STYLE, PaintedStyle, STRENGTH, STYLE, WORKING_SIZE},
+    painted_with::{self, MIX, PaintedStyle, STYLE, WORKING_SIZE},
 };
 use values::{
     compose::Look,
@@ -256,12 +256,7 @@ pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice
             choice.model = model.parse().ok()?;
         }
     }
-    if let Some(percent) = text(STRENGTH).and_then(|t| t.strip_suffix(" %")?.parse().ok()) {
-        choice.look.strength_percent = u8::min(percent, 100);
-    }
-    if let Some(colours) = text(COLOURS) {
-        choice.look.keep_colors = colours != OF_STYLE;
-    }
+    choice.look = painted_with::look(texts, choice.look);
     let sides = text(WORKING_SIZE).and_then(|t| t.strip_suffix(" px")?.split_once(" x "));
     if let Some((width, height)) = sides
         && let (Ok(width), Ok(height)) = (width.parse(), height.parse())
@@ -301,7 +296,7 @@ mod tests {
     #[test]
     fn the_texts_of_a_painting_lead_back_to_its_settings() {
         let before = Choice::from_settings(&Default::default());
-        let look = Look { strength_percent: 70, keep_colors: true };
+        let look = Look::new(70, true);
         let mix = vec![("a b".to_owned(), 60), ("c".to_owned(), 40)];
         for parts in [Parts::new(), mix] {
             let (model, working) = (ModelSize::Lite, Some((640, 480)));

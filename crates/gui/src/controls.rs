@@ -20,7 +20,7 @@ use super::{
 use media::framing::Rotation;
 use pictures::encode::Format;
 use settings::Choices;
-use values::mode::ModelSize;
+use values::{compose::Look, mode::ModelSize};
 
 impl App {
     /// Draws the controls into `ui`.
@@ -92,12 +92,13 @@ impl App {
                 }
             });
         });
-        let strength = &mut choice.look.strength_percent;
-        theme::slider(ui, "Strength", strength, 0..=100, 100, " %")
+        let Look { mut strength_percent, mut keep_colors } = choice.look;
+        theme::slider(ui, "Strength", &mut strength_percent, 0..=100, 100, " %")
             .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
         detail(ui, choice);
-        ui.checkbox(&mut choice.look.keep_colors, format!("Keep the {source}'s colours"))
+        ui.checkbox(&mut keep_colors, format!("Keep the {source}'s colours"))
             .column_tooltip(&format!("Use the style's brushwork and the {source}'s colours."));
+        choice.look = Look { strength_percent, keep_colors };
         let before = match &self.painting.before_change {
             Some(Step::Choice(before)) => Some(&**before),
             _ => None,

@@ -8,8 +8,6 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use values::compose::Look;
-
 /// An integer from `MIN` to `MAX`.
 pub fn integer<'de, D, T, const MIN: i64, const MAX: i64>(from: D) -> Result<T, D::Error>
 where
@@ -96,27 +94,6 @@ pub fn write_path<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok,
 /// As [`write_path`].
 pub fn write_paths<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(paths.iter().filter_map(|path| path.to_str()))
-}
-
-/// Strength and colours, as separate keys.
-pub mod look {
-    use super::*;
-
-    #[derive(Serialize, Deserialize)]
-    struct Keys {
-        #[serde(deserialize_with = "integer::<_, _, 0, 100>")]
-        strength: u8,
-        keep_colors: bool,
-    }
-
-    pub fn serialize<S: Serializer>(look: &Look, to: S) -> Result<S::Ok, S::Error> {
-        Keys { strength: look.strength_percent, keep_colors: look.keep_colors }.serialize(to)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Look, D::Error> {
-        let Keys { strength, keep_colors } = Keys::deserialize(from)?;
-        Ok(Look { strength_percent: strength, keep_colors })
-    }
 }
 
 /// Width and height of the window, as separate keys.

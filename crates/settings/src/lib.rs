@@ -76,7 +76,7 @@ pub struct Choices {
     /// Mode for photos; live mode has its own.
     #[serde(with = "fields::text")]
     pub mode: ModeChoice,
-    #[serde(flatten, with = "fields::look")]
+    #[serde(flatten)]
     pub look: Look,
     /// How much of the painting before is kept in films, 0 to 100; live mode has its own.
     #[serde(deserialize_with = "fields::integer::<_, _, 0, 100>")]
@@ -116,7 +116,7 @@ pub struct LiveStyle {
     /// See [`Choices::mix`].
     #[serde(with = "fields::mix", skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<(String, u8)>,
-    #[serde(flatten, with = "fields::look")]
+    #[serde(flatten)]
     pub look: Look,
 }
 

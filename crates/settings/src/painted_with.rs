@@ -13,10 +13,10 @@ pub const STYLE: &str = "Style";
 pub const MIX: &str = "Mix";
 const MODE: &str = "Mode";
 pub const WORKING_SIZE: &str = "Working size";
-pub const STRENGTH: &str = "Strength";
-pub const COLOURS: &str = "Colours";
+const STRENGTH: &str = "Strength";
+const COLOURS: &str = "Colours";
 /// The value of [`COLOURS`] if those of the source are not kept.
-pub const OF_STYLE: &str = "the style's";
+const OF_STYLE: &str = "the style's";
 
 const SOURCE: &str = "Source";
 const DEVICE: &str = "Device";
@@ -62,12 +62,23 @@ impl PaintedWith {
         }
         texts.extend(self.mode.map(|mode| (MODE, mode.to_string())));
         texts.extend(self.working.map(|(w, h)| (WORKING_SIZE, format!("{w} x {h} px"))));
-        texts.push((STRENGTH, format!("{} %", self.look.strength_percent)));
-        let colours = if self.look.keep_colors { "the source's" } else { OF_STYLE };
+        let Look { strength_percent, keep_colors } = self.look;
+        texts.push((STRENGTH, format!("{strength_percent} %")));
+        let colours = if keep_colors { "the source's" } else { OF_STYLE };
         texts.push((COLOURS, colours.to_owned()));
         texts.extend(self.source.map(|source| (SOURCE, source)));
         texts.extend(self.device.map(|device| (DEVICE, device)));
         texts
+    }
+}
+
+/// The look in the texts of a file; what they do not contain is that of `before`.
+pub fn look(texts: &[(String, String)], before: Look) -> Look {
+    let text = |name: &str| texts.iter().find(|(keyword, _)| keyword == name).map(|(_, text)| text);
+    let percent = |name| text(name)?.strip_suffix(" %")?.parse().ok();
+    Look {
+        strength_percent: percent(STRENGTH).map_or(before.strength_percent, |p| u8::min(p, 100)),
+        keep_colors: text(COLOURS).map_or(before.keep_colors, |colours| colours != OF_STYLE),
     }
 }
 

@@ -18,7 +18,7 @@ fn written_files_are_read_back() {
             model: ModelSize::Lite,
             working_px: Some(640),
             mode: "baseline fp16".parse().expect("a mode"),
-            look: Look { strength_percent: 35, keep_colors: true },
+            look: Look::new(35, true),
             steadiness: 40,
             live: Some(LiveStyle {
                 style: Some("wave".to_owned()),

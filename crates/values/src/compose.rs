@@ -5,24 +5,41 @@
 
 use std::array::from_fn;
 
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
 use crate::{
     deep_frame::{DeepFrame, deep_level, value_of},
     frame::Frame,
 };
 
 /// How a painting is blended with its photo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Look {
     /// 0 is exactly the photo, 100 exactly the painting; linear between them.
+    #[serde(rename = "strength", deserialize_with = "percent")]
     pub strength_percent: u8,
     /// Luma from the painting, chroma from the photo.
     pub keep_colors: bool,
 }
 
+impl Look {
+    /// This strength, and whose colours; nothing else is changed.
+    pub const fn new(strength_percent: u8, keep_colors: bool) -> Self {
+        Self { strength_percent, keep_colors }
+    }
+}
+
 impl Default for Look {
     fn default() -> Self {
-        Self { strength_percent: 100, keep_colors: false }
+        Self::new(100, false)
     }
+}
+
+/// An integer from 0 to 100.
+fn percent<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    let percent = u8::try_from(i64::deserialize(from)?).ok().filter(|percent| *percent <= 100);
+    percent.ok_or_else(|| D::Error::custom("expected an integer of 0 to 100"))
 }
 
 /// One value per pixel of a picture, row by row.
@@ -68,8 +85,8 @@ pub struct Blend<'a> {
 
 impl From<Look> for Blend<'_> {
     fn from(look: Look) -> Self {
-        let strength = Strength::Uniform(look.strength_percent);
-        Self { strength, keep_colors: look.keep_colors }
+        let Look { strength_percent, keep_colors } = look;
+        Self { strength: Strength::Uniform(strength_percent), keep_colors }
     }
 }
 
@@ -329,7 +346,7 @@ mod tests {
             strength_percent in 0..=100u8,
             keep_colors: bool,
         ) {
-            let look = Look { strength_percent, keep_colors };
+            let look = Look::new(strength_percent, keep_colors);
             let [photo, mut painting] = [0, 1].map(|of| {
                 pixels.iter().flat_map(|pair| pair[of]).collect::<Vec<u8>>()
             });
@@ -342,7 +359,7 @@ mod tests {
 
     #[test]
     fn halves_are_rounded_up() {
-        let look = Look { strength_percent: 100, keep_colors: true };
+        let look = Look::new(100, true);
         let mut state = 1u64;
         let mut random = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -364,7 +381,7 @@ mod tests {
     #[test]
     fn ends_of_strength_are_exact() {
         let (photo, painting) = pair();
-        let none = Look { strength_percent: 0, keep_colors: true };
+        let none = Look::new(0, true);
         assert_eq!(compose(&photo, painting.clone(), none), Some(photo.clone()));
         let full = compose(&photo, painting.clone(), Look::default()).expect("same size");
         for (o, p) in full.rgba().chunks(4).zip(painting.rgba().chunks(4)) {
@@ -376,7 +393,7 @@ mod tests {
     #[test]
     fn kept_colours_keep_chroma() {
         let (photo, painting) = pair();
-        let look = Look { strength_percent: 100, keep_colors: true };
+        let look = Look::new(100, true);
         let kept = compose(&photo, painting.clone(), look).expect("same size");
         let chroma = |p: &[u8]| {
             let (r, g, b) = (f64::from(p[0]), f64::from(p[1]), f64::from(p[2]));
@@ -394,7 +411,7 @@ mod tests {
 
     #[test]
     fn colours_that_span_the_whole_range_are_kept() {
-        let look = Look { strength_percent: 100, keep_colors: true };
+        let look = Look::new(100, true);
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let photo = Frame::from_fn(256, 1, |x, _| {
                 let mut pixel = [0, 0, 0, 255];
@@ -417,14 +434,18 @@ mod tests {
         let (photo, painting) = pair();
         for keep_colors in [false, true] {
             let uniform = |strength_percent| {
-                let look = Look { strength_percent, keep_colors };
+                let look = Look::new(strength_percent, keep_colors);
                 compose(&photo, painting.clone(), look).expect("same size")
             };
             let masked = |value: &dyn Fn(usize) -> u8| {
                 let mask = Plane::new(16, (0..256).map(value).collect());
                 let mut to = painting.clone();
                 let strength = Strength::Mask(&mask);
-                assert!(compose_into(&photo, &mut to, Blend { strength, keep_colors }));
+                assert!(compose_into(
+                    &photo,
+                    &mut to,
+                    Blend { strength, ..Look::new(100, keep_colors).into() }
+                ));
                 to
             };
             for percent in 0..=100 {
@@ -446,7 +467,7 @@ mod tests {
     fn sizes_must_agree() {
         let (photo, mut painting) = pair();
         let mask = Plane::new(15, vec![50; 240]);
-        let blend = Blend { strength: Strength::Mask(&mask), keep_colors: false };
+        let blend = Blend { strength: Strength::Mask(&mask), ..Look::new(100, false).into() };
         assert!(!compose_into(&photo, &mut painting, blend));
         assert_eq!(painting, pair().1);
         assert_eq!(compose(&photo, painting.crop(0, 0, 5, 5), Look::default()), None);

@@ -219,7 +219,7 @@ fn paintings_are_those_of_stylize_at_every_size_and_in_any_batch() {
 fn parameters_are_those_of_stylize() {
     let (loaded, network) = (lite(), candy());
     let photo = photo(50, 40);
-    let look = Look { strength_percent: 60, keep_colors: true };
+    let look = Look::new(60, true);
     let settings =
         PaintSettings { working_size: WorkingSize::LongSide(32), ..PaintSettings::default() };
     let expected = stylized(&network, &photo, settings, OutputSize::LongSide(64), look);

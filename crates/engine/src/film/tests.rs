@@ -69,10 +69,7 @@ fn film<'a>(clip: &'a Clip, output: &'a Path) -> Film<'a> {
         fps: None,
         framing: Framing::default(),
         output_size: OutputSize::Original,
-        stylization: Stylization {
-            look: Look { strength_percent: 0, keep_colors: false },
-            ..Stylization::default()
-        },
+        stylization: Stylization { look: Look::new(0, false), ..Stylization::default() },
         strips_metadata: false,
         strips_location: false,
         batch: 3,

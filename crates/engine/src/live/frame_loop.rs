@@ -339,6 +339,8 @@ impl FrameLoop {
     /// Upscales the picture to the source's size and composes it with the source, unless the device did.
     fn compose(&mut self, painted: &Painted) {
         let Way { working, upscales, look, .. } = painted.way;
+        // Both are applied pixel by pixel, also by the upscaler and the device.
+        let Look { strength_percent: _, keep_colors: _ } = look;
         let picture = &mut self.output.value;
         let pictures = std::iter::once(&mut picture.painted).chain(&mut picture.other);
         for ((to, network), run) in pictures.zip(&self.network).zip(painted.runs) {

@@ -55,7 +55,7 @@ fn a_gpu_gets_them_as_they_are_and_all_see_the_same_pictures() {
     ] {
         let raw = raw(rotate, mirror);
         let upright = decoded(&raw);
-        for look in [Look::default(), Look { strength_percent: 40, keep_colors: true }] {
+        for look in [Look::default(), Look::new(40, true)] {
             let [gpu, processor] = [DeviceChoice::Cuda, DeviceChoice::Cpu].map(|kind| {
                 let mut studio = Studio::new((64, 48), kind, fixed(64));
                 studio.settings(|settings| settings.stylization.look = look);

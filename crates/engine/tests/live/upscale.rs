@@ -122,7 +122,7 @@ fn a_comparison_judges_what_the_network_made() {
 #[test]
 fn composing_hardly_takes_time() {
     let source = edged(1280, 720);
-    let looks = [Look::default(), Look { strength_percent: 70, keep_colors: true }];
+    let looks = [Look::default(), Look::new(70, true)];
     for ((width, height), look) in [(256, 144), (384, 216), (640, 360)]
         .into_iter()
         .flat_map(|size| looks.map(|look| (size, look)))

@@ -123,7 +123,7 @@ fn strength_and_colours_answer_without_the_device() {
     w.click("Keep the photo's colours");
     w.step();
     let saved = w.save_as("half.png");
-    let look = Look { strength_percent: 50, keep_colors: true };
+    let look = Look::new(50, true);
     let source = photo(40, 30);
     let expected = compose(&source, inverted(&source), look).expect("same size");
     assert_eq!(saved, expected);

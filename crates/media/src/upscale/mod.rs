@@ -171,7 +171,7 @@ mod tests {
         for (small, large) in SIZES {
             let (source, painting) = (noisy(large, 1), noisy(small, 9));
             for keep_colors in [false, true] {
-                let look = Look { strength_percent: 0, keep_colors };
+                let look = Look::new(0, keep_colors);
                 assert_eq!(composed(&source, &painting, look), source);
             }
         }
@@ -183,12 +183,12 @@ mod tests {
             let (source, painting) = (noisy(large, 1), noisy(small, 9));
             let scaled = scaled(&source, small);
             let uniform = [20, 70].map(|strength_percent| {
-                composed(&source, &painting, Look { strength_percent, keep_colors: true })
+                composed(&source, &painting, Look::new(strength_percent, true))
             });
             let is_second = |i: usize| (i % large.0 + i / large.0).is_multiple_of(3);
             let values = (0..large.0 * large.1).map(|i| if is_second(i) { 70 } else { 20 });
             let mask = Plane::new(large.0, values.collect());
-            let blend = Blend { strength: Strength::Mask(&mask), keep_colors: true };
+            let blend = Blend { strength: Strength::Mask(&mask), ..Look::new(100, true).into() };
             let mut to = Frame::from_fn(1, 1, |_, _| [0; 4]);
             assert!(Upscaler::new(2).compose((&scaled, &painting), &source, blend, &mut to));
             for (i, pixel) in to.rgba().chunks(4).enumerate() {
@@ -283,7 +283,7 @@ mod tests {
     fn threads_and_what_was_there_before_make_no_difference() {
         let (small, large) = ((37, 23), (101, 64));
         let (source, painting) = (noisy(large, 3), noisy(small, 5));
-        let look = Look { strength_percent: 70, keep_colors: true };
+        let look = Look::new(70, true);
         let expected = composed(&source, &painting, look);
         let small_source = scaled(&source, small);
         for threads in [1, 3, 64] {
