@@ -190,6 +190,7 @@
 //! | snapshot | the state of live painting apart from its frames: [`engine::live::Snapshot`]; in the window, a saved frame |
 //! | comparison | two candidates (modes, on one device or two) that paint the same frame, shown side by side with their times |
 //! | look | strength and colours of the finished painting: [`compose::Look`] |
+//! | stylization | how something is painted: network, size, mode, look and steadiness: [`engine::Stylization`] |
 
 mod licences;
 
