@@ -18,7 +18,7 @@ use weights::{
 /// What a text means that names a style.
 pub enum NamedStyle {
     /// A style of the library.
-    Style(Style),
+    Style(Box<Style>),
     /// A file with a picture's name.
     Picture(PathBuf),
     /// Any other file, which has to contain weights.
@@ -42,7 +42,7 @@ impl NamedStyle {
             text.as_encoded_bytes().iter().any(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR);
         let name = text.to_str();
         if let Some(style) = name.filter(|_| !is_path).and_then(|name| library.find(name)) {
-            return Ok(Some(Self::Style(style.clone())));
+            return Ok(Some(Self::Style(Box::new(style.clone()))));
         }
         if let Some(path) = file()? {
             return Ok(Some(Self::of_file(path)));
@@ -91,11 +91,11 @@ pub enum NetworkChoiceError {
     #[error(transparent)]
     Style(#[from] LibraryError),
     #[error("{}: {error}", path.display())]
-    Weights { path: PathBuf, error: WeightsError },
+    Weights { path: PathBuf, error: Box<WeightsError> },
     #[error(transparent)]
     Media(#[from] MediaError),
     #[error("{} cannot be a style: {error}", path.display())]
-    Picture { path: PathBuf, error: StylePictureError },
+    Picture { path: PathBuf, error: Box<StylePictureError> },
     #[error(transparent)]
     Mix(#[from] StylePictureError),
 }
@@ -136,7 +136,7 @@ impl NetworkChoice<'_> {
             }
             Self::Weights(path, pixels) => {
                 let checkpoint = Checkpoint::read_as(path, pixels).map_err(|error| {
-                    NetworkChoiceError::Weights { path: path.to_owned(), error }
+                    NetworkChoiceError::Weights { path: path.to_owned(), error: error.into() }
                 })?;
                 let assumed = checkpoint.assumed();
                 let notes = assumed.map(|what| format!("{}: assumed {what}", path.display()));
@@ -152,7 +152,7 @@ impl NetworkChoice<'_> {
                     let code = style_picture::code_of(&network.transformer, &picture);
                     let code = code.map_err(|error| NetworkChoiceError::Picture {
                         path: path.clone(),
-                        error,
+                        error: error.into(),
                     })?;
                     notes.extend(style_picture::caution(&path.display().to_string(), &picture));
                     codes.push((code, *weight));
