@@ -60,7 +60,7 @@ use values::{
 };
 
 fn main() -> ExitCode {
-    if lost_context::is_asked_for() {
+    if lost_context::is_requested() {
         return lost_context::run();
     }
     let mut arguments = Arguments::from_args();
@@ -144,7 +144,7 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|(name, test)| {
             let backend = backend.clone();
-            let is_alone = name.starts_with("several_gpus") && !several::can_run();
+            let is_alone = name.starts_with("several_gpus") && !several::has_several_gpus();
             Trial::test(name, move || match backend {
                 Some(backend) => test(backend.as_ref()),
                 None => Err("no GPU".into()),

@@ -29,8 +29,7 @@ const VARIABLE: &str = "STYLEFORGE_TEST_LOSES_THE_GPU";
 /// [`VARIABLE`] of a trap on one of several GPUs.
 pub const TRAP_ON_ONE: &str = "trap on one";
 
-/// True if this process was started to lose the GPU.
-pub fn is_asked_for() -> bool {
+pub fn is_requested() -> bool {
     env::var_os(VARIABLE).is_some()
 }
 

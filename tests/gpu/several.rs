@@ -27,8 +27,7 @@ const MAX_APART: f64 = 2.0;
 /// The photo whose painting is interrupted by the loss.
 const LOST_AT: usize = 40;
 
-/// True if this computer has several GPUs.
-pub fn can_run() -> bool {
+pub fn has_several_gpus() -> bool {
     cuda::numbers(&GpuList::All).is_ok_and(|numbers| numbers.len() > 1)
 }
 

@@ -250,7 +250,6 @@ impl Script {
         self.started.lock().unwrap().clone()
     }
 
-    /// True if the latest run used this network.
     pub fn paints_with(&self, network: &Arc<Network>) -> bool {
         let painting = self.painting.lock().unwrap();
         painting.as_ref().is_some_and(|p| Arc::ptr_eq(p, network))

@@ -13,7 +13,6 @@ pub const IGNORED: &str = "judges real time: tools/real_time.sh";
 /// Longest wait for what must happen; only guards against a hang.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// True if limits in real time are checked.
 pub fn is_judged() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }

@@ -384,8 +384,7 @@ fn within(time: Duration, holds: impl Fn() -> bool) -> bool {
     }
 }
 
-/// True if a program of this name is in the PATH.
-pub fn is_there(name: &str) -> bool {
+pub fn is_in_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }

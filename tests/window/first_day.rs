@@ -11,7 +11,7 @@ use std::{
 use image::{Rgb, RgbImage};
 
 use crate::{
-    driven::{Setup, Window, decoded, is_there},
+    driven::{Setup, Window, decoded, is_in_path},
     picture_files::{opened, save_png},
     screen::{apart, is_plain, part},
 };
@@ -124,7 +124,7 @@ fn recording(window: &Window) {
     window.wait_until("a video", || window.recorded().is_some());
     let most = asked.elapsed().as_secs_f64();
     window.shot("recorded");
-    if !is_there("ffprobe") {
+    if !is_in_path("ffprobe") {
         println!("the video is not read: ffprobe is missing (apt-get install ffmpeg)");
         return;
     }

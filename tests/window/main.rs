@@ -36,7 +36,7 @@ use std::{
 
 use libtest_mimic::{Arguments, Trial};
 
-use driven::{Window, is_there};
+use driven::{Window, is_in_path};
 
 /// Number of tests that run at the same time.
 const AT_ONCE: usize = 5;
@@ -138,7 +138,7 @@ fn main() {
     let missing = |name: &str| {
         let tools = [("Xvfb", "xvfb"), ("xdotool", "xdotool"), ("ffmpeg", "ffmpeg")];
         let count = if name == "film" { 3 } else { 2 };
-        tools.into_iter().take(count).find(|(tool, _)| !is_there(tool))
+        tools.into_iter().take(count).find(|(tool, _)| !is_in_path(tool))
     };
     // The flag marks tests that only check real time.
     let tests: [(&str, bool, fn()); 7] = [

@@ -9,7 +9,7 @@ use super::{
     CliError,
     args::AnyFormat,
     inputs::{PhotoInput, STANDARD_STREAM, is_numbered},
-    terminal::prints_to_terminal,
+    terminal::stdout_is_terminal,
     wrong_use,
 };
 use media::film::{Container, Numbered};
@@ -121,7 +121,7 @@ pub fn destination(
                 "standard output takes one image, and there are several paintings; give a folder with -o, for example -o paintings/",
             );
         }
-        if prints_to_terminal() {
+        if stdout_is_terminal() {
             return wrong_use("standard output is a terminal; name a file, or pipe the image");
         }
         if let Some(AnyFormat::Film(_)) = format {

@@ -15,7 +15,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressFinish, ProgressState, Progr
 
 use super::{
     CliError,
-    terminal::{is_watched, print, write_message},
+    terminal::{print, stderr_is_terminal, write_message},
 };
 use backend::RunControl;
 use values::{
@@ -88,7 +88,6 @@ impl Progress {
         }
     }
 
-    /// True if the line is printed later.
     fn keeps(&self, line: impl FnOnce() -> Line) -> bool {
         self.kept.as_ref().map(lock).map(|mut kept| kept.push(line())).is_some()
     }
@@ -103,7 +102,7 @@ impl Progress {
 
     /// For `pieces` work items, each of which takes long enough to show its own progress.
     pub fn of_long_pieces(pieces: usize) -> Self {
-        let bar = is_watched().then(|| {
+        let bar = stderr_is_terminal().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS).with_finish(ProgressFinish::AndClear);
             if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}%  {left}{msg}") {
                 bar.set_style(style.with_key(

@@ -12,7 +12,7 @@ use values::{
 };
 
 pub use measure::table::{Column, table, table_of};
-pub use values::terminal::{is_watched, prints_to_terminal, write_message};
+pub use values::terminal::{stderr_is_terminal, stdout_is_terminal, write_message};
 
 /// Writes lines to standard output.
 ///

@@ -28,7 +28,9 @@ impl FocusFrame {
         ctx.input(|input| {
             for event in &input.events {
                 match event {
-                    Event::Key { key, pressed: true, .. } if leads(*key) => self.is_seen = true,
+                    Event::Key { key, pressed: true, .. } if moves_focus(*key) => {
+                        self.is_seen = true
+                    }
                     Event::PointerButton { pressed: true, .. } | Event::Touch { .. } => {
                         self.is_seen = false;
                     }
@@ -57,7 +59,6 @@ impl FocusFrame {
     }
 }
 
-/// True if this key moves the focus.
-fn leads(key: Key) -> bool {
+fn moves_focus(key: Key) -> bool {
     matches!(key, Key::Tab | Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight)
 }

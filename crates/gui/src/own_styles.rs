@@ -14,7 +14,7 @@ impl App {
     /// Lists styles and cameras again when the window gets the focus: the command line may have added or removed styles,
     /// and the first page offers to use a camera.
     pub(super) fn refresh_lists(&mut self) {
-        if !self.comes_back() {
+        if !self.has_regained_focus() {
             return;
         }
         if self.gallery.is_listed {
@@ -25,8 +25,7 @@ impl App {
         }
     }
 
-    /// True if the window has just got the focus.
-    pub(super) fn comes_back(&self) -> bool {
+    pub(super) fn has_regained_focus(&self) -> bool {
         self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)))
     }
 

@@ -196,7 +196,6 @@ pub fn from_the_root(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
 
-/// True if the file name has the extension of a checkpoint.
 pub fn has_checkpoint_name(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())

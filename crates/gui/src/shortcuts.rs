@@ -70,7 +70,6 @@ pub fn follow_page(ctx: &Context, is_film: bool) {
     ctx.data_mut(|data| data.insert_temp(Id::unique(FILM), is_film));
 }
 
-/// True if the film page is shown.
 pub fn is_film(ctx: &Context) -> bool {
     ctx.data(|data| data.get_temp(Id::unique(FILM))).unwrap_or_default()
 }

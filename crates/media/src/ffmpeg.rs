@@ -56,7 +56,6 @@ impl Ffmpeg {
         Self::asked(program, patience)
     }
 
-    /// True if it has this encoder.
     pub fn has(&self, encoder: &str) -> bool {
         self.encoders.iter().any(|name| name == encoder)
     }

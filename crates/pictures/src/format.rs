@@ -35,7 +35,6 @@ impl Format {
         }
     }
 
-    /// True if files can have 16 bits per channel.
     pub const fn has_16_bits(self) -> bool {
         matches!(self, Self::Png | Self::Tiff)
     }

@@ -29,7 +29,6 @@ impl Rotation {
         90 * self as u16
     }
 
-    /// True if width and height are swapped.
     pub fn swaps_sides(self) -> bool {
         matches!(self, Self::Quarter | Self::ThreeQuarters)
     }

@@ -48,11 +48,10 @@ pub fn write_message(line: impl Display) {
     writeln!(io::stderr().lock(), "{}", one_line(&line)).ok();
 }
 
-pub fn prints_to_terminal() -> bool {
+pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// True if standard error is a terminal.
-pub fn is_watched() -> bool {
+pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }

@@ -263,7 +263,6 @@ impl<'a> StoredTensor<'a> {
         }
     }
 
-    /// True if the numbers are contiguous in row-major order.
     fn is_row_major(&self) -> bool {
         let mut expected = 1;
         self.shape.iter().zip(&self.strides).rev().all(|(side, stride)| {

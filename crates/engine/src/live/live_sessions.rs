@@ -61,7 +61,6 @@ impl LiveSessions {
         }
     }
 
-    /// True if something is being loaded for the large picture.
     pub fn is_loading(&self) -> bool {
         self.scheduler.ticket().is_some()
     }

@@ -128,7 +128,6 @@ impl Scheduler {
         }
     }
 
-    /// True if a comparison was refused.
     pub fn is_pair_refused(&self) -> bool {
         self.is_pair_refused
     }

@@ -132,7 +132,6 @@ impl SessionPool {
         self.sessions.iter().position(|session| session.key == *key)
     }
 
-    /// True if the session is open.
     pub fn has(&self, key: &SessionKey) -> bool {
         self.place(key).is_some()
     }

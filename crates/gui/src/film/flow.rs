@@ -23,7 +23,6 @@ use media::{
 use values::{disk::words, frame::Frame, lock::lock, mailbox::mailbox, mode::DeviceChoice};
 
 impl App {
-    /// True if the film page is shown.
     pub(crate) fn shows_film(&self) -> bool {
         self.film.is_some() && self.live.is_none() && self.paintings.viewed.is_none()
     }

@@ -94,7 +94,7 @@ impl LiveView {
     /// Shows whether a camera is capturing, with a button to use or release it.
     pub fn source_bar(&self, ui: &mut Ui) {
         if self.uses_camera() {
-            if self.films() {
+            if self.is_capturing() {
                 red_dot(ui, "Camera on");
             } else {
                 ui.label("Waiting for the camera");
@@ -262,7 +262,7 @@ impl LiveView {
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
     /// `is_alone` is set.
     pub fn over_stage(&self, ui: &Ui, area: Rect, clear: Rect, is_alone: bool) {
-        if self.has_trouble() {
+        if self.shows_message() {
             self.problem(ui, clear);
         } else {
             // Keep a picture that is shown alone uncovered.
@@ -307,12 +307,12 @@ impl LiveView {
 
     /// Shows over a picture that is shown alone that a camera is capturing or a recording is running.
     fn capture_badge(&self, ui: &Ui, area: Rect) {
-        if !self.films() && !self.is_recording() {
+        if !self.is_capturing() && !self.is_recording() {
             return;
         }
         floating(ui, "capture badge", Align2::RIGHT_BOTTOM, area, |ui| {
             ui.horizontal(|ui| {
-                if self.films() {
+                if self.is_capturing() {
                     red_dot(ui, "Camera on");
                 }
                 if let Some(length) = self.recorded_length(Instant::now()) {

@@ -19,7 +19,7 @@ impl App {
     fn is_first_start(&self) -> bool {
         let live = self.live.as_ref();
         let is_free = live.is_some_and(|live| {
-            !(live.has_trouble() || live.compares() || live.shows_previews || live.panel_open)
+            !(live.shows_message() || live.compares() || live.shows_previews || live.panel_open)
         });
         is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on
     }

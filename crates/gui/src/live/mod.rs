@@ -131,7 +131,6 @@ impl LiveView {
         network.is_some_and(|network| network.graph().has_attention())
     }
 
-    /// True if two modes are compared.
     fn compares(&self) -> bool {
         self.comparison.is_some()
     }
@@ -195,12 +194,10 @@ impl LiveView {
         }
     }
 
-    /// True if a camera is capturing.
-    fn films(&self) -> bool {
+    fn is_capturing(&self) -> bool {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
 
-    /// True if the picture is not frozen.
     pub fn is_moving(&self) -> bool {
         !self.frozen
     }
@@ -393,8 +390,7 @@ impl LiveView {
         Some((self.panel.fps(now).shown_fps, delay.p50))
     }
 
-    /// True if a message is shown instead of the picture.
-    fn has_trouble(&self) -> bool {
+    fn shows_message(&self) -> bool {
         self.facts.is_none()
             || matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))
     }

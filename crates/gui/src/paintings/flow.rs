@@ -62,7 +62,7 @@ impl App {
         if !self.has_strip() {
             return;
         }
-        if self.comes_back() {
+        if self.has_regained_focus() {
             let stamps = self.paintings.stamps();
             let look = move || {
                 let is_other = |(path, stamp): &(PathBuf, Option<Stamp>)| Stamp::of(path) != *stamp;
@@ -201,7 +201,6 @@ impl App {
         true
     }
 
-    /// True if a painting of the strip is shown large.
     pub(crate) fn shows_painting(&self) -> bool {
         self.live.is_none() && self.paintings.viewed.is_some()
     }

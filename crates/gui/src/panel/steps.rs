@@ -104,7 +104,6 @@ impl Steps {
     }
 }
 
-/// True if two samples have the same steps.
 fn is_alike(a: &LiveSample, b: &LiveSample) -> bool {
     let name = |step: &StepTiming| (step.layer.clone(), step.kernel.clone(), step.bytes);
     (a.mode, a.width, a.height, a.method) == (b.mode, b.width, b.height, b.method)

@@ -16,7 +16,6 @@ fn target(w: &Window, name: &str) -> Pos2 {
     w.harness.get_by_label(name).rect().center()
 }
 
-/// True if the target is highlighted.
 fn is_lit(w: &Window, name: &str) -> bool {
     w.harness.get_by_label(name).accesskit_node().toggled() == Some(Toggled::True)
 }

@@ -37,7 +37,6 @@ fn open_menu(w: &mut Window, style: &str) {
     w.until_label("Show file");
 }
 
-/// True if the gallery shows the style.
 fn is_listed(w: &Window, style: &str) -> bool {
     let card = by().label(style).role(Role::RadioButton);
     w.harness.query(card).is_some()

@@ -151,7 +151,6 @@ impl TakenFrames {
         self.progress.until.set(at).ok();
     }
 
-    /// True if the end of the recording was set.
     pub fn has_end(&self) -> bool {
         self.progress.until.get().is_some()
     }

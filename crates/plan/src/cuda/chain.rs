@@ -20,7 +20,6 @@ const MAX_CHAINED_CTAS: usize = MAX_CHAINED_OF_GROUP * MAX_PARTS;
 pub const FEWEST_STAGES: usize = 3;
 
 impl ConvLaunch {
-    /// True if its kernel can run chains of layers.
     pub const fn takes_chains(&self) -> bool {
         matches!(self.main_loop, MainLoop::Wgmma)
             && matches!(self.taps, Taps::Direct | Taps::FourPhase)

@@ -28,7 +28,7 @@ impl Device {
         Err(CaptureProblem::NoCamera)
     }
 
-    pub fn gives_pictures(&self) -> bool {
+    pub fn is_camera(&self) -> bool {
         match self.0 {}
     }
 

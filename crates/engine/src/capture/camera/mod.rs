@@ -62,7 +62,7 @@ pub fn cameras() -> Result<Vec<Camera>, CaptureError> {
     let mut cameras = Vec::new();
     for entry in system::list()? {
         let problem = match system::Device::open(&entry) {
-            Ok(device) if !device.gives_pictures() => continue,
+            Ok(device) if !device.is_camera() => continue,
             Ok(_) => None,
             // It has disappeared since it was listed.
             Err(CaptureProblem::Unplugged) => continue,
@@ -124,9 +124,8 @@ fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
     let mut fitting: Vec<DeviceEntry> = best_fit(&entries, id).into_iter().cloned().collect();
     if fitting.len() > 1 {
         // Cameras come with devices of the same name that are not cameras.
-        fitting.retain(|entry| {
-            system::Device::open(entry).map_or(true, |device| device.gives_pictures())
-        });
+        fitting
+            .retain(|entry| system::Device::open(entry).map_or(true, |device| device.is_camera()));
     }
     if *id == CameraId::first() {
         fitting.truncate(1);

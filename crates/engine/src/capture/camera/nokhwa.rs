@@ -282,7 +282,7 @@ mod elsewhere {
         }
 
         /// Always true, because this system lists only cameras.
-        pub fn gives_pictures(&self) -> bool {
+        pub fn is_camera(&self) -> bool {
             true
         }
 

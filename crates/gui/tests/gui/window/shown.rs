@@ -9,7 +9,6 @@ use egui_kittest::{
 use super::Window;
 
 impl Window {
-    /// True if a finished painting is shown and nothing is being painted.
     pub fn is_painted(&self) -> bool {
         self.has_containing("Picture, original and painted")
             && self.has_containing("Painted at")
@@ -57,7 +56,6 @@ impl Window {
         self.painted_texts().iter().any(|painted| painted == text)
     }
 
-    /// True if the style of this title is the chosen one.
     pub fn is_chosen(&self, title: &str) -> bool {
         self.harness
             .query(by().label(title).role(Role::RadioButton))

@@ -53,7 +53,6 @@ use values::{
 /// Maximum number of CTAs in the second and third dimension of a grid: rows of a map, and frames.
 const MAX_ROWS: u32 = 65_535;
 
-/// True if general graphs run in a mode.
 pub(super) const fn has_mode(mode: Mode) -> bool {
     match mode.variant {
         _ if matches!(mode.precision, Precision::Fp16x2 | Precision::Int8) => false,

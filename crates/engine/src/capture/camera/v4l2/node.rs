@@ -58,8 +58,7 @@ impl Node {
         &self.entry
     }
 
-    /// True if this device is a camera.
-    pub fn gives_pictures(&self) -> bool {
+    pub fn is_camera(&self) -> bool {
         self.device.query_caps().is_ok_and(|caps| {
             let needed = Capability::VIDEO_CAPTURE | Capability::STREAMING;
             // Devices that scale or compress (memory-to-memory) also capture pictures.
