@@ -1,59 +1,19 @@
-//! The layers of the library, as `src/lib.rs` describes them. Imports only go down, and what is confined to one module
-//! stays there.
+//! What Cargo cannot know about the crates: no files form a cycle, what is confined to one place stays there, and no
+//! crate outgrows its budget. Which crate may use which is a fact of their `Cargo.toml`.
 #![allow(clippy::expect_used)]
 
+mod budgets;
 mod circles;
 mod documents;
 #[path = "../support/home.rs"]
 mod home;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
-/// Every module of the library and its layer. The test fails if a module is missing here.
-const FLOORS: &[(&str, u8)] = &[
-    ("disk", 0),
-    ("allocation", 1),
-    ("tensor", 1),
-    ("frame", 1),
-    ("parallel_copy", 1),
-    ("deep_frame", 1),
-    ("raw_frame", 1),
-    ("rotation", 1),
-    ("mode", 1),
-    ("numeric", 1),
-    ("timing", 1),
-    ("compose", 1),
-    ("mailbox", 1),
-    ("lock", 1),
-    ("bounded_thread", 1),
-    ("graph", 2),
-    ("network", 2),
-    ("quantisation", 2),
-    ("models", 2),
-    ("text", 1),
-    ("weights", 2),
-    ("plan", 3),
-    ("steady", 3),
-    ("backend", 4),
-    ("engine", 5),
-    ("film", 5),
-    ("media", 5),
-    ("capture", 5),
-    ("settings", 5),
-    ("verify", 5),
-    ("measure", 5),
-    ("signals", 5),
-    ("terminal", 5),
-    ("licences", 5),
-    ("cli", 6),
-    ("gui", 6),
-];
-
+/// A source file of a crate or of the program.
 struct Source {
-    /// Path below `src`, with forward slashes.
+    /// The crate's folder and the path below its `src`, with forward slashes: `engine/live/mod.rs`; of the program only
+    /// the path.
     path: String,
     text: String,
     /// Text without comments and strings.
@@ -61,34 +21,41 @@ struct Source {
 }
 
 impl Source {
-    /// The top-level module that the file belongs to.
-    fn module(&self) -> &str {
-        self.path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+    fn crate_name(&self) -> &str {
+        self.path.split_once('/').map_or("", |(name, _)| name)
     }
 }
 
+/// The folders of our crates.
+fn crates() -> Vec<PathBuf> {
+    let folders = fs::read_dir(home::project().join("crates")).expect("a folder of crates");
+    let folders = folders.map(|entry| entry.expect("an entry").path());
+    // Generated code.
+    let mut folders: Vec<_> = folders.filter(|f| !f.ends_with("v4l2-sys-mit")).collect();
+    folders.sort();
+    folders
+}
+
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources = Vec::new();
-    let mut folders = vec![root.clone()];
+    let mut folders = vec![home::project().join("src")];
+    folders.extend(crates().into_iter().map(|folder| folder.join("src")));
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a source folder") {
             let path: PathBuf = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
-                let below = path.strip_prefix(&root).expect("below src");
+                let below = path.strip_prefix(home::project()).expect("in the project");
+                let below = below.to_string_lossy().replace('\\', "/");
+                let below = below.trim_start_matches("crates/").replacen("src/", "", 1);
                 let text = fs::read_to_string(&path).expect("UTF-8");
-                sources.push(Source {
-                    path: below.to_string_lossy().replace('\\', "/"),
-                    code: code_only(&text),
-                    text,
-                });
+                sources.push(Source { path: below, code: code_only(&text), text });
             }
         }
     }
     sources.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(sources.len() > 20, "the sources were not found");
+    assert!(sources.len() > 500, "the sources were not found");
     sources
 }
 
@@ -142,51 +109,6 @@ fn after_string(text: &str) -> &str {
     ""
 }
 
-/// The modules of this crate that a file names, by `crate::a` or `use crate::{a, b::{..}}`.
-fn modules_named(code: &str) -> Vec<String> {
-    let mut modules = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        // `$crate`, or a name that only ends with `crate`.
-        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
-            continue;
-        }
-        let rest = &code[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => modules.extend(group_heads(group)),
-            None => modules.push(head(rest)),
-        }
-    }
-    modules
-}
-
-/// First names of the entries of a brace group, up to its end.
-fn group_heads(group: &str) -> Vec<String> {
-    let mut heads = Vec::new();
-    let (mut depth, mut at_start) = (0, true);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => at_start = true,
-            c if at_start && (c.is_alphabetic() || c == '_') => {
-                heads.push(head(&group[at..]));
-                at_start = false;
-            }
-            _ => {}
-        }
-    }
-    heads
-}
-
-fn head(path: &str) -> String {
-    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-}
-
-fn floor(module: &str) -> Option<u8> {
-    FLOORS.iter().find(|(m, _)| *m == module).map(|(_, f)| *f)
-}
-
 /// True if `word` occurs in `code` as a whole name.
 fn names(code: &str, word: &str) -> bool {
     let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
@@ -196,73 +118,28 @@ fn names(code: &str, word: &str) -> bool {
 }
 
 #[test]
-fn imports_go_down_only() {
-    let mut wrong = Vec::new();
-    for source in sources() {
-        if matches!(source.path.as_str(), "lib.rs" | "main.rs") {
-            continue;
-        }
-        let own = floor(source.module())
-            .unwrap_or_else(|| panic!("src/{} is on no floor; add it to the table", source.path));
-        for module in modules_named(&source.code) {
-            // Names that are not modules (macros, items of lib.rs) have no layer.
-            if let Some(theirs) = floor(&module)
-                && theirs > own
-            {
-                wrong.push(format!("{} (floor {own}) uses {module} (floor {theirs})", source.path));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "imports that go up:\n{}", wrong.join("\n"));
-}
-
-#[test]
-fn no_files_go_round_in_a_circle() {
+fn no_files_form_a_cycle() {
     let sources = sources();
-    let texts = sources
-        .iter()
-        .filter(|source| !matches!(source.path.as_str(), "lib.rs" | "main.rs"))
-        .map(|source| (source.path.as_str(), source.text.as_str()));
-    let names = circles::Files::read(texts).names();
-    let circles: Vec<String> =
-        circles::circles(&names).iter().map(|circle| circle.join(" ")).collect();
-    assert!(circles.is_empty(), "circles:\n{}", circles.join("\n"));
-}
-
-#[test]
-fn neither_surface_uses_the_other() {
-    for source in sources() {
-        let other = match source.module() {
-            "cli" => "gui",
-            "gui" => "cli",
-            _ => continue,
-        };
-        assert!(
-            !modules_named(&source.code).iter().any(|m| m == other),
-            "{} uses {other}",
-            source.path
-        );
+    let mut found = Vec::new();
+    for folder in crates() {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let own = sources.iter().filter(|source| source.crate_name() == name);
+        let texts = own.map(|source| (&source.path[name.len() + 1..], source.text.as_str()));
+        let names = circles::Files::read(texts.filter(|(path, _)| *path != "lib.rs")).names();
+        found.extend(circles::circles(&names).iter().map(|c| format!("{name}: {}", c.join(" "))));
     }
+    assert!(found.is_empty(), "cycles:\n{}", found.join("\n"));
 }
 
 #[test]
 fn restricted_names_stay_in_their_modules() {
     let rules: &[(&str, &[&str])] = &[
-        ("unsafe", &["backend/", "capture/camera/v4l2/calls.rs"]),
-        ("cudarc", &["backend/"]),
-        ("egui", &["gui/"]),
-        ("eframe", &["gui/"]),
-        ("egui_plot", &["gui/"]),
-        ("rfd", &["gui/"]),
-        ("arboard", &["gui/"]),
-        ("clap", &["cli/"]),
-        ("v4l", &["capture/camera/v4l2/"]),
-        ("nokhwa", &["capture/camera/nokhwa.rs"]),
-        ("zune_jpeg", &["capture/mjpeg.rs", "media/inks.rs"]),
-        ("vello_cpu", &["measure/chart/", "capture/demo/"]),
-        ("skrifa", &["measure/chart/"]),
-        ("ctrlc", &["signals.rs"]),
-        ("indicatif", &["cli/progress.rs"]),
+        ("unsafe", &["backend/", "values/yuv420.rs", "engine/capture/camera/v4l2/calls.rs"]),
+        ("v4l", &["engine/capture/camera/v4l2/"]),
+        ("nokhwa", &["engine/capture/camera/nokhwa.rs"]),
+        ("zune_jpeg", &["engine/capture/mjpeg.rs", "pictures/inks.rs"]),
+        ("vello_cpu", &["media/canvas.rs", "engine/capture/demo/"]),
+        ("skrifa", &["media/canvas.rs"]),
     ];
     let mut wrong = Vec::new();
     for source in sources() {
@@ -308,8 +185,8 @@ fn files_are_written_in_one_place() {
         let counts_anew = |way: &str| source.path == "cli/bench/mod.rs" && way == "fs::write";
         let code = without_tests(&source);
         for way in ways.into_iter().filter(|way| !counts_anew(way)) {
-            if !source.path.starts_with("disk/") && names(code, way) {
-                wrong.push(format!("{} names {way}, which belongs to disk/", source.path));
+            if !source.path.starts_with("values/disk/") && names(code, way) {
+                wrong.push(format!("{} names {way}, which belongs to values/disk/", source.path));
             }
         }
     }
@@ -340,7 +217,7 @@ fn system_errors_are_shown_as_text() {
 #[test]
 fn one_place_writes_to_the_terminal() {
     for source in sources() {
-        if source.path == "terminal.rs" {
+        if source.path == "values/terminal.rs" {
             continue;
         }
         // A field or a method of another program's handle is not one of ours.
@@ -361,7 +238,7 @@ fn one_place_writes_to_the_terminal() {
 #[test]
 fn names_of_files_become_labels_in_one_place() {
     for source in sources() {
-        if source.module() != "gui" || source.path == "gui/label.rs" {
+        if source.crate_name() != "gui" || source.path == "gui/label.rs" {
             continue;
         }
         for way in ["display()", "to_string_lossy"] {
@@ -374,43 +251,17 @@ fn names_of_files_become_labels_in_one_place() {
     }
 }
 
-#[test]
-fn the_judge_shares_nothing_with_what_it_judges() {
-    let mut files = 0;
-    for source in sources() {
-        if !source.path.starts_with("backend/oracle/") {
-            continue;
-        }
-        files += 1;
-        for module in modules_named(&source.code) {
-            assert!(
-                // The oracle may know modes, like the backends.
-                ["frame", "graph", "mode", "network", "numeric", "quantisation"]
-                    .contains(&module.as_str()),
-                "{} uses {module}",
-                source.path
-            );
-        }
-        // The other way out of the folder; in its root, one step is enough.
-        assert!(!source.code.contains("super::super"), "{}", source.path);
-        if source.path.ends_with("/mod.rs") {
-            let ways_out = source.code.matches("super::").count();
-            let of_tests = source.code.matches("use super::*").count();
-            assert_eq!(ways_out, of_tests, "{}", source.path);
-        }
-    }
-    assert!(files >= 2, "the oracle was not found");
-}
-
 /// Otherwise its tests would read and write the folders of the user who runs them. Cargo finds the programs in the same
 /// way.
 #[test]
 fn every_test_program_has_a_home_of_its_own() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut packages = crates();
+    packages.extend([home::project().to_owned(), home::project().join("triton")]);
     let mut programs = Vec::new();
-    for package in [root.to_path_buf(), root.join("triton")] {
-        programs.push(package.join("src/lib.rs"));
-        for entry in fs::read_dir(package.join("tests")).expect("a folder of tests") {
+    for package in packages {
+        programs.extend(Some(package.join("src/lib.rs")).filter(|library| library.is_file()));
+        let Ok(tests) = fs::read_dir(package.join("tests")) else { continue };
+        for entry in tests {
             let path = entry.expect("an entry").path();
             let main = path.join("main.rs");
             if main.is_file() {
@@ -420,23 +271,22 @@ fn every_test_program_has_a_home_of_its_own() {
             }
         }
     }
-    assert!(programs.len() > 30, "the test programs were not found");
+    assert!(programs.len() > 40, "the test programs were not found");
     for program in programs {
         let text = fs::read_to_string(&program).expect("UTF-8");
         let has_home = text.contains("support/home.rs\"]\nmod home;");
         assert!(has_home, "{} does not include tests/support/home.rs", program.display());
     }
-    let has_tests = |source: &Source| source.path == "main.rs" && names(&source.code, "test");
-    assert!(!sources().iter().any(has_tests), "src/main.rs has tests, but no home for them");
+    let has_tests = |source: &Source| source.crate_name().is_empty() && names(&source.code, "test");
+    assert!(!sources().iter().any(has_tests), "the program has tests, but no home for them");
 }
 
 #[test]
 fn the_readers_of_this_test_see_what_they_should() {
     let code = code_only(
-        "use crate::{a::{b, c}, d, /* e */ f::g};\n// unsafe\nlet s = \"unsafe \\\" crate::x\";\n\
-         let r = r#\"unsafe \" \"#; let q = '\"'; crate::h::i(); fn j<'k>() {} \"crate::l\"",
+        "use crate::a; // unsafe\nlet s = \"unsafe \\\" b\"; let r = r#\"unsafe \" \"#; let q = '\"'; fn j<'k>() {}",
     );
-    assert_eq!(modules_named(&code), ["a", "d", "f", "h"]);
+    assert_eq!(code, "use crate::a; \nlet s = \"\"; let r = \"\"; let q = ; fn j<'k>() {}");
     assert!(!names(&code, "unsafe"));
     assert!(names("unsafe {", "unsafe") && !names("unsafe_op", "unsafe"));
 }
