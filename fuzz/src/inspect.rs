@@ -1,5 +1,5 @@
 use super::{is_short, within_memory};
-use cli::{inspection_text, json_text};
+use engine::inspection::inspection_text;
 use values::text::{is_unseen, json_escaped, one_line};
 use weights::{Budget, Checkpoint, WeightsError, describe_bytes, style_network};
 
@@ -19,7 +19,7 @@ pub fn inspect(bytes: &[u8]) {
     for line in inspection_text(&facts) {
         assert!(!one_line(&line).contains(is_unseen), "{line:?}");
     }
-    let json = match json_text(&facts) {
+    let json = match serde_json::to_string_pretty(&facts) {
         Ok(json) => json,
         Err(error) => panic!("a report that is no JSON: {error}"),
     };

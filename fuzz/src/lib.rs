@@ -1,7 +1,7 @@
 //! What the fuzz targets do with an input. It panics if the input shows an error of the program.
 //!
 //! A program in `fuzz_targets` calls one function with libFuzzer's inputs. The suite includes this file and calls each
-//! with the inputs of the committed corpus (`crates/cli/tests/readers/corpus.rs`).
+//! with the inputs of the committed corpus (`crates/engine/tests/readers/corpus.rs`).
 
 #[path = "../../tests/support/counting.rs"]
 pub mod counting;

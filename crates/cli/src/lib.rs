@@ -1,7 +1,10 @@
 //! The command line: scriptable access to every feature of the window.
 //!
 //! [`run`] parses the arguments and runs the command on the calling thread. Pictures and reports go to standard output,
-//! messages to standard error. This module does not open windows; it returns [`Outcome::OpenWindow`] to the caller.
+//! messages to standard error.
+//!
+//! It does not know the window: it returns [`Outcome::OpenWindow`] to the caller. It may use every crate except `gui`,
+//! `oracle` and `steady`. No other crate parses arguments.
 
 #[cfg(test)]
 #[path = "../../../tests/support/fake.rs"]
@@ -43,9 +46,6 @@ use std::{
 };
 
 use clap::{CommandFactory, FromArgMatches, builder::PossibleValuesParser};
-
-pub use inspect::inspection_text;
-pub use terminal::json_text;
 
 use args::{Arguments, Command, DeviceArgs, MAX_THREADS, SharingArgs};
 use terminal::write_message;

@@ -56,7 +56,7 @@ pub fn print_report(
 ///
 /// # Errors
 /// If the value has map keys that are not strings.
-pub fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
+fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
