@@ -1,5 +1,5 @@
 //! Memory by the bytes that are really allocated: compared with the prediction for a photo, and for hostile picture
-//! files. Memory of readers of weights is tested in `tests/readers`.
+//! files. Memory of readers of weights is tested in `readers`.
 
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
 

@@ -1,4 +1,4 @@
-//! Measures how long modes take for the same frames, painted in turn, and reports the results.
+//! Measures how long modes take for the same frames, painted in turn, and checks that backends compute correctly.
 //!
 //! | module | content |
 //! |---|---|
@@ -13,14 +13,17 @@
 //! | [`sweep`] | one mode over sizes, blocks and batch sizes |
 //! | [`mod@table`] | text tables |
 //! | [`chart`] | charts of comparisons |
+//! | [`verify`] | every mode of a backend against the oracle |
 //!
-//! Blocks the calling thread: the main thread for the command line, the engine's thread for the window. Does not depend
-//! on arguments, files or the window.
+//! It does not know arguments, files of weights and windows. It may use `backend`, `media`, `network`, `oracle`,
+//! `pictures`, `plan` and `values`. It blocks the calling thread: the main thread for the command line, the engine's
+//! thread for the window.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]
 mod home;
 
+#[cfg(feature = "drawing")]
 pub mod chart;
 pub mod comparison;
 pub mod devices;

@@ -1,8 +1,8 @@
 //! Films and recordings through the user's ffmpeg, and what is drawn into or cut out of pictures: framing, upscaling,
 //! contact sheets.
 //!
-//! Knows no styles, devices and windows. May use `pictures`, `threads` and `values`. Calls block; they may be made from
-//! any thread.
+//! It does not know styles, devices and windows. It may use `pictures`, `threads` and `values`. Calls block; they may
+//! be made from any thread.
 
 // Tests share a file with those of the crates above.
 #[cfg(test)]
@@ -17,6 +17,7 @@ mod films;
 #[path = "../../../tests/support/home.rs"]
 mod home;
 
+#[cfg(feature = "drawing")]
 pub mod canvas;
 pub mod codec;
 pub mod encoder;
@@ -26,5 +27,6 @@ pub mod framing;
 pub mod nut;
 pub mod record;
 pub mod resample;
+#[cfg(feature = "drawing")]
 pub mod sheet;
 pub mod upscale;

@@ -1,6 +1,9 @@
 //! Arranges several pictures on one sheet, row by row, in equal cells with titles.
 
-use crate::canvas::{Anchor, Canvas, Letters};
+use crate::{
+    canvas::{Anchor, Canvas, Letters},
+    record::fit::lay,
+};
 use pictures::scale::scaled;
 use values::frame::Frame;
 
@@ -64,17 +67,6 @@ pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Fram
 /// Total width of the margins between and around this many pictures.
 fn margins(pictures: usize) -> usize {
     (pictures + 1) * MARGIN_PX
-}
-
-/// Draws a picture into a page, which may cut it.
-pub(super) fn lay(page: &mut Frame, picture: &Frame, left: usize, top: usize) {
-    let (page_width, page_height) = (page.width(), page.height());
-    let columns = picture.width().min(page_width.saturating_sub(left));
-    let lines = picture.rgba().chunks_exact(picture.width() * 4);
-    for (y, line) in lines.enumerate().take(page_height.saturating_sub(top)) {
-        let start = ((top + y) * page_width + left) * 4;
-        page.rgba_mut()[start..start + columns * 4].copy_from_slice(&line[..columns * 4]);
-    }
 }
 
 #[cfg(test)]

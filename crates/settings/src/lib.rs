@@ -3,7 +3,10 @@
 //! They are stored in one TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`.
 //! Unknown keys are kept when the file is written again. Invalid values are also kept until the user chooses others. So
 //! an older version never deletes what a newer one or the user wrote. A file that cannot be read as a whole is reported
-//! and never overwritten. Calls block; they may be made from any thread.
+//! and never overwritten.
+//!
+//! It does not know arguments, windows and devices. It may use `engine`, `media`, `pictures`, `values` and `weights`.
+//! Calls block; they may be made from any thread.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

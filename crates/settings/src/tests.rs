@@ -7,6 +7,12 @@ fn path_in(folder: &tempfile::TempDir) -> PathBuf {
 }
 
 #[test]
+fn the_file_is_in_the_home_of_the_user() {
+    let home = std::env::home_dir().expect("a home");
+    assert!(default_path().expect("a path").starts_with(home));
+}
+
+#[test]
 fn written_files_are_read_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = path_in(&folder);

@@ -7,6 +7,7 @@
 //! too, because some programs keep the last picture.
 
 mod broadcast;
+#[cfg_attr(not(feature = "drawing"), path = "no_card.rs")]
 mod card;
 mod yuyv;
 

@@ -46,6 +46,7 @@ impl SourceControl {
     }
 
     /// True if the picture is held, so that new frames are not shown.
+    #[cfg_attr(not(feature = "drawing"), allow(dead_code, reason = "the demo scene asks"))]
     pub fn is_held(&self) -> bool {
         self.held.load(Ordering::Relaxed)
     }

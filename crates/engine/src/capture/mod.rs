@@ -1,16 +1,17 @@
 //! Sources of live pictures: cameras, photos, folders of photos, videos and the demo scene.
 //!
-//! [`Capture::start`] returns a handle and the reading end of a [mailbox](values::mailbox). Every source runs on its own
-//! threads and delivers RGBA8 frames; a new frame replaces an unread one, so the source never waits. A camera's frames
-//! can also stay in the camera's format, if the reader decodes them. Sources send events, which [`Capture::poll`]
-//! returns. A camera that fails is retried until it works or the handle is dropped. Knows no style, no backend and no
-//! window.
+//! [`Capture::start`] returns a handle and the reading end of a [mailbox](values::mailbox). Every source runs on its
+//! own threads and delivers RGBA8 frames; a new frame replaces an unread one, so the source never waits. A camera's
+//! frames can also stay in the camera's format, if the reader decodes them. Sources send events, which
+//! [`Capture::poll`] returns. A camera that fails is retried until it works or the handle is dropped. Knows no style,
+//! no backend and no window.
 //!
-//! Threads: a photo, a folder, a video and the demo scene have one. A camera has two: one uses the device and can hang with it;
-//! the other watches the first, reports, and starts a replacement.
+//! Threads: a photo, a folder, a video and the demo scene have one. A camera has two: one uses the device and can hang
+//! with it; the other watches the first, reports, and starts a replacement.
 
 mod camera;
 mod decoder;
+#[cfg_attr(not(feature = "drawing"), path = "no_demo.rs")]
 mod demo;
 mod feed;
 mod format;

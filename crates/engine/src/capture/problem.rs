@@ -27,6 +27,9 @@ pub enum CaptureProblem {
     /// The system has no camera.
     #[error("no camera found; it is used as soon as you connect one")]
     NoCamera,
+    /// This build draws nothing.
+    #[error("this build of StyleForge has no demo scene; choose a camera or a file")]
+    NoDemo,
     /// The system has cameras, but not this one.
     #[error("there is no camera {name}{}", instead(known))]
     Unknown {

@@ -126,7 +126,7 @@ pub struct Series {
     pub end: Option<String>,
 }
 
-/// A size above [`COMMON_SIZE`] compared with the best smaller one.
+/// A size above `COMMON_SIZE` compared with the best smaller one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Growth {
     /// The size with the worst ratio.
@@ -137,7 +137,7 @@ pub struct Growth {
 }
 
 impl Series {
-    /// The worst size above [`COMMON_SIZE`]; `None` if this is not the size axis, or no size is that large.
+    /// The worst size above `COMMON_SIZE`; `None` if this is not the size axis, or no size is that large.
     pub fn growth(&self) -> Option<Growth> {
         let mut best = f64::INFINITY;
         let mut worst: Option<Growth> = None;

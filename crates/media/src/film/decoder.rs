@@ -121,7 +121,7 @@ impl Decoder {
     /// The next picture and its time in the film, in seconds, unless a message comes first.
     ///
     /// # Errors
-    /// [`Stop`].
+    /// `Stop`.
     pub fn next_or<T>(&mut self, messages: &Receiver<T>) -> Result<Option<(f64, Frame)>, Stop<T>> {
         while let Some(sent) = self.receive_or(messages)? {
             match sent {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::recorded::pictures;
-use crate::sheet::lay;
 use pictures::scale::scaled;
 use values::frame::Frame;
 
@@ -67,6 +66,17 @@ impl Fit {
             if whole - side <= 2 { whole } else { side }
         };
         (side(wide * factor, self.width), side(high * factor, self.height))
+    }
+}
+
+/// Draws a picture into a page, which may cut it.
+pub fn lay(page: &mut Frame, picture: &Frame, left: usize, top: usize) {
+    let (page_width, page_height) = (page.width(), page.height());
+    let columns = picture.width().min(page_width.saturating_sub(left));
+    let lines = picture.rgba().chunks_exact(picture.width() * 4);
+    for (y, line) in lines.enumerate().take(page_height.saturating_sub(top)) {
+        let start = ((top + y) * page_width + left) * 4;
+        page.rgba_mut()[start..start + columns * 4].copy_from_slice(&line[..columns * 4]);
     }
 }
 
