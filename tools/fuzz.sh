@@ -26,7 +26,7 @@ max_mb=1024 input_seconds=5
 [ "$sanitizer" = none ] || max_mb=2048 input_seconds=30
 programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 
-# One build of the library for all targets, in its own folder, because its flags differ from those of every other build.
+# One build of the crates for all targets, in its own folder, because its flags differ from those of every other build.
 # It has the checks of a test build and less optimisation, because building takes longer than running.
 build() {
     local tool=target/tools/bin/cargo-fuzz

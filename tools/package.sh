@@ -165,7 +165,7 @@ build() {
     rustup target add "$target"
     # Its own folder, so that other builds keep theirs. Encoded flags may contain spaces.
     CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}") \
-        cargo build --locked --profile dist --bin styleforge --target "$target" --target-dir "$out/build"
+        cargo build --locked --profile dist --package styleforge --target "$target" --target-dir "$out/build"
 }
 
 # Runs the program without the user's own styles and settings.

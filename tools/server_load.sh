@@ -37,7 +37,7 @@ server() {
 build() {
     local program library profile=${STYLEFORGE_PROFILE:-release} folder
     folder=target/${profile/#dev/debug}
-    cargo build --profile "$profile" --locked --no-default-features
+    cargo build --profile "$profile" --locked --package styleforge --no-default-features
     cargo build --profile "$profile" --locked --package styleforge-triton --lib --example load
     program=$(server)
     rm -rf "$parts"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests sound in recordings with a real sound server: starts PulseAudio with a silent output, and records what it plays.
-# Beeps must be heard when flashes are seen (crates/engine/tests/live/microphone.rs). SECONDS_RECORDED=600 makes the recording longer.
-# Works for root too. On a busy computer the player is late; the test measures how late, and leaves it out.
+# Beeps must be heard when flashes are seen (crates/engine/tests/live/microphone.rs). SECONDS_RECORDED=600 makes the
+# recording longer. Works for root too. On a busy computer the player is late; the test measures how late, and leaves it
+# out.
 #
 # Needs Debian's packages pulseaudio, pulseaudio-utils and ffmpeg.
 set -euo pipefail

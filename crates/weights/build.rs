@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A table of the folders in `styles/` that contain `lite.safetensors`, for `weights/library.rs`.
+/// A table of the folders in `styles/` that contain `lite.safetensors`, for `library.rs`.
 fn embedded_styles(root: &Path) -> Result<String, Box<dyn Error>> {
     let mut ids = Vec::new();
     if let Ok(folder) = fs::read_dir(root.join("styles")) {

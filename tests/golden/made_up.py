@@ -1,5 +1,5 @@
-"""Random weights of a network for any style picture, with the formula of crates/network/src/models/vit/random.rs; they are not
-stored."""
+"""Random weights of a network for any style picture, with the formula of crates/network/src/models/vit/random.rs; they
+are not stored."""
 
 import numpy as np
 import torch

@@ -1,6 +1,6 @@
 //! The traits with which checks and measurements inspect a device and its sessions.
 //!
-//! Only `verify` and `measure` use them. A backend without them still paints: checks then report that they cannot run,
+//! Only the crate `measure` uses them. A backend without them still paints: checks then report that they cannot run,
 //! and measurements leave out the missing figures.
 
 use std::slice::from_mut;

@@ -1,20 +1,23 @@
 //! The interface between the program and the devices: a backend opens sessions, and a session paints frames.
 //!
-//! A session runs a whole network on a frame, never a single operation, because fusion joins operations. Only this
-//! module and its submodules contain `unsafe` code. They know no files, no windows and no styles, only networks and
-//! frames. Methods that only checks and measurements need are in separate traits, [`Inspect`] and [`InspectSession`]. A
-//! [`Backend`] is shared between threads. A [`Session`] belongs to one thread at a time.
+//! A session runs a whole network on a frame, never a single operation, because fusion joins operations. Methods that
+//! only checks and measurements need are in separate traits, [`Inspect`] and [`InspectSession`]. A [`Backend`] is
+//! shared between threads. A [`Session`] belongs to one thread at a time.
+//!
+//! It does not know files, styles and windows, only networks and frames. It may use `network`, `plan`, `steady` and
+//! `values`. Only this crate contains `unsafe` code, except for SIMD in [`values::yuv420`] and two calls of a camera's
+//! driver in `engine`.
 //!
 //! # What unsafe code relies on
 //!
 //! Networks come from untrusted files. A planner or a check establishes everything that kernels rely on. Release builds
-//! check it again if that costs at most one comparison per row or step. `crates/backend/tests/hostile_graphs.rs` tries random graphs,
-//! and the fuzz target `graphs` tries them under the address sanitizer.
+//! check it again if that costs at most one comparison per row or step. `crates/backend/tests/hostile_graphs.rs` tries
+//! random graphs, and the fuzz target `graphs` tries them under the address sanitizer.
 //!
 //! | unsafe code | relies on | established by | checked in release builds by |
 //! |---|---|---|---|
 //! | every kernel of `cpu` | the CPU has the instructions | `InstructionSet::available` | feature detection |
-//! | `yuv420` | the CPU has AVX2 | its callers in the same file | feature detection |
+//! | [`values::yuv420`] | the CPU has AVX2 | its callers in the same file | feature detection |
 //! | `Run::pixels`, `row`, `rows` | rows and columns are inside the map | `Op::shape`, the planner | an assertion |
 //! | `Shared::slice` | the range is inside the allocation | `plan::arena` | an assertion |
 //! | `Run::start`, `MapInput` | every map is inside the arena | `plan::arena` | an assertion for each plan |

@@ -1,5 +1,5 @@
 //! The CPU backend against the oracle on random graphs of the operations of Johnson's network. Some are planned with
-//! the kernels for that network, the others with general kernels. `tests/cpu_any_graph` covers all operations.
+//! the kernels for that network, the others with general kernels. `cpu_any_graph` covers all operations.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 

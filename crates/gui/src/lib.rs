@@ -1,4 +1,6 @@
-//! The window. No other module uses egui, file dialogs or the clipboard.
+//! The window. No other crate uses egui, file dialogs or the clipboard.
+//!
+//! It does not know arguments and the command line. It may use every crate except `cli`, `oracle` and `steady`.
 //!
 //! # Modules
 //!
@@ -33,9 +35,9 @@
 //!
 //! # Threads
 //!
-//! Everything except the work of `tasks`, `batch`'s photos and running `exports` runs on the window's thread and never waits. A thread
-//! with an event or report for the window requests a repaint from egui. Without such a request and without input from
-//! mouse or keyboard, no frame is drawn.
+//! Everything except the work of `tasks`, `batch`'s photos and running `exports` runs on the window's thread and never
+//! waits. A thread with an event or report for the window requests a repaint from egui. Without such a request and
+//! without input from mouse or keyboard, no frame is drawn.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

@@ -1,7 +1,7 @@
 //! A network as a graph of operations with trained values: how operations are fused, the known models, and how maps and
 //! weights become bytes.
 //!
-//! Knows no files, devices and plans. May use `values`.
+//! It does not know files, devices and plans. It may use `values`.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

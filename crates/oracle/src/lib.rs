@@ -2,10 +2,12 @@
 //!
 //! It is never optimised and never used to paint. It reads the graph's nodes and the weights, but shares no other code
 //! with what it judges. Padding, convolution, norm, upsampling and the rule for odd and tiny sizes are all implemented
-//! here a second time. Any thread. It runs for a long time.
+//! here a second time. It runs for a long time, on the calling thread.
 //!
 //! It can also round where a mode rounds ([`judge_rounded`]). This naive run is not a reference. It measures the error
 //! that only a mode's low precision causes, and tolerances are multiples of that error.
+//!
+//! It does not know plans and backends, which it judges. It may use `network` and `values`.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

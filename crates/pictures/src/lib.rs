@@ -1,7 +1,7 @@
 //! Picture files: reads and writes all formats, with colours, orientation, alpha and metadata, and scales pictures.
 //!
-//! Other people's codecs are compiled here, and only here. Knows no films, styles, devices and windows. May use
-//! `values` and `threads`. Calls block; they may be made from any thread.
+//! Other people's codecs are compiled here, and only here. It does not know films, styles, devices and windows. It may
+//! use `threads` and `values`. Calls block; they may be made from any thread.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

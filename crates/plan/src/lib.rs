@@ -2,7 +2,9 @@
 //!
 //! Pure: the same network, size, mode and tiling result in the same plan on every machine. A plan contains its steps,
 //! their cost and the memory that they need together. A picture that does not fit is therefore detected before anything
-//! is allocated. Knows no threads, no device handles and no pixels. Any thread.
+//! is allocated.
+//!
+//! It does not know threads, device handles and pixels. It may use `network` and `values`. Any thread may plan.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

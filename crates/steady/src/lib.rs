@@ -9,7 +9,8 @@
 //! Steadiness 100 keeps 91 % of the painting before, 98 % where nothing moves at all. A new scene starts anew, and its
 //! first frame is exactly what was painted.
 //!
-//! Knows neither networks nor devices. Its threads are its own; results do not depend on their number.
+//! It does not know networks and devices. It may use `values`. Its threads are its own; results do not depend on their
+//! number.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]
@@ -71,8 +72,8 @@ impl Steady {
         self.size = None;
     }
 
-    /// Makes `painting` steady, which was painted of `source`, a frame of the same size. `percent` is the steadiness, up
-    /// to 100. With 0, and if the sizes differ, the painting stays as it is, and the next frame starts anew.
+    /// Makes `painting` steady, which was painted of `source`, a frame of the same size. `percent` is the steadiness,
+    /// up to 100. With 0, and if the sizes differ, the painting stays as it is, and the next frame starts anew.
     pub fn apply(&mut self, source: &Frame, painting: &mut Frame, percent: u8) {
         let size = painting.size();
         let is_small = size.0.min(size.1) < LEAST_SIDE_PX;

@@ -1,6 +1,6 @@
 //! Threads that end in time, child processes with deadlines, and the signals that ask the program to stop.
 //!
-//! Knows no pictures and no devices. May use `values`.
+//! It does not know pictures and devices. It may use `values`.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

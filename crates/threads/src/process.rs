@@ -130,9 +130,9 @@ pub fn standard_stream<T>(piped: Option<T>) -> Result<T, String> {
 /// A process that has ended.
 pub struct ProcessResult {
     pub status: ExitStatus,
-    /// The first [`KEPT_BYTES`].
+    /// The first `KEPT_BYTES`.
     pub output: Vec<u8>,
-    /// The first [`KEPT_BYTES`].
+    /// The first `KEPT_BYTES`.
     pub errors: Vec<u8>,
 }
 

@@ -1,6 +1,6 @@
 //! Data that every crate shares: frames, tensors, modes, numbers and their formats, text, and files on disk.
 //!
-//! Knows no threads, devices, networks and formats of files. Uses nothing else of the program.
+//! It does not know networks, devices and file formats. It uses no other crate of the program.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

@@ -1,8 +1,7 @@
 //! The user's choices of how the network runs: variant, precision, attention, model size, device.
 //!
-//! Contains only names and their spelling. [`crate::numeric`] defines the number formats of a precision,
-//! [`plan`] the steps of a variant, [`oracle`] where a mode rounds, and [`measure::verify`] its
-//! allowed errors.
+//! Contains only names and their spelling. [`crate::numeric`] defines the number formats of a precision, the crate `plan`
+//! the steps of a variant, `oracle` where a mode rounds, and `measure::verify` its allowed errors.
 
 use std::{fmt, str::FromStr};
 

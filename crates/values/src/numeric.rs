@@ -19,7 +19,7 @@ pub enum NumberFormat {
     Fp16,
     /// bfloat16: the exponents of single precision and 7 bits of fraction.
     Bf16,
-    /// Unsigned integers of one byte; [`network::quantisation`] defines their values.
+    /// Unsigned integers of one byte; `network::quantisation` defines their values.
     Int8,
 }
 

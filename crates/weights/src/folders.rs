@@ -83,6 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn own_styles_are_in_the_home_of_the_user() {
+        let home = env::home_dir().expect("a home");
+        assert!(user_styles_folder().expect("a folder").starts_with(home));
+    }
+
+    #[test]
     fn a_program_that_cargo_built_finds_the_source_tree() {
         let own = env::current_exe().expect("a program");
         let root = source_tree();

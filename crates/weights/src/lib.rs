@@ -7,13 +7,14 @@
 //! - [`torch`] runs a pickle machine that can build nothing but tensors and plain values.
 //! - [`onnx`] lowers the file's graph to a network. A model is then recognised in that network.
 //!
-//! Readers know no model. `fit` finds the [model](network::models) that the tensors belong to and requires an exact fit.
-//! A network that takes a style picture is not a style on its own: it is read as a [`StyleNetwork`]. The style that it
-//! makes from a picture is a checkpoint that names the network.
+//! Readers know no model. `fit` finds the [model](network::models) that the tensors belong to and requires an exact
+//! fit. A network that takes a style picture is not a style on its own: it is read as a [`StyleNetwork`]. The style
+//! that it makes from a picture is a checkpoint that names the network.
 //!
 //! Nothing in a file is executed and no path in a file is followed, except that an ONNX model may name a file with its
 //! weights in its own folder. Memory and time are bounded by the file's size.
-//! This module knows no device and no picture. Any thread may read.
+//!
+//! It does not know devices and pictures. It may use `network` and `values`. Any thread may read.
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]

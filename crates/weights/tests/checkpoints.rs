@@ -3,7 +3,7 @@
 //! `index.json` in `tests/checkpoints/expected.tar.xz` lists the required outcome of every file. `generate.py` in the
 //! same folder made the files with PyTorch, ONNX and ONNX Runtime. Good files must contain exactly the expected weights
 //! and paint the same as PyTorch. All others must be refused by name, in few steps and without a panic. The properties
-//! below damage good files in many ways and require the same. Memory use of readers is tested in `tests/readers`.
+//! below damage good files in many ways and require the same. Memory use of readers is tested in `crates/engine/tests/readers`.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -1,6 +1,6 @@
 //! Products of bytes (int8). The unsigned bytes of a staged row are multiplied by the small integers of the weights
-//! ([`network::quantisation`]), four at a time, and added up in 32 bits without rounding. Every instruction set therefore
-//! computes the same sums.
+//! ([`network::quantisation`]), four at a time, and added up in 32 bits without rounding. Every instruction set
+//! therefore computes the same sums.
 
 use super::{
     simd::At,

@@ -1,6 +1,6 @@
 //! The operations of networks that make pictures, as data.
 //!
-//! Names and meanings are those of PyTorch and ONNX. The oracle (`backend::oracle`) defines what each operation
+//! Names and meanings are those of PyTorch and ONNX. The crate `oracle` defines what each operation
 //! computes. [`super::shape`] defines the size of its map.
 
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,10 @@
 //!
 //! Pure functions of layer, numeric format, size and the device's limits. The constants are those of the kernels
 //! (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`);
-//! `static_shared_memory_is_what_the_plans_count_with` in `crates/backend/tests/kernels.rs` compares them with the compiled kernels.
-//! Weights pass through shared memory in blocks, in a ring of stages: one block is multiplied while others are loaded.
-//! A kernel with several phases computes as many interleaved outputs one after another (four for an upsampled map).
-//! Each phase has its own taps, which are positions of the kernel.
+//! `static_shared_memory_is_what_the_plans_count_with` in `crates/backend/tests/kernels.rs` compares them with the
+//! compiled kernels. Weights pass through shared memory in blocks, in a ring of stages: one block is multiplied while
+//! others are loaded. A kernel with several phases computes as many interleaved outputs one after another (four for an
+//! upsampled map). Each phase has its own taps, which are positions of the kernel.
 
 use super::{DeviceLimits, Taps};
 use values::numeric::NumberFormat;

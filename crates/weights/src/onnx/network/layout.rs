@@ -231,8 +231,8 @@ impl Layout {
     }
 
     /// The layout on a map whose blocks of `block` rows and columns became channels
-    /// ([`Op::SpaceToDepth`](network::graph::Op::SpaceToDepth)). Every side with rows or columns then also contains those
-    /// within a block. `None` for a repeated map.
+    /// ([`Op::SpaceToDepth`](network::graph::Op::SpaceToDepth)). Every side with rows or columns then also contains
+    /// those within a block. `None` for a repeated map.
     pub fn in_blocks(&self, block: usize) -> Option<Self> {
         let channels = self.channels();
         let of_block = |stride: usize| Part::Channels { count: block, stride };
