@@ -178,7 +178,8 @@ fn names_in_contributing_exist() {
     let tree = Tree::read();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = tree.files.iter().filter(|file| {
-        file.ends_with(".rs") && (file.starts_with("src/") || file.starts_with("tests/"))
+        file.ends_with(".rs")
+            && ["src/", "crates/", "tests/"].iter().any(|folder| file.starts_with(folder))
     });
     let sources: Vec<String> = sources
         .map(|file| fs::read_to_string(root.join(file)).expect("a source in UTF-8"))

@@ -29,7 +29,7 @@ impl Source {
 /// The folders of our crates.
 fn crates() -> Vec<PathBuf> {
     let folders = fs::read_dir(home::project().join("crates")).expect("a folder of crates");
-    let folders = folders.map(|entry| entry.expect("an entry").path());
+    let folders = folders.map(|entry| entry.expect("an entry").path()).filter(|f| f.is_dir());
     // Generated code.
     let mut folders: Vec<_> = folders.filter(|f| !f.ends_with("v4l2-sys-mit")).collect();
     folders.sort();
