@@ -1,7 +1,7 @@
 // One-byte operands. A tile's values, rounded to halves, become integers by one factor for the whole tile: the largest
 // value, or the largest magnitude if there are negative ones, becomes 255, or 127. So each CTA finds its factor and no
 // calibration image is needed. Values that are never negative are shifted down by 128; the sums compensate for it.
-// Weights are integers with a scale for each output channel (`src/quantisation.rs`). Sums are exact in 32 bits; a sum is
+// Weights are integers with a scale for each output channel (`crates/network/src/quantisation.rs`). Sums are exact in 32 bits; a sum is
 // multiplied by the scale of its channel and that of the tile.
 #pragma once
 #include "conv_params.cuh"

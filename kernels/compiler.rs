@@ -1,10 +1,10 @@
 //! Compiles every kernel for every architecture with NVIDIA's run-time compiler (NVRTC).
 //!
-//! Included by `build.rs` (an edited kernel is recompiled during the build) and by `crates/backend/tests/kernels.rs` (the compile
-//! gate, which also writes `bundle.bin`). It needs no GPU and no driver, only the compiler's two libraries; the error
-//! explains how to install them. It knows no kernel by name: every `.cu` file in the folder is a program, every `.cuh`
-//! file is a header for all of them. The same sources produce the same bytes on any machine, because the compiler sees
-//! file names without folders and nothing else.
+//! Included by `crates/backend/build.rs` (an edited kernel is recompiled during the build) and by
+//! `crates/backend/tests/kernels.rs` (the compile gate, which also writes `bundle.bin`). It needs no GPU and no driver,
+//! only the compiler's two libraries; the error explains how to install them. It knows no kernel by name: every `.cu`
+//! file in the folder is a program, every `.cuh` file is a header for all of them. The same sources produce the same
+//! bytes on any machine, because the compiler sees file names without folders and nothing else.
 
 mod cache;
 mod nvrtc;

@@ -1,5 +1,5 @@
 // Upscales a painting to the size of its source, sharp at the source's edges, and blends it with the source:
-// the same as src/media/upscale and src/compose.rs on the CPU.
+// the same as crates/media/src/upscale and crates/values/src/compose.rs on the CPU.
 //
 // Computes, for every pixel of `picture` (the source): its position between four pixels of the painting; for each of
 // these a linear model of the painting's colours by the source's luma, from 3 x 3 pixels of `painting` and `scaled`

@@ -18,7 +18,7 @@
 // GEMM: M = output pixels (BM at a time, BW wide), N = output channels (BN at a time), K = taps x input
 // channels; 9x9 from the photo: K = 9 x 32 of which 27 count; 9x9 to the picture: N = 27 of 32.
 //
-// Layouts: maps as in element.cuh; weights as `src/backend/cuda/pack.rs` writes them; the input tile in
+// Layouts: maps as in element.cuh; weights as `crates/backend/src/cuda/pack.rs` writes them; the input tile in
 // shared memory as [row][column][channel], 16 bytes between pixels to spread them over the banks.
 //
 // Launch: block 256; grid (CTAs of an image, channel tiles, images); dynamic shared memory = input tile

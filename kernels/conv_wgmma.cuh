@@ -14,7 +14,7 @@
 // 9x9 from the photo: N = 2 rows x 32 channels, K = 9 columns x 32, of which 10 rows x 3 colours count; 9x9 to the picture:
 // N = 2 rows x 27 of 56, K = 10 rows x channels, of which a row of the output has 9.
 //
-// Layouts: maps as in element.cuh; weights as `src/backend/cuda/pack.rs` writes them, [cell][channel] of
+// Layouts: maps as in element.cuh; weights as `crates/backend/src/cuda/pack.rs` writes them, [cell][channel] of
 // 16 bytes; the input tile in shared memory as [cell plane][row][column] of 16 bytes, so that 8 neighbouring pixels
 // are a core matrix. Tiles are therefore 8 or 64 pixels wide. In the photo's tile a pixel's channels are the colours of the
 // 10 rows at its column, once for every two rows of the output, so that a tap is a column.

@@ -6,10 +6,10 @@
 
 namespace sf {
 
-// Values beyond the edge of a map: the numbers are those of `Edge` in src/plan/cuda/general/launch.rs.
+// Values beyond the edge of a map: the numbers are those of `Edge` in crates/plan/src/cuda/general/launch.rs.
 enum { EDGE_OUTSIDE = 0, EDGE_MIRRORED = 1, EDGE_REPEATED = 2 };
 
-// Pointwise functions: the numbers are those of `PointFunction` in src/plan/cuda/general/launch.rs.
+// Pointwise functions: the numbers are those of `PointFunction` in crates/plan/src/cuda/general/launch.rs.
 enum {
     FUNCTION_NONE = 0,
     FUNCTION_RELU = 1,

@@ -49,7 +49,7 @@ struct GeneralMoveParams {
 };
 static_assert(sizeof(GeneralMoveParams) == 88, "as params.rs lays it out");
 
-// The numbers are those of `MoveKind` in src/plan/cuda/general/launch.rs.
+// The numbers are those of `MoveKind` in crates/plan/src/cuda/general/launch.rs.
 enum { MOVE_PLACES = 0, MOVE_BLOCK_FIRST = 1, MOVE_CHANNEL_FIRST = 2, MOVE_TO_CHANNELS = 3 };
 
 template <class Unit> __device__ __forceinline__ Unit unit_of(u32 bits);

@@ -71,7 +71,7 @@ struct GeneralCombineParams {
 };
 static_assert(sizeof(GeneralCombineParams) == 88, "as params.rs lays it out");
 
-// The numbers are those of `Arithmetic` in src/graph/op.rs, in its order.
+// The numbers are those of `Arithmetic` in crates/network/src/graph/op.rs, in its order.
 enum { ARITHMETIC_SUM = 0, ARITHMETIC_DIFFERENCE = 1, ARITHMETIC_PRODUCT = 2, ARITHMETIC_QUOTIENT = 3 };
 
 template <class T> __device__ __forceinline__ void pointwise(const GeneralPointwiseParams& p) {

@@ -100,7 +100,7 @@ struct GeneralReduceFinishParams {
 };
 static_assert(sizeof(GeneralReduceFinishParams) == 48, "as params.rs lays it out");
 
-// The numbers are those of `ReduceKind` in src/plan/cuda/general/launch.rs.
+// The numbers are those of `ReduceKind` in crates/plan/src/cuda/general/launch.rs.
 enum { REDUCE_STATISTICS = 0, REDUCE_MEAN = 1, REDUCE_LARGEST = 2 };
 
 struct ResizeTap {

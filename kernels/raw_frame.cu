@@ -1,5 +1,5 @@
 // Converts a camera's frame to the photo that a network reads: decodes it, turns it upright, scales it to the network's size, and
-// extends it by reflection, as src/raw_frame.rs, src/media/resample.rs and src/frame.rs do on the CPU.
+// extends it by reflection, as crates/values/src/raw_frame.rs, crates/media/src/resample.rs and crates/values/src/frame.rs do on the CPU.
 //
 // raw_frame computes, for the pixel at (x, y) of `photo`: its position (u, v) in the upright frame, reflected at the far sides;
 // its position in the raw frame, first + u * across + v * down; its brightness Y and colours U and V, or its RGB; and
@@ -131,7 +131,7 @@ struct Span {
     float weights[8];
 };
 
-// For the pixel at `at` when `from` positions become `to`, as Axis::set in src/media/resample.rs: up to 7 positions are all
+// For the pixel at `at` when `from` positions become `to`, as Axis::set in crates/media/src/resample.rs: up to 7 positions are all
 // read, of more every stride-th, at most 6. Lengths are in fractions of a position, 1 / `to` each.
 __device__ __forceinline__ void set(Span& span, u32 at, u32 from, u32 to) {
     const u32 start = at * from, end = start + from;

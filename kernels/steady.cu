@@ -1,4 +1,4 @@
-// Keeps the brush strokes of live pictures where they are on the things that they show: the same as src/steady on the
+// Keeps the brush strokes of live pictures where they are on the things that they show: the same as crates/steady/src on the
 // CPU, whose documentation describes the method.
 //
 // Entries, in the order of a frame: steady_pyramid (half-size luma of the photo, its halves, the slightly blurred luma);
@@ -13,7 +13,7 @@
 // ceil(width / 2)), levels one after another, finest first. `history` is (red, green, blue, energy) per pixel.
 // Decisions about the whole picture stay in `state`: the host reads nothing.
 //
-// Launch: grids are in src/backend/cuda/steady.rs; blocks of 256 threads (trials 512, points 1024). Static shared memory
+// Launch: grids are in crates/backend/src/cuda/steady.rs; blocks of 256 threads (trials 512, points 1024). Static shared memory
 // only, at most 36 KB. Any size from 16 x 16 pixels on.
 //
 // Work: at 1280x720 at least 50 MB and about 1 GFLOP. Roofline: latency of dependent launches, then the L1 cache (36 taps
