@@ -86,7 +86,7 @@ pub fn keys_alone() {
     window.wait_until("the painting", || saved.exists());
     window.shot("saved");
     let photo = crate::home::project().join("assets/sample.jpg");
-    let [painting, photo] = [saved, photo.into()].map(|path| opened(&path).to_rgb8());
+    let [painting, photo] = [saved, photo].map(|path| opened(&path).to_rgb8());
     let distance = apart(&photo, &painting);
     println!("the painting is {distance:.1} from its photo");
     assert!(distance > 8.0, "the painting is {distance} from its photo");
