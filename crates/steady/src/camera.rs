@@ -34,14 +34,13 @@ impl Affine {
     pub fn longest(&self, (width, height): (usize, usize)) -> f32 {
         let (right, bottom) = ((width - 1) as f32, (height - 1) as f32);
         [(0.0, 0.0), (right, 0.0), (0.0, bottom), (right, bottom)]
-            .map(|(x, y)| length(self.at(x, y)))
+            .map(|(x, y)| distance(self.at(x, y), [0.0; 2]))
             .into_iter()
             .fold(0.0, f32::max)
     }
 
     fn follows(&self, [at, motion]: &Point) -> bool {
-        let own = self.at(at[0], at[1]);
-        length([own[0] - motion[0], own[1] - motion[1]]) < TOLERANCE_PX
+        distance(self.at(at[0], at[1]), *motion) < TOLERANCE_PX
     }
 
     /// The least squares of the points; `None` if they lie on a line.
@@ -209,11 +208,12 @@ pub fn disagreement(at: [f32; 2], motion: [f32; 2], forth: &Field) -> Option<f32
         && (0.0..=(forth.height - 1) as f32).contains(&y);
     is_inside.then(|| {
         let back = forth.sample(x, y);
-        length([motion[0] + back[0], motion[1] + back[1]])
+        distance(motion, back.map(|px| -px))
     })
 }
 
 #[inline(always)]
-pub fn length([x, y]: [f32; 2]) -> f32 {
+pub fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
+    let [x, y] = [a[0] - b[0], a[1] - b[1]];
     (x * x + y * y).sqrt()
 }

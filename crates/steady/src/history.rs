@@ -66,13 +66,11 @@ struct Detail {
 impl Detail {
     fn find(&mut self, width: usize, pixels: &[Pixel]) {
         let Self { luma: own, scratch, high, energy } = self;
-        own.resize((width, pixels.len() / width));
-        own.fill_rows(|y, row| {
+        own.fill((width, pixels.len() / width), |y, row| {
             for (to, [r, g, b, _]) in row.iter_mut().zip(&pixels[y * width..]) {
                 *to = luma([*r, *g, *b]);
             }
         });
-        own.pad();
         // `energy` is scratch until the end.
         energy.filtered(own, scratch, &BLUR);
         high.resize((own.width, own.height));

@@ -133,13 +133,11 @@ impl Steady {
         }
         let (luma, pixels) = values.split_at(half.0 * half.1);
         let mut plane = Plane::default();
-        plane.resize(half);
-        plane.fill_rows(|y, row| {
+        plane.fill(half, |y, row| {
             for (to, value) in row.iter_mut().zip(&luma[y * half.0..]) {
                 *to = f32::from_le_bytes(*value);
             }
         });
-        plane.pad();
         self.now.levels = vec![plane];
         self.now.complete();
         self.history.restore((width, height), pixels);

@@ -1,7 +1,7 @@
 //! Where each pixel of a picture was in the one before, and how sure that is.
 
 use super::{
-    camera::{Affine, disagreement, length},
+    camera::{Affine, disagreement, distance},
     flow::{Field, Pyramid, Search},
     plane::Plane,
 };
@@ -76,7 +76,7 @@ impl Motion {
             let errors = self.of_camera.row(y as isize).iter().zip(self.of_flow.row(y as isize));
             for (x, (of_camera, of_flow)) in errors.enumerate() {
                 let (camera, flow) = (moving(x, y), flow.at(y * width + x));
-                let is_near = length([camera[0] - flow[0], camera[1] - flow[1]]) < 0.25;
+                let is_near = distance(camera, flow) < 0.25;
                 let apart = || disagreement([x as f32, y as f32], flow, forth);
                 if *of_camera <= 1.1 * of_flow + 0.3
                     && (is_near || apart().is_none_or(|px| px > 0.5))
@@ -92,9 +92,9 @@ impl Motion {
     fn smooth(&mut self) {
         let Self { field, error: from, scratch, of_rest: smooth, .. } = self;
         for values in [&mut field.across, &mut field.down] {
-            from.resize((field.width, field.height));
-            from.fill_rows(|y, row| row.copy_from_slice(&values[y * row.len()..][..row.len()]));
-            from.pad();
+            from.fill((field.width, field.height), |y, row| {
+                row.copy_from_slice(&values[y * row.len()..][..row.len()]);
+            });
             smooth.filtered(from, scratch, &[0.2; 5]);
             for (y, row) in values.chunks_exact_mut(field.width).enumerate() {
                 row.copy_from_slice(smooth.row(y as isize));
@@ -132,7 +132,7 @@ impl Field {
         for y in [y.saturating_sub(2), y, (y + 2).min(self.height - 1)] {
             for x in [x.saturating_sub(2), x, (x + 2).min(self.width - 1)] {
                 let other = self.at(y * self.width + x);
-                most = most.max(length([other[0] - own[0], other[1] - own[1]]));
+                most = most.max(distance(other, own));
             }
         }
         most
@@ -148,14 +148,12 @@ impl Plane {
         side: usize,
         motion: impl Fn(usize, usize) -> [f32; 2] + Sync,
     ) {
-        error.resize((own.width, own.height));
-        error.fill_rows(|y, row| {
+        error.fill((own.width, own.height), |y, row| {
             for ((x, to), own) in row.iter_mut().enumerate().zip(own.row(y as isize)) {
                 let [u, v] = motion(x, y);
                 *to = (own - other.sample(x as f32 + u, y as f32 + v)).abs();
             }
         });
-        error.pad();
         self.filtered(error, scratch, &vec![1.0 / side as f32; side]);
     }
 }

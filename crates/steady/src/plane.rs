@@ -51,6 +51,13 @@ impl Plane {
         });
     }
 
+    /// Takes this size, computes every row in parallel, and pads.
+    pub fn fill(&mut self, size: (usize, usize), row: impl Fn(usize, &mut [f32]) + Sync) {
+        self.resize(size);
+        self.fill_rows(row);
+        self.pad();
+    }
+
     /// Repeats the outermost pixels in the margin.
     pub fn pad(&mut self) {
         let (width, height, stride) = (self.width, self.height, self.stride());
@@ -70,9 +77,8 @@ impl Plane {
     /// The luma of a picture at half of its size, rounded up: the mean of each 2x2 pixels.
     pub fn half_luma_of(&mut self, frame: &Frame) {
         let (width, height) = frame.size();
-        self.resize((width.div_ceil(2), height.div_ceil(2)));
         let rgba = frame.rgba().as_chunks::<4>().0;
-        self.fill_rows(|y, row| {
+        self.fill((width.div_ceil(2), height.div_ceil(2)), |y, row| {
             let rows = [2 * y, (2 * y + 1).min(height - 1)].map(|y| &rgba[y * width..][..width]);
             for (x, to) in row.iter_mut().enumerate() {
                 let columns = [2 * x, (2 * x + 1).min(width - 1)];
@@ -84,13 +90,11 @@ impl Plane {
                 *to = 0.25 * luma([sum(0), sum(1), sum(2)]);
             }
         });
-        self.pad();
     }
 
     /// Half of `from`, rounded up: the mean of each 2x2 pixels.
     pub fn half_of(&mut self, from: &Self) {
-        self.resize((from.width.div_ceil(2), from.height.div_ceil(2)));
-        self.fill_rows(|y, row| {
+        self.fill((from.width.div_ceil(2), from.height.div_ceil(2)), |y, row| {
             let start = from.index(0, 2 * y as isize);
             let (above, below) = (&from.values[start..], &from.values[start + from.stride()..]);
             let pairs = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
@@ -98,7 +102,6 @@ impl Plane {
                 *to = 0.25 * (above[0] + above[1] + below[0] + below[1]);
             }
         });
-        self.pad();
     }
 
     /// Filters `from`, whose margin is filled, with the same symmetric weights across and down. `across` is scratch.
