@@ -21,7 +21,7 @@ mod tokens;
 
 use network::{
     Network, Weights,
-    graph::{Conv, Graph, GraphError, Node, NodeId, Op, PadMode, Sides},
+    graph::{Arithmetic, Conv, Graph, GraphError, Node, NodeId, Op, PadMode, Sides},
 };
 use values::{
     frame::Frame,
@@ -43,10 +43,8 @@ pub struct Judgement {
 impl Judgement {
     /// The picture in bytes: clamped, rounded to nearest, with alpha from `photo`.
     pub fn picture(&self, photo: &Frame) -> Frame {
-        let level = |c: usize, y: usize, x: usize| {
-            let m = &self.output;
-            m.data[(c * m.height + y) * m.width + x].clamp(0.0, 255.0).round() as u8
-        };
+        let level =
+            |c: usize, y: usize, x: usize| self.output.at(c, y, x).clamp(0.0, 255.0).round() as u8;
         Frame::from_fn(photo.width(), photo.height(), |x, y| {
             [level(0, y, x), level(1, y, x), level(2, y, x), photo.pixel(x, y)[3]]
         })
@@ -165,6 +163,7 @@ impl<'a> Interpreter<'a> {
     pub fn node(&self, id: NodeId, inputs: &[&Map]) -> Map {
         let node = &self.graph.nodes()[id];
         let own = self.weights.of(&node.name);
+        let factors = |map: &Map| map.clone().each(|v| self.rounding.factor(v));
         let stored = |map: Map| map.each(|v| self.rounding.stored(v));
         match node.op {
             Op::Photo => match self.given {
@@ -191,7 +190,7 @@ impl<'a> Interpreter<'a> {
             }
             Op::Conv2d(shape) => self.conv(id, inputs[0], &shape),
             Op::ConvTranspose2d { conv: shape, cut, extra } => {
-                let input = inputs[0].clone().each(|v| self.rounding.factor(v));
+                let input = factors(inputs[0]);
                 let weight = self.rounding.weights(&own.weight, false);
                 let bias = doubles(&own.bias);
                 let sums = operations::conv_transpose2d(&input, &weight, &bias, &shape, cut, extra);
@@ -207,7 +206,6 @@ impl<'a> Interpreter<'a> {
                 stored(affine(&normalised, &doubles(&own.weight), &doubles(&own.bias)))
             }
             Op::Attention { heads } => {
-                let factors = |map: &Map| map.clone().each(|v| self.rounding.factor(v));
                 let [queries, keys, values] = [0, 1, 2].map(|at| factors(inputs[at]));
                 let weight = |v| self.rounding.factor(v);
                 stored(tokens::attention(heads, &queries, &keys, &values, weight))
@@ -240,13 +238,7 @@ impl<'a> Interpreter<'a> {
             Op::SpatialMax => operations::of_channels(inputs[0], |plane| {
                 plane.iter().copied().fold(f64::NEG_INFINITY, f64::max)
             }),
-            Op::Add => {
-                let mut sum = inputs[0].clone();
-                for (a, b) in sum.data.iter_mut().zip(&inputs[1].data) {
-                    *a += b;
-                }
-                stored(sum)
-            }
+            Op::Add => stored(operations::combine(Arithmetic::Sum, inputs[0], inputs[1])),
             Op::Upsample => upsample(inputs[0]),
             // `Judgement` clamps and rounds later, so that differences stay visible here.
             Op::Picture => match self.given {

@@ -1,6 +1,6 @@
 //! The operations of any picture network, each written as its definition in ONNX and PyTorch.
 
-use super::{Map, mirror};
+use super::{Map, mirror, sizes};
 use network::graph::{
     Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides,
     resize::{Coordinates, Interpolation, Resize, Rounding, Target},
@@ -130,35 +130,26 @@ pub fn prelu(input: &Map, slopes: &[f64]) -> Map {
 
 /// Applies an elementwise function.
 pub fn function(function: Function, x: f64) -> f64 {
+    use Function::*;
+
     match function {
-        Function::LeakyRelu { slope } => {
-            if x < 0.0 {
-                slope * x
-            } else {
-                x
-            }
-        }
-        Function::Elu { alpha } => {
-            if x < 0.0 {
-                alpha * x.exp_m1()
-            } else {
-                x
-            }
-        }
-        Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-        Function::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
-        Function::Tanh => x.tanh(),
-        Function::Clip { least, most } => x.max(least).min(most),
-        Function::Sqrt => x.sqrt(),
-        Function::Reciprocal => 1.0 / x,
-        Function::Abs => x.abs(),
-        Function::Exp => x.exp(),
-        Function::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
-        Function::Erf => error_function(x),
-        Function::Log => x.ln(),
-        Function::Round => x.round_ties_even(),
-        Function::Floor => x.floor(),
-        Function::Gelu => 0.5 * x * (1.0 + error_function(x / std::f64::consts::SQRT_2)),
+        LeakyRelu { slope } if x < 0.0 => slope * x,
+        Elu { alpha } if x < 0.0 => alpha * x.exp_m1(),
+        LeakyRelu { .. } | Elu { .. } => x,
+        Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
+        Tanh => x.tanh(),
+        Clip { least, most } => x.max(least).min(most),
+        Sqrt => x.sqrt(),
+        Reciprocal => 1.0 / x,
+        Abs => x.abs(),
+        Exp => x.exp(),
+        Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
+        Erf => error_function(x),
+        Log => x.ln(),
+        Round => x.round_ties_even(),
+        Floor => x.floor(),
+        Gelu => 0.5 * x * (1.0 + error_function(x / std::f64::consts::SQRT_2)),
     }
 }
 
@@ -239,28 +230,17 @@ pub fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
     };
     let original = |out: usize, side: usize, new: usize, scale: f64| {
         let (out, side, new) = (out as f64, side as f64, new as f64);
+        let centre = (out + 0.5) / scale;
         match resize.coordinates {
-            Coordinates::HalfPixel => (out + 0.5) / scale - 0.5,
-            Coordinates::PytorchHalfPixel => {
-                if new > 1.0 {
-                    (out + 0.5) / scale - 0.5
-                } else {
-                    0.0
-                }
-            }
+            Coordinates::PytorchHalfPixel | Coordinates::AlignCorners if new <= 1.0 => 0.0,
+            Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => centre - 0.5,
             Coordinates::HalfPixelSymmetric => {
                 let adjustment = new / (scale * side);
                 let offset = side / 2.0 * (1.0 - adjustment);
-                offset + (out + 0.5) / scale - 0.5
+                offset + centre - 0.5
             }
-            Coordinates::TensorflowHalfPixel => (out + 0.5) / scale,
-            Coordinates::AlignCorners => {
-                if new > 1.0 {
-                    out * (side - 1.0) / (new - 1.0)
-                } else {
-                    0.0
-                }
-            }
+            Coordinates::TensorflowHalfPixel => centre,
+            Coordinates::AlignCorners => out * (side - 1.0) / (new - 1.0),
             Coordinates::Asymmetric => out / scale,
         }
     };
@@ -329,21 +309,9 @@ pub fn space_to_depth(input: &Map, block: usize) -> Map {
 /// Applies `of` to the values in every window; values beyond the edge are `None`. A window may extend beyond the
 /// padding; those positions are left out.
 fn windows(input: &Map, pool: &Pool, of: impl Fn(&[Option<f64>]) -> f64) -> Map {
-    let count = |side: usize, before: usize, after: usize, axis: usize| {
-        let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
-        let mut windows = 1;
-        // The next window starts on the map or before it, and it ends inside unless it may extend beyond.
-        while windows * stride < side + before
-            && (pool.is_ceil || windows * stride + kernel <= side + before + after)
-            && (windows - 1) * stride + kernel < side + before + after
-        {
-            windows += 1;
-        }
-        windows
-    };
+    let count = |side: usize, axis: usize| sizes::windows(pool, side, axis).unwrap_or(1);
     let Sides { top, left, bottom, right } = pool.sides;
-    let size =
-        (input.channels, count(input.height, top, bottom, 0), count(input.width, left, right, 1));
+    let size = (input.channels, count(input.height, 0), count(input.width, 1));
     Map::from_fn(size, |c, y, x| {
         let mut values = Vec::new();
         for ky in 0..pool.kernel[0] {

@@ -110,21 +110,20 @@ impl Rounding {
         is_upsampled_3x3: bool,
     ) -> (Map, Vec<f64>) {
         if !self.in_bytes || (self.bytes_of_halves && input.channels != outputs) {
-            return (
-                input.clone().each(|v| self.factor(v)),
-                self.weights(weights, is_upsampled_3x3),
-            );
+            let factors = input.clone().each(self.factor);
+            return (factors, self.weights(weights, is_upsampled_3x3));
         }
         let mut input = input.clone();
         let channels = input.channels;
         let plane = (input.height * input.width).max(1);
-        let range = match reads_photo {
-            true => InputRange::levels(channels),
-            false => InputRange::between(input.data.chunks(plane).map(|values| {
+        let range = if reads_photo {
+            InputRange::levels(channels)
+        } else {
+            InputRange::between(input.data.chunks(plane).map(|values| {
                 let values = values.iter().map(|&v| v as f32);
                 let least = values.clone().fold(f32::INFINITY, f32::min);
                 (least, values.fold(f32::NEG_INFINITY, f32::max))
-            })),
+            }))
         };
         for (c, values) in input.data.chunks_mut(plane).enumerate() {
             for v in values {

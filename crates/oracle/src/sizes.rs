@@ -5,20 +5,15 @@ use network::graph::{Graph, Op, PadMode, Pool, Sides, SizeRule, resize::Target};
 /// Maximum number of pixels by which any graph extends a photo.
 const MAX_PX: usize = 1 << 10;
 
-/// What is at both ends of an axis; axis 0 is rows.
-fn ends(sides: Sides, axis: usize) -> [usize; 2] {
-    [[sides.top, sides.bottom], [sides.left, sides.right]][axis]
-}
-
 /// The length of a map along one axis.
 fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
     let first = sides.first().copied().unwrap_or(photo);
     let pair = |pair: [usize; 2]| pair[axis];
-    let cut_px = |sides: Sides| ends(sides, axis).iter().sum::<usize>() as isize;
+    let cut_px = |sides: Sides| sides.of_axis(axis).iter().sum::<usize>() as isize;
     let positive = |side: isize| usize::try_from(side).ok().filter(|&side| side > 0);
     Some(match *op {
         Op::Pad { mode, sides } => {
-            let ends = ends(sides, axis);
+            let ends = sides.of_axis(axis);
             if mode == PadMode::Reflect && ends.iter().any(|&end| end >= first) {
                 return None;
             }
@@ -58,8 +53,8 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
             sides.iter().all(|&side| side == 1 || side == most).then_some(most)?
         }
         // The queries decide, because the keys may belong to another map.
-        Op::Attention { .. } => first,
-        Op::Photo
+        Op::Attention { .. }
+        | Op::Photo
         | Op::Input { .. }
         | Op::InstanceNorm { .. }
         | Op::LayerNorm { .. }
@@ -73,9 +68,9 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
     })
 }
 
-/// The number of windows.
-fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
-    let ends = ends(pool.sides, axis);
+/// The number of windows. Each starts on the map or before it, and ends inside unless it may extend beyond.
+pub fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
+    let ends = pool.sides.of_axis(axis);
     let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
     let end = side + ends[0] + ends[1];
     let starts = (0..side + ends[0]).step_by(stride);
