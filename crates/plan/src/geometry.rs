@@ -123,17 +123,13 @@ impl ConvGeometry {
     /// The geometry of a convolution that makes `output`, with `margin` around its input. `None` for another operation.
     pub fn of(op: &Op, margin: Sides, output: Shape) -> Option<Self> {
         let sides = [output.height, output.width];
-        let (conv, is_transposed, axes) = match *op {
-            Op::Conv2d(conv) => {
-                let axis = |axis| Axis::plain(&conv, axis, margin.of_axis(axis)[0], sides[axis]);
-                (conv, false, [axis(0), axis(1)])
-            }
-            Op::ConvTranspose2d { conv, cut, .. } => {
-                let axis = |axis| Axis::transposed(&conv, axis, cut.of_axis(axis)[0], sides[axis]);
-                (conv, true, [axis(0), axis(1)])
-            }
+        let (conv, is_transposed, ends) = match *op {
+            Op::Conv2d(conv) => (conv, false, margin),
+            Op::ConvTranspose2d { conv, cut, .. } => (conv, true, cut),
             _ => return None,
         };
+        let of = if is_transposed { Axis::transposed } else { Axis::plain };
+        let axes = [0, 1].map(|axis| of(&conv, axis, ends.of_axis(axis)[0], sides[axis]));
         Some(Self { conv, is_transposed, axes })
     }
 }

@@ -110,8 +110,7 @@ const fn plain_bytes(head_size: usize, parts: usize) -> usize {
 
 /// Shared memory in bytes, as `kernels/attention_flash.cu` divides it.
 const fn flash_bytes(head_size: usize, parts: usize) -> usize {
-    let keys = if head_size > 64 { 32 } else { 64 };
-    parts * 4 * keys * (2 * head_size + 16)
+    parts * 4 * plain_keys(head_size) * (2 * head_size + 16)
 }
 
 /// Shared memory in bytes, as `kernels/attention_wgmma.cu` divides it.

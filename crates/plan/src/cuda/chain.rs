@@ -91,7 +91,7 @@ pub fn launches(
     batch: usize,
     limits: &DeviceLimits,
 ) -> Vec<Range<usize>> {
-    let chained = |step: &CudaStep| match step.op {
+    let chained = |step: usize| match steps[step].op {
         CudaOp::Conv(launch)
             if launch.may_be_chained()
                 && launch.ctas.0 <= MAX_CHAINED_CTAS
@@ -101,36 +101,62 @@ pub fn launches(
         }
         _ => None,
     };
-    let mut launches: Vec<Range<usize>> = Vec::new();
-    for (at, step) in steps.iter().enumerate() {
-        if let (Some(launch), Some(range)) = (chained(step), launches.last_mut())
-            && range.len() < MAX_CHAINED
-            && chained(&steps[at - 1]).is_some_and(|before| launch.follows(&before, convs))
-        {
-            range.end = at + 1;
-        } else {
-            launches.push(at..at + 1);
-        }
-    }
-    launches
+    merged((0..steps.len()).map(|at| at..at + 1), |chain, next| {
+        let pair = chained(chain.end - 1).zip(chained(next.start));
+        chain.len() < MAX_CHAINED && pair.is_some_and(|(last, next)| next.follows(&last, convs))
+    })
 }
 
-/// Words through which the CTAs of these chains exchange the statistics after the last layer, for all frames that a
-/// launch processes at once.
-pub fn polled_words(
-    launches: &[Range<usize>],
+/// Merges each launch with the one before it if `together` accepts the two.
+pub fn merged(
+    launches: impl IntoIterator<Item = Range<usize>>,
+    together: impl Fn(&Range<usize>, &Range<usize>) -> bool,
+) -> Vec<Range<usize>> {
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for next in launches {
+        match merged.last_mut() {
+            Some(last) if together(last, &next) => last.end = next.end,
+            _ => merged.push(next),
+        }
+    }
+    merged
+}
+
+/// Frames of a batch that a chain of convolutions processes at once. `None` for other steps.
+fn frames_at_once(
     steps: &[CudaStep],
-    batch: usize,
+    launch: &Range<usize>,
     limits: &DeviceLimits,
-) -> usize {
-    let of_chain = |range: &Range<usize>| match &steps[range.end - 1].op {
-        CudaOp::Conv(last) if range.len() > 1 => {
-            let frames = chained_frames(batch, last.ctas.0, limits)?;
-            last.may_poll(frames, limits.multiprocessors).then(|| last.polled_words(frames))
+) -> Option<usize> {
+    let first = &steps[launch.start];
+    match &first.op {
+        CudaOp::Conv(conv) if launch.len() > 1 => {
+            chained_frames(first.grid.2 as usize, conv.ctas.0, limits)
         }
         _ => None,
-    };
-    launches.iter().filter_map(of_chain).max().unwrap_or(0)
+    }
+}
+
+/// Words through which the CTAs of a chain exchange the statistics after the last layer, for all frames that a launch
+/// processes at once. `None` if they do not.
+fn words_of_chain(
+    steps: &[CudaStep],
+    launch: &Range<usize>,
+    limits: &DeviceLimits,
+) -> Option<usize> {
+    let frames = frames_at_once(steps, launch, limits)?;
+    match &steps[launch.end - 1].op {
+        CudaOp::Conv(last) if last.may_poll(frames, limits.multiprocessors) => {
+            Some(last.polled_words(frames))
+        }
+        _ => None,
+    }
+}
+
+/// The maximum of these words of these launches.
+pub fn polled_words(launches: &[Range<usize>], steps: &[CudaStep], limits: &DeviceLimits) -> usize {
+    let words = launches.iter().filter_map(|launch| words_of_chain(steps, launch, limits));
+    words.max().unwrap_or(0)
 }
 
 /// Prevents the maps of a launch of several steps from sharing memory. CTAs only wait for those of the same frame. Some
@@ -171,12 +197,8 @@ pub fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
 /// Bytes through which the CTAs of a chain exchange statistics, for all frames at once: tag, flags, the CTAs' parts of
 /// the statistics, and four copies of the norm's factors, 16 bytes for each channel.
 pub fn exchange_bytes(steps: &[CudaStep], launch: &Range<usize>, limits: &DeviceLimits) -> usize {
-    let first = &steps[launch.start];
-    let (CudaOp::Conv(conv), true) = (&first.op, launch.len() > 1) else {
-        return 0;
-    };
-    let ctas = conv.ctas.0;
-    let frames = chained_frames(first.grid.2 as usize, ctas, limits).unwrap_or(0);
+    let frames = frames_at_once(steps, launch, limits).unwrap_or(0);
+    let ctas = steps[launch.start].grid.0 as usize;
     frames * (256 + (4 * ctas).next_multiple_of(256) + 16 * Tile::CHAIN_CHANNELS * (ctas + 4))
 }
 
@@ -184,22 +206,12 @@ impl CudaPlan {
     /// Frames of a batch that a chain of convolutions processes at once. The chain is launched repeatedly until all
     /// frames are done. `None` for other steps.
     pub fn frames_at_once(&self, launch: &Range<usize>) -> Option<usize> {
-        match &self.steps[launch.start].op {
-            CudaOp::Conv(conv) if launch.len() > 1 => {
-                chained_frames(self.batch, conv.ctas.0, &self.limits)
-            }
-            _ => None,
-        }
+        frames_at_once(&self.steps, launch, &self.limits)
     }
 
     /// True if the CTAs of a launch of several convolutions exchange the statistics after the last one.
     pub fn polls_together(&self, launch: &Range<usize>) -> bool {
-        match (&self.steps[launch.end - 1].op, self.frames_at_once(launch)) {
-            (CudaOp::Conv(last), Some(frames)) => {
-                last.may_poll(frames, self.limits.multiprocessors)
-            }
-            _ => false,
-        }
+        words_of_chain(&self.steps, launch, &self.limits).is_some()
     }
 
     /// Offset of the exchange area of a launch, in bytes. Chains with different CTAs use different areas, because

@@ -5,7 +5,7 @@ use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaPlanResult, CudaStep, FLAT_SHARE,
     Fixed, MAX_PARTS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
     chain::MAX_CHAINED_OF_GROUP, chunking, merge_groups, precision::map_precision, product_columns,
-    resident_at_once, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
+    resident_at_once, resident_ctas, ring_stages, stage_bytes, static_bytes, step_channels,
     step_products, stored_channels, sums_gap,
 };
 use crate::ConvLayer;
@@ -144,10 +144,8 @@ impl ConvLaunch {
         let layout = self.smem_layout();
         let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
         let steps = self.chunking.channels / step_channels(self.operand);
-        let all = down * across * steps;
-        (0..all * step_products(self.operand)).map(move |product| {
-            let at = product % all;
-            let (tap, step) = (at / steps, at % steps);
+        (0..self.steps()).map(move |product| {
+            let (tap, step) = (product / steps % (down * across), product % steps);
             let bytes = tap / across * layout.row + layout.tap(tap % across) + step * layout.step;
             (bytes / 16) as u32
         })
@@ -225,10 +223,6 @@ impl Builder<'_> {
         source: Source,
         target: Target,
     ) -> CudaPlanResult<ConvLaunch> {
-        let channel_tiles = |tile: Tile| match shape.taps {
-            Taps::ShiftedColumns => 1,
-            _ => stored_channels(conv.out_channels).div_ceil(tile.channels),
-        };
         let Fit { main_loop, tile, input_tile, chunking, ring_stages } =
             self.fitting(conv, &shape).ok_or_else(|| CudaPlanError::Layer {
                 layer: conv.name.clone(),
@@ -236,6 +230,10 @@ impl Builder<'_> {
                 channels: conv.in_channels,
             })?;
         let tiles = shape.tiles(tile, conv.kernel);
+        let channel_tiles = match shape.taps {
+            Taps::ShiftedColumns => 1,
+            _ => stored_channels(conv.out_channels).div_ceil(tile.channels),
+        };
         let mut launch = ConvLaunch {
             conv: id,
             tile,
@@ -258,7 +256,7 @@ impl Builder<'_> {
             bias_scale: 1.0,
             grid: shape.grid,
             tiles,
-            ctas: (1, channel_tiles(tile)),
+            ctas: (1, channel_tiles),
             source,
             target,
             statistics: matches!(target, Target::Map(_)),
@@ -309,10 +307,7 @@ impl Builder<'_> {
             // No other loop multiplies sums of two halves, and on Hopper no other loop multiplies bytes.
             return None;
         }
-        let main_loop = match main_loop {
-            MainLoop::Fma => MainLoop::Fma,
-            MainLoop::Mma | MainLoop::Wgmma => MainLoop::Mma,
-        };
+        let main_loop = if is_hopper { MainLoop::Mma } else { main_loop };
         let fit = |tile| self.fit(conv, shape, tile, main_loop);
         let at_once = |tile| fit(tile).filter(|f| f.chunking.chunks == 1);
         match shape.taps {
@@ -326,12 +321,11 @@ impl Builder<'_> {
             Taps::Direct | Taps::FourPhase if is_hopper => fit(Tile::WIDE),
             Taps::Direct | Taps::FourPhase => {
                 let preferred = Tile::for_channels(conv.out_channels, main_loop);
-                let narrow = (preferred == Tile::WIDE && self.halves_pay(conv, shape))
-                    .then(|| at_once(Tile::MIDDLE))
-                    .flatten();
-                narrow
-                    .or_else(|| at_once(preferred))
-                    .or_else(|| at_once(Tile::MIDDLE))
+                let is_halved = preferred == Tile::WIDE && self.halves_pay(conv, shape);
+                let first = if is_halved { Tile::MIDDLE } else { preferred };
+                [first, preferred, Tile::MIDDLE]
+                    .into_iter()
+                    .find_map(at_once)
                     .or_else(|| fit(Tile::WIDE))
                     .or_else(|| fit(Tile::MIDDLE).filter(|_| shape.operand == NumberFormat::Fp32))
             }
@@ -343,12 +337,16 @@ impl Builder<'_> {
     /// half tiles instead of two were slower, because a half tile takes more than two thirds of the time of a whole
     /// tile.
     fn halves_pay(&self, conv: &ConvLayer, shape: &ConvShape) -> bool {
-        let rounds = |tile: Tile| {
-            let (down, across) = shape.tiles(tile, conv.kernel);
-            let ctas = down * across * stored_channels(conv.out_channels).div_ceil(tile.channels);
-            ctas.div_ceil(self.limits.multiprocessors)
-        };
+        let rounds = |tile| self.rounds(conv, shape, tile);
         shape.operand == NumberFormat::Fp32 && rounds(Tile::MIDDLE) <= rounds(Tile::WIDE)
+    }
+
+    /// Number of tiles that the busiest multiprocessor computes one after another.
+    pub fn rounds(&self, conv: &ConvLayer, shape: &ConvShape, tile: Tile) -> usize {
+        let (down, across) = shape.tiles(tile, conv.kernel);
+        let channel_tiles = stored_channels(conv.out_channels).div_ceil(tile.channels);
+        let ctas = (down * across).div_ceil(tile.pieces) * channel_tiles;
+        ctas.div_ceil(self.limits.multiprocessors)
     }
 
     /// A tile for the loops that process channels pixel by pixel.
@@ -376,7 +374,7 @@ impl Builder<'_> {
             self.gathered(shape.operand),
             Fixed {
                 min_tile_bytes: shape.sums_bytes(tile, main_loop),
-                beside_bytes: ring_bytes(stages, steps, tile, shape.operand, main_loop)
+                beside_bytes: stages * stage_bytes(steps, tile, shape.operand, main_loop)
                     + staged_bytes,
                 static_bytes: static_bytes(tile, main_loop),
             },
@@ -390,14 +388,6 @@ impl Builder<'_> {
         match operand {
             NumberFormat::Int8 => self.format.storage,
             operand => operand,
-        }
-    }
-
-    /// How the layer that reads the photo reads its pixels.
-    pub fn photo_taps(&self) -> Taps {
-        match MainLoop::of(self.format.operand, self.limits) {
-            MainLoop::Wgmma => Taps::PhotoColumns,
-            MainLoop::Fma | MainLoop::Mma => Taps::PhotoRows,
         }
     }
 

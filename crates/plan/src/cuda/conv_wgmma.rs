@@ -18,13 +18,7 @@ impl Builder<'_> {
             Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels, main_loop),
             Taps::PhotoRows => return Vec::new(),
         };
-        let ctas = |tile: Tile| {
-            let (down, across) = shape.tiles(tile, conv.kernel);
-            let channel_tiles = stored_channels(conv.out_channels).div_ceil(tile.channels);
-            (down * across).div_ceil(tile.pieces) * channel_tiles
-        };
-        // Number of tiles that the busiest multiprocessor computes one after another.
-        let rounds = |tile: Tile| ctas(tile).div_ceil(self.limits.multiprocessors);
+        let rounds = |tile| self.rounds(conv, shape, tile);
         if matches!(shape.taps, Taps::Direct | Taps::FourPhase) && shape.is_free {
             // Narrower tiles fill multiprocessors that would be idle, but wait for their operands. Clocks per product
             // are from conv_wgmma.cuh.

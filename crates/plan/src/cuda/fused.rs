@@ -2,8 +2,8 @@
 //! steps into one launch.
 
 use super::{
-    BLOCK_ROW_BYTES, Builder, ConvLaunch, CudaPlanError, CudaPlanResult, MapId, Source, Taps,
-    Target, Tile, conv::ConvShape, four_phase_flat_share,
+    BLOCK_ROW_BYTES, Builder, ConvLaunch, CudaPlanError, CudaPlanResult, MainLoop, MapId, Source,
+    Taps, Target, Tile, conv::ConvShape, four_phase_flat_share,
 };
 use crate::{ConvLayer, Grouped};
 use network::graph::Class;
@@ -89,14 +89,17 @@ impl Builder<'_> {
             });
         }
         let four_phase = conv.upsample && k == 3;
-        let (taps, tap_grid, phases) = match () {
-            () if photo => match self.photo_taps() {
-                Taps::PhotoColumns => (Taps::PhotoColumns, (1, k), 1),
-                taps => (taps, (k, 1), 1),
-            },
-            () if picture => (Taps::ShiftedColumns, (k, 1), 1),
-            () if four_phase => (Taps::FourPhase, (2, 2), 4),
-            () => (Taps::Direct, (k, k), 1),
+        let (taps, tap_grid, phases) = if photo {
+            match MainLoop::of(self.format.operand, self.limits) {
+                MainLoop::Wgmma => (Taps::PhotoColumns, (1, k), 1),
+                MainLoop::Fma | MainLoop::Mma => (Taps::PhotoRows, (k, 1), 1),
+            }
+        } else if picture {
+            (Taps::ShiftedColumns, (k, 1), 1)
+        } else if four_phase {
+            (Taps::FourPhase, (2, 2), 4)
+        } else {
+            (Taps::Direct, (k, k), 1)
         };
         let grid = if four_phase { input } else { output };
         let mut shape = ConvShape {

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{CudaOp, CudaPlan, CudaStep, DeviceLimits, LeadingChain, suffix};
+use super::{CudaOp, CudaPlan, CudaStep, DeviceLimits, chain::merged, suffix};
 
 /// Several steps as one launch of a separate kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +24,7 @@ pub fn join(
     limits: &DeviceLimits,
 ) -> Vec<Range<usize>> {
     let fits = |step: &CudaStep| (step.grid.0 * step.grid.1) as usize <= limits.multiprocessors;
-    let mut joined: Vec<Range<usize>> = Vec::with_capacity(launches.len());
-    for next in launches {
-        match joined.last_mut() {
-            Some(last) if is_norm(&steps[last.start..next.end]) && fits(&steps[last.start]) => {
-                last.end = next.end;
-            }
-            _ => joined.push(next),
-        }
-    }
-    joined
+    merged(launches, |last, next| is_norm(&steps[last.start..next.end]) && fits(&steps[last.start]))
 }
 
 /// True if these are the two steps of a norm that can be one launch.
@@ -54,7 +45,13 @@ impl CudaPlan {
     /// The kernel that runs these steps as one launch, unless it is the kernel of the first step.
     pub fn joint_kernel(&self, steps: &Range<usize>) -> Option<JointKernel> {
         if let Some(leading) = self.leading(steps) {
-            return Some(self.with_leading_layer(steps, leading));
+            // A chain that starts with a layer of another shape.
+            let of_chain = &self.steps[steps.start + 1];
+            return Some(JointKernel {
+                file: of_chain.file.clone(),
+                entry: of_chain.entry.replacen("wgmma_", "wgmma_leading_", 1),
+                shared_bytes: leading.shared_bytes as u32,
+            });
         }
         let steps = &self.steps[steps.clone()];
         let CudaOp::NormStatistics { resident: Some(resident), .. } = steps.first()?.op else {
@@ -65,16 +62,6 @@ impl CudaPlan {
             entry: format!("norm_resident_{}", suffix(self.format().storage)),
             shared_bytes: resident.shared_bytes as u32,
         })
-    }
-
-    /// The kernel of a chain that starts with a layer of another shape.
-    fn with_leading_layer(&self, steps: &Range<usize>, leading: LeadingChain) -> JointKernel {
-        let of_chain = &self.steps[steps.start + 1];
-        JointKernel {
-            file: of_chain.file.clone(),
-            entry: of_chain.entry.replacen("wgmma_", "wgmma_leading_", 1),
-            shared_bytes: leading.shared_bytes as u32,
-        }
     }
 
     /// The name of the kernel that runs these steps.

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::{
     Builder, ConvLaunch, CudaOp, CudaPlan, CudaStep, DeviceLimits, MAX_CHAINED, MAX_SMEM_STEPS,
-    Source, block_bytes, chain::FEWEST_STAGES, static_bytes,
+    Source, block_bytes,
+    chain::{FEWEST_STAGES, merged},
+    static_bytes,
 };
 use crate::ConvLayer;
 use values::numeric::NumberFormat;
@@ -92,20 +94,11 @@ impl Builder<'_> {
         let leads = |steps: Range<usize>| {
             leading(&self.steps[steps], self.convs, self.format.storage, self.limits).is_some()
         };
-        let mut led: Vec<Range<usize>> = Vec::with_capacity(launches.len());
-        for next in launches {
-            match led.last_mut() {
-                Some(before)
-                    if (2..MAX_CHAINED).contains(&next.len())
-                        && before.len() == 1
-                        && leads(before.start..next.end) =>
-                {
-                    before.end = next.end;
-                }
-                _ => led.push(next),
-            }
-        }
-        led
+        merged(launches, |before, next| {
+            (2..MAX_CHAINED).contains(&next.len())
+                && before.len() == 1
+                && leads(before.start..next.end)
+        })
     }
 }
 

@@ -361,28 +361,26 @@ impl<'a> Builder<'a> {
     fn finish(self, photo: (usize, usize), extended: (usize, usize)) -> CudaPlan {
         let launches = joint::join(self.launches(self.batch), &self.steps, self.limits);
         let of_one = self.launches(1);
-        let mut lifetimes = self.lifetimes;
-        if self.batch > 1 {
+        let Self { batch, limits, mut lifetimes, mut maps, mut steps, .. } = self;
+        if batch > 1 {
             chain::keep_apart(&launches, &mut lifetimes);
         }
         let (offsets, units) = arena::place(&lifetimes);
-        let mut maps = self.maps;
         for (map, offset) in maps.iter_mut().zip(offsets) {
             map.offset = offset * UNIT_BYTES;
         }
-        let mut steps = self.steps;
         // As for a single frame: statistics are merged in the order of the tiles, and a batch must produce the same
         // bits.
         chain::alternate(&of_one, &mut steps);
-        let polled = chain::polled_words(&launches, &steps, self.batch, self.limits);
+        let polled = chain::polled_words(&launches, &steps, limits);
         let exchange_bytes =
-            launches.iter().map(|launch| chain::exchange_bytes(&steps, launch, self.limits)).sum();
+            launches.iter().map(|launch| chain::exchange_bytes(&steps, launch, limits)).sum();
         CudaPlan {
             launches,
-            limits: *self.limits,
+            limits: *limits,
             exchange_bytes,
             mode: self.mode,
-            batch: self.batch,
+            batch,
             photo,
             extended,
             convs: self.convs.to_vec(),
@@ -395,7 +393,7 @@ impl<'a> Builder<'a> {
             notes_overflow: false,
             // Only the machine code for Hopper waits for the previous launch inside the kernels; the code for other
             // GPUs may not.
-            has_early_launches: self.limits.compute_capability == (9, 0),
+            has_early_launches: limits.compute_capability == (9, 0),
             partial_values: self.partial_values,
             tickets: self.tickets.max(polled),
             workspace_bytes: self.workspace_bytes,

@@ -98,9 +98,9 @@ impl Tile {
     /// The tile for a layer of `channels` output channels.
     pub const fn for_channels(channels: usize, main_loop: MainLoop) -> Self {
         match (main_loop, channels) {
-            (MainLoop::Wgmma, 0..=32) => Self::new(128, 32, 8),
-            (MainLoop::Wgmma, 33..=64) => Self::new(128, 64, 8),
-            (MainLoop::Wgmma, _) => Self::CHAIN,
+            (Wgmma, 0..=32) => Self::new(128, 32, 8),
+            (Wgmma, 33..=64) => Self::new(128, 64, 8),
+            (Wgmma, _) => Self::CHAIN,
             (_, 0..=32) => Self::new(256, 32, 32),
             (_, 33..=64) => Self::MIDDLE,
             _ => Self::WIDE,
@@ -163,9 +163,9 @@ impl Tile {
     /// The tile of the layer that reads the photo's bytes.
     pub const fn photo(main_loop: MainLoop) -> Self {
         match main_loop {
-            MainLoop::Wgmma => Self::new(512, 32, 128),
-            MainLoop::Mma => Self::new(256, 32, 16),
-            MainLoop::Fma => Self::new(128, 32, 16),
+            Wgmma => Self::new(512, 32, 128),
+            Mma => Self::new(256, 32, 16),
+            Fma => Self::new(128, 32, 16),
         }
     }
 
@@ -173,7 +173,7 @@ impl Tile {
     pub const fn picture(main_loop: MainLoop) -> Self {
         match main_loop {
             // For two rows.
-            MainLoop::Wgmma => Self::new(512, 56, 64),
+            Wgmma => Self::new(512, 56, 64),
             _ => Self::new(256, 32, 32),
         }
     }
@@ -189,6 +189,8 @@ pub enum MainLoop {
     /// On Hopper's tensor cores, four warps at a time (`kernels/core_wgmma.cuh`).
     Wgmma,
 }
+
+use MainLoop::*;
 
 impl MainLoop {
     /// The fastest main loop of the device for operands of a format.
@@ -209,12 +211,12 @@ pub const fn ring_stages(limits: &DeviceLimits) -> usize {
 /// Steps of the main loop whose weights form one block.
 pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
     match (main_loop, taps, tile.channels) {
-        (MainLoop::Wgmma, Taps::PhotoColumns, _) => 9,
-        (MainLoop::Wgmma, Taps::ShiftedColumns, _) => 5,
+        (Wgmma, Taps::PhotoColumns, _) => 9,
+        (Wgmma, Taps::ShiftedColumns, _) => 5,
         // For tiles whose pixels fill most of shared memory.
-        (MainLoop::Wgmma, _, 128) if tile.is_deep() || tile.pieces > 5 => 2,
-        (MainLoop::Wgmma, _, 128) => 4,
-        (MainLoop::Wgmma, _, _) => 8,
+        (Wgmma, _, 128) if tile.is_deep() || tile.pieces > 5 => 2,
+        (Wgmma, _, 128) => 4,
+        (Wgmma, _, _) => 8,
         _ => 2,
     }
 }
@@ -233,7 +235,7 @@ pub const fn block_bytes(steps: usize, columns: usize, operand: NumberFormat) ->
 }
 
 /// Bytes of a block of weights in shared memory.
-const fn stage_bytes(
+pub const fn stage_bytes(
     steps: usize,
     tile: Tile,
     operand: NumberFormat,
@@ -241,51 +243,29 @@ const fn stage_bytes(
 ) -> usize {
     match main_loop {
         // Two steps' rows are 16 bytes further apart, which spreads them over the banks.
-        MainLoop::Mma => tile.channels * 80,
+        Mma => tile.channels * 80,
         _ => block_bytes(steps, tile.channels, operand),
     }
-}
-
-/// Bytes of the ring.
-pub const fn ring_bytes(
-    stages: usize,
-    steps: usize,
-    tile: Tile,
-    operand: NumberFormat,
-    main_loop: MainLoop,
-) -> usize {
-    stages * stage_bytes(steps, tile, operand, main_loop)
 }
 
 /// Static shared memory of a convolution that collects statistics, in bytes: the statistics, and on Hopper the ring's
 /// barriers. For up to 64 channels also the producer's state and the memory in which warps transpose their values.
 pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     let slots = match main_loop {
-        MainLoop::Mma => tile.pixels / 32,
+        Mma => tile.pixels / 32,
         _ => 8,
     };
     let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256);
-    match main_loop {
-        MainLoop::Wgmma if tile.is_deep() => {
-            let beside = BARRIER_BYTES + ALTERNATION_BARRIER_BYTES;
-            (statistics.next_multiple_of(8) + beside).next_multiple_of(128)
-        }
-        MainLoop::Wgmma if tile.pieces > 1 => {
-            (statistics + BARRIER_BYTES + PIECES_BYTES).next_multiple_of(128)
-        }
-        MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
-            (statistics + BARRIER_BYTES + HALO_BYTES).next_multiple_of(128)
-        }
+    let bytes = match main_loop {
+        Wgmma if tile.is_deep() => statistics.next_multiple_of(8) + ALTERNATION_BARRIER_BYTES,
+        Wgmma if tile.pieces > 1 => statistics + PIECES_BYTES,
+        Wgmma if tile.channels == Tile::CHAIN_CHANNELS => statistics + HALO_BYTES,
         // The picture has no statistics, and nothing is transposed.
-        MainLoop::Wgmma if tile.channels == Tile::picture(main_loop).channels => {
-            (BARRIER_BYTES + WEIGHT_LOADER_BYTES).next_multiple_of(128)
-        }
-        MainLoop::Wgmma => {
-            let beside = BARRIER_BYTES + WEIGHT_LOADER_BYTES + TRANSPOSE_BYTES;
-            (statistics.next_multiple_of(16) + beside).next_multiple_of(128)
-        }
-        _ => statistics.next_multiple_of(16),
-    }
+        Wgmma if tile.channels == Tile::picture(main_loop).channels => WEIGHT_LOADER_BYTES,
+        Wgmma => statistics.next_multiple_of(16) + WEIGHT_LOADER_BYTES + TRANSPOSE_BYTES,
+        _ => return statistics.next_multiple_of(16),
+    };
+    (bytes + BARRIER_BYTES).next_multiple_of(128)
 }
 
 /// Bytes of the barriers of Hopper's ring.
@@ -380,8 +360,8 @@ pub const fn plane_bytes(channels: usize, tile_pixels: usize, operand: NumberFor
 /// Extra floats between the columns of the picture's sums, which spread them over the banks.
 pub const fn sums_gap(main_loop: MainLoop) -> usize {
     match main_loop {
-        MainLoop::Fma => 1,
-        MainLoop::Mma | MainLoop::Wgmma => 4,
+        Fma => 1,
+        Mma | Wgmma => 4,
     }
 }
 

@@ -57,7 +57,7 @@ impl Builder<'_> {
         };
         let conv_id = |node| grouped.conv_id(node).ok_or_else(no_kernel);
         let whole = shape.len();
-        let map = match node.op {
+        Ok(match node.op {
             Op::Photo => {
                 let to = match self.library {
                     Some(_) => self.map_of(shape, photo_channels(self.format)),
@@ -157,8 +157,7 @@ impl Builder<'_> {
             }
             // Networks like Johnson's have no other operation; `general` plans the others.
             _ => return Err(no_kernel()),
-        };
-        Ok(map)
+        })
     }
 
     /// True if two maps have the same number of stored channels. Kernels that add maps value by value require this.
@@ -170,9 +169,9 @@ impl Builder<'_> {
     /// Converts the photo's bytes to a map, times a factor.
     pub fn load_photo(&mut self, layer: &str, to: MapId, scale: f32) {
         let shape = self.maps[to].shape;
-        let pixels = (shape.height, shape.width);
-        let (grid, op) = (self.pixel_grid(pixels), CudaOp::LoadPhoto { to, scale });
-        self.plain_step(layer, "load_photo", op, grid, 4 * pixels.0 * pixels.1, shape.len());
+        let op = CudaOp::LoadPhoto { to, scale };
+        let (grid, read) = (self.grid(shape.height, shape.width), 4 * shape.height * shape.width);
+        self.plain_step(layer, "load_photo", op, grid, read, shape.len());
     }
 
     /// Makes the picture from a map, of which it reads this many rows and columns.
@@ -184,7 +183,7 @@ impl Builder<'_> {
         read: (usize, usize),
     ) {
         self.reads(from);
-        let (grid, op) = (self.pixel_grid(picture), CudaOp::StorePicture { from });
+        let (grid, op) = (self.grid(picture.0, picture.1), CudaOp::StorePicture { from });
         let (read, written) = (3 * read.0 * read.1, picture.0 * picture.1);
         self.plain_step(layer, "store_picture", op, grid, read, written);
     }
@@ -321,19 +320,17 @@ impl Builder<'_> {
         self.plain_step(layer, "norm_apply", op, grid, whole + added, whole);
     }
 
-    /// One thread for every pixel of a picture.
-    pub fn pixel_grid(&self, (height, width): (usize, usize)) -> (u32, u32, u32) {
-        let across = width.div_ceil(PLAIN_THREADS as usize);
-        (across as u32, height as u32, self.batch as u32)
+    /// One thread for each of a row's units, in every row.
+    pub fn grid(&self, rows: usize, units: usize) -> (u32, u32, u32) {
+        let across = units.div_ceil(PLAIN_THREADS as usize);
+        (across as u32, rows as u32, self.batch as u32)
     }
 
     /// One thread for every 16 bytes of a map, or for every pixel if it has fewer bytes.
     pub fn pack_grid(&self, map: MapId) -> (u32, u32, u32) {
         let m = &self.maps[map];
         let pixel_bytes = m.stored_channels * self.format.storage.bytes();
-        let packs = m.shape.width * (pixel_bytes / 16).max(1);
-        let across = packs.div_ceil(PLAIN_THREADS as usize);
-        (across as u32, m.shape.height as u32, self.batch as u32)
+        self.grid(m.shape.height, m.shape.width * (pixel_bytes / 16).max(1))
     }
 
     /// Appends a launch of an elementwise or norm kernel that reads and writes this many values of one image.

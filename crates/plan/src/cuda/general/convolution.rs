@@ -15,8 +15,8 @@ use network::graph::{NodeId, Op, Sides};
 
 /// Pixels per tile.
 const TILE_PIXELS: usize = 128;
-/// Channels per tile.
-const TILE_CHANNELS: [usize; 3] = [16, 32, 64];
+/// Maximum number of channels per tile. Narrower tiles have 16 or 32.
+const MAX_TILE_CHANNELS: usize = 64;
 
 /// The taps of one axis that the outputs of a phase read, and the number of outputs.
 struct AxisPhase {
@@ -93,18 +93,13 @@ impl Planner<'_, '_> {
         };
         let weights = ConvWeights { conv, is_transposed, order };
         let [phases, taps] = tables(&rows, &columns, conv.kernel[1]);
-        let name = node.name.clone();
-        let weights = self.constant(ConstantValues::Conv { node: name.clone(), weights });
-        let bias = self.constant(ConstantValues::Channels {
-            node: name,
-            part: Part::Bias,
-            count: stored_channels(conv.out_channels),
-        });
+        let weights = self.constant(ConstantValues::Conv { node: node.name.clone(), weights });
+        let bias = self.by_channel(id, Part::Bias);
         let phases = self.constant(ConstantValues::Integers(phases));
         let taps = self.constant(ConstantValues::Integers(taps));
         let factor = self.factor(id);
         let (last, after) = self.folded_after(id, Pointwise::default());
-        let to = self.made(last, output);
+        let to = self.made(last);
         let op = GeneralOp::Conv(GeneralConv {
             from,
             to,
@@ -120,22 +115,17 @@ impl Planner<'_, '_> {
             after,
         });
         let stored = stored_channels(conv.out_channels);
-        let [.., widest] = TILE_CHANNELS;
-        let covers = |tile: &usize| *tile >= stored;
-        let tile = TILE_CHANNELS.into_iter().find(covers).unwrap_or(widest);
+        let tile = stored.next_power_of_two().min(MAX_TILE_CHANNELS);
         let (entry, grid) = match order {
-            WeightOrder::Grouped => ("conv_grouped".to_owned(), self.grid(output, stored)),
-            WeightOrder::Depthwise => {
-                let packs = stored / self.pack_channels();
-                ("conv_depthwise".to_owned(), self.grid(output, packs))
+            WeightOrder::Grouped => {
+                let grid = self.builder.grid(output.height, output.width * stored);
+                ("conv_grouped".to_owned(), grid)
             }
+            WeightOrder::Depthwise => ("conv_depthwise".to_owned(), self.builder.pack_grid(to)),
             _ => {
-                let tiles = (self.builder.batch * largest_phase).div_ceil(TILE_PIXELS);
-                let grid = (tiles, stored.div_ceil(tile), phase_count);
-                (
-                    format!("conv_{TILE_PIXELS}x{tile}"),
-                    (grid.0 as u32, grid.1 as u32, grid.2 as u32),
-                )
+                let tiles = (self.builder.batch * largest_phase).div_ceil(TILE_PIXELS) as u32;
+                let grid = (tiles, stored.div_ceil(tile) as u32, phase_count as u32);
+                (format!("conv_{TILE_PIXELS}x{tile}"), grid)
             }
         };
         let multiply_adds = conv.multiply_adds(if is_transposed { input } else { output });

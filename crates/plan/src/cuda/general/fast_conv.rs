@@ -147,10 +147,7 @@ impl Planner<'_, '_> {
             let Some(fast) = fast.clone().filter(|_| is_free) else {
                 continue;
             };
-            let source =
-                if fast.before.contains(&fast.from) { Source::Photo } else { Source::Map(0) };
-            let has_room = self.fast_launch(id, &fast, source, 0).is_ok();
-            if has_room {
+            if self.fast_launch(id, &fast, 0, 0).is_ok() {
                 for &node in &fast.before {
                     self.is_folded[node] = true;
                 }
@@ -159,14 +156,17 @@ impl Planner<'_, '_> {
         }
     }
 
+    /// The launch of a convolution that reads the map `from`, unless it reads the photo, and writes the map `to`, unless
+    /// it makes the picture.
     fn fast_launch(
         &self,
         id: NodeId,
         fast: &FastConv,
-        source: Source,
+        from: MapId,
         to: MapId,
     ) -> CudaPlanResult<ConvLaunch> {
         let layer = &self.builder.convs[fast.conv];
+        let source = if layer.reads_photo { Source::Photo } else { Source::Map(from) };
         let (input, output) = (self.nodes.shapes[fast.from], self.nodes.shapes[id]);
         let (target, size) = if layer.makes_picture {
             (Target::Picture, self.photo)
@@ -187,17 +187,16 @@ impl Planner<'_, '_> {
         let Some(fast) = self.fast_convs[id].take() else {
             return Ok(false);
         };
-        let source = match fast.before.contains(&fast.from) {
-            true => Source::Photo,
-            false => {
-                let from = self.map(id, fast.from)?;
-                self.builder.reads(from);
-                Source::Map(from)
-            }
-        };
-        let makes_picture = self.builder.convs[fast.conv].makes_picture;
-        let to = if makes_picture { 0 } else { self.made(fast.last, self.nodes.shapes[id]) };
-        let launch = self.fast_launch(id, &fast, source, to)?;
+        let layer = &self.builder.convs[fast.conv];
+        let (mut from, mut to) = (0, 0);
+        if !layer.reads_photo {
+            from = self.map(id, fast.from)?;
+            self.builder.reads(from);
+        }
+        if !layer.makes_picture {
+            to = self.made(fast.last);
+        }
+        let launch = self.fast_launch(id, &fast, from, to)?;
         self.builder.conv_step(launch, self.nodes.shapes[fast.from]);
         let mut at = id;
         while at != fast.last {

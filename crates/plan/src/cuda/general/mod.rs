@@ -41,14 +41,11 @@ use token_linear::TokenLinear;
 
 use super::{
     Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaPlanResult, CudaStep,
-    MapId, Part, stored_channels, suffix, unfused::PLAIN_THREADS,
+    MapId, Part, stored_channels, suffix,
 };
 use crate::{Nodes, PlanError};
 use network::graph::{Arithmetic, GraphError, NodeId, Op};
-use values::{
-    mode::{Mode, Precision, Variant},
-    tensor::Shape,
-};
+use values::mode::{Mode, Precision, Variant};
 
 /// Maximum number of CTAs in the second and third dimension of a grid: rows of a map, and frames.
 const MAX_ROWS: u32 = 65_535;
@@ -122,10 +119,9 @@ impl<'p> Planner<'p, '_> {
             return Ok(());
         }
         let node = self.nodes.node(id);
-        let shape = self.nodes.shapes[id];
         match node.op {
             Op::Photo => {
-                let to = self.made(id, shape);
+                let to = self.made(id);
                 self.builder.load_photo(self.layer(id), to, 1.0);
             }
             Op::Upsample => {
@@ -143,11 +139,11 @@ impl<'p> Planner<'p, '_> {
             Op::Concat { .. } => self.concat(id)?,
             Op::Channels { first, count } => {
                 let from = self.input_map(id)?;
-                let to = self.made(id, shape);
+                let to = self.made(id);
                 self.channels(id, (from, first), (to, 0), count);
             }
             Op::DepthToSpace { block, order } => {
-                self.blocks(id, MoveKind::from(order), block, shape.channels)?;
+                self.blocks(id, MoveKind::from(order), block, self.nodes.shapes[id].channels)?;
             }
             Op::SpaceToDepth { block } => {
                 let channels = self.nodes.shapes[node.inputs[0]].channels;
@@ -175,7 +171,7 @@ impl<'p> Planner<'p, '_> {
                     Op::AveragePool { counts_padding, .. } => (true, counts_padding),
                     _ => (false, false),
                 };
-                let to = self.made(id, shape);
+                let to = self.made(id);
                 let op = GeneralOp::Pool { from, to, pool, is_mean, counts_padding };
                 self.by_pack(id, op, "pool", self.nodes.shapes[node.inputs[0]].len());
             }
@@ -210,8 +206,8 @@ impl<'p> Planner<'p, '_> {
     }
 
     /// The map of a node, which the next step writes.
-    fn made(&mut self, id: NodeId, shape: Shape) -> MapId {
-        let map = self.builder.map(shape);
+    fn made(&mut self, id: NodeId) -> MapId {
+        let map = self.builder.map(self.nodes.shapes[id]);
         self.kept[id] = Some(map);
         map
     }
@@ -227,12 +223,6 @@ impl<'p> Planner<'p, '_> {
         16 / self.builder.format.storage.bytes()
     }
 
-    /// One thread for each of `units` units of every pixel.
-    fn grid(&self, shape: Shape, units: usize) -> (u32, u32, u32) {
-        let across = (shape.width * units).div_ceil(PLAIN_THREADS as usize);
-        (across as u32, shape.height as u32, self.builder.batch as u32)
-    }
-
     /// Appends a launch that reads and writes this many values of one image.
     fn step(
         &mut self,
@@ -242,12 +232,8 @@ impl<'p> Planner<'p, '_> {
         grid: (u32, u32, u32),
         values: (usize, usize),
     ) -> &mut CudaStep {
-        let format = match entry.strip_prefix("move_") {
-            // Moves copy bits, whatever the format.
-            Some(_) => String::new(),
-            None => self.suffix(),
-        };
-        self.launch(id, op, format!("general_{entry}{format}"), grid, values)
+        let entry = format!("general_{entry}{}", self.suffix());
+        self.launch(id, op, entry, grid, values)
     }
 
     /// The suffix of the names of kernels for maps of this plan.
@@ -275,25 +261,23 @@ impl<'p> Planner<'p, '_> {
     /// Appends a launch with one thread for every 16 bytes of the map that it makes.
     fn by_pack(&mut self, id: NodeId, op: GeneralOp, entry: &str, read: usize) {
         let (_, to) = op.maps();
-        let made = self.builder.maps[to];
-        let grid = self.grid(made.shape, made.stored_channels / self.pack_channels());
-        self.step(id, op, entry, grid, (read, made.shape.len()));
+        let grid = self.builder.pack_grid(to);
+        self.step(id, op, entry, grid, (read, self.builder.maps[to].shape.len()));
     }
 
     /// What an affine step, a function or slopes do; `None` for any other node.
     fn pointwise(&mut self, id: NodeId) -> Option<Pointwise> {
-        let op = self.nodes.op(id);
-        Some(match op {
-            Op::Affine => Pointwise {
-                affine: Some([Part::Weight, Part::Bias].map(|part| self.by_channel(id, part))),
-                ..Pointwise::default()
-            },
-            Op::Prelu => Pointwise {
-                slopes: Some(self.by_channel(id, Part::Weight)),
-                ..Pointwise::default()
-            },
-            _ => Pointwise { function: PointFunction::of(op)?, ..Pointwise::default() },
-        })
+        let mut change = Pointwise::default();
+        match self.nodes.op(id) {
+            Op::Affine => change.affine = Some(self.scale_and_shift(id)),
+            Op::Prelu => change.slopes = Some(self.by_channel(id, Part::Weight)),
+            op => change.function = PointFunction::of(op)?,
+        }
+        Some(change)
+    }
+
+    fn scale_and_shift(&mut self, id: NodeId) -> [ConstantId; 2] {
+        [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part))
     }
 
     /// The values of a node by channel.
@@ -313,10 +297,9 @@ impl<'p> Planner<'p, '_> {
         statistics: Option<(MapId, f32)>,
         change: Pointwise,
     ) {
-        let shape = self.nodes.shapes[id];
-        let to = self.made(last, shape);
+        let to = self.made(last);
         let op = GeneralOp::Pointwise { from, to, statistics, change };
-        self.by_pack(id, op, "pointwise", shape.len());
+        self.by_pack(id, op, "pointwise", self.nodes.shapes[id].len());
     }
 
     fn norm(&mut self, id: NodeId, eps: f64) -> CudaPlanResult {
@@ -326,8 +309,8 @@ impl<'p> Planner<'p, '_> {
         let from = self.map(id, map)?;
         let values = self.map(id, statistics)?;
         let factor = f64::from(self.factor(map));
-        let affine = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
-        let change = Pointwise { affine: Some(affine), ..Pointwise::default() };
+        let affine = Some(self.scale_and_shift(id));
+        let change = Pointwise { affine, ..Pointwise::default() };
         let eps = (eps * factor * factor) as f32;
         let (last, change) = self.folded_after(id, change);
         self.change((id, last), from, Some((values, eps)), change);
@@ -341,7 +324,7 @@ impl<'p> Planner<'p, '_> {
         let shapes = &self.nodes.shapes;
         let read = shapes[a].len() + shapes[b].len();
         let (a, b) = (self.map(id, a)?, self.map(id, b)?);
-        let to = self.made(id, shapes[id]);
+        let to = self.made(id);
         let op = GeneralOp::Combine { a, b, to, arithmetic };
         self.by_pack(id, op, "combine", read);
         Ok(())

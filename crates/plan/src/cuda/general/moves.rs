@@ -37,7 +37,7 @@ impl Planner<'_, '_> {
     ) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let shape = self.nodes.shapes[id];
-        let to = self.made(id, shape);
+        let to = self.made(id);
         // Padding channels move as well, unless they would be filled with another value.
         let stored = stored_channels(shape.channels);
         let real = if fill == 0.0 { stored } else { shape.channels };
@@ -69,10 +69,11 @@ impl Planner<'_, '_> {
     fn moved(&mut self, id: NodeId, op: Move) {
         let shape = self.builder.maps[op.to].shape;
         let bits = 8 * op.unit_channels * self.builder.format.storage.bytes();
-        let grid = self.grid(shape, op.count);
+        let grid = self.builder.grid(shape.height, shape.width * op.count);
         let values = op.real * op.unit_channels * shape.height * shape.width;
-        let entry = format!("move_{bits}");
-        self.step(id, GeneralOp::Move(op), &entry, grid, (values, values));
+        // Moves copy bits, whatever the format.
+        let entry = format!("general_move_{bits}");
+        self.launch(id, GeneralOp::Move(op), entry, grid, (values, values));
     }
 
     /// Copies `count` channels from one map to another, and fills the padding channels.
@@ -99,7 +100,7 @@ impl Planner<'_, '_> {
     }
 
     pub fn concat(&mut self, id: NodeId) -> CudaPlanResult {
-        let to = self.made(id, self.nodes.shapes[id]);
+        let to = self.made(id);
         let mut first = 0;
         for &input in &self.nodes.node(id).inputs {
             let from = self.map(id, input)?;
@@ -120,7 +121,7 @@ impl Planner<'_, '_> {
     ) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let shape = self.nodes.shapes[id];
-        let to = self.made(id, shape);
+        let to = self.made(id);
         let unit_channels = match kind {
             MoveKind::ChannelFirst => 1,
             _ => self.unit(&[channels]),

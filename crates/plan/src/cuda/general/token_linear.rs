@@ -252,16 +252,17 @@ impl Planner<'_, '_> {
         let source = nodes.input(linear.norm.map_or(id, |(norm, _)| norm));
         let from = self.map(id, source)?;
         let residual = linear.residual.map(|other| self.map(id, other)).transpose()?;
-        let shape = self.nodes.shapes[id];
+        let shape = nodes.shapes[id];
         let outputs = stored_channels(linear.conv.out_channels);
-        let tokens = self.builder.batch * shape.height * shape.width;
+        let pixels = shape.height * shape.width;
+        let tokens = self.builder.batch * pixels;
         let (storage, limits) = (self.builder.format.storage, self.builder.limits);
         let kernel = hopper_kernel(&linear, tokens, storage, limits)
             .unwrap_or_else(|| plain_kernel(&linear, tokens, storage, limits));
         let weights = linear.weights(kernel.order);
         let (inputs, _) = weights.sides(storage);
         let norm = linear.norm.map(|(norm, _)| name(norm));
-        let (node, count) = (name(id), outputs);
+        let node = name(id);
         let weights = self.constant(ConstantValues::Linear {
             node: node.clone(),
             norm: norm.clone(),
@@ -271,10 +272,10 @@ impl Planner<'_, '_> {
             node,
             norm,
             inputs: linear.conv.in_channels,
-            count,
+            count: outputs,
             has_sums: linear.norm.is_some() && kernel.order == WeightOrder::Panels,
         });
-        let to = self.made(linear.last, shape);
+        let to = self.made(linear.last);
         let op = GeneralOp::TokenLinear {
             from,
             to,
@@ -291,7 +292,6 @@ impl Planner<'_, '_> {
             outputs.div_ceil(kernel.tile.1) as u32,
             kernel.split,
         );
-        let pixels = shape.height * shape.width;
         let (in_channels, out_channels) = (linear.conv.in_channels, linear.conv.out_channels);
         let read = pixels * (in_channels + residual.map_or(0, |_| out_channels))
             + in_channels * out_channels;

@@ -5,7 +5,7 @@ use super::{
     launch::{Attention, AttentionPart, GeneralOp, Slice},
 };
 use crate::cuda::{
-    ConstantValues, CudaPlanError, CudaPlanResult, MapId, Part,
+    ConstantValues, CudaPlanError, CudaPlanResult, MapId,
     attention::{AttentionLaunch, MAX_SCORE_BYTES},
 };
 use network::graph::NodeId;
@@ -19,10 +19,10 @@ const NAIVE_TILE: (usize, usize) = (128, 64);
 impl Planner<'_, '_> {
     pub fn layer_norm(&mut self, id: NodeId, eps: f64) -> CudaPlanResult {
         let from = self.input_map(id)?;
-        let [scale, shift] = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
+        let affine = self.scale_and_shift(id);
         let shape = self.nodes.shapes[id];
-        let to = self.made(id, shape);
-        let op = GeneralOp::LayerNorm { from, to, affine: [scale, shift], eps: eps as f32 };
+        let to = self.made(id);
+        let op = GeneralOp::LayerNorm { from, to, affine, eps: eps as f32 };
         let pixels = self.builder.batch * shape.height * shape.width;
         let grid = (pixels.div_ceil(WARPS) as u32, 1, 1);
         self.step(id, op, "layer_norm", grid, (shape.len(), shape.len()));
@@ -37,7 +37,7 @@ impl Planner<'_, '_> {
             height: shape.height,
             width: shape.width,
         });
-        let to = self.made(id, shape);
+        let to = self.made(id);
         let op = GeneralOp::Positions { from, to, table };
         self.by_pack(id, op, "positions", shape.len());
         Ok(())
@@ -83,7 +83,7 @@ impl Planner<'_, '_> {
         if kernel == AttentionKernel::Naive {
             return self.naive(id, read, (asking, answering), flops);
         }
-        let to = self.made(id, shapes[id]);
+        let to = self.made(id);
         let op = GeneralOp::Attention(read, AttentionPart::Whole { to });
         let all = [asking, answering, self.builder.batch * heads];
         let storage = self.builder.format.storage;
@@ -129,7 +129,7 @@ impl Planner<'_, '_> {
         let entry = "attention_naive_softmax_f32".to_owned();
         self.launch(id, op, entry, (tiles(rows, WARPS), 1, 1), (kept, kept));
 
-        let to = self.made(id, self.nodes.shapes[id]);
+        let to = self.made(id);
         let op = of(AttentionPart::Product { scores, to });
         let entry = format!("attention_naive_product{suffix}");
         let grid = (tiles(asking, down), tiles(read.head_size, across), all_heads);

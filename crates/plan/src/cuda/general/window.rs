@@ -30,7 +30,7 @@ impl Planner<'_, '_> {
             })
         };
         let tables = [table(self, 0), table(self, 1)];
-        let to = self.made(id, shape);
+        let to = self.made(id);
         let taps = match resize.interpolation {
             Interpolation::Nearest(_) => 1,
             Interpolation::Linear => 2,
@@ -64,7 +64,7 @@ impl Planner<'_, '_> {
                 self.kept[id] = Some(to);
                 to
             }
-            ReduceKind::Mean | ReduceKind::Largest => self.made(id, one),
+            ReduceKind::Mean | ReduceKind::Largest => self.made(id),
         };
         let finish = GeneralOp::ReduceFinish { of: map, parts, to, strips, kind };
         let grid = (stored.div_ceil(FINISHED_CHANNELS) as u32, batch as u32, 1);
