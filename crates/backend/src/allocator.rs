@@ -1,16 +1,5 @@
 //! Configures how the system's allocator treats the large blocks of memory that sessions and frames consist of.
 
-/// Blocks of at least this size are returned to the system as soon as they are freed, in bytes. glibc starts with the
-/// same value.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const LARGE_BYTES: libc::c_int = 128 * 1024;
-/// Blocks above this size are always returned to the system; the largest limit that glibc accepts.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const KEPT_BYTES: libc::c_int = 32 << 20;
-/// Free memory that glibc may keep at the end of its heap.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const FREE_BYTES: libc::c_int = 256 << 20;
-
 /// Makes the allocator return large blocks of memory to the system as soon as they are freed, for the whole life of the
 /// process. Must be called before other threads exist. Does nothing if the allocator is not glibc's.
 ///
@@ -28,7 +17,9 @@ pub fn return_large_blocks(is_limited: bool) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes only numbers, and no other thread changes these settings.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+        // Blocks of at least this size are returned to the system as soon as they are freed, in bytes. glibc starts
+        // with the same value.
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 * 1024);
         if is_limited {
             libc::mallopt(libc::M_ARENA_MAX, 1);
         }
@@ -42,7 +33,9 @@ pub fn reuse_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes only numbers, and locks what it changes.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, FREE_BYTES);
+        // Blocks above this size are always returned to the system; the largest limit that glibc accepts.
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        // Free memory that glibc may keep at the end of its heap.
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
     }
 }

@@ -7,7 +7,7 @@ use super::{
     tiles::{Product, TileSet},
 };
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64 as x86;
+use std::arch::x86_64::*;
 
 /// Bytes that one step multiplies: four neighbours in K.
 pub const BYTES: usize = 4;
@@ -93,7 +93,7 @@ macro_rules! x86_byte_dot {
             #[inline(always)]
             unsafe fn load_row(from: *const u8) -> Self::Row {
                 // SAFETY: instruction set and pointer are valid by contract.
-                unsafe { $splat(x86::_mm_castps_si128(x86::_mm_load_ss(from.cast()))) }
+                unsafe { $splat(_mm_castps_si128(_mm_load_ss(from.cast()))) }
             }
             #[inline(always)]
             unsafe fn add_products(sums: Self::Sums, a: Self::Row, w: Self::Columns) -> Self::Sums {
@@ -112,16 +112,16 @@ macro_rules! x86_byte_dot {
 #[cfg(target_arch = "x86_64")]
 x86_byte_dot!(
     /// Sixteen sums, with one instruction for 64 products.
-    Vnni512, x86::__m512i, 16, x86::_mm512_setzero_si512, x86::_mm512_loadu_si512,
-    x86::_mm512_broadcastd_epi32, x86::_mm512_dpbusd_epi32, x86::_mm512_cvtepi32_ps, x86::_mm512_loadu_ps,
-    x86::_mm512_mul_ps, x86::_mm512_storeu_ps
+    Vnni512, __m512i, 16, _mm512_setzero_si512, _mm512_loadu_si512,
+    _mm512_broadcastd_epi32, _mm512_dpbusd_epi32, _mm512_cvtepi32_ps, _mm512_loadu_ps,
+    _mm512_mul_ps, _mm512_storeu_ps
 );
 #[cfg(target_arch = "x86_64")]
 x86_byte_dot!(
     /// Eight sums, with one instruction for 32 products.
-    Vnni256, x86::__m256i, 8, x86::_mm256_setzero_si256, x86::_mm256_loadu_si256,
-    x86::_mm256_broadcastd_epi32, x86::_mm256_dpbusd_avx_epi32, x86::_mm256_cvtepi32_ps, x86::_mm256_loadu_ps,
-    x86::_mm256_mul_ps, x86::_mm256_storeu_ps
+    Vnni256, __m256i, 8, _mm256_setzero_si256, _mm256_loadu_si256,
+    _mm256_broadcastd_epi32, _mm256_dpbusd_avx_epi32, _mm256_cvtepi32_ps, _mm256_loadu_ps,
+    _mm256_mul_ps, _mm256_storeu_ps
 );
 
 #[cfg(test)]

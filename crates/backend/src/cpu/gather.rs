@@ -34,6 +34,9 @@ pub struct PhotoInput {
     pub width: usize,
 }
 
+// SAFETY: only an address, which tasks read.
+unsafe impl Sync for PhotoInput {}
+
 impl PhotoInput {
     /// Passes the RGBA bytes of one padded row to `each`, pixel by pixel.
     ///
@@ -131,9 +134,7 @@ impl MapInput {
             }
         }
     }
-}
 
-impl MapInput {
     /// Passes the vectors of one padded row to `each` (pixel, first channel, values), and stores them if they are to be
     /// kept.
     ///

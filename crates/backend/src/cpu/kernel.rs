@@ -7,6 +7,7 @@ use super::{
     simd::Simd,
     tiles::{Product, Segment, TileSet, tile_product},
 };
+use plan::cpu::{TILE_COLUMNS, strip_rows};
 
 /// The register tiles of an instruction set.
 #[derive(Clone, Copy)]
@@ -92,3 +93,35 @@ pub(super) use tile_set;
 tile_set!(PLAIN, plain, PlainDot<4>, 4, 2, []);
 #[cfg(any(test, not(target_arch = "x86_64")))]
 tile_set!(PORTABLE, portable, Portable, 8, 4, []);
+
+/// The part of a grid of outputs that a task computes.
+#[derive(Clone, Copy)]
+pub struct Strip {
+    pub first_row: usize,
+    /// The row after the last.
+    pub end_row: usize,
+    pub first_column: usize,
+    /// The column after the last.
+    pub end_column: usize,
+}
+
+impl Strip {
+    /// One of the [strips](plan::cpu::strips) of a grid.
+    #[inline(always)]
+    pub fn of((rows, columns): (usize, usize), task: usize) -> Self {
+        let (strip, tiles) = (strip_rows(rows), columns.div_ceil(TILE_COLUMNS));
+        let (first_row, first_column) = (task / tiles * strip, task % tiles * TILE_COLUMNS);
+        Self {
+            first_row,
+            end_row: (first_row + strip).min(rows),
+            first_column,
+            end_column: (first_column + TILE_COLUMNS).min(columns),
+        }
+    }
+
+    /// Places in one row of the strip.
+    #[inline(always)]
+    pub const fn places(&self) -> usize {
+        self.end_column - self.first_column
+    }
+}

@@ -13,12 +13,12 @@
 //! therefore produces the same bits with any number of threads. The worker pool belongs to the backend. A session is
 //! used by one caller at a time.
 
-mod audit;
 mod baseline;
 mod bytes;
 mod fused;
 mod gather;
 mod general;
+mod inspection;
 mod instruction_set;
 mod kernel;
 mod pack;

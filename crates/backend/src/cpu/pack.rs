@@ -138,47 +138,33 @@ pub fn pack(
         Algorithm::BlockedWinograd => return block_panels(conv, weights, stored_inputs, lanes),
         Algorithm::Direct | Algorithm::FourPhase | Algorithm::ShiftedColumns => {}
     }
-    let sides = sides(conv, algorithm, stored_inputs);
-    let value = placed(conv, weights, algorithm, stored_inputs);
-    Panels::new(sides.0, sides.1, sides.2, lanes, |group, k, n| value(group, k, n) as f32)
+    let (groups, depth, columns) = sides(conv, algorithm, stored_inputs);
+    let (k, inputs) = (conv.kernel, conv.in_channels);
+    let at = |o: usize, i: usize, ky: usize, kx: usize| -> f64 {
+        if i < inputs { f64::from(weights[((o * inputs + i) * k + ky) * k + kx]) } else { 0.0 }
+    };
+    // One of the weights, or the sum of several.
+    Panels::new(groups, depth, columns, lanes, |group, depth, n| {
+        let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
+        let value = match algorithm {
+            Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
+            Algorithm::FourPhase => phase_taps(group / 2, tap / 2)
+                .flat_map(|ky| phase_taps(group % 2, tap % 2).map(move |kx| (ky, kx)))
+                .map(|(ky, kx)| at(n, i, ky, kx))
+                .sum(),
+            _ => at(n, i, tap / k, tap % k),
+        };
+        value as f32
+    })
 }
 
 /// Groups, rows of K and columns of a convolution's packed weights, for all algorithms except Winograd's.
 fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize, usize, usize) {
     let k = conv.kernel;
     match algorithm {
-        Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => {
-            (1, k * k * stored_inputs, conv.out_channels)
-        }
         Algorithm::ShiftedColumns => (1, k * stored_inputs, 3 * k),
         Algorithm::FourPhase => (4, 4 * stored_inputs, conv.out_channels),
-    }
-}
-
-/// The value at `(group, row of K, column)` of a convolution's packed weights: one of its `[out][in][row][column]`, or
-/// the sum of several.
-fn placed(
-    conv: &ConvLayer,
-    weights: &[f32],
-    algorithm: Algorithm,
-    stored_inputs: usize,
-) -> impl Fn(usize, usize, usize) -> f64 {
-    let (k, inputs) = (conv.kernel, conv.in_channels);
-    let at = move |o: usize, i: usize, ky: usize, kx: usize| -> f64 {
-        if i < inputs { f64::from(weights[((o * inputs + i) * k + ky) * k + kx]) } else { 0.0 }
-    };
-    move |group, depth, n| {
-        let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
-        match algorithm {
-            Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => {
-                at(n, i, tap / k, tap % k)
-            }
-            Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
-            Algorithm::FourPhase => phase_taps(group / 2, tap / 2)
-                .flat_map(|ky| phase_taps(group % 2, tap % 2).map(move |kx| (ky, kx)))
-                .map(|(ky, kx)| at(n, i, ky, kx))
-                .sum(),
-        }
+        _ => (1, k * k * stored_inputs, conv.out_channels),
     }
 }
 
@@ -260,9 +246,6 @@ impl ByteWeights {
                 std::array::from_fn(|at| four[at])
             };
             let factors = match algorithm {
-                Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => {
-                    fours(n, tap)
-                }
                 Algorithm::ShiftedColumns => fours(n % 3, tap * k + n / 3),
                 Algorithm::FourPhase => {
                     let mut sum = [0i16; BYTES];
@@ -274,6 +257,7 @@ impl ByteWeights {
                     }
                     sum
                 }
+                _ => fours(n, tap),
             };
             factors.map(|factor| factor.clamp(-127, 127) as i8)
         });

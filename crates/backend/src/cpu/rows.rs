@@ -7,14 +7,14 @@
 
 use super::{
     gather::{Border, Centre, Input, StagedRow},
-    kernel::{Tasks, Tiles},
+    kernel::{self, Tasks, Tiles},
     pack::{ByteWeights, Packed, Panels},
     simd::{At, Simd, copy},
     statistics::Running,
     tiles::{MAX_SEGMENTS, Segment, TileSet},
     winograd::RawMap,
 };
-use plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
+use plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strips};
 
 /// Where the results of a row convolution go.
 #[derive(Clone, Copy)]
@@ -80,20 +80,6 @@ pub struct RowConv<'a> {
     pub output: Output,
 }
 
-// SAFETY: tasks read shared inputs and write disjoint parts of the outputs: pixels of their own strip and tile, and
-// their own statistics part.
-unsafe impl Sync for RowConv<'_> {}
-
-impl RowConv<'_> {
-    /// The ring's share of the scratch, in f32.
-    fn ring_floats(&self) -> usize {
-        match self.weights {
-            Packed::Single(_) => self.staging.ring_len(),
-            Packed::Bytes(_) => self.staging.ring_len().div_ceil(4),
-        }
-    }
-}
-
 /// The part of a task that all of its rows share.
 struct Strip {
     ring: *mut f32,
@@ -104,24 +90,17 @@ struct Strip {
 
 impl Tasks for RowConv<'_> {
     fn count(&self) -> usize {
-        let (height, width) = self.grid;
-        height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS)
+        strips(self.grid)
     }
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, task: usize, scratch: &mut [f32], tiles: Tiles) {
-        let layer = self;
-        let (height, width) = layer.grid;
-        let strip_height = strip_rows(height);
-        let columns = width.div_ceil(TILE_COLUMNS);
-        let (first_row, first_column) =
-            (task / columns * strip_height, task % columns * TILE_COLUMNS);
-        let end_row = (first_row + strip_height).min(height);
-        let end_column = (first_column + TILE_COLUMNS).min(width);
-
-        let (ring, rest) = scratch.split_at_mut(layer.ring_floats());
-        let (computed, rest) = rest.split_at_mut(layer.staging.out_len());
-        let channels = match layer.output {
+        let kernel::Strip { first_row, end_row, first_column, end_column } =
+            kernel::Strip::of(self.grid, task);
+        let has_extremes = matches!(self.weights, Packed::Bytes(_));
+        let (ring, rest) = scratch.split_at_mut(self.staging.ring_floats(has_extremes));
+        let (computed, rest) = rest.split_at_mut(self.staging.out_len());
+        let channels = match self.output {
             Output::Map(map) => map.channels,
             Output::Picture(_) => 0,
         };
@@ -129,7 +108,6 @@ impl Tasks for RowConv<'_> {
         let row = rest.len() / 4;
         assert!(row >= channels, "room for a channel's statistics");
         let statistics = rest.as_mut_ptr();
-        let has_extremes = matches!(layer.weights, Packed::Bytes(_));
         let mut running = Running {
             mean: statistics,
             squares: statistics.at(row),
@@ -142,10 +120,10 @@ impl Tasks for RowConv<'_> {
             first_column,
             end_column,
         };
-        let four_phase = layer.algorithm == Algorithm::FourPhase;
+        let four_phase = self.algorithm == Algorithm::FourPhase;
         let (reach_up, rows_needed) =
-            if four_phase { (1, 3) } else { (layer.kernel / 2, layer.kernel) };
-        let centre = match (&layer.input, &layer.output, layer.weights) {
+            if four_phase { (1, 3) } else { (self.kernel / 2, self.kernel) };
+        let centre = match (&self.input, &self.output, self.weights) {
             // Sums of bytes are exact, so a flat map stays flat.
             (.., Packed::Bytes(_)) => Centre::NONE,
             // SAFETY: the map is valid by the caller's promise.
@@ -154,30 +132,32 @@ impl Tasks for RowConv<'_> {
         };
         let mut staged_until = isize::MIN;
         for y in first_row..end_row {
-            let first_needed = (y * layer.stride) as isize - reach_up as isize;
+            let first_needed = (y * self.stride) as isize - reach_up as isize;
             let mut row = first_needed.max(staged_until);
             while row < first_needed + rows_needed as isize {
                 let owned = (first_row as isize..end_row as isize).contains(&row)
-                    && layer.stride == 1
-                    && !layer.upsample;
+                    && self.stride == 1
+                    && !self.upsample;
                 // SAFETY: the slot is inside the ring, which is part of the scratch.
-                unsafe { stage_row::<S>(layer, &strip, row, owned, &centre) };
+                unsafe { stage_row::<S>(self, &strip, row, owned, &centre) };
                 row += 1;
             }
             staged_until = row;
             for phase in 0..if four_phase { 4 } else { 1 } {
-                let sum = RowSum::of(layer, &strip, y, phase);
+                let sum = RowSum::of(self, &strip, y, phase);
                 // SAFETY: the rows that the sum reads are already staged.
                 unsafe {
-                    compute_row(layer, &strip, &sum, tiles);
-                    match layer.output {
-                        Output::Map(_) => emit_map_row::<S>(layer, &strip, y, phase, &mut running),
-                        Output::Picture(_) => emit_picture_row(layer, &strip, y),
+                    compute_row(self, &strip, &sum, tiles);
+                    match self.output {
+                        Output::Map(map) => {
+                            emit_map_row::<S>(self, map, &strip, y, phase, &mut running);
+                        }
+                        Output::Picture(picture) => emit_picture_row(self, picture, &strip, y),
                     }
                 }
             }
         }
-        if let Output::Map(map) = &layer.output {
+        if let Output::Map(map) = &self.output {
             // SAFETY: every task has its own part.
             unsafe { map.write_part(task, &running) };
         }
@@ -268,7 +248,7 @@ impl RowSum {
             Algorithm::ShiftedColumns => {
                 Self { stretch: channels, pixels: own + layer.kernel - 1, ..centred }
             }
-            Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => centred,
+            _ => centred,
         }
     }
 }
@@ -330,14 +310,12 @@ unsafe fn multiply<A, B: Copy + Default, Scale: Copy>(
 #[inline(always)]
 unsafe fn emit_map_row<S: Simd>(
     layer: &RowConv<'_>,
+    RawMap { raw, channels, .. }: RawMap,
     strip: &Strip,
     y: usize,
     phase: usize,
     running: &mut Running,
 ) {
-    let Output::Map(RawMap { raw, channels, .. }) = layer.output else {
-        return;
-    };
     let width = layer.grid.1;
     let (first, step) = if layer.algorithm == Algorithm::FourPhase {
         let row = (2 * y + phase / 2) * 2 * width;
@@ -359,10 +337,7 @@ unsafe fn emit_map_row<S: Simd>(
 
 /// Adds the shifted columns of a computed row and writes the picture's pixels.
 #[inline(always)]
-unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
-    let Output::Picture(picture) = layer.output else {
-        return;
-    };
+unsafe fn emit_picture_row(layer: &RowConv<'_>, picture: PictureOutput, strip: &Strip, y: usize) {
     let (height, width) = picture.size;
     if y >= height {
         return;

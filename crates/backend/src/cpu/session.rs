@@ -22,9 +22,7 @@ use super::{
     statistics::ScaleShift,
 };
 use crate::{
-    BackendError, BackendResult, InspectSession, Job, NormTap, RunControl, Session,
-    audit::{Fill, KernelRecord},
-    run_one_by_one,
+    BackendError, BackendResult, InspectSession, Job, NormTap, RunControl, Session, run_one_by_one,
 };
 use network::{Network, NodeWeights};
 use plan::{
@@ -37,7 +35,7 @@ use values::{
     lock::lock,
     mode::Mode,
     tensor::{Shape, Tensor, maps_text},
-    timing::{RunTiming, StepTiming},
+    timing::RunTiming,
 };
 
 /// A convolution with packed weights.
@@ -64,7 +62,7 @@ pub struct CpuSession {
     /// Statistics parts of the current step.
     pub parts: Vec<f32>,
     /// Milliseconds of every step of the last run.
-    step_ms: Vec<f64>,
+    pub step_ms: Vec<f64>,
 }
 
 impl PackedConv {
@@ -81,8 +79,7 @@ impl PackedConv {
             }
             CpuVariant::FusedInt8 => {
                 let own = &weights.weight;
-                let packed = ByteWeights::new(conv, own, algorithm, inputs, lanes);
-                Packed::Bytes(Box::new(packed))
+                Packed::Bytes(Box::new(ByteWeights::new(conv, own, algorithm, inputs, lanes)))
             }
         };
         bias.resize(padded_channels(conv.out_channels), 0.0);
@@ -194,7 +191,7 @@ impl CpuSession {
         count
     }
 
-    fn run_steps(
+    pub fn run_steps(
         &mut self,
         run_input: RunInput<'_>,
         picture: PictureOutput,
@@ -303,7 +300,7 @@ impl CpuSession {
     }
 
     /// The error for inputs other than what the network reads.
-    fn wrong_inputs(&self, got: String) -> BackendError {
+    pub fn wrong_inputs(&self, got: String) -> BackendError {
         let needed = match self.plan.inputs()[..] {
             [] => "a photo".to_owned(),
             ref all => maps_text(all),
@@ -319,9 +316,10 @@ impl CpuSession {
         }
         BackendError::check_size(photo, self.plan.photo)?;
         let (height, width) = self.plan.extended;
-        Ok(match (height, width) == self.plan.photo {
-            true => Cow::Borrowed(photo),
-            false => Cow::Owned(photo.extended(width, height)),
+        Ok(if (height, width) == self.plan.photo {
+            Cow::Borrowed(photo)
+        } else {
+            Cow::Owned(photo.extended(width, height))
         })
     }
 }
@@ -368,56 +366,5 @@ impl Session for CpuSession {
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
         Some(self)
-    }
-}
-
-impl InspectSession for CpuSession {
-    fn step_times(&self) -> Vec<StepTiming> {
-        (self.plan.steps.iter())
-            .zip(&self.step_ms)
-            .map(|(step, &ms)| StepTiming {
-                layer: step.layer.clone(),
-                kernel: step.kernel.clone(),
-                ms,
-                flops: step.flops,
-                bytes: step.bytes,
-            })
-            .collect()
-    }
-
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        control: &RunControl,
-        tap: Option<NormTap<'_>>,
-    ) -> BackendResult<Tensor> {
-        let photo = self.extended(input)?;
-        let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
-        let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
-        self.run_steps(RunInput::photo(&photo), picture, control, tap)?;
-        Ok(output)
-    }
-
-    fn run_maps(&mut self, inputs: &[Tensor]) -> BackendResult<Tensor> {
-        let shapes: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
-        let needed = self.plan.inputs();
-        let made = self.plan.steps.last().map(|step| step.output);
-        let Some(made) = made.filter(|_| !needed.is_empty() && needed == shapes) else {
-            return Err(self.wrong_inputs(maps_text(&shapes)));
-        };
-        let mut output = Tensor::zeros(made);
-        let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
-        let run_input = RunInput { photo: &[], maps: inputs };
-        self.run_steps(run_input, picture, &RunControl::default(), None)?;
-        Ok(output)
-    }
-
-    fn audit(
-        &mut self,
-        input: &Frame,
-        fill: Option<Fill>,
-        seen: &mut dyn FnMut(KernelRecord),
-    ) -> BackendResult {
-        self.audited(input, fill, seen)
     }
 }

@@ -1,6 +1,6 @@
 //! The vectors of the x86-64 instruction sets.
 
-use std::arch::x86_64 as x86;
+use std::arch::x86_64::*;
 
 use super::{
     bytes::{PlainDot, Vnni256, Vnni512},
@@ -39,7 +39,7 @@ macro_rules! x86_simd {
             #[inline(always)]
             unsafe fn broadcast(from: *const f32) -> Self::V {
                 // SAFETY: instruction set and pointer are valid by contract.
-                unsafe { $splat(x86::_mm_cvtss_f32(x86::_mm_load_ss(from))) }
+                unsafe { $splat(_mm_cvtss_f32(_mm_load_ss(from))) }
             }
             intrinsics! {
                 splat(value: f32) -> $register = $splat;
@@ -64,9 +64,9 @@ macro_rules! x86_simd {
 /// # Safety
 /// Every x86-64 CPU has SSE2.
 #[inline(always)]
-unsafe fn sse2_mul_add(a: x86::__m128, b: x86::__m128, c: x86::__m128) -> x86::__m128 {
+unsafe fn sse2_mul_add(a: __m128, b: __m128, c: __m128) -> __m128 {
     // SAFETY: as above.
-    unsafe { x86::_mm_add_ps(x86::_mm_mul_ps(a, b), c) }
+    unsafe { _mm_add_ps(_mm_mul_ps(a, b), c) }
 }
 
 /// Defines [`Simd::power_of_two`] for one x86-64 register type: the last bits become the exponent.
@@ -77,37 +77,37 @@ macro_rules! x86_power_of_two {
         #[inline(always)]
         unsafe fn $name(based: $register) -> $register {
             // SAFETY: the instruction set exists by the caller's promise.
-            unsafe { $number($add(x86::$shift::<23>($bits(based)), $splat(ONE_BITS))) }
+            unsafe { $number($add($shift::<23>($bits(based)), $splat(ONE_BITS))) }
         }
     };
 }
 
 x86_power_of_two!(
     sse2_power_of_two,
-    x86::__m128,
-    x86::_mm_castps_si128,
+    __m128,
+    _mm_castps_si128,
     _mm_slli_epi32,
-    x86::_mm_add_epi32,
-    x86::_mm_set1_epi32,
-    x86::_mm_castsi128_ps
+    _mm_add_epi32,
+    _mm_set1_epi32,
+    _mm_castsi128_ps
 );
 x86_power_of_two!(
     avx2_power_of_two,
-    x86::__m256,
-    x86::_mm256_castps_si256,
+    __m256,
+    _mm256_castps_si256,
     _mm256_slli_epi32,
-    x86::_mm256_add_epi32,
-    x86::_mm256_set1_epi32,
-    x86::_mm256_castsi256_ps
+    _mm256_add_epi32,
+    _mm256_set1_epi32,
+    _mm256_castsi256_ps
 );
 x86_power_of_two!(
     avx512_power_of_two,
-    x86::__m512,
-    x86::_mm512_castps_si512,
+    __m512,
+    _mm512_castps_si512,
     _mm512_slli_epi32,
-    x86::_mm512_add_epi32,
-    x86::_mm512_set1_epi32,
-    x86::_mm512_castsi512_ps
+    _mm512_add_epi32,
+    _mm512_set1_epi32,
+    _mm512_castsi512_ps
 );
 
 /// The four lanes as bytes in the lowest lane.
@@ -115,15 +115,14 @@ x86_power_of_two!(
 /// # Safety
 /// Every x86-64 CPU has SSE2.
 #[inline(always)]
-unsafe fn sse2_store_bytes(to: *mut u8, value: x86::__m128) {
+unsafe fn sse2_store_bytes(to: *mut u8, value: __m128) {
     // SAFETY: as above; valid for four bytes by the caller's promise.
     unsafe {
         // NaN becomes 0 here: the instruction returns the second operand if the first is NaN.
-        let held =
-            x86::_mm_min_ps(x86::_mm_max_ps(value, x86::_mm_setzero_ps()), x86::_mm_set1_ps(255.0));
-        let words = x86::_mm_cvtps_epi32(held);
-        let words = x86::_mm_packs_epi32(words, words);
-        let bytes = x86::_mm_cvtsi128_si32(x86::_mm_packus_epi16(words, words));
+        let held = _mm_min_ps(_mm_max_ps(value, _mm_setzero_ps()), _mm_set1_ps(255.0));
+        let words = _mm_cvtps_epi32(held);
+        let words = _mm_packs_epi32(words, words);
+        let bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
         to.cast::<i32>().write_unaligned(bytes);
     }
 }
@@ -131,43 +130,43 @@ unsafe fn sse2_store_bytes(to: *mut u8, value: x86::__m128) {
 /// # Safety
 /// AVX2 exists; valid for eight bytes.
 #[inline(always)]
-unsafe fn avx2_store_bytes(to: *mut u8, value: x86::__m256) {
+unsafe fn avx2_store_bytes(to: *mut u8, value: __m256) {
     // SAFETY: the caller's promise.
     unsafe {
-        sse2_store_bytes(to, x86::_mm256_castps256_ps128(value));
-        sse2_store_bytes(to.at(4), x86::_mm256_extractf128_ps::<1>(value));
+        sse2_store_bytes(to, _mm256_castps256_ps128(value));
+        sse2_store_bytes(to.at(4), _mm256_extractf128_ps::<1>(value));
     }
 }
 
 /// # Safety
 /// AVX-512F exists; valid for sixteen bytes.
 #[inline(always)]
-unsafe fn avx512_store_bytes(to: *mut u8, value: x86::__m512) {
+unsafe fn avx512_store_bytes(to: *mut u8, value: __m512) {
     // SAFETY: the caller's promise.
     unsafe {
-        let held = x86::_mm512_max_ps(value, x86::_mm512_setzero_ps());
-        let bytes = x86::_mm512_cvtusepi32_epi8(x86::_mm512_cvtps_epi32(held));
-        x86::_mm_storeu_si128(to.cast(), bytes);
+        let held = _mm512_max_ps(value, _mm512_setzero_ps());
+        let bytes = _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(held));
+        _mm_storeu_si128(to.cast(), bytes);
     }
 }
 
 x86_simd!(
     /// Four lanes, on every x86-64 CPU; multiply-add rounds twice.
-    Sse2, x86::__m128, 4, x86::_mm_set1_ps, x86::_mm_loadu_ps, x86::_mm_storeu_ps,
-    x86::_mm_add_ps, x86::_mm_sub_ps, x86::_mm_mul_ps, sse2_mul_add, x86::_mm_div_ps, x86::_mm_max_ps,
-    x86::_mm_min_ps, sse2_power_of_two, sse2_store_bytes
+    Sse2, __m128, 4, _mm_set1_ps, _mm_loadu_ps, _mm_storeu_ps,
+    _mm_add_ps, _mm_sub_ps, _mm_mul_ps, sse2_mul_add, _mm_div_ps, _mm_max_ps,
+    _mm_min_ps, sse2_power_of_two, sse2_store_bytes
 );
 x86_simd!(
     /// Eight lanes with fused multiply-add.
-    Avx2, x86::__m256, 8, x86::_mm256_set1_ps, x86::_mm256_loadu_ps, x86::_mm256_storeu_ps, x86::_mm256_add_ps,
-    x86::_mm256_sub_ps, x86::_mm256_mul_ps, x86::_mm256_fmadd_ps, x86::_mm256_div_ps,
-    x86::_mm256_max_ps, x86::_mm256_min_ps, avx2_power_of_two, avx2_store_bytes
+    Avx2, __m256, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_add_ps,
+    _mm256_sub_ps, _mm256_mul_ps, _mm256_fmadd_ps, _mm256_div_ps,
+    _mm256_max_ps, _mm256_min_ps, avx2_power_of_two, avx2_store_bytes
 );
 x86_simd!(
     /// Sixteen lanes.
-    Avx512, x86::__m512, 16, x86::_mm512_set1_ps, x86::_mm512_loadu_ps, x86::_mm512_storeu_ps, x86::_mm512_add_ps,
-    x86::_mm512_sub_ps, x86::_mm512_mul_ps, x86::_mm512_fmadd_ps, x86::_mm512_div_ps,
-    x86::_mm512_max_ps, x86::_mm512_min_ps, avx512_power_of_two, avx512_store_bytes
+    Avx512, __m512, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps,
+    _mm512_sub_ps, _mm512_mul_ps, _mm512_fmadd_ps, _mm512_div_ps,
+    _mm512_max_ps, _mm512_min_ps, avx512_power_of_two, avx512_store_bytes
 );
 
 tile_set!(SSE2, sse2, Sse2, 4, 4, []);

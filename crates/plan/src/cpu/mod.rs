@@ -20,6 +20,7 @@ use values::{
 };
 
 pub use blocks::{BlockTasks, Blocks};
+use collector::Collector;
 use general::{GeneralBuilder, GeneralOp, GeneralParts};
 pub use operations::{Algorithm, ConvId, CpuOp, Step, TileKind};
 pub use staging::Staging;
@@ -59,6 +60,11 @@ pub const fn padded_channels(channels: usize) -> usize {
 /// for the halo remain a small share.
 pub const fn strip_rows(map_height: usize) -> usize {
     if map_height >= 256 { 16 } else { 8 }
+}
+
+/// Tasks that compute a map of this many rows and columns: strips of rows over tiles of columns.
+pub const fn strips((height, width): (usize, usize)) -> usize {
+    height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS)
 }
 
 /// Index of a map in [`CpuPlan::maps`].
@@ -194,43 +200,41 @@ impl CpuPlan {
             grouped => Some(grouped?),
         };
         let specialised = grouped.as_ref().and_then(|of| specialised(of, variant));
-        let mut plan = Self {
-            variant,
-            photo: (height, width),
-            extended,
-            is_general: specialised.is_none(),
-            convs: Vec::new(),
-            general: GeneralParts::default(),
-            steps: Vec::new(),
-            maps: Vec::new(),
-            arena_len: 0,
-            scratch_len: 0,
-            weights_len: 0,
-        };
-        let collected = if let Some(Builder { grouped, collected, .. }) = specialised {
-            plan.convs = grouped.convs.clone();
-            plan.weights_len = plan.convs.iter().map(packed_len).sum();
-            collected
+        let is_general = specialised.is_none();
+        let (mut convs, mut general) = (Vec::new(), GeneralParts::default());
+        let (collected, weights_len) = if let Some(Builder { grouped, collected, .. }) = specialised
+        {
+            convs = grouped.convs.clone();
+            (collected, convs.iter().map(packed_len).sum())
         } else {
             if variant == CpuVariant::FusedInt8 {
                 return Err(PlanError::NoInt8);
             }
             let builder = GeneralBuilder::plan(&nodes, variant == CpuVariant::Fused)?;
-            plan.weights_len = builder.parts.weights_len();
-            plan.general = builder.parts;
-            builder.collected
+            general = builder.parts;
+            (builder.collected, general.weights_len())
         };
-        (plan.steps, plan.maps) = (collected.steps, collected.maps);
-        plan.scratch_len = collected.scratch_len;
-        let (offsets, arena_len) = arena::place(&collected.lifetimes);
-        for (map, offset) in plan.maps.iter_mut().zip(offsets) {
+        let Collector { steps, mut maps, lifetimes, scratch_len } = collected;
+        let (offsets, arena_len) = arena::place(&lifetimes);
+        for (map, offset) in maps.iter_mut().zip(offsets) {
             map.offset = offset;
         }
-        plan.arena_len = arena_len;
         // Kernels access maps by address.
         let is_inside = |map: &MapBuffer| map.offset + map.len() <= arena_len;
-        assert!(plan.maps.iter().all(is_inside), "maps inside their arena");
-        Ok(plan)
+        assert!(maps.iter().all(is_inside), "maps inside their arena");
+        Ok(Self {
+            variant,
+            photo: (height, width),
+            extended,
+            is_general,
+            convs,
+            general,
+            steps,
+            maps,
+            arena_len,
+            scratch_len,
+            weights_len,
+        })
     }
 
     /// The maps that are passed in, in order; empty if the network reads a photo.
@@ -250,7 +254,7 @@ impl CpuPlan {
         let values = if self.variant == CpuVariant::FusedInt8 { 4 } else { 2 };
         let of = |map: &MapBuffer| {
             let Shape { height, width, .. } = map.shape;
-            let strips = height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS);
+            let strips = strips((height, width));
             let tiles = height.div_ceil(3) * width.div_ceil(3);
             let tasks = strips.max(tiles.div_ceil(WINOGRAD_TILES));
             tasks * (1 + values * map.stored_channels)

@@ -28,28 +28,23 @@ impl Staging {
         let channels = variant.packed_inputs(conv);
         let out_channels = padded_channels(conv.out_channels).next_multiple_of(PANEL_COLUMNS);
         let k = conv.kernel;
+        let out_columns = TILE_COLUMNS + TILE_SLACK;
+        let direct = Self {
+            columns: (out_columns - 1) * conv.stride + k,
+            channels,
+            rows: k,
+            out_columns,
+            out_channels,
+        };
         match algorithm {
-            Algorithm::FourPhase => Self {
-                columns: TILE_COLUMNS + TILE_SLACK + 2,
-                channels,
-                rows: 3,
-                out_columns: TILE_COLUMNS + TILE_SLACK,
-                out_channels,
-            },
+            Algorithm::FourPhase => Self { columns: out_columns + 2, rows: 3, ..direct },
             Algorithm::ShiftedColumns => Self {
-                columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
-                channels,
-                rows: k,
-                out_columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
+                columns: out_columns + k - 1,
+                out_columns: out_columns + k - 1,
                 out_channels: (3 * k).next_multiple_of(PANEL_COLUMNS),
+                ..direct
             },
-            Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => Self {
-                columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
-                channels,
-                rows: k,
-                out_columns: TILE_COLUMNS + TILE_SLACK,
-                out_channels,
-            },
+            _ => direct,
         }
     }
 
@@ -65,11 +60,8 @@ impl Staging {
     }
 
     /// The ring's share of a task's working memory, in f32.
-    pub fn ring_floats(&self, variant: CpuVariant) -> usize {
-        match variant {
-            CpuVariant::Baseline | CpuVariant::Fused => self.ring_len(),
-            CpuVariant::FusedInt8 => self.ring_len().div_ceil(4),
-        }
+    pub const fn ring_floats(&self, is_bytes: bool) -> usize {
+        if is_bytes { self.ring_len().div_ceil(4) } else { self.ring_len() }
     }
 
     /// Values of one computed row.
@@ -95,7 +87,7 @@ pub fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant
         (Algorithm::Winograd(_), _) => tiles_scratch(WINOGRAD_POINTS, inputs, 16),
         _ => {
             let staging = Staging::of(conv, algorithm, variant);
-            staging.ring_floats(variant) + staging.out_len()
+            staging.ring_floats(variant == CpuVariant::FusedInt8) + staging.out_len()
         }
     };
     work + statistics

@@ -46,11 +46,11 @@ impl<'a> Builder<'a> {
         let shape = shapes[id];
         let input = node.inputs.first().map_or(Shape::new(0, 0, 0), |&input| shapes[input]);
         let read = || node.inputs.first().and_then(|&input| self.kept[input]);
-        match node.op {
+        self.kept[id] = match node.op {
             Op::Photo => {
                 let to = self.collected.map_of(shape, shape.channels);
                 self.node(id, "load", node.op, (Vec::new(), to), 2 * shape.len());
-                self.kept[id] = Some(to);
+                Some(to)
             }
             Op::Upsample | Op::Pad { .. } => {
                 let from = read()?;
@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
                 };
                 let to = self.collected.map_of(shape, self.collected.maps[from].stored_channels);
                 self.node(id, name, node.op, (vec![from], to), input.len() + shape.len());
-                self.kept[id] = Some(to);
+                Some(to)
             }
             Op::Conv2d(_) => {
                 let from = read()?;
@@ -83,7 +83,7 @@ impl<'a> Builder<'a> {
                 let taps = spec.kernel * spec.kernel * inputs;
                 let outputs = stored(shape).next_multiple_of(PANEL_COLUMNS);
                 self.collected.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + outputs));
-                self.kept[id] = Some(to);
+                Some(to)
             }
             Op::InstanceStatistics => {
                 let map = read()?;
@@ -94,6 +94,7 @@ impl<'a> Builder<'a> {
                 if let Some(step) = self.collected.steps.last_mut() {
                     step.output = input;
                 }
+                None
             }
             Op::InstanceNorm { .. } => {
                 let conv = grouped.conv_id(grouped.nodes.conv_of_norm(id)?)?;
@@ -102,6 +103,7 @@ impl<'a> Builder<'a> {
                 let op = CpuOp::Normalise { conv, map };
                 self.step(id, "normalise", op, 0, 2 * shape.len());
                 self.collected.scratch(2 * stored(shape));
+                Some(map)
             }
             Op::Relu | Op::Add => {
                 let to = self.in_place(id)?;
@@ -122,14 +124,16 @@ impl<'a> Builder<'a> {
                 let op = CpuOp::General(GeneralOp::Pointwise { from: to, to, chain });
                 let maps = if addend.is_some() { 3 } else { 2 };
                 self.step(id, node.op.name(), op, 0, maps * shape.len());
+                Some(to)
             }
             Op::Picture => {
                 let from = read()?;
                 self.node(id, "store", node.op, (vec![from], from), 2 * shape.len());
+                None
             }
             // Networks like Johnson's have no other operation; `general` plans the others.
             _ => return None,
-        }
+        };
         Some(())
     }
 
@@ -148,7 +152,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The buffer of the most recent input, which the node overwrites; `None` if a later node reads it.
-    fn in_place(&mut self, id: NodeId) -> Option<MapId> {
+    fn in_place(&self, id: NodeId) -> Option<MapId> {
         let youngest = *self.grouped.nodes.node(id).inputs.iter().max_by_key(|&&input| {
             // Statistics have no map.
             self.kept[input].map(|_| input)
@@ -156,8 +160,7 @@ impl<'a> Builder<'a> {
         if self.grouped.is_read_after(id, youngest) {
             return None;
         }
-        self.kept[id] = self.kept[youngest];
-        self.kept[id]
+        self.kept[youngest]
     }
 
     /// Plans one step for a convolution with its source and epilogue.

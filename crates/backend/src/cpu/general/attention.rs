@@ -198,9 +198,7 @@ pub unsafe fn attend<S: Simd>(
     }
     assert!((head + 1) * size <= result.shape.channels, "a head's channels");
     for query in 0..count {
-        let at = first + query;
-        let (y, x) = (at / result.shape.width, at % result.shape.width);
-        let offset = (y * result.shape.width + x) * result.stored_channels;
+        let offset = (first + query) * result.stored_channels;
         let channels = result.shape.channels;
         // SAFETY: the head's own channels of the task's own pixel; padding channels belong to the first head.
         unsafe {

@@ -4,17 +4,22 @@
 //! A task computes a strip of rows over a tile of columns. If the taps of every phase are adjacent, the task keeps a
 //! ring of staged rows, from which all phases read. Otherwise it stages the taps of each phase separately.
 
-use super::super::{
-    simd::{At, Simd},
-    tiles::{MAX_SEGMENTS, Segment, TileSet},
+use super::{
+    super::{
+        kernel::Strip,
+        simd::{At, Simd},
+        tiles::{MAX_SEGMENTS, Segment, TileSet},
+    },
+    pointwise,
+    run::Run,
+    staging::StagedInput,
+    weights::PackedGeneral,
 };
-use super::{pointwise, run::Run, staging::StagedInput, weights::PackedGeneral};
 use plan::{
     Phase,
     cpu::{
-        MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK,
+        MapBuffer, MapId, TILE_SLACK,
         general::{ConvAlgorithm, GeneralConv, Pointwise},
-        strip_rows,
     },
 };
 
@@ -29,43 +34,10 @@ pub struct ConvStep<'a> {
     pub epilogue: &'a [Pointwise],
 }
 
-/// Number of tasks of [`conv_task`].
-pub fn tasks(conv: &GeneralConv) -> usize {
+/// Rows and columns of the grid of a convolution, whose [strips](plan::cpu::strips) are the tasks of [`conv_task`].
+pub fn grid(conv: &GeneralConv) -> (usize, usize) {
     let [rows, columns] = &conv.axes;
-    rows.count.div_ceil(strip_rows(rows.count)) * columns.count.div_ceil(TILE_COLUMNS)
-}
-
-/// The part of the grid that a task computes.
-#[derive(Clone, Copy)]
-pub struct Strip {
-    pub first_row: usize,
-    /// The row after the last.
-    pub end_row: usize,
-    pub first_column: usize,
-    /// The column after the last.
-    pub end_column: usize,
-}
-
-impl Strip {
-    /// The strip of a task.
-    #[inline(always)]
-    pub fn of(conv: &GeneralConv, task: usize) -> Self {
-        let [rows, columns] = &conv.axes;
-        let (strip, tiles) = (strip_rows(rows.count), columns.count.div_ceil(TILE_COLUMNS));
-        let (first_row, first_column) = (task / tiles * strip, task % tiles * TILE_COLUMNS);
-        Self {
-            first_row,
-            end_row: (first_row + strip).min(rows.count),
-            first_column,
-            end_column: (first_column + TILE_COLUMNS).min(columns.count),
-        }
-    }
-
-    /// Places in one row of the strip.
-    #[inline(always)]
-    pub const fn places(&self) -> usize {
-        self.end_column - self.first_column
-    }
+    (rows.count, columns.count)
 }
 
 /// A product of staged rows with the weights of one phase and group.
@@ -94,7 +66,7 @@ pub unsafe fn conv_task<S: Simd>(
     tiles: &TileSet,
 ) {
     let conv = step.conv;
-    let strip = Strip::of(conv, task);
+    let strip = Strip::of(grid(conv), task);
     let [rows, columns] = &conv.axes;
     let channels = conv.staged_channels();
     let (row_len, slots) = (conv.row_len(), conv.staged_rows());
@@ -185,29 +157,15 @@ pub unsafe fn conv_task<S: Simd>(
         }
     }
     if !is_finished_by_row {
-        let lines = rows.outputs(strip.first_row, strip.end_row, to.shape.height);
-        // SAFETY: as above.
-        unsafe { finish(run, &step, lines, pixels) };
-    }
-}
-
-/// Finishes a strip after all of its channels are computed: zeroes the padding channels and runs the epilogue.
-///
-/// # Safety
-/// The pixels belong to the caller's task.
-unsafe fn finish(
-    run: &Run<'_>,
-    step: &ConvStep<'_>,
-    (first, end): (usize, usize),
-    pixels: (usize, usize),
-) {
-    let MapBuffer { shape, stored_channels, .. } = run.maps[step.to];
-    for y in first..end {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let row = run.pixels_mut(step.to, y, pixels);
-            pointwise::clear_padding(row, shape.channels, stored_channels);
-            pointwise::apply(run, step.epilogue, step.to, y, pixels);
+        // All channels of the strip are computed.
+        let (first, end) = rows.outputs(strip.first_row, strip.end_row, to.shape.height);
+        for y in first..end {
+            // SAFETY: as above.
+            unsafe {
+                let row = run.pixels_mut(step.to, y, pixels);
+                pointwise::clear_padding(row, to.shape.channels, to.stored_channels);
+                pointwise::apply(run, step.epilogue, step.to, y, pixels);
+            }
         }
     }
 }

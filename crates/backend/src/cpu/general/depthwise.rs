@@ -1,8 +1,11 @@
 //! Depthwise convolutions: vectors of channels, tap after tap, from staged rows.
 
-use super::super::simd::{At, Simd};
 use super::{
-    conv::{ConvStep, Strip},
+    super::{
+        kernel::Strip,
+        simd::{At, Simd},
+    },
+    conv::{ConvStep, grid},
     pointwise,
     run::Run,
     staging::StagedInput,
@@ -12,7 +15,7 @@ use plan::cpu::TILE_SLACK;
 /// Pixels that share each load of a weight.
 const PIXELS: usize = 4;
 
-/// Runs one task of a step. Tasks are those of [`conv::tasks`](super::conv::tasks).
+/// Runs one task of a step. Tasks are the strips of the [`grid`].
 ///
 /// # Safety
 /// As [`Simd`]; the run's pointers are valid, `scratch` has the plan's length, and no other thread runs the same
@@ -25,7 +28,7 @@ pub unsafe fn depthwise_task<S: Simd>(
     scratch: &mut [f32],
 ) {
     let conv = step.conv;
-    let strip = Strip::of(conv, task);
+    let strip = Strip::of(grid(conv), task);
     let [rows, columns] = &conv.axes;
     let (row_taps, column_taps) = (&rows.phases[0].taps, &columns.phases[0].taps);
     let (row_len, slots) = (conv.row_len(), conv.staged_rows());

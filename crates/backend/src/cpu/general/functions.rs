@@ -142,20 +142,28 @@ macro_rules! each_vector {
     };
 }
 
+/// Applies a function of numbers to all values.
+#[inline(always)]
+fn each(values: &mut [f32], of: impl Fn(f32) -> f32) {
+    for v in values {
+        *v = of(*v);
+    }
+}
+
 /// Applies a function to values, in place.
 ///
 /// # Safety
 /// As [`Simd`]; `values` consists of whole vectors.
 #[inline(always)]
 pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
+    use Function::*;
+
     match function {
-        Function::LeakyRelu { slope } => {
+        LeakyRelu { slope } => {
             let slope = slope as f32;
-            for v in values {
-                *v = v.max(0.0) + slope * v.min(0.0);
-            }
+            each(values, |v| v.max(0.0) + slope * v.min(0.0));
         }
-        Function::Elu { alpha } => {
+        Elu { alpha } => {
             let alpha = alpha as f32;
             each_vector!(S, values, x => {
                 let zero = S::splat(0.0);
@@ -163,47 +171,29 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
                 S::mul_add(S::splat(alpha), negative, S::max(x, zero))
             });
         }
-        Function::Sigmoid => each_vector!(S, values, x => {
+        Sigmoid => each_vector!(S, values, x => {
             let one = S::splat(1.0);
             let power = exp::<S>(S::sub(S::splat(0.0), x));
             S::div(one, S::add(one, power))
         }),
-        Function::HardSigmoid { alpha, beta } => {
+        HardSigmoid { alpha, beta } => {
             let (alpha, beta) = (alpha as f32, beta as f32);
-            for v in values {
-                *v = (alpha * *v + beta).clamp(0.0, 1.0);
-            }
+            each(values, |v| (alpha * v + beta).clamp(0.0, 1.0));
         }
-        Function::Tanh => each_vector!(S, values, x => tanh::<S>(x)),
-        Function::Clip { least, most } => {
+        Tanh => each_vector!(S, values, x => tanh::<S>(x)),
+        Clip { least, most } => {
             let (least, most) = (least as f32, most as f32);
-            for v in values {
-                *v = v.max(least).min(most);
-            }
+            each(values, |v| v.max(least).min(most));
         }
-        Function::Sqrt => {
-            for v in values {
-                *v = v.sqrt();
-            }
-        }
-        Function::Reciprocal => {
-            for v in values {
-                *v = 1.0 / *v;
-            }
-        }
-        Function::Abs => {
-            for v in values {
-                *v = v.abs();
-            }
-        }
-        Function::Exp => each_vector!(S, values, x => exp::<S>(x)),
-        Function::Softplus => {
-            for v in values {
-                let x = f64::from(*v);
-                *v = (x.max(0.0) + (-x.abs()).exp().ln_1p()) as f32;
-            }
-        }
-        Function::Gelu => each_vector!(S, values, x => {
+        Sqrt => each(values, f32::sqrt),
+        Reciprocal => each(values, |v| 1.0 / v),
+        Abs => each(values, f32::abs),
+        Exp => each_vector!(S, values, x => exp::<S>(x)),
+        Softplus => each(values, |v| {
+            let x = f64::from(v);
+            (x.max(0.0) + (-x.abs()).exp().ln_1p()) as f32
+        }),
+        Gelu => each_vector!(S, values, x => {
             let zero = S::splat(0.0);
             let size = S::max(x, S::sub(zero, x));
             let complement = error_complement::<S>(S::mul(size, S::splat(std::f32::consts::FRAC_1_SQRT_2)));
@@ -212,10 +202,10 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
             let kept = S::sub(positive, S::mul(positive, half));
             S::mul_add(S::min(x, zero), half, kept)
         }),
-        Function::Erf => each_vector!(S, values, x => erf::<S>(x)),
-        Function::Log => values.iter_mut().for_each(|v| *v = v.ln()),
-        Function::Round => values.iter_mut().for_each(|v| *v = v.round_ties_even()),
-        Function::Floor => values.iter_mut().for_each(|v| *v = v.floor()),
+        Erf => each_vector!(S, values, x => erf::<S>(x)),
+        Log => each(values, f32::ln),
+        Round => each(values, f32::round_ties_even),
+        Floor => each(values, f32::floor),
     }
 }
 

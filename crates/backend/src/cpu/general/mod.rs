@@ -28,6 +28,7 @@ use network::graph::Op;
 use plan::cpu::{
     CpuOp, MapBuffer, MapId,
     general::{ConvAlgorithm, GeneralOp, Pointwise},
+    strips,
 };
 use reduction::StripStatistics;
 use run::Run;
@@ -45,7 +46,7 @@ impl Tasks for Step<'_> {
         match *self.op {
             GeneralOp::Conv { conv, to, .. } => match &run.parts.convs[conv] {
                 conv if conv.algorithm == ConvAlgorithm::Winograd => winograd::tasks(shape(to)),
-                conv => conv::tasks(conv),
+                conv => strips(conv::grid(conv)),
             },
             // Keys and values of every head.
             GeneralOp::PackKeys { ref attention, .. } => 2 * attention.heads,

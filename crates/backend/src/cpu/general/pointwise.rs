@@ -1,10 +1,13 @@
 //! Elementwise passes: a chain of operations on pixels of a row, and operations on two maps.
 
-use super::super::{
-    kernel::{Kernel, Tiles},
-    simd::Simd,
+use super::{
+    super::{
+        kernel::{Kernel, Tiles},
+        simd::Simd,
+    },
+    functions,
+    run::Run,
 };
-use super::{functions, run::Run};
 use network::graph::{Arithmetic, Op};
 use plan::cpu::{MapId, general::Pointwise};
 

@@ -1,12 +1,14 @@
 //! Reductions of whole channels: mean, mean and variance, or maximum.
 
-use super::super::{
-    kernel::{Tasks, Tiles},
-    shared::Shared,
-    simd::Simd,
-    statistics::{Running, part_len},
+use super::{
+    super::{
+        kernel::{Tasks, Tiles},
+        shared::Shared,
+        simd::Simd,
+        statistics::{Running, part_len},
+    },
+    run::Run,
 };
-use super::run::Run;
 use plan::cpu::{MapId, TILE_COLUMNS, strip_rows};
 
 /// Statistics, or maxima, of every stored channel of a map: a part for each strip of rows, as [`part_len`] without

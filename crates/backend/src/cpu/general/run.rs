@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use super::super::{
-    gather, instruction_set::InstructionSet, rows::PictureOutput, run_input::RunInput, simd::At,
+use super::{
+    super::{
+        gather, instruction_set::InstructionSet, rows::PictureOutput, run_input::RunInput, simd::At,
+    },
+    weights::GeneralWeights,
 };
-use super::weights::GeneralWeights;
 use network::graph::PadMode;
 use plan::cpu::{MapBuffer, MapId, general::GeneralParts};
 

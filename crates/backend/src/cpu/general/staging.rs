@@ -1,7 +1,9 @@
 //! Staged rows of a convolution's input: padded copies of the channels of one group.
 
-use super::super::simd::{At, Simd};
-use super::run::{Run, constant, source};
+use super::{
+    super::simd::{At, Simd, copy},
+    run::{Run, constant, source},
+};
 use network::graph::PadMode;
 use plan::{
     Phase,
@@ -75,11 +77,7 @@ impl StagedInput {
         // SAFETY: the caller's promise.
         unsafe {
             if self.is_vectors {
-                let mut c = 0;
-                while c < self.channels {
-                    S::store(to.at(c), S::load(from.at(c)));
-                    c += S::LANES;
-                }
+                copy::<S>(from, to, self.channels);
             } else {
                 std::ptr::copy_nonoverlapping(from, to, self.channels);
             }

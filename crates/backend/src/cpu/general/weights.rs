@@ -6,7 +6,7 @@ use super::super::{
     pack::{self, Panels},
     winograd::FourOutputs,
 };
-use network::Network;
+use network::{Network, NodeWeights};
 use plan::{
     Phase,
     cpu::{
@@ -25,14 +25,6 @@ pub struct PackedGeneral {
     pub bias: Vec<f32>,
 }
 
-/// One value for every stored channel; zero for padding channels.
-pub struct ChannelValues {
-    /// Scales or slopes.
-    pub weight: Vec<f32>,
-    /// Shifts; zero if `weight` contains slopes.
-    pub bias: Vec<f32>,
-}
-
 /// What each row and column of a resized map reads.
 pub struct ResizeTables {
     /// For each row, the source rows and their weights.
@@ -45,8 +37,9 @@ pub struct ResizeTables {
 #[derive(Default)]
 pub struct GeneralWeights {
     pub convs: Vec<PackedGeneral>,
-    /// Of nodes with values for every channel.
-    pub values: Vec<ChannelValues>,
+    /// Of nodes with values for every channel: scales or slopes, and shifts, which are zero after slopes. One for every
+    /// stored channel, zero for padding channels.
+    pub values: Vec<NodeWeights>,
     pub resizes: Vec<ResizeTables>,
     /// Maps of trained values, channel-major.
     pub constants: Vec<Vec<f32>>,
@@ -59,11 +52,11 @@ impl GeneralWeights {
         let values = |(node, stored): &(String, usize)| {
             let own = network.weights().of(node);
             let padded = |values: &[f32]| {
-                let mut padded = vec![0.0; *stored];
-                padded[..values.len()].copy_from_slice(values);
+                let mut padded = values.to_vec();
+                padded.resize(*stored, 0.0);
                 padded
             };
-            ChannelValues { weight: padded(&own.weight), bias: padded(&own.bias) }
+            NodeWeights { weight: padded(&own.weight), bias: padded(&own.bias) }
         };
         Self {
             convs: convs.map(|conv| packed(conv, network, lanes)).collect(),

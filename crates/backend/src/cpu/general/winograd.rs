@@ -1,14 +1,14 @@
 //! 3x3 convolutions at stride 1 with any padding, by Winograd's F(4x4, 3x3), with their epilogue.
 
-use super::super::{
-    simd::{At, Simd},
-    tiles::TileSet,
-    winograd::{
-        FourOutputs, PRODUCTS_LEN, TileInput, Transform, multiply_points, transform_output,
-        transform_tile,
-    },
-};
 use super::{
+    super::{
+        simd::{At, Simd},
+        tiles::TileSet,
+        winograd::{
+            FourOutputs, PRODUCTS_LEN, TileInput, Transform, multiply_points, tile_grid,
+            tile_tasks, transform_output, transform_tile,
+        },
+    },
     conv::ConvStep,
     pointwise,
     run::{Run, constant, source},
@@ -20,14 +20,8 @@ use values::tensor::Shape;
 /// Pixels of one output tile.
 const TILE_PIXELS: usize = FourOutputs::OUTPUTS * FourOutputs::OUTPUTS;
 
-/// Rows and columns of output tiles.
-fn tile_grid(output: Shape) -> (usize, usize) {
-    (output.height.div_ceil(4), output.width.div_ceil(4))
-}
-
 pub fn tasks(output: Shape) -> usize {
-    let (rows, columns) = tile_grid(output);
-    (rows * columns).div_ceil(WINOGRAD_TILES)
+    tile_tasks((output.height, output.width), FourOutputs::OUTPUTS)
 }
 
 /// The inputs of a tile of a padded map.
@@ -91,7 +85,7 @@ pub unsafe fn winograd_task<S: Simd>(
     let inputs = run.maps[step.from].stored_channels;
     let to = run.maps[step.to];
     let output = to.shape;
-    let (tile_rows, tile_columns) = tile_grid(output);
+    let (tile_rows, tile_columns) = tile_grid((output.height, output.width), FourOutputs::OUTPUTS);
     let first = task * WINOGRAD_TILES;
     let end = (first + WINOGRAD_TILES).min(tile_rows * tile_columns);
 

@@ -30,6 +30,17 @@ use plan::cpu::{PANEL_COLUMNS, WINOGRAD_TILES, point_len};
 /// Values from one point of a task's products to the next.
 pub const PRODUCTS_LEN: usize = point_len(WINOGRAD_TILES, PANEL_COLUMNS);
 
+/// Rows and columns of tiles of `side` x `side` outputs.
+pub fn tile_grid((height, width): (usize, usize), side: usize) -> (usize, usize) {
+    (height.div_ceil(side), width.div_ceil(side))
+}
+
+/// Tasks of consecutive tiles that compute an output of this size.
+pub fn tile_tasks(size: (usize, usize), side: usize) -> usize {
+    let (rows, columns) = tile_grid(size, side);
+    (rows * columns).div_ceil(WINOGRAD_TILES)
+}
+
 /// A raw map to which tiles are written.
 #[derive(Clone, Copy)]
 pub struct RawMap {
@@ -41,6 +52,9 @@ pub struct RawMap {
     /// One statistics part per task.
     pub parts: Shared,
 }
+
+// SAFETY: only an address; tasks write disjoint pixels.
+unsafe impl Sync for RawMap {}
 
 impl RawMap {
     /// Writes the statistics of a task.

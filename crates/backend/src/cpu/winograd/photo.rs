@@ -5,15 +5,15 @@
 //! those of the next tiles, which the next blocks read. Every row of blocks is a segment of K. A task computes some
 //! rows of tiles.
 
-use super::super::{
-    gather::{Border, PhotoInput, StagedRow},
-    kernel::{Tasks, Tiles},
-    pack::Panels,
-    simd::{At, Simd},
-    statistics::Running,
-    tiles::Segment,
-};
 use super::{
+    super::{
+        gather::{Border, PhotoInput, StagedRow},
+        kernel::{Tasks, Tiles},
+        pack::Panels,
+        simd::{At, Simd},
+        statistics::Running,
+        tiles::Segment,
+    },
     RawMap, ThreeOutputs, TileInput, Transform,
     transform::{transform_output, transform_tile},
 };
@@ -28,9 +28,6 @@ pub struct PhotoConv<'a> {
     /// The results, in the photo's size.
     pub output: RawMap,
 }
-
-// SAFETY: tasks read the photo and write disjoint tiles and their own statistics part.
-unsafe impl Sync for PhotoConv<'_> {}
 
 /// Staged rows of the photo. Every third pixel is stored side by side, colour by colour, followed by the other two
 /// thirds.
@@ -69,14 +66,13 @@ impl Tasks for PhotoConv<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, task: usize, scratch: &mut [f32], tiles: Tiles) {
-        let layer = self;
-        let Blocks { side: blocks, reach } = layer.blocks;
-        let own = BlockTasks::of_photo(layer.output.size).task(task);
+        let Blocks { side: blocks, reach } = self.blocks;
+        let own = BlockTasks::of_photo(self.output.size).task(task);
         let across = own.columns.len() + blocks - 1;
         let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
 
         // The thirds of a staged row are as long as the tiles' points.
-        let third = layer.blocks.photo_point_len();
+        let third = self.blocks.photo_point_len();
         let (staged, rest) = scratch.split_at_mut(ThreeOutputs::WINDOW * 3 * third);
         let apart = third;
         let (transformed, rest) = rest.split_at_mut(blocks * points * apart);
@@ -89,7 +85,7 @@ impl Tasks for PhotoConv<'_> {
 
         // Subtracts the first pixel, like `Centre`; levels are exact.
         // SAFETY: every photo has a first pixel.
-        let first_pixel = unsafe { layer.photo.rgba.cast::<[u8; 4]>().read_unaligned() };
+        let first_pixel = unsafe { self.photo.rgba.cast::<[u8; 4]>().read_unaligned() };
         let mut rows = StagedRows { start: staged.as_mut_ptr(), len: third, first: 0 };
         let (mut staged_until, mut transformed_until) = (isize::MIN, 0);
         let mut all = Running::of(mean, squares);
@@ -107,7 +103,7 @@ impl Tasks for PhotoConv<'_> {
                     let to = rows.row(y);
                     // SAFETY: the thirds have room for the row.
                     unsafe {
-                        layer.photo.stage_each(source, Border::Reflect, |x, pixel| {
+                        self.photo.stage_each(source, Border::Reflect, |x, pixel| {
                             let to = to.at(x % 3 * third + x / 3 * Blocks::COLOURS);
                             for c in 0..Blocks::COLOURS {
                                 *to.at(c) = f32::from(pixel[c]) - f32::from(first_pixel[c]);
@@ -124,13 +120,13 @@ impl Tasks for PhotoConv<'_> {
             }
             transformed_until = tile_row + blocks;
             let mut count = 0;
-            for panel in layer.panels.panels() {
-                let width = layer.panels.width(panel);
+            for panel in self.panels.panels() {
+                let width = self.panels.width(panel);
                 let depth = Blocks::COLOURS * blocks;
                 // SAFETY: every pointer stays inside scratch, packed weights and the layer's own map.
                 unsafe {
                     for point in 0..points {
-                        let group = layer.panels.group(panel, point);
+                        let group = self.panels.group(panel, point);
                         let segments: [Segment; Blocks::MOST] =
                             std::array::from_fn(|block| Segment {
                                 a: slot(tile_row + block).at(point * apart).cast_const(),
@@ -147,7 +143,7 @@ impl Tasks for PhotoConv<'_> {
                         );
                     }
                     let mut running = all.starting_at(panel.first);
-                    let channels = width.min(layer.output.channels - panel.first);
+                    let channels = width.min(self.output.channels - panel.first);
                     for (t, column) in own.columns.clone().enumerate() {
                         transform_output::<S, ThreeOutputs>(
                             (products.as_ptr().at(t * PANEL_COLUMNS), Blocks::PHOTO_PRODUCTS_LEN),
@@ -155,7 +151,7 @@ impl Tasks for PhotoConv<'_> {
                             panel.vectors,
                         );
                         let (place, of) = ((3 * tile_row, 3 * column), (panel.first, channels));
-                        (layer.output).take_tile::<S>((tile, 3), place, of, &mut running);
+                        (self.output).take_tile::<S>((tile, 3), place, of, &mut running);
                     }
                     count = running.count;
                 }
@@ -163,6 +159,6 @@ impl Tasks for PhotoConv<'_> {
             all.count = count;
         }
         // SAFETY: every task has its own part; means and squares of all channels are written.
-        unsafe { layer.output.write_part(task, &all) };
+        unsafe { self.output.write_part(task, &all) };
     }
 }

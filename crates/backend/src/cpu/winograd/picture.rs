@@ -5,15 +5,15 @@
 //! to nine output tiles. They are added up there before the inverse transform, which runs once. A task computes some
 //! rows of tiles.
 
-use super::super::{
-    gather::{Border, Centre, MapInput},
-    kernel::{Tasks, Tiles},
-    pack::Panels,
-    rows::PictureOutput,
-    simd::{At, Simd},
-    tiles::Segment,
-};
 use super::{
+    super::{
+        gather::{Border, Centre, MapInput},
+        kernel::{Tasks, Tiles},
+        pack::Panels,
+        rows::PictureOutput,
+        simd::{At, Simd},
+        tiles::Segment,
+    },
     ThreeOutputs, Transform,
     transform::{MapWindow, transform_output, transform_tile},
 };
@@ -30,9 +30,6 @@ pub struct PictureConv<'a> {
     pub threads: usize,
 }
 
-// SAFETY: tasks read shared inputs and write disjoint pixels.
-unsafe impl Sync for PictureConv<'_> {}
-
 impl Tasks for PictureConv<'_> {
     fn count(&self) -> usize {
         BlockTasks::of_picture(self.output.size, self.threads).count()
@@ -40,15 +37,14 @@ impl Tasks for PictureConv<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, task: usize, scratch: &mut [f32], tiles: Tiles) {
-        let layer = self;
-        let Blocks { side: blocks, reach } = layer.blocks;
-        let size = layer.output.size;
-        let own = BlockTasks::of_picture(size, layer.threads).task(task);
+        let Blocks { side: blocks, reach } = self.blocks;
+        let size = self.output.size;
+        let own = BlockTasks::of_picture(size, self.threads).task(task);
         let across = own.columns.len() + blocks - 1;
-        let (inputs, columns) = (layer.input.channels, layer.panels.columns);
+        let (inputs, columns) = (self.input.channels, self.panels.columns);
         let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
 
-        let most = layer.blocks.picture_across();
+        let most = self.blocks.picture_across();
         let apart = point_len(most, inputs);
         let (transformed, rest) = scratch.split_at_mut(points * apart);
         let (products, rest) = rest.split_at_mut(most * columns);
@@ -62,7 +58,7 @@ impl Tasks for PictureConv<'_> {
             for t in 0..across {
                 let corner = (start(row), start(own.columns.start + t));
                 let window = MapWindow::<{ ThreeOutputs::WINDOW }>::new(
-                    &layer.input,
+                    &self.input,
                     &Centre::NONE,
                     corner,
                     Border::Reflect,
@@ -75,10 +71,10 @@ impl Tasks for PictureConv<'_> {
                 }
             }
             for point in 0..points {
-                for panel in layer.panels.panels() {
+                for panel in self.panels.panels() {
                     let segment = Segment {
                         a: transformed.at(point * apart).cast_const(),
-                        b: layer.panels.group(panel, point),
+                        b: self.panels.group(panel, point),
                         len: inputs,
                     };
                     // SAFETY: every pointer stays inside scratch and packed weights.
@@ -136,8 +132,8 @@ impl Tasks for PictureConv<'_> {
                         let own = x - 3 * own.columns.start;
                         let from = pixels.at((3 * y + own % 3) * line + own / 3 * Blocks::SUMS);
                         let sums = from.cast::<[f32; 3]>().read();
-                        let colours = std::array::from_fn(|c| sums[c] + layer.output.bias[c]);
-                        layer.output.write(3 * tile_row + y, x, colours);
+                        let colours = std::array::from_fn(|c| sums[c] + self.output.bias[c]);
+                        self.output.write(3 * tile_row + y, x, colours);
                     }
                 }
             }

@@ -4,16 +4,17 @@
 //! loading), multiplies the points by the transformed weights, and transforms the products back. It updates the
 //! statistics after each tile.
 
-use super::super::{
-    gather::{Border, Centre, MapInput},
-    kernel::{Tasks, Tiles},
-    pack::Panels,
-    simd::{At, Simd},
-    statistics::Running,
-    tiles::TileSet,
-};
 use super::{
-    Doubled, FourOutputs, PRODUCTS_LEN, RawMap, Strided, Transform, multiply_points,
+    super::{
+        gather::{Border, Centre, MapInput},
+        kernel::{Tasks, Tiles},
+        pack::Panels,
+        simd::{At, Simd},
+        statistics::Running,
+        tiles::TileSet,
+    },
+    Doubled, FourOutputs, PRODUCTS_LEN, RawMap, Strided, Transform, multiply_points, tile_grid,
+    tile_tasks,
     transform::{MapWindow, transform_output, transform_tile},
 };
 use plan::cpu::{PANEL_COLUMNS, TileKind, WINOGRAD_TILES, point_len};
@@ -26,17 +27,6 @@ pub struct WinogradConv<'a> {
     pub output: RawMap,
 }
 
-// SAFETY: tasks read shared inputs and write disjoint tiles and their own statistics part.
-unsafe impl Sync for WinogradConv<'_> {}
-
-impl WinogradConv<'_> {
-    /// Rows and columns of tiles of `side` x `side` outputs.
-    fn tile_grid(&self, side: usize) -> (usize, usize) {
-        let (height, width) = self.output.size;
-        (height.div_ceil(side), width.div_ceil(side))
-    }
-}
-
 impl Tasks for WinogradConv<'_> {
     fn count(&self) -> usize {
         let side = match self.kind {
@@ -44,8 +34,7 @@ impl Tasks for WinogradConv<'_> {
             TileKind::Doubled => Doubled::OUTPUTS,
             TileKind::Strided => Strided::OUTPUTS,
         };
-        let (rows, columns) = self.tile_grid(side);
-        (rows * columns).div_ceil(WINOGRAD_TILES)
+        tile_tasks(self.output.size, side)
     }
 
     #[inline(always)]
@@ -77,7 +66,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     tiles: &TileSet,
 ) {
     let inputs = layer.input.channels;
-    let (tile_rows, tile_columns) = layer.tile_grid(T::OUTPUTS);
+    let (tile_rows, tile_columns) = tile_grid(layer.output.size, T::OUTPUTS);
     let first = task * WINOGRAD_TILES;
     let end = (first + WINOGRAD_TILES).min(tile_rows * tile_columns);
     let points = T::POINTS * T::POINTS;

@@ -23,6 +23,8 @@ pub enum ConvAlgorithm {
     Winograd,
 }
 
+use ConvAlgorithm::*;
+
 /// One convolution of a general plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GeneralConv {
@@ -52,7 +54,7 @@ impl GeneralConv {
         let (border, margin) = pad.unwrap_or((PadMode::Constant(0.0), Sides::default()));
         let ConvGeometry { conv, is_transposed, axes } =
             ConvGeometry::of(&node.op, margin, output)?;
-        let algorithm = ConvAlgorithm::Rows;
+        let algorithm = Rows;
         let node = node.name.clone();
         let mut made =
             Self { node, affines: Vec::new(), conv, is_transposed, border, axes, algorithm };
@@ -68,20 +70,20 @@ impl GeneralConv {
         let is_narrower =
             padded_channels(kernel[1] * out_channels) < kernel[1] * padded_channels(out_channels);
         if self.is_transposed {
-            ConvAlgorithm::Rows
+            Rows
         } else if is_fused && is_for_winograd {
-            ConvAlgorithm::Winograd
+            Winograd
         } else if groups > 1 && groups == in_channels && groups == out_channels {
-            ConvAlgorithm::Depthwise
+            Depthwise
         } else if groups == 1
             && self.is_dense()
             && stride[1] == 1
             && out_channels <= CHANNEL_ALIGNMENT
             && is_narrower
         {
-            ConvAlgorithm::ShiftedColumns
+            ShiftedColumns
         } else {
-            ConvAlgorithm::Rows
+            Rows
         }
     }
 
@@ -89,11 +91,11 @@ impl GeneralConv {
     pub fn label(&self) -> String {
         let [rows, columns] = self.conv.kernel;
         match self.algorithm {
-            ConvAlgorithm::Rows if self.is_transposed => format!("sub-pixel {rows}x{columns}"),
-            ConvAlgorithm::Rows => format!("direct {rows}x{columns}"),
-            ConvAlgorithm::ShiftedColumns => format!("shifted columns {rows}x{columns}"),
-            ConvAlgorithm::Depthwise => format!("depthwise {rows}x{columns}"),
-            ConvAlgorithm::Winograd => "winograd 4x4".to_owned(),
+            Rows if self.is_transposed => format!("sub-pixel {rows}x{columns}"),
+            Rows => format!("direct {rows}x{columns}"),
+            ShiftedColumns => format!("shifted columns {rows}x{columns}"),
+            Depthwise => format!("depthwise {rows}x{columns}"),
+            Winograd => "winograd 4x4".to_owned(),
         }
     }
 
@@ -105,7 +107,7 @@ impl GeneralConv {
     /// Channels of one staged pixel.
     pub const fn staged_channels(&self) -> usize {
         match self.algorithm {
-            ConvAlgorithm::Depthwise => padded_channels(self.conv.in_channels),
+            Depthwise => padded_channels(self.conv.in_channels),
             _ => self.conv.in_channels / self.conv.groups,
         }
     }
@@ -114,7 +116,7 @@ impl GeneralConv {
     pub const fn product_columns(&self) -> usize {
         let outputs = self.conv.out_channels / self.conv.groups;
         match self.algorithm {
-            ConvAlgorithm::ShiftedColumns => self.conv.kernel[1] * outputs,
+            ShiftedColumns => self.conv.kernel[1] * outputs,
             _ => outputs,
         }
     }
@@ -122,7 +124,7 @@ impl GeneralConv {
     /// Pixels of one computed row that its last outputs need beyond the tile.
     pub const fn shifted_px(&self) -> usize {
         match self.algorithm {
-            ConvAlgorithm::ShiftedColumns => self.conv.kernel[1] - 1,
+            ShiftedColumns => self.conv.kernel[1] - 1,
             _ => 0,
         }
     }
@@ -131,7 +133,7 @@ impl GeneralConv {
     pub fn row_len(&self) -> usize {
         let [_, columns] = &self.axes;
         let places = TILE_COLUMNS + TILE_SLACK;
-        let pixels = if self.is_dense() || self.algorithm == ConvAlgorithm::Depthwise {
+        let pixels = if self.is_dense() || self.algorithm == Depthwise {
             (places - 1) * columns.in_step + columns.span() + self.shifted_px()
         } else {
             places * columns.max_taps()
@@ -144,7 +146,7 @@ impl GeneralConv {
     pub fn staged_rows(&self) -> usize {
         let [rows, _] = &self.axes;
         let is_ring = match self.algorithm {
-            ConvAlgorithm::Depthwise => rows.is_dense(),
+            Depthwise => rows.is_dense(),
             _ => self.is_dense(),
         };
         if is_ring { rows.span() } else { rows.max_taps() }
@@ -158,13 +160,13 @@ impl GeneralConv {
     /// Scratch of one worker, in f32.
     pub fn scratch_len(&self) -> usize {
         let inputs = padded_channels(self.conv.in_channels);
-        if self.algorithm == ConvAlgorithm::Winograd {
+        if self.algorithm == Winograd {
             return tiles_scratch(WINOGRAD_POINTS, inputs, 16);
         }
         let ring = self.staged_rows() * self.row_len();
         let pixels = TILE_COLUMNS + TILE_SLACK + self.shifted_px();
         let computed = match self.algorithm {
-            ConvAlgorithm::Depthwise => 0,
+            Depthwise => 0,
             _ => pixels * self.computed_len() + PANEL_COLUMNS,
         };
         ring + computed
@@ -175,14 +177,14 @@ impl GeneralConv {
         let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
         let columns = padded_channels(self.product_columns());
         let weights = match self.algorithm {
-            ConvAlgorithm::Depthwise => kernel[0] * kernel[1] * padded_channels(in_channels),
-            ConvAlgorithm::Winograd => WINOGRAD_POINTS * padded_channels(in_channels) * columns,
-            ConvAlgorithm::ShiftedColumns => kernel[0] * in_channels * columns,
+            Depthwise => kernel[0] * kernel[1] * padded_channels(in_channels),
+            Winograd => WINOGRAD_POINTS * padded_channels(in_channels) * columns,
+            ShiftedColumns => kernel[0] * in_channels * columns,
             // Every tap belongs to one phase.
-            ConvAlgorithm::Rows => kernel[0] * kernel[1] * in_channels * columns,
+            Rows => kernel[0] * kernel[1] * in_channels * columns,
         };
         // A grouped convolution would have one panel set per group.
-        debug_assert!(groups == 1 || self.algorithm != ConvAlgorithm::Winograd);
+        debug_assert!(groups == 1 || self.algorithm != Winograd);
         // Folded scales and shifts are kept in double precision while the weights are packed.
         weights + 5 * padded_channels(out_channels)
     }

@@ -85,14 +85,14 @@ impl<'a> GeneralBuilder<'a> {
         let len = attention.packed_len();
         let packed = self.collected.map_of(Shape::new(len, heads, 1), len);
         let op = GeneralOp::PackKeys { attention, from, to: packed };
-        self.step(unit, "pack keys and values".to_owned(), op, 0, 0);
+        self.step(unit, "pack keys and values", op, 0, 0);
         let from = self.head_channels(inputs[0])?;
         self.collected.reads(packed);
         let to = self.write(head);
         self.collected.scratch(attention.scratch_len());
         let op = GeneralOp::Attention { attention, from, packed, to };
         let flops = attention.flops(shape.height * shape.width);
-        self.step(unit, "attention".to_owned(), op, flops, 0);
+        self.step(unit, "attention", op, flops, 0);
         Some(())
     }
 
@@ -101,7 +101,7 @@ impl<'a> GeneralBuilder<'a> {
         let last = unit.last();
         let is_map = *self.nodes.op(last) != Op::InstanceStatistics;
         let from = self.read(last).filter(|_| is_map)?;
-        self.step(unit, "hand out".to_owned(), GeneralOp::StoreMap { from }, 0, 0);
+        self.step(unit, "hand out", GeneralOp::StoreMap { from }, 0, 0);
         Some(())
     }
 
@@ -120,7 +120,14 @@ impl<'a> GeneralBuilder<'a> {
     }
 
     /// Adds a step that makes the map of the unit's last node.
-    fn step(&mut self, unit: &Unit, kernel: String, op: GeneralOp, flops: u64, weights: usize) {
+    fn step(
+        &mut self,
+        unit: &Unit,
+        kernel: impl Into<String>,
+        op: GeneralOp,
+        flops: u64,
+        weights: usize,
+    ) {
         let last = unit.last();
         let inputs = unit.nodes.iter().flat_map(|&id| {
             self.nodes.node(id).inputs.iter().filter(|input| !unit.nodes.contains(input))
@@ -128,7 +135,7 @@ impl<'a> GeneralBuilder<'a> {
         let shapes = &self.nodes.shapes;
         let read: usize = inputs.map(|&input| shapes[input].len()).sum();
         let elements = read + weights + shapes[last].len();
-        self.collected.step((self.nodes, last), kernel, CpuOp::General(op), flops, elements);
+        self.collected.step((self.nodes, last), kernel.into(), CpuOp::General(op), flops, elements);
     }
 
     fn channel_values(&mut self, node: NodeId) -> usize {
@@ -229,7 +236,7 @@ impl<'a> GeneralBuilder<'a> {
             _ => self.write(head),
         };
         let name = if matches!(node.op, Op::Sized(_)) { "size" } else { kernel_name(&op) };
-        self.step(unit, name.to_owned(), GeneralOp::Node { op, from, to, part }, 0, 0);
+        self.step(unit, name, GeneralOp::Node { op, from, to, part }, 0, 0);
         Some(())
     }
 
@@ -249,7 +256,7 @@ impl<'a> GeneralBuilder<'a> {
         self.kept[head] = Some(to);
         self.collected.scratch(2 * stored);
         let op = GeneralOp::Reduce { op: node.op, from, parts, to };
-        self.step(unit, kernel_name(&node.op).to_owned(), op, 0, 0);
+        self.step(unit, kernel_name(&node.op), op, 0, 0);
         Some(())
     }
 

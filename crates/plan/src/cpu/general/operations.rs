@@ -6,11 +6,6 @@ use super::{
 };
 use network::graph::{Function, Op, PadMode};
 
-/// Index of a convolution in [`GeneralParts::convs`](super::GeneralParts::convs).
-pub type GeneralConvId = usize;
-/// Index of a node in [`GeneralParts::channel_nodes`](super::GeneralParts::channel_nodes).
-pub type ChannelValuesId = usize;
-
 /// The name of an operation in the names of kernels.
 pub const fn kernel_name(op: &Op) -> &'static str {
     match op {
@@ -33,8 +28,9 @@ pub const fn kernel_name(op: &Op) -> &'static str {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pointwise {
     pub op: Op,
-    /// The trained values of the operation, if it has any.
-    pub values: ChannelValuesId,
+    /// The trained values of the operation, if it has any: the index of its node in
+    /// [`GeneralParts::channel_nodes`](super::GeneralParts::channel_nodes).
+    pub values: usize,
     /// The other map that it reads: the addend, or a norm's means followed by its variances.
     pub operand: Option<MapId>,
     /// Where the step of a norm stores each channel's `scale / sqrt(variance + eps)`.
@@ -82,7 +78,8 @@ pub enum GeneralOp {
     },
     /// A convolution of any kind, with its bias.
     Conv {
-        conv: GeneralConvId,
+        /// Index in [`GeneralParts::convs`](super::GeneralParts::convs).
+        conv: usize,
         from: MapId,
         to: MapId,
         /// Operations on its values before they leave the cache.

@@ -1,7 +1,10 @@
-//! Records what every kernel of a run reads and writes, for checks.
+//! Looks into the runs of a session: the times of its steps, its output before rounding, and what every kernel reads
+//! and writes.
 //!
-//! Runs the plan's steps one by one and copies the maps before and after each. A fused layer makes three records: the
-//! residual stream that it keeps, its convolution, and the statistics of its sums.
+//! A check of kernels runs the plan's steps one by one and copies the maps before and after each. A fused layer makes
+//! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
+
+use std::{ptr::null_mut, sync::Arc};
 
 use super::{
     pack::Packed,
@@ -9,7 +12,7 @@ use super::{
     session::{CpuSession, Progress},
 };
 use crate::{
-    BackendResult, RunControl,
+    BackendResult, InspectSession, NormTap, RunControl,
     audit::{Fill, KernelRecord, Work, levels},
 };
 use network::graph::Op;
@@ -19,7 +22,8 @@ use plan::{
 };
 use values::{
     frame::Frame,
-    tensor::{Shape, Tensor},
+    tensor::{Shape, Tensor, maps_text},
+    timing::StepTiming,
 };
 
 /// What a step reads and computes, and which map it writes; it writes the picture if there is no map.
@@ -38,9 +42,48 @@ struct ResidualStream {
     read: Vec<Tensor>,
 }
 
-impl CpuSession {
-    /// As [`InspectSession::audit`](crate::InspectSession::audit).
-    pub fn audited(
+impl InspectSession for CpuSession {
+    fn step_times(&self) -> Vec<StepTiming> {
+        (self.plan.steps.iter())
+            .zip(&self.step_ms)
+            .map(|(step, &ms)| StepTiming {
+                layer: step.layer.clone(),
+                kernel: step.kernel.clone(),
+                ms,
+                flops: step.flops,
+                bytes: step.bytes,
+            })
+            .collect()
+    }
+
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        control: &RunControl,
+        tap: Option<NormTap<'_>>,
+    ) -> BackendResult<Tensor> {
+        let photo = self.extended(input)?;
+        let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
+        let picture = self.picture(null_mut(), output.data.as_mut_ptr());
+        self.run_steps(RunInput::photo(&photo), picture, control, tap)?;
+        Ok(output)
+    }
+
+    fn run_maps(&mut self, inputs: &[Tensor]) -> BackendResult<Tensor> {
+        let shapes: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
+        let needed = self.plan.inputs();
+        let made = self.plan.steps.last().map(|step| step.output);
+        let Some(made) = made.filter(|_| !needed.is_empty() && needed == shapes) else {
+            return Err(self.wrong_inputs(maps_text(&shapes)));
+        };
+        let mut output = Tensor::zeros(made);
+        let picture = self.picture(null_mut(), output.data.as_mut_ptr());
+        let run_input = RunInput { photo: &[], maps: inputs };
+        self.run_steps(run_input, picture, &RunControl::default(), None)?;
+        Ok(output)
+    }
+
+    fn audit(
         &mut self,
         photo: &Frame,
         fill: Option<Fill>,
@@ -48,10 +91,10 @@ impl CpuSession {
     ) -> BackendResult {
         let seen_photo = &*self.extended(photo)?;
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
-        let picture = self.picture(std::ptr::null_mut(), output.data.as_mut_ptr());
+        let picture = self.picture(null_mut(), output.data.as_mut_ptr());
         let control = RunControl::default();
-        for index in 0..self.plan.steps.len() {
-            let step = self.plan.steps[index].clone();
+        let plan = Arc::clone(&self.plan);
+        for step in &plan.steps {
             let (work, maps, target) = self.reading(&step.op);
             // A map without statistics yet may be filled with any values.
             if let (Some(fill), false) = (fill, matches!(step.op, CpuOp::Normalise { .. })) {
@@ -105,7 +148,9 @@ impl CpuSession {
         }
         Ok(())
     }
+}
 
+impl CpuSession {
     /// What a step computes, the maps that it reads unchanged, and the map that it writes. There is no work for a step
     /// that only prepares the next one or that [`Self::fused_reading`] describes.
     fn reading(&self, op: &CpuOp) -> (Option<Work>, Vec<MapId>, Option<MapId>) {
