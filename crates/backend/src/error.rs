@@ -185,6 +185,9 @@ impl BackendError {
         Ok(())
     }
 
+    /// The device cannot do the work.
+    pub const UNABLE: Self = Self::Declined(Declined::Unable);
+
     /// No frames to paint.
     pub const EMPTY_BATCH: Self = Self::WrongBatch { inputs: 0, outputs: 0 };
 

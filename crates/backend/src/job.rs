@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use super::{BackendError, BackendResult, Declined, RunControl};
+use super::{BackendError, BackendResult, RunControl};
 use values::{compose::Blend, frame::Frame, mode::Mode, raw_frame::RawFrame, timing::RunTiming};
 
 /// The size, batch and mode of a session.
@@ -111,7 +111,7 @@ impl<'a> Job<'a> {
                 BackendError::check_batch(inputs, paintings)?;
                 Ok((inputs, paintings))
             }
-            _ => Err(BackendError::Declined(Declined::Unable)),
+            _ => Err(BackendError::UNABLE),
         }
     }
 }

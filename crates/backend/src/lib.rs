@@ -60,8 +60,7 @@ mod job;
 mod select;
 
 pub use control::RunControl;
-pub use error::at_most;
-pub use error::{BackendError, BackendResult, Declined};
+pub use error::{BackendError, BackendResult, Declined, at_most};
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use job::{
     Capabilities, Composition, Input, Job, SentFrames, SessionSpec, Steadiness, run_one_by_one,

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     SWEPT_BYTES,
-    algorithms::Algorithms,
     composer::Composer,
     device_network::{SessionDevice, driver_error},
     driver::{DevicePtr, Driver, DriverFailure, DriverResult, Function},
@@ -38,12 +37,8 @@ const KEPT_PLANS: usize = 8;
 
 /// A GPU with its kernels.
 pub struct CudaBackend {
-    kernels: Arc<Kernels>,
-    algorithms: Arc<Algorithms>,
-    composer: Arc<Composer>,
-    driver: Arc<dyn Driver>,
+    device: SessionDevice,
     limits: DeviceLimits,
-    name: String,
     /// The latest plans, with the graph and session for which each was made, the newest last. After a session's memory
     /// was predicted, the session is usually opened; a server predicts a few sizes again and again.
     planned: Mutex<Vec<(Graph, SessionSpec, CudaPlan)>>,
@@ -103,13 +98,16 @@ impl CudaBackend {
         name: &str,
     ) -> Self {
         let kernels = Arc::new(kernels);
-        Self {
+        let device = SessionDevice {
             algorithms: Arc::default(),
             composer: Arc::new(Composer::new(kernels.clone())),
             kernels,
             driver,
-            limits,
             name: name.to_owned(),
+        };
+        Self {
+            device,
+            limits,
             planned: Mutex::default(),
             opening: Mutex::default(),
             swept: Mutex::default(),
@@ -119,7 +117,7 @@ impl CudaBackend {
     /// Bytes that a copy within the device's memory reads and writes per second, in units of 1e9: the median of several
     /// copies, each larger than the caches.
     fn copy_gb_per_s(&self) -> DriverResult<f64> {
-        let driver = &self.driver;
+        let driver = &self.device.driver;
         let memory = driver.allocate(2 * SWEPT_BYTES)?;
         let copy = || driver.copy(memory, memory.at(SWEPT_BYTES), SWEPT_BYTES);
         let times_ms = (driver.clear(memory, 2 * SWEPT_BYTES))
@@ -130,13 +128,13 @@ impl CudaBackend {
     }
 
     fn backend_error(&self, failure: DriverFailure) -> BackendError {
-        driver_error(failure, &self.name)
+        driver_error(failure, &self.device.name)
     }
 
     /// The driver, for tests that launch kernels themselves. Returned as a reference, because the context is only
     /// released after the last owner drops the driver.
     pub fn driver(&self) -> &dyn Driver {
-        self.driver.as_ref()
+        self.device.driver.as_ref()
     }
 
     /// The entry point of a kernel, ready to be launched with `shared_bytes` of dynamic shared memory; for tests that
@@ -145,7 +143,7 @@ impl CudaBackend {
     /// # Errors
     /// [`BackendError::Kernel`], [`BackendError::DeviceLost`].
     pub fn function(&self, file: &str, entry: &str, shared_bytes: u32) -> BackendResult<Function> {
-        self.kernels.function(file, entry, shared_bytes, |f| self.backend_error(f))
+        self.device.kernels.function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 
     /// The plan, made only once for repeated calls about a few sessions.
@@ -171,7 +169,7 @@ impl CudaBackend {
         if !leaves_convolutions(spec.mode) {
             return self.own_plan(graph, spec, None);
         }
-        match self.driver.convolution_library() {
+        match self.device.driver.convolution_library() {
             Ok(library) => self.planned_with(graph, spec, Some(&library.name())),
             Err(reason) => self.own_plan(graph, spec, Some(ConvProvider::own(reason))),
         }
@@ -199,7 +197,7 @@ impl CudaBackend {
         plan.map_err(|error| match error {
             CudaPlanError::Scores { .. } => BackendError::TooLarge {
                 mode: mode.to_string(),
-                device: self.name.clone(),
+                device: self.device.name.clone(),
                 width: spec.width,
                 height: spec.height,
                 reason: error.to_string(),
@@ -228,18 +226,6 @@ impl CudaBackend {
         });
         error
     }
-
-    /// What the sessions of this backend share.
-    fn shared(&self) -> SessionDevice {
-        SessionDevice {
-            driver: self.driver.clone(),
-            kernels: self.kernels.clone(),
-            algorithms: self.algorithms.clone(),
-            composer: self.composer.clone(),
-            name: self.name.clone(),
-        }
-    }
-
     /// A session of a plan.
     fn session(
         &self,
@@ -248,14 +234,14 @@ impl CudaBackend {
         control: &RunControl,
     ) -> BackendResult<Box<dyn Session>> {
         let _alone = lock(&self.opening);
-        let session = CudaSession::new(self.shared(), network.weights(), plan, control)?;
+        let session = CudaSession::new(self.device.clone(), network.weights(), plan, control)?;
         Ok(Box::new(session))
     }
 
     fn unsupported(&self, mode: Mode, error: &CudaPlanError) -> BackendError {
         BackendError::Unsupported {
             mode: mode.to_string(),
-            device: self.name.clone(),
+            device: self.device.name.clone(),
             reason: error.to_string(),
         }
     }
@@ -266,7 +252,7 @@ impl Backend for CudaBackend {
         let (major, minor) = self.limits.compute_capability;
         DeviceInfo {
             kind: DeviceChoice::Cuda,
-            name: self.name.clone(),
+            name: self.device.name.clone(),
             threads: self.limits.multiprocessors,
             instructions: format!("sm_{major}{minor}"),
         }
@@ -286,7 +272,7 @@ impl Backend for CudaBackend {
     }
 
     fn free_bytes(&self) -> Option<u64> {
-        self.driver.memory_info().ok().map(|(free, _)| free as u64)
+        self.device.driver.memory_info().ok().map(|(free, _)| free as u64)
     }
 
     fn has_own_memory(&self) -> bool {
@@ -295,8 +281,8 @@ impl Backend for CudaBackend {
 
     fn load_libraries(&self) {
         // If there is no library, opening a session reports the reason.
-        self.driver.convolution_library().ok();
-        self.kernels.load_all();
+        self.device.driver.convolution_library().ok();
+        self.device.kernels.load_all();
     }
 
     fn open_unless_cancelled(
@@ -327,7 +313,7 @@ impl Backend for CudaBackend {
 
 impl Inspect for CudaBackend {
     fn clock_mhz(&self) -> Option<u32> {
-        self.driver.clocks_mhz()[0]
+        self.device.driver.clocks_mhz()[0]
     }
 
     fn sweep_caches(&self) -> BackendResult {
@@ -336,11 +322,11 @@ impl Inspect for CudaBackend {
             Some(memory) => memory,
             None => {
                 let memory =
-                    self.driver.allocate(SWEPT_BYTES).map_err(|f| self.backend_error(f))?;
+                    self.device.driver.allocate(SWEPT_BYTES).map_err(|f| self.backend_error(f))?;
                 *swept.insert(memory)
             }
         };
-        self.driver.clear(memory, SWEPT_BYTES).map_err(|f| self.backend_error(f))
+        self.device.driver.clear(memory, SWEPT_BYTES).map_err(|f| self.backend_error(f))
     }
 
     fn ceiling(&self, precision: Precision) -> BackendResult<Option<Ceiling>> {
@@ -349,7 +335,7 @@ impl Inspect for CudaBackend {
         let sms = self.limits.multiprocessors as u64;
         let megabytes = SWEPT_BYTES >> 20;
         let copy = format!("a copy of {megabytes} MiB in this run");
-        let (peak_tflops, method) = match rate.zip(self.driver.clocks_mhz()[1]) {
+        let (peak_tflops, method) = match rate.zip(self.device.driver.clocks_mhz()[1]) {
             Some((rate, mhz)) => (
                 Some((sms * rate * u64::from(mhz)) as f64 / 1e6),
                 format!(
@@ -367,7 +353,7 @@ impl Drop for CudaBackend {
     fn drop(&mut self) {
         let swept = self.swept.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(memory) = swept.take() {
-            self.driver.free(memory);
+            self.device.driver.free(memory);
         }
     }
 }

@@ -60,11 +60,11 @@ pub struct Bundle {
     entries: Vec<Entry>,
 }
 
-/// The positions of an image and its names in [`Bundle::bytes`].
+/// The names of an image, and its position in [`Bundle::bytes`].
 #[derive(Debug)]
 struct Entry {
-    file: Range<usize>,
-    target: Range<usize>,
+    file: String,
+    target: String,
     image: Range<usize>,
 }
 
@@ -108,16 +108,9 @@ impl Bundle {
 
     /// All images with the names of their files, in the bundle's order.
     pub fn images(&self) -> impl Iterator<Item = (&str, KernelImage<'_>)> {
-        let text = |range: &Range<usize>| {
-            // Checked when the table was read.
-            std::str::from_utf8(&self.bytes[range.clone()]).unwrap_or_default()
-        };
         self.entries.iter().map(move |entry| {
-            let image = KernelImage {
-                bytes: &self.bytes[entry.image.clone()],
-                target: text(&entry.target),
-            };
-            (text(&entry.file), image)
+            let bytes = &self.bytes[entry.image.clone()];
+            (entry.file.as_str(), KernelImage { bytes, target: &entry.target })
         })
     }
 }
@@ -188,11 +181,9 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
             bytes.get(start..end)?;
             Some(start..end)
         };
-        let entry = Entry { file: part(0)?, target: part(1)?, image: part(2)? };
-        for name in [&entry.file, &entry.target] {
-            std::str::from_utf8(&bytes[name.clone()]).ok()?;
-        }
-        entries.push(entry);
+        let text = |range: Range<usize>| String::from_utf8(bytes[range].to_vec()).ok();
+        let (file, target) = (text(part(0)?)?, text(part(1)?)?);
+        entries.push(Entry { file, target, image: part(2)? });
     }
     (end == bytes.len()).then_some(entries)
 }

@@ -119,12 +119,13 @@ impl Composer {
             *room = None;
             let entry = |file, entry| self.kernels.function(file, entry, 0, &failed);
             let function = entry(KERNEL, KERNEL)?;
-            let decoders = match is_raw {
-                true => Some((
+            let decoders = if is_raw {
+                Some((
                     entry(raw_decoder::KERNEL, raw_decoder::KERNEL)?,
                     entry(raw_decoder::KERNEL, raw_decoder::SHRINK)?,
-                )),
-                false => None,
+                ))
+            } else {
+                None
             };
             match Room::take(on.driver, bytes, function, decoders) {
                 Ok(new) => *room = Some(new),
@@ -156,27 +157,23 @@ impl Composer {
                     extended_width: on.extended.1 as i32,
                     extended_height: on.extended.0 as i32,
                 };
-                let shrinking = Shrinking {
-                    function: room.shrinker,
-                    params,
-                    pixels: (on.extended.1, on.extended.0),
-                };
+                let shrinking = Shrinking { function: room.shrinker, params, pixels: on.extended };
                 Some((decoding, shrinking))
             }
         };
-        let (small, large) = (on.size, (height, width));
+        let small = on.size;
         let params = |look: Look| ComposeParams {
             picture: memory.0,
             painting: on.painting.0,
             scaled: on.scaled.0,
-            across: small.1 as f64 / large.1 as f64,
-            down: small.0 as f64 / large.0 as f64,
-            width: large.1 as i32,
-            height: large.0 as i32,
+            across: small.1 as f64 / width as f64,
+            down: small.0 as f64 / height as f64,
+            width: width as i32,
+            height: height as i32,
             small_width: small.1 as i32,
             small_height: small.0 as i32,
             scaled_width: on.extended.1 as i32,
-            nearest: i32::from(2 * small.1 >= large.1 && 2 * small.0 >= large.0),
+            nearest: i32::from(2 * small.1 >= width && 2 * small.0 >= height),
             strength: i32::from(look.strength_percent.min(100)),
             keep_colours: i32::from(look.keep_colors),
         };
@@ -184,7 +181,7 @@ impl Composer {
         let launch = look.map(|look| PixelLaunch {
             function,
             params: params(look),
-            pixels: (width, height),
+            pixels: (height, width),
         });
         Ok(Composing { room, bytes, launch, raw, with_painting })
     }
@@ -232,7 +229,7 @@ impl Room {
 impl Composing<'_> {
     /// Calls `queue` with the memory, which exists from the start.
     fn on_room<T: Default>(&self, queue: impl FnOnce(&Room) -> DriverResult<T>) -> DriverResult<T> {
-        self.room.as_ref().map_or_else(|| Ok(T::default()), queue)
+        self.room.as_ref().map_or(Ok(T::default()), queue)
     }
 
     /// True if the source is a camera's frame.

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use cudarc::driver::{DriverError, result, sys};
+use cudarc::driver::{DriverError, result, sys::*};
 
 use super::{
     cudnn::{Cudnn, EnterContext},
@@ -33,9 +33,9 @@ pub fn failure(call: &'static str, error: DriverError) -> DriverFailure {
 
 /// A device's context and its streams; released when dropped.
 pub struct Context {
-    device: sys::CUdevice,
+    device: CUdevice,
     multiprocessors: usize,
-    raw: sys::CUcontext,
+    raw: CUcontext,
     streams: Streams,
     /// cuDNN on the launch stream of each purpose, or the reason why there is none; loaded at first use.
     cudnn: OnceLock<Result<[Cudnn; 2], String>>,
@@ -56,7 +56,7 @@ impl Context {
     /// # Errors
     /// The driver's.
     pub fn open(ordinal: usize) -> DriverResult<(Self, DeviceLimits)> {
-        use sys::CUdevice_attribute_enum as A;
+        use CUdevice_attribute_enum::*;
         result::init().map_err(|e| failure("cuInit", e))?;
         let device = result::device::get(ordinal as i32).map_err(|e| failure("cuDeviceGet", e))?;
         let attribute = |which| {
@@ -66,15 +66,14 @@ impl Context {
         };
         let limits = DeviceLimits {
             compute_capability: (
-                attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
-                attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+                attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+                attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
             ),
-            multiprocessors: attribute(A::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as usize,
-            shared_bytes_per_cta: attribute(
-                A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
-            )? as usize,
+            multiprocessors: attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)? as usize,
+            shared_bytes_per_cta: attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?
+                as usize,
             shared_bytes_per_multiprocessor: attribute(
-                A::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+                CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
             )? as usize,
         };
         // SAFETY: the driver returned this device; the context is released when this is dropped.
@@ -129,7 +128,7 @@ impl Context {
     }
 
     /// The stream of a queue. Preparing sessions has one stream for all queues.
-    pub const fn stream(&self, purpose: Purpose, queue: Queue) -> sys::CUstream {
+    pub const fn stream(&self, purpose: Purpose, queue: Queue) -> CUstream {
         match (purpose, queue) {
             (Purpose::Preparing, _) => self.streams.0[3],
             (Purpose::Painting, Queue::Painting) => self.streams.0[0],
@@ -164,7 +163,7 @@ impl Context {
         let find = || {
             let mut bus: [c_char; 32] = [0; 32];
             // SAFETY: the driver returned this device; at most 32 bytes are written, including the terminating zero.
-            let result = unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
+            let result = unsafe { cuDeviceGetPCIBusId(bus.as_mut_ptr(), 32, self.device) };
             result.result().ok()?;
             // SAFETY: the driver terminated it with a zero, and it was all zeros before.
             let bus = unsafe { CStr::from_ptr(bus.as_ptr()) };
@@ -204,20 +203,20 @@ impl Drop for Context {
 
 /// For painting, three streams: launches, uploads and downloads. For preparing, one stream. None of them waits
 /// implicitly for another or for the context's default stream.
-struct Streams([sys::CUstream; 4]);
+struct Streams([CUstream; 4]);
 
 impl Streams {
     /// Creates the streams in the current context.
     fn make() -> Result<Self, DriverError> {
         let (mut least, mut greatest): (c_int, c_int) = (0, 0);
         // SAFETY: writes two numbers.
-        unsafe { sys::cuCtxGetStreamPriorityRange(&mut least, &mut greatest) }.result()?;
+        unsafe { cuCtxGetStreamPriorityRange(&mut least, &mut greatest) }.result()?;
         let mut made = Self([ptr::null_mut(); 4]);
         let priorities = [greatest, greatest, greatest, least];
         for (stream, priority) in made.0.iter_mut().zip(priorities) {
-            let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
+            let flags = CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
             // SAFETY: writes one handle.
-            let done = unsafe { sys::cuStreamCreateWithPriority(stream, flags, priority) };
+            let done = unsafe { cuStreamCreateWithPriority(stream, flags, priority) };
             if let Err(error) = done.result() {
                 *stream = ptr::null_mut();
                 // SAFETY: nothing uses them.

@@ -43,12 +43,12 @@ const MUCH_FASTER: f64 = 0.6;
 /// What the sessions of one device share.
 #[derive(Clone)]
 pub struct SessionDevice {
-    pub driver: Arc<dyn Driver>,
     /// The program's own kernels.
     pub kernels: Arc<Kernels>,
     /// The library's algorithms.
     pub algorithms: Arc<Algorithms>,
     pub composer: Arc<Composer>,
+    pub driver: Arc<dyn Driver>,
     /// The device's name.
     pub name: String,
 }
@@ -151,22 +151,20 @@ impl DeviceNetwork {
         let mut put = |offset: usize, bytes: &[u8]| {
             image[offset - begin..][..bytes.len()].copy_from_slice(bytes);
         };
-        let bytes_of = |values: &mut dyn Iterator<Item = f32>| -> Vec<u8> {
-            values.flat_map(f32::to_le_bytes).collect()
-        };
+        let bytes_of =
+            |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
         // Packing takes most of the time of opening a session, so it runs on all cores.
         let packed: Vec<_> = (self.plan.steps.par_iter())
             .filter_map(|step| match &step.op {
                 CudaOp::Conv(launch) => {
                     let id = launch.conv;
                     let spec = &self.plan.convs[id];
-                    let own = match launch.is_general {
-                        true => {
-                            let affine = spec.affine.each_ref().map(Option::as_deref);
-                            let layer = (spec.name.as_str(), spec.in_channels);
-                            folded(layer, affine, launch.photo_scale, all)
-                        }
-                        false => Cow::Borrowed(all.of(&spec.name)),
+                    let own = if launch.is_general {
+                        let affine = spec.affine.each_ref().map(Option::as_deref);
+                        let layer = (spec.name.as_str(), spec.in_channels);
+                        folded(layer, affine, launch.photo_scale, all)
+                    } else {
+                        Cow::Borrowed(all.of(&spec.name))
                     };
                     let packed = pack::pack(spec, &own.weight, launch);
                     let bias = own.bias.iter().map(|b| b * launch.bias_scale).collect();
@@ -193,14 +191,14 @@ impl DeviceNetwork {
                 put(memory.weights, &packed);
             }
             if let Some(bias) = bias {
-                put(memory.bias, &bytes_of(&mut bias.into_iter()));
+                put(memory.bias, &bytes_of(&bias));
             }
         }
         for (conv, memory) in self.plan.convs.iter().zip(&self.layout.convs) {
             if let Some(norm) = &conv.norm_name {
                 let norm = all.of(norm);
-                put(memory.gamma, &bytes_of(&mut norm.weight.iter().copied()));
-                put(memory.beta, &bytes_of(&mut norm.bias.iter().copied()));
+                put(memory.gamma, &bytes_of(&norm.weight));
+                put(memory.beta, &bytes_of(&norm.bias));
             }
         }
         self.driver.upload(self.at(begin), &image)

@@ -139,7 +139,7 @@ impl fmt::Display for DriverFailure {
 }
 
 /// How a kernel is launched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaunchShape {
     /// CTAs in three dimensions.
     pub grid: (u32, u32, u32),
@@ -155,13 +155,11 @@ pub struct LaunchShape {
 
 impl LaunchShape {
     /// One thread for each pixel, in CTAs of 32 x 8.
-    pub fn of_pixels(width: usize, height: usize) -> Self {
+    pub fn of_pixels((height, width): (usize, usize)) -> Self {
         Self {
             grid: (width.div_ceil(32) as u32, height.div_ceil(8) as u32, 1),
             block: 32 * 8,
-            shared_bytes: 0,
-            cooperative: false,
-            early: false,
+            ..Self::default()
         }
     }
 

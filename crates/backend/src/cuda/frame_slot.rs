@@ -11,7 +11,7 @@ use super::{
     driver::{Driver, DriverResult, Event, Graph, PinnedPtr, Queue},
     launches::Launches,
     raw_decoder::Decoding,
-    sent_photos::{SentHandle, SentPhotos, SentPlace},
+    sent_photos::{SentPhotos, SentPlace},
     steady::DeviceSteady,
     transfers::{EventList, Pinned},
 };
@@ -33,7 +33,7 @@ pub struct FrameSlot {
     pinned: Pinned,
     events: EventList,
     /// The photos on the device, while other sessions may paint them.
-    sent: Arc<SentPhotos>,
+    pub sent: Arc<SentPhotos>,
 }
 
 /// What the run of a single frame does in addition to painting.
@@ -67,6 +67,8 @@ enum FrameEvent {
     Downloaded,
 }
 
+use FrameEvent::*;
+
 impl FrameSlot {
     /// Builds the launches for photos and paintings in `layout`, records them, and allocates the pinned memory.
     pub fn new(network: &DeviceNetwork, layout: MemoryLayout) -> BackendResult<Self> {
@@ -92,21 +94,6 @@ impl FrameSlot {
     pub fn offer(&self, on: &DeviceNetwork) {
         let place = SentPlace::new(&on.plan, on.at(self.layout.photo), &on.kernels);
         self.sent.offer(place);
-    }
-
-    /// Stops other sessions from painting them, and waits for those that are doing so.
-    pub fn withdraw(&self) {
-        self.sent.withdraw();
-    }
-
-    /// The photos, while other sessions may paint them.
-    pub fn sent(&self) -> Option<SentHandle> {
-        SentHandle::of(&self.sent)
-    }
-
-    /// True if these are the photos of this slot.
-    pub fn has(&self, sent: &SentHandle) -> bool {
-        sent.is_of(&self.sent)
     }
 
     fn event(&self, event: FrameEvent) -> Event {
@@ -175,7 +162,7 @@ impl FrameSlot {
 
     /// Queues the upload of what was staged.
     pub fn queue_upload(&self, on: &DeviceNetwork, queue: Queue) -> DriverResult {
-        self.withdraw();
+        self.sent.withdraw();
         let (to, bytes) = (on.at(self.layout.photo), photo_bytes(&on.plan));
         // SAFETY: pinned memory of this size, and the caller waits for the upload before it accesses the memory again.
         unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
@@ -189,7 +176,7 @@ impl FrameSlot {
 
     /// Queues the upload of a camera's frame to the place of the painting, and decodes it to the photo.
     fn queue_decoding(&self, on: &DeviceNetwork, decoding: &Decoding) -> DriverResult {
-        self.withdraw();
+        self.sent.withdraw();
         let (to, from) = (on.at(self.layout.painting), self.pinned.start);
         // SAFETY: both have these bytes, and the device is waited for before anything accesses them.
         unsafe { (on.driver).upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
@@ -199,7 +186,7 @@ impl FrameSlot {
     /// Queues the download of the decoded photo, in parallel with painting.
     fn queue_photo_download(&self, on: &DeviceNetwork) -> DriverResult {
         let driver = on.driver.as_ref();
-        driver.wait_event(Queue::Download, self.event(FrameEvent::Uploaded))?;
+        driver.wait_event(Queue::Download, self.event(Uploaded))?;
         let (to, from) = (self.pinned.start, on.at(self.layout.photo));
         // SAFETY: as above; the photo does not change while it is painted.
         unsafe { driver.download_pinned(to, from, photo_bytes(&on.plan), Queue::Download) }
@@ -229,34 +216,34 @@ impl FrameSlot {
     ) -> BackendResult<RunTiming> {
         let Extras { sent, decoding, steadying, composing } = extras;
         let driver = on.driver.as_ref();
-        let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
+        let begun = driver.record(self.event(Sent), Queue::Painting);
         let uploaded = begun.and_then(|()| match (sent, decoding, composing) {
             (Some(from), ..) => self.queue_copy(on, from),
             (None, Some(decoding), _) => self.queue_decoding(on, decoding),
             (None, None, Some(composing)) if composing.is_raw() => {
-                self.withdraw();
+                self.sent.withdraw();
                 composing.queue_raw(driver)
             }
             _ => self.queue_upload(on, Queue::Painting),
         });
         let queued = uploaded.and_then(|()| {
-            driver.record(self.event(FrameEvent::Uploaded), Queue::Painting)?;
+            driver.record(self.event(Uploaded), Queue::Painting)?;
             if decoding.is_some() {
                 self.queue_photo_download(on)?;
             }
             if let Some(composing) = composing {
-                composing.queue_source(driver, self.event(FrameEvent::Uploaded))?;
+                composing.queue_source(driver, self.event(Uploaded))?;
             }
-            driver.record(self.event(FrameEvent::Begun), Queue::Painting)?;
+            driver.record(self.event(Begun), Queue::Painting)?;
             if recorded {
                 driver.replay(self.graph.graph)?;
             } else {
                 on.step_by_step(&self.launches, |together| on.launch_together(together))?;
             }
-            driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
+            driver.record(self.event(Painted), Queue::Painting)?;
             if let Some(steadying) = steadying {
                 steadying.queue(driver)?;
-                driver.record(self.event(FrameEvent::Steadied), Queue::Painting)?;
+                driver.record(self.event(Steadied), Queue::Painting)?;
             }
             let mut begin = 0;
             if let Some(composing) = composing {
@@ -265,8 +252,8 @@ impl FrameSlot {
                 begin = if composing.with_painting { 0 } else { on.plan.painting_bytes() };
             }
             self.queue_download(on, begin, Queue::Painting)?;
-            driver.record(self.event(FrameEvent::Downloaded), Queue::Painting)?;
-            let is_back = || driver.has_passed(self.event(FrameEvent::Downloaded));
+            driver.record(self.event(Downloaded), Queue::Painting)?;
+            let is_back = || driver.has_passed(self.event(Downloaded));
             match meanwhile {
                 Some(meanwhile) => driver.wait_until(on.patience(), &is_back, meanwhile),
                 None => Ok(()),
@@ -283,45 +270,42 @@ impl FrameSlot {
     /// Queues upload, launches and download of the staged batch without waiting, each in a separate queue.
     pub fn send(&self, on: &DeviceNetwork) -> DriverResult {
         let driver = on.driver.as_ref();
-        driver.record(self.event(FrameEvent::Sent), Queue::Upload)?;
+        driver.record(self.event(Sent), Queue::Upload)?;
         self.queue_upload(on, Queue::Upload)?;
-        driver.record(self.event(FrameEvent::Uploaded), Queue::Upload)?;
-        driver.wait_event(Queue::Painting, self.event(FrameEvent::Uploaded))?;
-        driver.record(self.event(FrameEvent::Begun), Queue::Painting)?;
+        driver.record(self.event(Uploaded), Queue::Upload)?;
+        driver.wait_event(Queue::Painting, self.event(Uploaded))?;
+        driver.record(self.event(Begun), Queue::Painting)?;
         driver.replay(self.graph.graph)?;
-        driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
-        driver.wait_event(Queue::Download, self.event(FrameEvent::Painted))?;
+        driver.record(self.event(Painted), Queue::Painting)?;
+        driver.wait_event(Queue::Download, self.event(Painted))?;
         self.queue_download(on, 0, Queue::Download)?;
-        driver.record(self.event(FrameEvent::Downloaded), Queue::Download)
+        driver.record(self.event(Downloaded), Queue::Download)
     }
 
     /// Waits until the photos that were sent are on the device. Other photos may be staged after that.
     pub fn wait_for_upload(&self, on: &DeviceNetwork) -> DriverResult {
-        on.driver.wait_for(self.event(FrameEvent::Uploaded), on.patience())
+        on.driver.wait_for(self.event(Uploaded), on.patience())
     }
 
     /// Waits for the batch that was sent. Times are as in [`FrameSlot::run`].
     pub fn receive(&self, on: &DeviceNetwork) -> DriverResult<RunTiming> {
         // The batch that was sent before may still be painted.
-        on.driver.wait_for(self.event(FrameEvent::Downloaded), 2 * on.patience())?;
+        on.driver.wait_for(self.event(Downloaded), 2 * on.patience())?;
         self.timing(on.driver.as_ref(), Extras::default())
     }
 
     fn timing(&self, driver: &dyn Driver, extras: Extras<'_>) -> DriverResult<RunTiming> {
-        let ms = |from, to| {
-            let ms = driver.elapsed_ms(self.event(from), self.event(to))?;
-            Ok(f64::from(ms))
-        };
+        let ms = |from, to| driver.elapsed_ms(self.event(from), self.event(to)).map(f64::from);
         let (ready, steady_ms) = match extras.steadying {
-            Some(_) => (FrameEvent::Steadied, ms(FrameEvent::Painted, FrameEvent::Steadied)?),
-            None => (FrameEvent::Painted, 0.0),
+            Some(_) => (Steadied, ms(Painted, Steadied)?),
+            None => (Painted, 0.0),
         };
         let composing = extras.composing;
         let compose_ms = composing.map_or(Ok(0.0), |c| c.ms_since(driver, self.event(ready)))?;
         Ok(RunTiming {
-            total_ms: ms(FrameEvent::Begun, FrameEvent::Painted)?,
-            upload_ms: ms(FrameEvent::Sent, FrameEvent::Uploaded)?,
-            download_ms: ms(ready, FrameEvent::Downloaded)? - compose_ms,
+            total_ms: ms(Begun, Painted)?,
+            upload_ms: ms(Sent, Uploaded)?,
+            download_ms: ms(ready, Downloaded)? - compose_ms,
             steady_ms,
             compose_ms,
             method: TimingMethod::Device,

@@ -2,7 +2,7 @@
 
 use super::{
     kernel_params::{ParamsMaker, int},
-    params::*,
+    params::{KernelParams::*, *},
 };
 use plan::cuda::{
     Attention, AttentionPart, ConstantId, GeneralConv, GeneralOp, MapId, Move, Pointwise,
@@ -39,15 +39,15 @@ impl ParamsMaker<'_> {
     /// The parameter block of a launch of a general graph.
     pub fn general(&self, op: &GeneralOp) -> KernelParams {
         match *op {
-            GeneralOp::Conv(ref conv) => KernelParams::GeneralConv(self.general_conv(conv)),
+            GeneralOp::Conv(ref conv) => GeneralConv(self.general_conv(conv)),
             GeneralOp::Pointwise { from, to, statistics, change } => {
-                KernelParams::GeneralPointwise(self.pointwise(from, to, statistics, &change))
+                GeneralPointwise(self.pointwise(from, to, statistics, &change))
             }
             GeneralOp::Combine { a, b, to, arithmetic } => {
                 let (height, width, channels) = self.size(to);
                 let (a_height, a_width, a_stored) = self.size(a);
                 let (b_height, b_width, b_stored) = self.size(b);
-                KernelParams::GeneralCombine(GeneralCombineParams {
+                GeneralCombine(GeneralCombineParams {
                     a: self.map(a),
                     b: self.map(b),
                     to: self.map(to),
@@ -70,7 +70,7 @@ impl ParamsMaker<'_> {
             }
             GeneralOp::LayerNorm { from, to, affine: [scale, shift], eps } => {
                 let (pixels, channels) = self.pixels(to);
-                KernelParams::GeneralLayerNorm(GeneralLayerNormParams {
+                GeneralLayerNorm(GeneralLayerNormParams {
                     from: self.map(from),
                     to: self.map(to),
                     scale: self.constant(scale),
@@ -84,7 +84,7 @@ impl ParamsMaker<'_> {
             }
             GeneralOp::Positions { from, to, table } => {
                 let (height, width, channels) = self.size(to);
-                KernelParams::GeneralPositions(GeneralPositionsParams {
+                GeneralPositions(GeneralPositionsParams {
                     from: self.map(from),
                     to: self.map(to),
                     table: self.constant(table),
@@ -101,7 +101,7 @@ impl ParamsMaker<'_> {
             GeneralOp::TokenLinear { from, to, residual, weights, bias, inputs, is_gelu, eps } => {
                 let (pixels, to_pitch) = self.pixels(to);
                 let (_, from_pitch) = self.pixels(from);
-                KernelParams::TokenLinear(TokenLinearParams {
+                TokenLinear(TokenLinearParams {
                     from: self.map(from),
                     weights: self.constant(weights),
                     residual: self.map_or_null(residual),
@@ -118,11 +118,11 @@ impl ParamsMaker<'_> {
                     has_norm: i32::from(eps.is_some()),
                 })
             }
-            GeneralOp::Move(ref op) => KernelParams::GeneralMove(self.moved(op)),
+            GeneralOp::Move(ref op) => GeneralMove(self.moved(op)),
             GeneralOp::Resize { from, to, tables: [rows, columns], taps } => {
                 let (in_height, in_width, channels) = self.size(from);
                 let (out_height, out_width, _) = self.size(to);
-                KernelParams::GeneralResize(GeneralResizeParams {
+                GeneralResize(GeneralResizeParams {
                     from: self.map(from),
                     to: self.map(to),
                     rows: self.constant(rows),
@@ -139,7 +139,7 @@ impl ParamsMaker<'_> {
             GeneralOp::Pool { from, to, pool, is_mean, counts_padding } => {
                 let (in_height, in_width, channels) = self.size(from);
                 let (out_height, out_width, _) = self.size(to);
-                KernelParams::GeneralPool(GeneralPoolParams {
+                GeneralPool(GeneralPoolParams {
                     from: self.map(from),
                     to: self.map(to),
                     in_height,
@@ -162,7 +162,7 @@ impl ParamsMaker<'_> {
             }
             GeneralOp::ReducePartial { map, parts, strips, kind } => {
                 let (pixels, channels) = self.pixels(map);
-                KernelParams::GeneralReducePartial(GeneralReducePartialParams {
+                GeneralReducePartial(GeneralReducePartialParams {
                     map: self.map(map),
                     parts: self.map(parts),
                     pixels,
@@ -175,7 +175,7 @@ impl ParamsMaker<'_> {
             }
             GeneralOp::ReduceFinish { of, parts, to, strips, kind } => {
                 let (pixels, channels) = self.pixels(of);
-                KernelParams::GeneralReduceFinish(GeneralReduceFinishParams {
+                GeneralReduceFinish(GeneralReduceFinishParams {
                     parts: self.map(parts),
                     to: self.map(to),
                     pixels,
@@ -211,8 +211,8 @@ impl ParamsMaker<'_> {
             queries: first(read.queries),
             keys: first(read.keys),
             values: first(read.values),
-            to: to.map_or(0, |to| self.map(to)),
-            scores: scores.map_or(0, |scores| self.map(scores)),
+            to: self.map_or_null(to),
+            scores: self.map_or_null(scores),
             overflow: self.overflow(),
             query_tokens,
             key_tokens,

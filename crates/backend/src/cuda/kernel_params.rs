@@ -1,6 +1,9 @@
 //! Builds the parameter block of a kernel from a step of the plan.
 
-use super::{driver::DevicePtr, params::*};
+use super::{
+    driver::DevicePtr,
+    params::{KernelParams::*, *},
+};
 use network::graph::Op;
 use plan::cuda::{
     ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, Source, Taps,
@@ -74,13 +77,13 @@ impl ParamsMaker<'_> {
     pub fn params(&self, op: &CudaOp) -> Option<KernelParams> {
         Some(match *op {
             CudaOp::Conv(ref launch) if launch.takes_chains() => {
-                KernelParams::Chain(self.chain(0, &[launch], None))
+                Chain(self.chain(0, &[launch], None))
             }
-            CudaOp::Conv(ref launch) => KernelParams::Conv(self.conv(launch)),
+            CudaOp::Conv(ref launch) => Conv(self.conv(launch)),
             CudaOp::LibraryConv(_) => return None,
             CudaOp::Bias { conv, map, .. } => {
                 let (height, width, channels) = self.size(map);
-                KernelParams::Bias(BiasParams {
+                Bias(BiasParams {
                     from: self.map(map),
                     to: self.map(map),
                     bias: self.at(self.layout.convs[conv].bias),
@@ -91,7 +94,7 @@ impl ParamsMaker<'_> {
             }
             CudaOp::LoadPhoto { to, scale } => {
                 let (height, width, channels) = self.size(to);
-                KernelParams::LoadPhoto(LoadPhotoParams {
+                LoadPhoto(LoadPhotoParams {
                     photo: self.at(self.layout.photo),
                     map: self.map(to),
                     width,
@@ -104,7 +107,7 @@ impl ParamsMaker<'_> {
             CudaOp::Statistics { conv, map, strips, of_variance, finishes: true, eps } => {
                 let (pixels, channels) = self.pixels(map);
                 let memory = &self.layout.convs[conv];
-                KernelParams::Finish(FinishParams {
+                Finish(FinishParams {
                     sums: self.at(self.layout.partials),
                     result: self.at(if of_variance { memory.scale } else { memory.mean }),
                     mean: self.at(memory.mean),
@@ -117,7 +120,7 @@ impl ParamsMaker<'_> {
             }
             CudaOp::Statistics { conv, map, strips, .. } => {
                 let (pixels, channels) = self.pixels(map);
-                KernelParams::Partial(PartialParams {
+                Partial(PartialParams {
                     map: self.map(map),
                     mean: self.at(self.layout.convs[conv].mean),
                     sums: self.at(self.layout.partials),
@@ -129,11 +132,12 @@ impl ParamsMaker<'_> {
             }
             CudaOp::Normalise { conv, map } => {
                 let (height, width, channels) = self.size(map);
-                KernelParams::Normalise(NormaliseParams {
+                let memory = &self.layout.convs[conv];
+                Normalise(NormaliseParams {
                     from: self.map(map),
                     to: self.map(map),
-                    mean: self.at(self.layout.convs[conv].mean),
-                    rstd: self.at(self.layout.convs[conv].scale),
+                    mean: self.at(memory.mean),
+                    rstd: self.at(memory.scale),
                     width,
                     height,
                     channels,
@@ -141,11 +145,12 @@ impl ParamsMaker<'_> {
             }
             CudaOp::Affine { conv, map } => {
                 let (height, width, channels) = self.size(map);
-                KernelParams::Affine(AffineParams {
+                let memory = &self.layout.convs[conv];
+                Affine(AffineParams {
                     from: self.map(map),
                     to: self.map(map),
-                    gamma: self.at(self.layout.convs[conv].gamma),
-                    beta: self.at(self.layout.convs[conv].beta),
+                    gamma: self.at(memory.gamma),
+                    beta: self.at(memory.beta),
                     width,
                     height,
                     channels,
@@ -154,7 +159,7 @@ impl ParamsMaker<'_> {
             CudaOp::NormStatistics { conv, map, strips, eps, .. } => {
                 let (pixels, channels) = self.pixels(map);
                 let memory = &self.layout.convs[conv];
-                KernelParams::NormStatistics(NormStatisticsParams {
+                NormStatistics(NormStatisticsParams {
                     map: self.map(map),
                     moments: self.at(self.layout.partials),
                     tickets: self.at(self.layout.tickets),
@@ -170,13 +175,14 @@ impl ParamsMaker<'_> {
             }
             CudaOp::NormApply { conv, map, residual, relu, strip_pixels } => {
                 let (pixels, channels) = self.pixels(map);
-                KernelParams::NormApply(NormApplyParams {
+                let memory = &self.layout.convs[conv];
+                NormApply(NormApplyParams {
                     from: self.map(map),
                     residual: self.map_or_null(residual),
                     to: self.map(map),
-                    scale: self.at(self.layout.convs[conv].scale),
-                    mean: self.at(self.layout.convs[conv].mean),
-                    beta: self.at(self.layout.convs[conv].beta),
+                    scale: self.at(memory.scale),
+                    mean: self.at(memory.mean),
+                    beta: self.at(memory.beta),
                     pixels,
                     channels,
                     strip_pixels: int(strip_pixels),
@@ -185,12 +191,13 @@ impl ParamsMaker<'_> {
             }
             CudaOp::NormPlane { conv, map, residual, relu, group_packs, eps } => {
                 let (pixels, channels) = self.pixels(map);
-                KernelParams::NormPlane(NormPlaneParams {
+                let memory = &self.layout.convs[conv];
+                NormPlane(NormPlaneParams {
                     from: self.map(map),
                     residual: self.map_or_null(residual),
                     to: self.map(map),
-                    gamma: self.at(self.layout.convs[conv].gamma),
-                    beta: self.at(self.layout.convs[conv].beta),
+                    gamma: self.at(memory.gamma),
+                    beta: self.at(memory.beta),
                     pixels,
                     channels,
                     group_packs: int(group_packs),
@@ -200,7 +207,7 @@ impl ParamsMaker<'_> {
             }
             CudaOp::StorePicture { from } => {
                 let (map_height, map_width, channels) = self.size(from);
-                KernelParams::StorePicture(StorePictureParams {
+                StorePicture(StorePictureParams {
                     map: self.map(from),
                     photo: self.at(self.layout.photo),
                     picture: self.at(self.layout.painting),
@@ -251,13 +258,12 @@ impl ParamsMaker<'_> {
     pub fn floats(&self, op: &CudaOp) -> Option<KernelParams> {
         match *op {
             CudaOp::Conv(ref launch) if launch.target == Target::Picture => {
-                let mut params = self.conv(launch);
-                params.output_floats = self.at(self.layout.floats);
-                Some(KernelParams::Conv(params))
+                let output_floats = self.at(self.layout.floats);
+                Some(Conv(ConvParams { output_floats, ..self.conv(launch) }))
             }
             CudaOp::StorePicture { from } => {
                 let (map_height, map_width, channels) = self.size(from);
-                Some(KernelParams::StoreFloats(StoreFloatsParams {
+                Some(StoreFloats(StoreFloatsParams {
                     map: self.map(from),
                     planes: self.at(self.layout.floats),
                     map_width,
@@ -278,13 +284,13 @@ impl ParamsMaker<'_> {
         match (op.reflected_px(), other) {
             (Some(margin_px), _) => {
                 let margin = int(margin_px);
-                KernelParams::Pad(PadParams { from, to, width, height, channels, margin })
+                Pad(PadParams { from, to, width, height, channels, margin })
             }
             (None, Some(other)) => {
                 let addend = self.map(other);
-                KernelParams::Add(AddParams { map: to, addend, width, height, channels })
+                Add(AddParams { map: to, addend, width, height, channels })
             }
-            (None, None) => KernelParams::Map(MapParams { from, to, width, height, channels }),
+            (None, None) => Map(MapParams { from, to, width, height, channels }),
         }
     }
 
@@ -364,9 +370,10 @@ impl ParamsMaker<'_> {
             Source::Normalised { map, conv: before, relu, skip, keep } => {
                 p.input = self.map_of_frame(map);
                 (p.in_height, p.in_width, p.in_channels) = self.size(map);
-                p.in_scale = self.of_channels(self.layout.convs[before].scale, before);
-                p.in_mean = self.of_channels(self.layout.convs[before].mean, before);
-                p.in_beta = self.at(self.layout.convs[before].beta);
+                let memory = &self.layout.convs[before];
+                p.in_scale = self.of_channels(memory.scale, before);
+                p.in_mean = self.of_channels(memory.mean, before);
+                p.in_beta = self.at(memory.beta);
                 p.relu = i32::from(relu);
                 p.skip = skip.map_or(0, |map| self.map_of_frame(map));
                 p.keep = keep.map_or(0, |map| self.map_of_frame(map));

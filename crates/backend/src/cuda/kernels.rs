@@ -90,9 +90,12 @@ impl Kernels {
         if let Some(&module) = modules.get(file) {
             return Ok(Some(module));
         }
-        let image = bundle::embedded().ok().and_then(|bundle| match self.is_portable {
-            true => bundle.portable_image(file),
-            false => bundle.image(file, self.compute_capability),
+        let image = bundle::embedded().ok().and_then(|bundle| {
+            if self.is_portable {
+                bundle.portable_image(file)
+            } else {
+                bundle.image(file, self.compute_capability)
+            }
         });
         let Some(image) = image else {
             return Ok(None);

@@ -178,9 +178,10 @@ fn usable(probe: &CudaProbe, gpu: Option<usize>) -> BackendResult<(usize, &CudaD
     };
     let number = gpu.unwrap_or(0);
     let Some(device) = devices.get(number) else {
-        let names =
-            (0..).zip(devices).map(|(number, device)| format!("{number} ({})", device.name));
-        let names: Vec<String> = names.collect();
+        let names: Vec<String> = (0..)
+            .zip(devices)
+            .map(|(number, device)| format!("{number} ({})", device.name))
+            .collect();
         let found = names.join(", ");
         return Err(unavailable(format!(
             "there is no GPU {number}; the GPUs of this computer are {found}"

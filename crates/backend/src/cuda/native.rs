@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use cudarc::driver::{DriverError, result, sys};
+use cudarc::driver::{DriverError, result, sys::*};
 
 use super::{
     context::Context,
@@ -37,10 +37,9 @@ struct LoadingCalls {
     load: LoadEntry,
 }
 
-type CountEntries = unsafe extern "C" fn(*mut c_uint, sys::CUmodule) -> sys::CUresult;
-type EnumerateEntries =
-    unsafe extern "C" fn(*mut sys::CUfunction, c_uint, sys::CUmodule) -> sys::CUresult;
-type LoadEntry = unsafe extern "C" fn(sys::CUfunction) -> sys::CUresult;
+type CountEntries = unsafe extern "C" fn(*mut c_uint, CUmodule) -> CUresult;
+type EnumerateEntries = unsafe extern "C" fn(*mut CUfunction, c_uint, CUmodule) -> CUresult;
+type LoadEntry = unsafe extern "C" fn(CUfunction) -> CUresult;
 
 impl LoadingCalls {
     /// The first version of the driver's interface with these calls, in the numbering of `cuGetProcAddress`.
@@ -53,7 +52,7 @@ impl LoadingCalls {
             let asked = unsafe {
                 let flags = 0;
                 let (to, found) = (&mut call, status.as_mut_ptr());
-                sys::cuGetProcAddress_v2(name.as_ptr(), to, Self::SINCE, flags, found)
+                cuGetProcAddress_v2(name.as_ptr(), to, Self::SINCE, flags, found)
             };
             (asked.result().is_ok() && !call.is_null()).then_some(call)
         };
@@ -82,7 +81,7 @@ impl NativeDriver {
         Ok((driver, limits))
     }
 
-    fn queue(&self, queue: Queue) -> sys::CUstream {
+    fn queue(&self, queue: Queue) -> CUstream {
         self.context.stream(self.purpose, queue)
     }
 
@@ -93,7 +92,7 @@ impl NativeDriver {
     }
 
     /// The stream of launches.
-    fn stream(&self) -> sys::CUstream {
+    fn stream(&self) -> CUstream {
         self.queue(Queue::Painting)
     }
 
@@ -164,7 +163,7 @@ impl Driver for NativeDriver {
         // SAFETY: the caller's promise.
         self.with("cuMemcpyHtoDAsync", || unsafe {
             let stream = self.queue(queue);
-            sys::cuMemcpyHtoDAsync_v2(to.0, from.0 as *const c_void, bytes, stream).result()
+            cuMemcpyHtoDAsync_v2(to.0, from.0 as *const c_void, bytes, stream).result()
         })
     }
 
@@ -178,14 +177,14 @@ impl Driver for NativeDriver {
         // SAFETY: the caller's promise.
         self.with("cuMemcpyDtoHAsync", || unsafe {
             let stream = self.queue(queue);
-            sys::cuMemcpyDtoHAsync_v2(to.0 as *mut c_void, from.0, bytes, stream).result()
+            cuMemcpyDtoHAsync_v2(to.0 as *mut c_void, from.0, bytes, stream).result()
         })
     }
 
     fn copy(&self, to: DevicePtr, from: DevicePtr, bytes: usize) -> DriverResult {
         // SAFETY: both are the caller's memory.
         self.with("cuMemcpyDtoDAsync", || unsafe {
-            sys::cuMemcpyDtoDAsync_v2(to.0, from.0, bytes, self.stream()).result()
+            cuMemcpyDtoDAsync_v2(to.0, from.0, bytes, self.stream()).result()
         })
     }
 
@@ -212,7 +211,7 @@ impl Driver for NativeDriver {
         let Some(calls) = self.loading() else {
             return Ok(());
         };
-        let module = module.0 as sys::CUmodule;
+        let module = module.0 as CUmodule;
         let mut functions = Vec::new();
         self.with("cuModuleEnumerateFunctions", || {
             let mut count = 0;
@@ -231,18 +230,16 @@ impl Driver for NativeDriver {
 
     fn unload(&self, module: Module) {
         // SAFETY: the caller unloads what `load` returned.
-        self.with("cuModuleUnload", || unsafe {
-            result::module::unload(module.0 as sys::CUmodule)
-        })
-        .ok();
+        self.with("cuModuleUnload", || unsafe { result::module::unload(module.0 as CUmodule) })
+            .ok();
     }
 
     fn function(&self, module: Module, entry: &str, shared_bytes: u32) -> DriverResult<Function> {
         let name = CString::new(entry).unwrap_or_default();
         self.with("cuModuleGetFunction", || {
             // SAFETY: the module is loaded.
-            let function = unsafe { result::module::get_function(module.0 as sys::CUmodule, name)? };
-            use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MOST;
+            let function = unsafe { result::module::get_function(module.0 as CUmodule, name)? };
+            use CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MOST;
             // SAFETY: the function is the driver's own. The limit is only ever raised, because other launches of the
             // same entry rely on it.
             unsafe {
@@ -260,7 +257,7 @@ impl Driver for NativeDriver {
             let (threads, shared) = (shape.block as c_int, shape.shared_bytes as usize);
             // SAFETY: the function is the driver's own.
             unsafe {
-                let function = function.0 as sys::CUfunction;
+                let function = function.0 as CUfunction;
                 result::occupancy::max_active_block_per_multiprocessor(function, threads, shared)
             }
         })?;
@@ -274,24 +271,24 @@ impl Driver for NativeDriver {
         params: *const c_void,
     ) -> DriverResult {
         let mut blocks = [params.cast_mut()];
-        let attribute = |id, value| sys::CUlaunchAttribute { id, pad: [0; 4], value };
+        let attribute = |id, value| CUlaunchAttribute { id, pad: [0; 4], value };
         let mut attributes = Vec::with_capacity(2);
         // An attribute that is not needed is left out, because older drivers refuse some attributes whatever their
         // value.
         if shape.cooperative {
             attributes.push(attribute(
-                sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_COOPERATIVE,
-                sys::CUlaunchAttributeValue { cooperative: 1 },
+                CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_COOPERATIVE,
+                CUlaunchAttributeValue { cooperative: 1 },
             ));
         }
         if shape.early {
             attributes.push(attribute(
-                sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
-                sys::CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
+                CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
             ));
         }
         let (x, y, z) = shape.grid;
-        let config = sys::CUlaunchConfig {
+        let config = CUlaunchConfig {
             gridDimX: x,
             gridDimY: y,
             gridDimZ: z,
@@ -306,9 +303,9 @@ impl Driver for NativeDriver {
         self.with("cuLaunchKernelEx", || {
             // SAFETY: the caller's promise; configuration and parameters live until the call returns.
             unsafe {
-                sys::cuLaunchKernelEx(
+                cuLaunchKernelEx(
                     &config,
-                    function.0 as sys::CUfunction,
+                    function.0 as CUfunction,
                     blocks.as_mut_ptr(),
                     ptr::null_mut(),
                 )
@@ -318,7 +315,7 @@ impl Driver for NativeDriver {
     }
 
     fn begin_recording(&self) -> DriverResult {
-        let mode = sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        let mode = CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         // SAFETY: the stream lives as long as `self`.
         self.with("cuStreamBeginCapture", || unsafe {
             result::stream::begin_capture(self.stream(), mode)
@@ -331,7 +328,7 @@ impl Driver for NativeDriver {
             unsafe {
                 let graph = result::stream::end_capture(self.stream())?;
                 let mut executable = ptr::null_mut();
-                let made = sys::cuGraphInstantiateWithFlags(&mut executable, graph, 0).result();
+                let made = cuGraphInstantiateWithFlags(&mut executable, graph, 0).result();
                 result::graph::destroy(graph).ok();
                 made.map(|()| Graph(executable as usize))
             }
@@ -341,45 +338,43 @@ impl Driver for NativeDriver {
     fn replay(&self, graph: Graph) -> DriverResult {
         // SAFETY: the graph is one of ours.
         self.with("cuGraphLaunch", || unsafe {
-            result::graph::launch(graph.0 as sys::CUgraphExec, self.stream())
+            result::graph::launch(graph.0 as CUgraphExec, self.stream())
         })
     }
 
     fn free_graph(&self, graph: Graph) {
         // SAFETY: the caller releases what `end_recording` returned.
         self.with("cuGraphExecDestroy", || unsafe {
-            result::graph::exec_destroy(graph.0 as sys::CUgraphExec)
+            result::graph::exec_destroy(graph.0 as CUgraphExec)
         })
         .ok();
     }
 
     fn event(&self) -> DriverResult<Event> {
-        self.with("cuEventCreate", || {
-            result::event::create(sys::CUevent_flags_enum::CU_EVENT_DEFAULT)
-        })
-        .map(|e| Event(e as usize))
+        self.with("cuEventCreate", || result::event::create(CUevent_flags_enum::CU_EVENT_DEFAULT))
+            .map(|e| Event(e as usize))
     }
 
     fn record(&self, event: Event, queue: Queue) -> DriverResult {
         // SAFETY: the event is one of ours.
         self.with("cuEventRecord", || unsafe {
-            result::event::record(event.0 as sys::CUevent, self.queue(queue))
+            result::event::record(event.0 as CUevent, self.queue(queue))
         })
     }
 
     fn wait_event(&self, queue: Queue, event: Event) -> DriverResult {
-        let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+        let flags = CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
         // SAFETY: stream and event are ours.
         self.with("cuStreamWaitEvent", || unsafe {
-            result::stream::wait_event(self.queue(queue), event.0 as sys::CUevent, flags)
+            result::stream::wait_event(self.queue(queue), event.0 as CUevent, flags)
         })
     }
 
     fn has_passed(&self, event: Event) -> DriverResult<bool> {
         self.with("cuEventQuery", || {
             // SAFETY: the event is one of ours.
-            match unsafe { sys::cuEventQuery(event.0 as sys::CUevent) } {
-                sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+            match unsafe { cuEventQuery(event.0 as CUevent) } {
+                CUresult::CUDA_ERROR_NOT_READY => Ok(false),
                 other => other.result().map(|()| true),
             }
         })
@@ -388,14 +383,13 @@ impl Driver for NativeDriver {
     fn elapsed_ms(&self, from: Event, to: Event) -> DriverResult<f32> {
         // SAFETY: the events are ours.
         self.with("cuEventElapsedTime", || unsafe {
-            result::event::elapsed(from.0 as sys::CUevent, to.0 as sys::CUevent)
+            result::event::elapsed(from.0 as CUevent, to.0 as CUevent)
         })
     }
 
     fn free_event(&self, event: Event) {
         // SAFETY: the caller releases what `event` returned.
-        self.with("cuEventDestroy", || unsafe { result::event::destroy(event.0 as sys::CUevent) })
-            .ok();
+        self.with("cuEventDestroy", || unsafe { result::event::destroy(event.0 as CUevent) }).ok();
     }
 
     fn wait_within(&self, patience: Duration) -> DriverResult {

@@ -46,24 +46,21 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
     let steps_once = steps / step_products(operand);
     let (n, block_steps) = (launch.product_columns(), launch.block_steps());
     let mut packed = Vec::with_capacity(launch.weight_bytes());
-    // One value of a step: output channel, step of the chunk, channel of the step.
-    let value = |tile: usize, phase: usize, chunk: usize, at: usize, c: usize, out: usize| {
-        if at >= steps {
-            return 0.0;
-        }
-        let at = at % steps_once;
-        let (tap, inner) = (at / steps_per_tap, at % steps_per_tap);
-        let (ty, tx) = (tap / launch.tap_grid.1, tap % launch.tap_grid.1);
-        let channel = chunk * launch.chunking.channels + inner * step + c;
-        kernel.value(tile * n + out, channel, phase, ty, tx)
-    };
     for tile in 0..launch.ctas.1 {
         for phase in 0..launch.phases {
             for chunk in 0..launch.chunking.chunks {
                 for block in 0..blocks {
+                    // One value of a block: its channel, and the output channel.
                     let value = |k: usize, out: usize| {
                         let at = block_steps * block + k / step;
-                        value(tile, phase, chunk, at, k % step, out)
+                        if at >= steps {
+                            return 0.0;
+                        }
+                        let at = at % steps_once;
+                        let (tap, inner) = (at / steps_per_tap, at % steps_per_tap);
+                        let (ty, tx) = (tap / launch.tap_grid.1, tap % launch.tap_grid.1);
+                        let channel = chunk * launch.chunking.channels + inner * step + k % step;
+                        kernel.value(tile * n + out, channel, phase, ty, tx)
                     };
                     // Channels of a block, step after step.
                     let depth = block_steps * step;

@@ -19,14 +19,14 @@ pub struct PixelLaunch<P> {
     pub function: Function,
     /// The kernel's parameter block.
     pub params: P,
-    /// Columns and rows.
+    /// Rows and columns.
     pub pixels: (usize, usize),
 }
 
 impl<P> PixelLaunch<P> {
     /// Queues the launch in the painting queue.
     pub fn queue(&self, driver: &dyn Driver) -> DriverResult {
-        let shape = LaunchShape::of_pixels(self.pixels.0, self.pixels.1);
+        let shape = LaunchShape::of_pixels(self.pixels);
         // SAFETY: the block is the kernel's. Its addresses belong to the session or the composer, which keep them valid
         // until the device was waited for.
         unsafe { driver.launch(self.function, shape, from_ref(&self.params).cast()) }
@@ -84,7 +84,7 @@ impl Decoding {
             blue_of_u: yuv.blue_of_u,
         };
         Self {
-            launch: PixelLaunch { function, params, pixels: (extended.1, extended.0) },
+            launch: PixelLaunch { function, params, pixels: extended },
             bytes: raw.bytes().len(),
         }
     }

@@ -1,7 +1,7 @@
 //! Photos that were sent to a slot, for other sessions of the device. They copy the photos within the device's memory
 //! instead of uploading them over the bus.
 
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::{driver::DevicePtr, kernels::Kernels};
 use plan::cuda::CudaPlan;
@@ -39,9 +39,7 @@ impl SentPlace {
 /// A slot's photos. The slot withdraws them before it receives others and before it is dropped, and waits for sessions
 /// that paint them.
 #[derive(Default)]
-pub struct SentPhotos {
-    state: Mutex<State>,
-}
+pub struct SentPhotos(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -51,18 +49,14 @@ struct State {
 }
 
 impl SentPhotos {
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
     /// Allows other sessions to paint the photos at this place.
     pub fn offer(&self, place: SentPlace) {
-        self.state().place = Some(place);
+        lock(&self.0).place = Some(place);
     }
 
-    /// Stops other sessions from painting them.
+    /// Stops other sessions from painting them, and waits for those that are doing so.
     pub fn withdraw(&self) {
-        let mut state = self.state();
+        let mut state = lock(&self.0);
         if state.place.take().is_some() {
             state.withdrawn += 1;
         }
@@ -78,7 +72,7 @@ pub struct SentHandle {
 impl SentHandle {
     /// A handle to the offered photos, if there are any.
     pub fn of(photos: &Arc<SentPhotos>) -> Option<Self> {
-        let state = photos.state();
+        let state = lock(&photos.0);
         state.place.is_some().then(|| Self { photos: photos.clone(), withdrawn: state.withdrawn })
     }
 
@@ -89,7 +83,7 @@ impl SentHandle {
 
     /// Calls `paint` with their place. They remain there during the call. Returns `None` if they are no longer there.
     pub fn while_there<T>(&self, paint: impl FnOnce(&SentPlace) -> T) -> Option<T> {
-        let state = self.photos.state();
+        let state = lock(&self.photos.0);
         let is_there = state.withdrawn == self.withdrawn;
         state.place.as_ref().filter(|_| is_there).map(paint)
     }

@@ -172,9 +172,7 @@ impl CudaSession {
             std::mem::swap(&mut next, &mut other);
         }
     }
-}
 
-impl CudaSession {
     /// Composes one frame.
     fn compose(
         &mut self,
@@ -184,10 +182,10 @@ impl CudaSession {
         (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),
     ) -> BackendResult<RunTiming> {
         let [input] = frames else {
-            return Err(BackendError::Declined(Declined::Unable));
+            return Err(BackendError::UNABLE);
         };
         let Composition { source, blend, to } = composition;
-        let look = blend.look().ok_or(BackendError::Declined(Declined::Unable))?;
+        let look = blend.look().ok_or(BackendError::UNABLE)?;
         let source = source.unwrap_or(input);
         check_single(paintings, 0)?;
         self.check(frames, paintings, control)?;
@@ -230,7 +228,7 @@ impl CudaSession {
         let (width, height) = raw.size();
         let is_unable = |c: &Composition<'_>| c.source.is_some() || c.blend.look().is_none();
         if plan.batch != 1 || composition.as_ref().is_some_and(is_unable) {
-            return Err(BackendError::Declined(Declined::Unable));
+            return Err(BackendError::UNABLE);
         }
         check_single(paintings, usize::from(composition.is_none()))?;
         BackendError::check_size(upright, (height, width))?;
@@ -294,10 +292,10 @@ impl CudaSession {
             return Err(gone);
         }
         BackendError::check_run(&[], outputs, plan.photo, control)?;
-        if !first.has(photos) {
+        if !photos.is_of(&first.sent) {
             // Withdraws its own photos before it holds the others'. Otherwise two sessions that paint each other's
             // photos would wait for each other.
-            first.withdraw();
+            first.sent.withdraw();
         }
         let painted = photos.while_there(|place| {
             place.suits(plan, &network.kernels).then(|| {
@@ -319,7 +317,7 @@ impl CudaSession {
             Input::Sent(_) => false,
         };
         if job.steadiness.is_some() && !(is_single && self.capabilities().steadies) {
-            return Err(BackendError::Declined(Declined::Unable));
+            return Err(BackendError::UNABLE);
         }
         if job.steadiness.is_some() && self.steady.is_none() {
             self.steady = Some(DeviceSteady::new(&self.network)?);
@@ -353,7 +351,7 @@ impl CudaSession {
                 self.paint_raw((frame, upright), paintings, composition, (control, meanwhile))
             }
             (Input::Sent(sent), None) => self.paint_sent(sent, paintings, control),
-            (Input::Sent(_), Some(_)) => Err(BackendError::Declined(Declined::Unable)),
+            (Input::Sent(_), Some(_)) => Err(BackendError::UNABLE),
         }
     }
 }
@@ -374,7 +372,7 @@ fn check_single(paintings: &[Frame], least: usize) -> BackendResult {
 
 impl Drop for CudaSession {
     fn drop(&mut self) {
-        self.first.withdraw();
+        self.first.sent.withdraw();
         // The memory that is freed next may still be in use. A lost context cannot be waited for, but then nothing uses
         // the memory.
         self.network.driver.wait().ok();
@@ -418,7 +416,7 @@ impl Session for CudaSession {
     fn save_steady(&self) -> BackendResult<Vec<u8>> {
         self.steady
             .as_ref()
-            .map_or_else(|| Ok(Vec::new()), DeviceSteady::save)
+            .map_or(Ok(Vec::new()), DeviceSteady::save)
             .map_err(|f| self.network.backend_error(f))
     }
 
@@ -434,7 +432,7 @@ impl Session for CudaSession {
     }
 
     fn sent(&self) -> Option<SentFrames> {
-        self.first.sent().map(SentFrames::new)
+        SentHandle::of(&self.first.sent).map(SentFrames::new)
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

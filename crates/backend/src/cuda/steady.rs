@@ -240,9 +240,7 @@ impl DeviceSteady {
             let shape = LaunchShape {
                 grid: (grid.0 as u32, grid.1 as u32, grid.2 as u32),
                 block: block as u32,
-                shared_bytes: 0,
-                cooperative: false,
-                early: false,
+                ..LaunchShape::default()
             };
             let function = self.functions[entry as usize];
             // SAFETY: the block is that of all these kernels. Its addresses belong to the session and to this memory,
