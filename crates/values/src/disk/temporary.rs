@@ -47,31 +47,18 @@ impl Kind {
     }
 }
 
-/// Sets these permissions minus the user's umask, as any new file or folder has.
-#[cfg_attr(not(unix), expect(unused_variables, reason = "other systems have no such permissions"))]
-fn permit_all(builder: &mut Builder<'_, '_>, mode: u32) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(mode));
-    }
-}
-
 /// Creates a file in `folder`, owned by this process until it is renamed or dropped.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = builder(Kind::File);
-    permit_all(&mut builder, 0o666);
+    let builder = builder(Kind::File);
     owned(|| {
         let file = builder.tempfile_in(folder)?;
-        let is_ours = own(file.as_file(), file.path());
-        Ok(is_ours.then_some(file))
+        Ok(own(file.as_file(), file.path()).then_some(file))
     })
 }
 
 /// Creates a folder in `folder`, owned by this process while the returned `File` exists.
 pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
-    let mut builder = builder(Kind::Folder);
-    permit_all(&mut builder, 0o777);
+    let builder = builder(Kind::Folder);
     owned(|| {
         let made = builder.tempdir_in(folder)?;
         let opened = match open(made.path(), Kind::Folder) {
@@ -81,8 +68,7 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
             // Some systems cannot open folders; there a folder cannot be locked either.
             Err(_) => None,
         };
-        let is_ours = opened.as_ref().is_none_or(|file| own(file, made.path()));
-        Ok(is_ours.then_some((made, opened)))
+        Ok((opened.as_ref()).is_none_or(|file| own(file, made.path())).then_some((made, opened)))
     })
 }
 
@@ -97,6 +83,16 @@ fn builder(kind: Kind) -> Builder<'static, 'static> {
     let (prefix, suffix) = kind.affixes();
     let mut builder = Builder::new();
     builder.prefix(prefix).suffix(suffix).rand_bytes(RANDOM_CHARS);
+    // The permissions of any new file or folder, minus the user's umask. Other systems have none.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = match kind {
+            Kind::File => 0o666,
+            Kind::Folder => 0o777,
+        };
+        builder.permissions(fs::Permissions::from_mode(mode));
+    }
     builder
 }
 
@@ -135,11 +131,11 @@ pub fn remove_unowned(
     if !is_unowned || !is_worthless(&mut file) {
         return false;
     }
-    let removed = match kind {
+    match kind {
         Kind::File => fs::remove_file(path),
         Kind::Folder => fs::remove_dir_all(path),
-    };
-    removed.is_ok()
+    }
+    .is_ok()
 }
 
 /// Opens a file or folder of this kind, but never a link, a pipe or anything else.

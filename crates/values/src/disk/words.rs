@@ -9,13 +9,7 @@ use std::{
 
 /// Displays [`reason`], for use in `format!`.
 pub fn words(error: &io::Error) -> impl fmt::Display + '_ {
-    struct Words<'a>(&'a io::Error);
-    impl fmt::Display for Words<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(&reason(self.0))
-        }
-    }
-    Words(error)
+    fmt::from_fn(move |f| f.write_str(&reason(error)))
 }
 
 /// What `error` means, and what to do if something can be done. Never contains a system error number.

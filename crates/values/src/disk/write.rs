@@ -63,6 +63,19 @@ pub enum WriteError {
     },
 }
 
+/// The error for an existing `path`.
+fn exists(path: &Path) -> WriteError {
+    WriteError::Exists { name: path.display().to_string() }
+}
+
+/// The error for `path`, which could not be written in `folder`.
+fn refused(path: &Path, folder: &Path) -> impl Fn(io::Error) -> WriteError + Copy {
+    move |e| WriteError::Refused {
+        name: path.display().to_string(),
+        reason: cannot_write(folder, &e),
+    }
+}
+
 /// Lets `fill` write a file, which then gets the name `path`. `fill` also receives the name for messages.
 ///
 /// # Errors
@@ -73,15 +86,13 @@ pub fn write_whole<T, E: From<WriteError>>(
     folder_sync: FolderSync,
     fill: impl FnOnce(&mut BufWriter<&mut File>, &str) -> Result<T, E>,
 ) -> Result<T, E> {
-    let name = path.display().to_string();
-    let target = resolved_target(path, &name, existing)?;
+    let target = resolved_target(path, existing)?;
     let folder = folder_of(&target);
-    let failed =
-        |e: io::Error| WriteError::Refused { name: name.clone(), reason: cannot_write(folder, &e) };
+    let failed = refused(path, folder);
     let mut file = temporary::file_in(folder).map_err(failed)?;
     let filled = {
         let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
-        let filled = fill(&mut writer, &name)?;
+        let filled = fill(&mut writer, &path.display().to_string())?;
         writer.flush().map_err(failed)?;
         filled
     };
@@ -96,11 +107,7 @@ pub fn write_whole<T, E: From<WriteError>>(
     let _file = match existing {
         Existing::Replace => file.persist(&target).map_err(|e| failed(e.error))?,
         Existing::Keep => file.persist_noclobber(&target).map_err(|e| {
-            if e.error.kind() == ErrorKind::AlreadyExists {
-                WriteError::Exists { name: name.clone() }
-            } else {
-                failed(e.error)
-            }
+            if e.error.kind() == ErrorKind::AlreadyExists { exists(path) } else { failed(e.error) }
         })?,
     };
     if folder_sync == FolderSync::Now {
@@ -114,11 +121,8 @@ pub fn write_whole<T, E: From<WriteError>>(
 /// # Errors
 /// As [`write_whole`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_whole(path, Existing::Replace, FolderSync::Now, |to, name| {
-        to.write_all(bytes).map_err(|e| WriteError::Refused {
-            name: name.to_owned(),
-            reason: cannot_write(folder_of(path), &e),
-        })
+    write_whole(path, Existing::Replace, FolderSync::Now, |to, _| {
+        to.write_all(bytes).map_err(refused(path, folder_of(path)))
     })
 }
 
@@ -133,11 +137,9 @@ pub fn write_folder(
     files: &[(String, &[u8])],
     check: impl Fn(&Path) -> Result<(), String>,
 ) -> Result<(), WriteError> {
-    let name = target.display().to_string();
     let above = folder_of(target);
     make_folder(above)?;
-    let failed =
-        |e: io::Error| WriteError::Refused { name: name.clone(), reason: cannot_write(above, &e) };
+    let failed = refused(target, above);
     let (unfinished, _owner) = temporary::folder_in(above).map_err(failed)?;
     for (name, bytes) in files {
         let path = unfinished.path().join(name);
@@ -152,7 +154,7 @@ pub fn write_folder(
     sync_folder(unfinished.path()).map_err(failed)?;
     fs::rename(unfinished.path(), target).map_err(|e| match e.kind() {
         ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory => {
-            WriteError::Exists { name: name.clone() }
+            exists(target)
         }
         _ => failed(e),
     })?;
@@ -195,14 +197,11 @@ pub fn remove_folder(folder: &Path, files: &[impl AsRef<OsStr>]) -> io::Result<(
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
 pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
-    let name = || to.display().to_string();
     if fs::symlink_metadata(to).is_ok() {
-        return Err(WriteError::Exists { name: name() });
+        return Err(exists(to));
     }
     let above = folder_of(to);
-    fs::rename(from, to)
-        .and_then(|()| sync_folder(above))
-        .map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
+    fs::rename(from, to).and_then(|()| sync_folder(above)).map_err(refused(to, above))
 }
 
 /// Gives the complete file `from` the name `to`, in the same file system. Its content is synced first.
@@ -210,16 +209,16 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
 /// # Errors
 /// [`WriteError`]; `from` stays then.
 pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteError> {
-    let name = to.display().to_string();
-    let target = resolved_target(to, &name, existing)?;
+    let target = resolved_target(to, existing)?;
     let folder = folder_of(&target);
     // Windows syncs only files that are open for writing.
-    let opened = OpenOptions::new().write(true).open(from);
-    let published = opened
+    OpenOptions::new()
+        .write(true)
+        .open(from)
         .and_then(|file| sync_file(&file, from))
         .and_then(|()| fs::rename(from, &target))
-        .and_then(|()| sync_folder(folder));
-    published.map_err(|e| WriteError::Refused { name, reason: cannot_write(folder, &e) })
+        .and_then(|()| sync_folder(folder))
+        .map_err(refused(to, folder))
 }
 
 /// Opens or creates a file that only one process owns. `None` if it is another one.
@@ -227,11 +226,12 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteEr
 /// # Errors
 /// Why the system refuses.
 pub fn owned_file(path: &Path) -> Result<Option<File>, WriteError> {
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-    let file = opened.map_err(|e| WriteError::Refused {
-        name: path.display().to_string(),
-        reason: cannot_write(folder_of(path), &e),
-    })?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(refused(path, folder_of(path)))?;
     Ok(temporary::own(&file, path).then_some(file))
 }
 
@@ -241,18 +241,14 @@ pub fn owned_file(path: &Path) -> Result<Option<File>, WriteError> {
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
 pub fn create_owned(path: &Path) -> Result<File, WriteError> {
-    let made = temporary::owned(|| {
+    temporary::owned(|| {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        let is_ours = temporary::own(&file, path);
-        Ok(is_ours.then_some(file))
-    });
-    let named = made.and_then(|file| sync_folder(folder_of(path)).map(|()| file));
-    named.map_err(|error| {
-        let name = path.display().to_string();
-        match error.kind() {
-            ErrorKind::AlreadyExists => WriteError::Exists { name },
-            _ => WriteError::Refused { name, reason: cannot_write(folder_of(path), &error) },
-        }
+        Ok(temporary::own(&file, path).then_some(file))
+    })
+    .and_then(|file| sync_folder(folder_of(path)).map(|()| file))
+    .map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => exists(path),
+        _ => refused(path, folder_of(path))(error),
     })
 }
 
@@ -262,9 +258,8 @@ pub fn create_owned(path: &Path) -> Result<File, WriteError> {
 /// [`WriteError::Exists`], or why the disk refuses.
 pub fn make_new_folder(folder: &Path) -> Result<(), WriteError> {
     let above = folder_of(folder);
-    let made = fs::create_dir(folder).and_then(|()| sync_folder(above));
-    made.map_err(|e| match e.kind() {
-        ErrorKind::AlreadyExists => WriteError::Exists { name: folder.display().to_string() },
+    fs::create_dir(folder).and_then(|()| sync_folder(above)).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => exists(folder),
         _ => WriteError::Folder {
             name: folder.display().to_string(),
             reason: cannot_write(above, &e),
@@ -310,9 +305,7 @@ pub fn folder_of(target: &Path) -> &Path {
 /// # Errors
 /// The errors of [`write_whole`] that do not depend on the content.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
-    let name = path.display().to_string();
-    let target = resolved_target(path, &name, existing)?;
-    try_writing(&name, folder_of(&target))
+    try_writing(path, folder_of(&resolved_target(path, existing)?))
 }
 
 /// Checks that files can be written into `folder`, which need not exist yet.
@@ -322,20 +315,13 @@ pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
 pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
     // Missing folders would be created in the nearest existing parent.
     let above = folder.ancestors().find(|above| above.exists());
-    let name = folder.display().to_string();
-    match above {
-        Some(above) if !above.as_os_str().is_empty() => try_writing(&name, above),
-        _ => try_writing(&name, Path::new(".")),
-    }
+    try_writing(folder, above.unwrap_or(Path::new(".")))
 }
 
 /// Tests whether `folder` is writable by creating and removing a file. No query of permissions is reliable on every
 /// file system.
-fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
-    let failed = |e: io::Error| WriteError::Refused {
-        name: name.to_owned(),
-        reason: cannot_write(folder, &e),
-    };
+fn try_writing(path: &Path, folder: &Path) -> Result<(), WriteError> {
+    let failed = refused(path, folder);
     if !fs::metadata(folder).map_err(failed)?.is_dir() {
         return Err(failed(ErrorKind::NotADirectory.into()));
     }
@@ -344,12 +330,13 @@ fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
 
 /// The file that will be written. If a symbolic link is to be replaced, this is the file it points to, even if that
 /// does not exist yet, so that the link remains a link.
-fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBuf, WriteError> {
+fn resolved_target(path: &Path, existing: Existing) -> Result<PathBuf, WriteError> {
+    let name = || path.display().to_string();
     if fs::symlink_metadata(path).is_err() {
         return Ok(path.to_owned());
     }
     if existing == Existing::Keep {
-        return Err(WriteError::Exists { name: name.to_owned() });
+        return Err(exists(path));
     }
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -358,16 +345,14 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
             Err(_) => {
                 return match fs::metadata(&target) {
                     // Renaming over a device such as /dev/null would remove the device.
-                    Ok(m) if !m.is_file() => {
-                        Err(WriteError::NotReplaceable { name: name.to_owned() })
-                    }
+                    Ok(m) if !m.is_file() => Err(WriteError::NotReplaceable { name: name() }),
                     _ => Ok(target),
                 };
             }
         }
     }
     Err(WriteError::Refused {
-        name: name.to_owned(),
+        name: name(),
         reason: "its too many symbolic links; fix the link".to_owned(),
     })
 }
