@@ -38,8 +38,10 @@ impl Default for Look {
 
 /// An integer from 0 to 100.
 fn percent<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
-    let percent = u8::try_from(i64::deserialize(from)?).ok().filter(|percent| *percent <= 100);
-    percent.ok_or_else(|| D::Error::custom("expected an integer of 0 to 100"))
+    u8::try_from(i64::deserialize(from)?)
+        .ok()
+        .filter(|percent| *percent <= 100)
+        .ok_or_else(|| D::Error::custom("expected an integer of 0 to 100"))
 }
 
 /// One value per pixel of a picture, row by row.
@@ -85,17 +87,15 @@ pub struct Blend<'a> {
 
 impl From<Look> for Blend<'_> {
     fn from(look: Look) -> Self {
-        let Look { strength_percent, keep_colors } = look;
-        Self { strength: Strength::Uniform(strength_percent), keep_colors }
+        Self { strength: Strength::Uniform(look.strength_percent), keep_colors: look.keep_colors }
     }
 }
 
 impl Blend<'_> {
     /// The look, if the strength is the same everywhere.
     pub fn look(&self) -> Option<Look> {
-        let keep_colors = self.keep_colors;
         match self.strength {
-            Strength::Uniform(strength_percent) => Some(Look { strength_percent, keep_colors }),
+            Strength::Uniform(percent) => Some(Look::new(percent, self.keep_colors)),
             Strength::Mask(_) => None,
         }
     }
@@ -111,11 +111,11 @@ impl Blend<'_> {
     /// [`compose_rows`] on row `y` of a picture.
     pub fn compose_row(&self, y: usize, photo: &[u8], painting: &mut [u8]) {
         match self.strength {
-            Strength::Uniform(strength_percent) => {
-                compose_rows(photo, painting, Look { strength_percent, ..self.whole() });
+            Strength::Uniform(percent) => {
+                compose_rows(photo, painting, Look::new(percent, self.keep_colors));
             }
             Strength::Mask(mask) => {
-                compose_rows(photo, painting, self.whole());
+                compose_rows(photo, painting, Look::new(100, self.keep_colors));
                 let photo = photo.as_chunks::<4>().0;
                 let pixels = painting.as_chunks_mut::<4>().0.iter_mut().zip(photo);
                 for ((to, below), &percent) in pixels.zip(mask.row(y)) {
@@ -125,10 +125,6 @@ impl Blend<'_> {
                 }
             }
         }
-    }
-
-    fn whole(&self) -> Look {
-        Look { strength_percent: 100, keep_colors: self.keep_colors }
     }
 }
 
@@ -146,8 +142,8 @@ pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> 
 /// [`compose`] in place. Returns `false` and changes nothing if the sizes differ, including the size of a mask.
 pub fn compose_into<'a>(photo: &Frame, painting: &mut Frame, blend: impl Into<Blend<'a>>) -> bool {
     let blend = blend.into();
-    let size = (photo.width(), photo.height());
-    if size != (painting.width(), painting.height()) || !blend.fits(size) {
+    let size = photo.size();
+    if size != painting.size() || !blend.fits(size) {
         return false;
     }
     if let Some(look) = blend.look() {

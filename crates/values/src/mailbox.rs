@@ -41,6 +41,13 @@ impl<T> Shared<T> {
         }
         was_fresh
     }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            written: self.written.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// The writing end; belongs to one thread.
@@ -76,9 +83,10 @@ pub fn mailbox<T>(mut make: impl FnMut() -> T) -> (Writer<T>, Reader<T>) {
         written: AtomicU64::new(0),
         dropped: AtomicU64::new(0),
     });
-    let writer = Writer { shared: shared.clone(), value: make(), signal: sender };
-    let reader = Reader { shared, value: make(), signal: receiver };
-    (writer, reader)
+    (
+        Writer { shared: shared.clone(), value: make(), signal: sender },
+        Reader { shared, value: make(), signal: receiver },
+    )
 }
 
 impl<T> Writer<T> {
@@ -93,7 +101,7 @@ impl<T> Writer<T> {
     }
 
     pub fn counts(&self) -> Counts {
-        counts(&self.shared)
+        self.shared.counts()
     }
 }
 
@@ -131,7 +139,7 @@ impl<T> Reader<T> {
     }
 
     pub fn counts(&self) -> Counts {
-        counts(&self.shared)
+        self.shared.counts()
     }
 }
 
@@ -139,13 +147,6 @@ impl<T> Reader<Option<T>> {
     /// The newest value, unless it was already received. Never waits.
     pub fn receive(&mut self) -> Option<T> {
         if self.take() { self.value.take() } else { None }
-    }
-}
-
-fn counts<T>(shared: &Shared<T>) -> Counts {
-    Counts {
-        written: shared.written.load(Ordering::Relaxed),
-        dropped: shared.dropped.load(Ordering::Relaxed),
     }
 }
 

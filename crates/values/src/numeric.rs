@@ -2,8 +2,12 @@
 //!
 //! A [`Precision`] names one such set of formats. Does not depend on devices or kernels.
 
-use crate::mode::{AttentionChoice, AttentionKernel, Mode, Variant};
-use crate::{mode::Precision, named};
+use half::{bf16, f16};
+
+use crate::{
+    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    named,
+};
 
 /// The format of a single number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,10 +51,10 @@ impl NumberFormat {
     pub fn push(self, to: &mut Vec<u8>, value: f32) {
         match self {
             Self::Fp32 => to.extend(value.to_le_bytes()),
-            Self::Fp16x2 => to.extend(two_halves(value).map(half::f16::to_le_bytes).as_flattened()),
+            Self::Fp16x2 => to.extend(two_halves(value).map(f16::to_le_bytes).as_flattened()),
             Self::Tf32 => to.extend(round_to_tf32(value).to_le_bytes()),
-            Self::Fp16 => to.extend(half::f16::from_f32(value).to_le_bytes()),
-            Self::Bf16 => to.extend(half::bf16::from_f32(value).to_le_bytes()),
+            Self::Fp16 => to.extend(f16::from_f32(value).to_le_bytes()),
+            Self::Bf16 => to.extend(bf16::from_f32(value).to_le_bytes()),
             Self::Int8 => to.extend((value.round() as i8).to_le_bytes()),
         }
     }
@@ -61,11 +65,11 @@ impl NumberFormat {
         let number = |b: &[u8]| match self {
             Self::Fp32 | Self::Tf32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
             Self::Fp16x2 => {
-                let part = |b| half::f16::from_le_bytes(two(b)).to_f32();
+                let part = |b| f16::from_le_bytes(two(b)).to_f32();
                 part(b) + part(&b[2..])
             }
-            Self::Fp16 => half::f16::from_le_bytes(two(b)).to_f32(),
-            Self::Bf16 => half::bf16::from_le_bytes(two(b)).to_f32(),
+            Self::Fp16 => f16::from_le_bytes(two(b)).to_f32(),
+            Self::Bf16 => bf16::from_le_bytes(two(b)).to_f32(),
             Self::Int8 => f32::from(i8::from_le_bytes([b[0]])),
         };
         bytes.chunks_exact(self.bytes()).map(number).collect()
@@ -84,9 +88,9 @@ named!(
 );
 
 /// The nearest half-precision number, and the one nearest to the remainder.
-pub fn two_halves(value: f32) -> [half::f16; 2] {
-    let nearest = half::f16::from_f32(value);
-    [nearest, half::f16::from_f32(value - nearest.to_f32())]
+pub fn two_halves(value: f32) -> [f16; 2] {
+    let nearest = f16::from_f32(value);
+    [nearest, f16::from_f32(value - nearest.to_f32())]
 }
 
 /// Nearest value with 10 bits of fraction, ties away from zero, like the GPU's `cvt.rna`.
@@ -94,30 +98,31 @@ fn round_to_tf32(value: f32) -> f32 {
     if value.is_finite() { f32::from_bits((value.to_bits() + 0x1000) & !0x1fff) } else { value }
 }
 
-/// The format of each kind of number in a network.
+/// The format of each kind of number in a network. Sums of products have single precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NumericFormat {
     /// Both factors of a convolution's products.
     pub operand: NumberFormat,
     /// Maps between two launches.
     pub storage: NumberFormat,
-    /// Sums of products.
-    pub accumulator: NumberFormat,
 }
 
 impl Precision {
     /// The formats of this precision.
     pub const fn format(self) -> NumericFormat {
-        let (operand, storage) = match self {
-            Self::Fp32 => (NumberFormat::Fp32, NumberFormat::Fp32),
-            Self::Fp16x2 => (NumberFormat::Fp16x2, NumberFormat::Fp32),
-            Self::Tf32 => (NumberFormat::Tf32, NumberFormat::Fp32),
-            Self::Fp16 => (NumberFormat::Fp16, NumberFormat::Fp16),
-            Self::Bf16 => (NumberFormat::Bf16, NumberFormat::Bf16),
-            Self::Mixed => (NumberFormat::Fp16, NumberFormat::Fp32),
-            Self::Int8 => (NumberFormat::Int8, NumberFormat::Fp32),
+        let operand = match self {
+            Self::Fp32 => NumberFormat::Fp32,
+            Self::Fp16x2 => NumberFormat::Fp16x2,
+            Self::Tf32 => NumberFormat::Tf32,
+            Self::Fp16 | Self::Mixed => NumberFormat::Fp16,
+            Self::Bf16 => NumberFormat::Bf16,
+            Self::Int8 => NumberFormat::Int8,
         };
-        NumericFormat { operand, storage, accumulator: NumberFormat::Fp32 }
+        let storage = match self {
+            Self::Fp16 | Self::Bf16 => operand,
+            _ => NumberFormat::Fp32,
+        };
+        NumericFormat { operand, storage }
     }
 }
 

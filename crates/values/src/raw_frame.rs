@@ -82,13 +82,12 @@ impl Layout {
             return Err(Unusable::Damaged);
         }
         let (rgba, _) = rgba.as_chunks_mut::<4>();
-        let rows = rgba.chunks_exact_mut(self.width);
-        let line = |y: usize| &bytes[y * self.stride..][..row_bytes(self.pixels, self.width)];
         let yuv = Yuv::new(self.matrix, self.full_range);
-        for (y, row) in rows.take(self.height).enumerate() {
+        for (y, row) in rgba.chunks_exact_mut(self.width).take(self.height).enumerate() {
+            let line = &bytes[y * self.stride..][..row_bytes(self.pixels, self.width)];
             match self.pixels {
                 PixelFormat::Yuyv => {
-                    let (pairs, _) = line(y).as_chunks::<4>();
+                    let (pairs, _) = line.as_chunks::<4>();
                     for (pixels, &[y0, u, y1, v]) in row.chunks_mut(2).zip(pairs) {
                         let colour = yuv.colour(u, v);
                         for (pixel, brightness) in pixels.iter_mut().zip([y0, y1]) {
@@ -99,7 +98,7 @@ impl Layout {
                 PixelFormat::Nv12 => {
                     let colours = &bytes[(self.height + y / 2) * self.stride..];
                     let (colours, _) = colours.as_chunks::<2>();
-                    let pairs = line(y).chunks(2).zip(colours);
+                    let pairs = line.chunks(2).zip(colours);
                     for (pixels, (brightness, &[u, v])) in row.chunks_mut(2).zip(pairs) {
                         let colour = yuv.colour(u, v);
                         for (pixel, &b) in pixels.iter_mut().zip(brightness) {
@@ -108,13 +107,13 @@ impl Layout {
                     }
                 }
                 PixelFormat::Rgb => {
-                    pixels(row.as_flattened_mut(), line(y), |[r, g, b]: [u8; 3]| [r, g, b, 255]);
+                    pixels(row.as_flattened_mut(), line, |[r, g, b]: [u8; 3]| [r, g, b, 255]);
                 }
                 PixelFormat::Bgr => {
-                    pixels(row.as_flattened_mut(), line(y), |[b, g, r]: [u8; 3]| [r, g, b, 255]);
+                    pixels(row.as_flattened_mut(), line, |[b, g, r]: [u8; 3]| [r, g, b, 255]);
                 }
                 PixelFormat::Grey => {
-                    pixels(row.as_flattened_mut(), line(y), |[level]| [level, level, level, 255]);
+                    pixels(row.as_flattened_mut(), line, |[level]| [level, level, level, 255]);
                 }
                 _ => return Err(Unusable::OtherFormat),
             }
@@ -249,15 +248,13 @@ impl RawFrame {
         self.bytes.resize(self.layout.bytes(), 0);
         if pixels != layout.pixels {
             layout.reorder(bytes, &mut self.bytes);
-            return Ok(());
-        }
-        if layout.stride == stride {
+        } else if layout.stride == stride {
             parallel_copy::copy(&mut self.bytes, &bytes[..self.layout.bytes()]);
-            return Ok(());
-        }
-        let rows = bytes.chunks(layout.stride);
-        for (to, from) in self.bytes.chunks_exact_mut(stride).zip(rows) {
-            to.copy_from_slice(&from[..stride]);
+        } else {
+            let rows = bytes.chunks(layout.stride);
+            for (to, from) in self.bytes.chunks_exact_mut(stride).zip(rows) {
+                to.copy_from_slice(&from[..stride]);
+            }
         }
         Ok(())
     }

@@ -44,8 +44,7 @@ pub fn write_bytes(bytes: &[u8]) -> io::Result<()> {
 
 /// Writes a message line to standard error; errors are ignored.
 pub fn write_message(line: impl Display) {
-    let line = line.to_string();
-    writeln!(io::stderr().lock(), "{}", one_line(&line)).ok();
+    writeln!(io::stderr().lock(), "{}", one_line(&line.to_string())).ok();
 }
 
 pub fn stdout_is_terminal() -> bool {

@@ -45,12 +45,21 @@ pub fn shows_nothing(c: char) -> bool {
 /// `text` as one line of visible characters. Those for which [`is_unseen`] is true are escaped as in a Rust string,
 /// `\u{1b}` or `\n`. Text that is already escaped is unchanged.
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unseen) {
+    escaped(text, is_unseen, |shown, c| shown.extend(c.escape_default()))
+}
+
+/// `text`, to which `escape` appends every character for which `is_special` is true.
+fn escaped(
+    text: &str,
+    is_special: fn(char) -> bool,
+    escape: fn(&mut String, char),
+) -> Cow<'_, str> {
+    if !text.contains(is_special) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_unseen(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if is_special(c) { escape(&mut shown, c) } else { shown.push(c) }
     }
     Cow::Owned(shown)
 }
@@ -60,41 +69,33 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.char_indices().nth(max_chars).is_none() {
         return Cow::Borrowed(text);
     }
-    let begin: String = text.chars().take(max_chars.saturating_sub(1)).collect();
-    Cow::Owned(begin + "…")
+    Cow::Owned(text.chars().take(max_chars.saturating_sub(1)).chain(['…']).collect())
 }
 
 /// One line of a CSV file (RFC 4180, but with Unix line ends). A cell is quoted if it contains a special character.
 pub fn csv_line<const CELLS: usize>(cells: [String; CELLS]) -> String {
-    let cells = cells.map(|cell| {
-        if cell.contains(['"', ',', '\n', '\r']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell
-        }
-    });
-    cells.join(",") + "\n"
+    cells
+        .map(|cell| {
+            if cell.contains(['"', ',', '\n', '\r']) {
+                format!("\"{}\"", cell.replace('"', "\"\""))
+            } else {
+                cell
+            }
+        })
+        .join(",")
+        + "\n"
 }
 
 /// `json` with the characters for which [`is_unseen`] is true escaped as `\u` and a number inside its strings, which
 /// parses to the same value. Line breaks between its lines stay.
 pub fn json_escaped(json: &str) -> Cow<'_, str> {
     let in_a_string = |c: char| c != '\n' && is_unseen(c);
-    if !json.contains(in_a_string) {
-        return Cow::Borrowed(json);
-    }
-    let mut shown = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if in_a_string(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string does not fail.
-                let _ = write!(shown, "\\u{unit:04x}");
-            }
-        } else {
-            shown.push(c);
+    escaped(json, in_a_string, |shown, c| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string does not fail.
+            let _ = write!(shown, "\\u{unit:04x}");
         }
-    }
-    Cow::Owned(shown)
+    })
 }
 
 #[cfg(test)]

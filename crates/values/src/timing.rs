@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::named;
+
 /// How a time was measured; must be reported with every time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -14,15 +16,10 @@ pub enum TimingMethod {
     Device,
 }
 
-impl TimingMethod {
-    /// The name in JSON reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Device => "device",
-        }
-    }
+// As in JSON reports.
+named!(TimingMethod, "timing method", Host = "host", Device = "device");
 
+impl TimingMethod {
     /// The name in text reports, for example `host clock`.
     pub const fn label(self) -> &'static str {
         match self {

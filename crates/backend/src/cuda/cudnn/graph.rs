@@ -75,7 +75,7 @@ impl Cudnn {
         let convolution = self.descriptor(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)?;
         let pair = |v: usize| [v as i64; 2];
         let mode = [CUDNN_CROSS_CORRELATION];
-        let compute = [data_type(shape.format.accumulator)];
+        let compute = [data_type(NumberFormat::Fp32)];
         convolution.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, &compute)?;
         convolution.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, &mode)?;
         convolution.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, &[2i64])?;
