@@ -82,12 +82,16 @@ pub struct NodeWeights {
 }
 
 impl NodeWeights {
+    /// The same weight and bias for each of `count` channels.
+    pub fn repeated(count: usize, weight: f32, bias: f32) -> Self {
+        Self { weight: vec![weight; count], bias: vec![bias; count] }
+    }
+
     /// The weight and the bias, if they are the same for all channels.
     pub fn uniform(&self) -> Option<(f32, f32)> {
         let (&weight, &bias) = (self.weight.first()?, self.bias.first()?);
-        let is_uniform =
-            self.weight.iter().all(|w| *w == weight) && self.bias.iter().all(|b| *b == bias);
-        is_uniform.then_some((weight, bias))
+        (self.weight.iter().all(|w| *w == weight) && self.bias.iter().all(|b| *b == bias))
+            .then_some((weight, bias))
     }
 }
 
@@ -166,8 +170,7 @@ impl Network {
     pub fn random(graph: Graph, seed: u64) -> Result<Self, NetworkError> {
         let mut random = RandomUnits(seed);
         let mut values = |count: usize, centre: f32, spread: f32| -> Vec<f32> {
-            let value = |_| centre + spread * random.next();
-            (0..count).map(value).collect()
+            (0..count).map(|_| centre + spread * random.next()).collect()
         };
         let feeds_picture = |name: &str| {
             graph

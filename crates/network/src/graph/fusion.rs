@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Class, Graph, NodeId, Op};
+use super::{Class, Graph, Node, NodeId, Op};
 use values::mode::Variant;
 
 /// Nodes that run together.
@@ -29,8 +29,7 @@ pub struct Group {
 impl Group {
     /// All nodes of the group, in the order in which they are computed.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
-        let op = std::iter::once(&self.op);
-        self.gather.iter().chain(op).chain(&self.epilogue).copied()
+        self.gather.iter().chain([&self.op]).chain(&self.epilogue).copied()
     }
 }
 
@@ -128,16 +127,13 @@ impl Grouping<'_> {
     fn visit(&mut self, id: NodeId, variant: Variant) {
         match (variant, self.class(id)) {
             (Variant::Fused, Class::Contract) => {
-                let gather = self.gather(id);
-                let epilogue = self.epilogue(id);
-                self.close(gather, id, epilogue);
+                self.close(self.gather(id), id, self.epilogue(id));
             }
             // Leave a node that can be computed while loading to the convolution that loads it.
             (Variant::Fused, Class::Input | Class::Pointwise | Class::Index)
                 if self.feeds_gathers[id] => {}
             (Variant::FusedNorm, Class::Reduce) => {
-                let epilogue = self.rest_of_norm(id);
-                self.close(Vec::new(), id, epilogue);
+                self.close(Vec::new(), id, self.rest_of_norm(id));
             }
             _ => self.close(Vec::new(), id, Vec::new()),
         }
@@ -169,13 +165,12 @@ impl Grouping<'_> {
         let [norm] = self.readers[statistics][..] else {
             return Vec::new();
         };
-        let only = match self.readers[norm][..] {
-            [only] => only,
-            _ => return vec![norm],
+        let [only] = self.readers[norm][..] else {
+            return vec![norm];
         };
-        let inputs = &self.graph.nodes()[only].inputs;
+        let Node { op, inputs, .. } = &self.graph.nodes()[only];
         let is_ready = inputs.iter().all(|input| *input == norm || self.written.contains(input));
-        match self.graph.nodes()[only].op {
+        match op {
             Op::Relu | Op::Add if is_ready => vec![norm, only],
             _ => vec![norm],
         }
@@ -196,16 +191,12 @@ impl Grouping<'_> {
         let writes: Vec<NodeId> = nodes
             .iter()
             .copied()
-            .filter(|&id| {
-                let readers = &self.readers[id];
-                let outside = readers.iter().any(|reader| !nodes.contains(reader));
-                match self.class(id) {
-                    Class::Output => true,
-                    // Load the photo, and maps whose values are only moved (padded, upsampled), again in each group
-                    // that needs them. The nodes before the main operation are the gather.
-                    Class::Input | Class::Index if id < op => false,
-                    _ => outside,
-                }
+            .filter(|&id| match self.class(id) {
+                Class::Output => true,
+                // Load the photo, and maps whose values are only moved (padded, upsampled), again in each group that
+                // needs them. The nodes before the main operation are the gather.
+                Class::Input | Class::Index if id < op => false,
+                _ => self.readers[id].iter().any(|reader| !nodes.contains(reader)),
             })
             .collect();
         self.written.extend(&writes);

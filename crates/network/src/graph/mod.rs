@@ -44,7 +44,7 @@ const MIN_SEARCH_SIDES: usize = 64;
 /// Cost of one operation on a single value, in multiply-adds of a convolution.
 pub const SLOW_OPERATION: usize = 8;
 /// Rows and columns of a photo at which a picture network has to run, after extension to the smallest size that works.
-const PROBE_SIZE: (usize, usize) = (256, 256);
+const PROBE_SIZE: [usize; 2] = [256; 2];
 
 /// Index of a node in [`Graph::nodes`], and of the map that the node makes.
 pub type NodeId = usize;
@@ -173,8 +173,7 @@ impl Graph {
         }
         let is_norm = matches!(op, Op::InstanceNorm { .. });
         let is_misread = |(place, &input): (usize, &NodeId)| {
-            let is_statistics = self.nodes[input].op == Op::InstanceStatistics;
-            is_statistics != (is_norm && place == 1)
+            (self.nodes[input].op == Op::InstanceStatistics) != (is_norm && place == 1)
         };
         if inputs.iter().enumerate().any(is_misread) {
             return Err(GraphError::Statistics { node });
@@ -256,8 +255,8 @@ impl Graph {
     /// True if the last node's map is the result, computed from maps that the caller passes. Such a graph reads no
     /// photo and makes no picture.
     pub fn is_on_maps(&self) -> bool {
-        let is_of_pictures = |node: &Node| matches!(node.op, Op::Photo | Op::Picture);
-        self.inputs().next().is_some() && !self.nodes.iter().any(is_of_pictures)
+        self.inputs().next().is_some()
+            && !self.nodes.iter().any(|node| matches!(node.op, Op::Photo | Op::Picture))
     }
 
     /// The nodes that have weights, in order.
@@ -291,8 +290,7 @@ impl Graph {
     }
 
     pub fn has_attention(&self) -> bool {
-        let is = |node: &Node| matches!(node.op, Op::Attention { .. });
-        self.nodes.iter().any(is)
+        self.nodes.iter().any(|node| matches!(node.op, Op::Attention { .. }))
     }
 
     /// Number of weights and biases of all nodes together.
@@ -356,8 +354,8 @@ impl Graph {
         if pictures.count() != 1 || self.nodes.last().is_none_or(|node| node.op != Op::Picture) {
             return Err(GraphError::NoPicture);
         }
-        let probe = self.fixed_size().map_or(PROBE_SIZE, <(usize, usize)>::from);
-        self.for_photo(probe.0, probe.1).map(|_| ())
+        let [rows, columns] = self.fixed_size().unwrap_or(PROBE_SIZE);
+        self.for_photo(rows, columns).map(drop)
     }
 
     /// The smallest rows and columns to which a photo has to be extended so that every node can read its maps and the
@@ -415,8 +413,7 @@ impl Graph {
             (self.inputs()).map(|(_, channels)| Shape::new(channels, height, width)).collect();
         if !self.is_on_maps() || needed != given || height.min(width) == 0 {
             let needed = if self.is_on_maps() { maps_text(&needed) } else { "a photo".to_owned() };
-            let got = maps_text(&given);
-            return Err(GraphError::Given { needed, got });
+            return Err(GraphError::Given { needed, got: maps_text(&given) });
         }
         self.shapes(height, width).map(|_| (height, width))
     }

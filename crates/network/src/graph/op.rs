@@ -220,8 +220,7 @@ impl Op {
                     let (less, more) = (zeros / 2, zeros.div_ceil(2));
                     if is_same_upper { [less, more] } else { [more, less] }
                 };
-                let sides = Sides::of_ends(ends(height, 0), ends(width, 1));
-                Some((PadMode::Constant(0.0), sides))
+                Some((PadMode::Constant(0.0), Sides::of_ends(ends(height, 0), ends(width, 1))))
             }
             _ => None,
         }
@@ -316,12 +315,11 @@ impl Op {
     pub const fn input_count(&self) -> usize {
         match self {
             Self::Photo | Self::Input { .. } | Self::Constant(_) => 0,
-            Self::InstanceNorm { .. } | Self::Add | Self::Combine(_) => 2,
+            Self::InstanceNorm { .. }
+            | Self::Add
+            | Self::Combine(_)
+            | Self::Resize(Resize { target: Target::Like, .. }) => 2,
             Self::Attention { .. } => 3,
-            Self::Resize(resize) => match resize.target {
-                Target::Like => 2,
-                Target::Scale(_) | Target::Size(_) => 1,
-            },
             Self::Concat { count } => *count,
             _ => 1,
         }

@@ -173,8 +173,7 @@ impl Resize {
 }
 
 /// Keys' kernel at a distance (R. Keys, Cubic convolution interpolation for digital image processing, 1981).
-fn keys_weight(distance: f64, a: f64) -> f64 {
-    let d = distance;
+fn keys_weight(d: f64, a: f64) -> f64 {
     if d <= 1.0 {
         ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
     } else if d < 2.0 {

@@ -62,8 +62,8 @@ pub fn named_shapes(
     module: String,
     WeightShape { weight, bias }: WeightShape,
 ) -> impl Iterator<Item = (String, Vec<usize>)> {
-    let bias = (bias > 0).then(|| (format!("{module}.bias"), vec![bias]));
-    std::iter::once((format!("{module}.weight"), weight)).chain(bias)
+    std::iter::once((format!("{module}.weight"), weight))
+        .chain((bias > 0).then(|| (format!("{module}.bias"), vec![bias])))
 }
 
 /// The values of weights, by their names in a file.
@@ -152,10 +152,7 @@ impl Model {
         weights: &impl NamedShapes,
         said: Option<Published>,
     ) -> Result<Recognised, Misfit> {
-        let other = |found| {
-            let asked = said.map_or("", Published::name);
-            Err(Misfit::Other { asked, found })
-        };
+        let other = |found| Err(Misfit::Other { asked: said.map_or("", Published::name), found });
         Ok(match self {
             Self::Johnson | Self::Yakhyo if said.is_some() => {
                 return other("a network for which --network is not needed");
@@ -168,8 +165,8 @@ impl Model {
                     Ok(graph) => (graph, None),
                     // The weights of any other shape have the same names.
                     Err(misfit) => {
-                        let spec = NetworkSpec::with_widths([1; 3]);
-                        (NetworkSpec { blocks, ..spec }.graph_of(&form)?, Some(misfit))
+                        let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1; 3]) };
+                        (spec.graph_of(&form)?, Some(misfit))
                     }
                 };
                 Recognised { module, misfit, ..Recognised::any(graph) }
@@ -184,8 +181,7 @@ impl Model {
                     Some(_) => return other(detected.name()),
                     None => detected,
                 };
-                let walked = rrmina::walked(published, weights)?;
-                Recognised { published: Some(published), ..walked }
+                Recognised { published: Some(published), ..rrmina::walked(published, weights)? }
             }
         })
     }
@@ -209,8 +205,13 @@ pub struct Recognised {
 impl Recognised {
     /// Any network, whose weights are named after its nodes.
     pub fn any(graph: Graph) -> Self {
-        let module = |node: &Node| node.name.clone();
-        Self { graph, misfit: None, published: None, module, unbiased: HashSet::new() }
+        Self {
+            graph,
+            misfit: None,
+            published: None,
+            module: |node| node.name.clone(),
+            unbiased: HashSet::new(),
+        }
     }
 
     /// The published names and the shapes of all weights, in layer order.
@@ -300,8 +301,7 @@ pub fn size(graph: &Graph) -> ModelSize {
 /// # Errors
 /// As [`NetworkSpec::random`].
 pub fn random(size: ModelSize, blocks: usize) -> Result<Network, NetworkError> {
-    let spec = NetworkSpec::with_widths(size.widths());
-    NetworkSpec { blocks, ..spec }.random(1)
+    NetworkSpec { blocks, ..NetworkSpec::with_widths(size.widths()) }.random(1)
 }
 
 /// Random networks of shapes that are difficult for kernels, each with its name in reports; for checks.

@@ -68,14 +68,12 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
 
     /// The photo, as part of a layer.
     pub fn photo(&mut self, layer: &str) -> Result<Map, GraphError> {
-        let id = self.graph.add("photo", layer, Op::Photo, &[])?;
-        Ok(Map { id, channels: 3 })
+        Ok(Map { id: self.graph.add("photo", layer, Op::Photo, &[])?, channels: 3 })
     }
 
     /// An operation that keeps the number of channels, named after its layer.
     pub fn then(&mut self, layer: &str, what: &str, op: Op, x: Map) -> Result<Map, GraphError> {
-        let id = self.graph.then(layer, what, op, &[x.id])?;
-        Ok(Map { id, ..x })
+        Ok(Map { id: self.graph.then(layer, what, op, &[x.id])?, ..x })
     }
 
     pub fn relu(&mut self, layer: &str, x: Map) -> Result<Map, GraphError> {
@@ -84,20 +82,17 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
 
     /// The sum of two maps with the same number of channels.
     pub fn sum(&mut self, layer: &str, what: &str, a: Map, b: Map) -> Result<Map, GraphError> {
-        let id = self.graph.then(layer, what, Op::Add, &[a.id, b.id])?;
-        Ok(Map { id, ..a })
+        Ok(Map { id: self.graph.then(layer, what, Op::Add, &[a.id, b.id])?, ..a })
     }
 
     /// The channels of `a` followed by those of `b`.
     pub fn concat(&mut self, layer: &str, a: Map, b: Map) -> Result<Map, GraphError> {
         let id = self.graph.then(layer, "concat", Op::Concat { count: 2 }, &[a.id, b.id])?;
-        let channels = a.channels + b.channels;
-        Ok(Map { id, channels })
+        Ok(Map { id, channels: a.channels + b.channels })
     }
 
     pub fn norm(&mut self, module: &str, layer: &str, x: Map) -> Result<Map, GraphError> {
-        let id = self.graph.instance_norm(module, layer, NORM_EPS, x.id)?;
-        Ok(Map { id, ..x })
+        Ok(Map { id: self.graph.instance_norm(module, layer, NORM_EPS, x.id)?, ..x })
     }
 
     pub fn conv(&mut self, conv: Contraction<'_>, x: Map) -> Result<Map, GraphError> {
@@ -109,15 +104,13 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         let square = Conv::square(x.channels, channels, kernel_px, conv.stride_px);
         let half_px = kernel_px / 2;
         let (x, op) = if conv.is_transposed {
-            let cut = Sides::all(half_px);
-            (x, Op::ConvTranspose2d { conv: square, cut, extra: [1; 2] })
+            (x, Op::ConvTranspose2d { conv: square, cut: Sides::all(half_px), extra: [1; 2] })
         } else if half_px == 0 {
             (x, Op::Conv2d(square))
         } else {
             (self.then(conv.layer, "pad", Op::reflect(half_px), x)?, Op::Conv2d(square))
         };
-        let id = self.graph.add(&module, conv.layer, op, &[x.id])?;
-        Ok(Map { id, channels })
+        Ok(Map { id: self.graph.add(&module, conv.layer, op, &[x.id])?, channels })
     }
 
     /// Ends the graph with the picture of map `x`.
@@ -130,24 +123,20 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
     /// Output channels and kernel side of a convolution, from the shape of its weights.
     fn extent(&mut self, module: &str, conv: Contraction<'_>, x: Map) -> (usize, usize) {
         let name = format!("{module}.weight");
-        let misfit = match self.weights.shape(&name) {
-            Some(&[first, second, height, width]) => {
-                let (out, input) =
-                    if conv.is_transposed { (second, first) } else { (first, second) };
-                let fits = input == x.channels
-                    && conv.makes.is_none_or(|needed| out == needed)
-                    && (1..=MAX_CHANNELS).contains(&out)
-                    && height == width
-                    && height % 2 == 1
-                    && height <= MAX_KERNEL_PX;
-                if fits {
-                    return (out, height);
-                }
-                misshapen(conv, x, name)
+        let shape = self.weights.shape(&name);
+        if let Some(&[first, second, height, width]) = shape {
+            let (out, input) = if conv.is_transposed { (second, first) } else { (first, second) };
+            if input == x.channels
+                && conv.makes.is_none_or(|needed| out == needed)
+                && (1..=MAX_CHANNELS).contains(&out)
+                && height == width
+                && height % 2 == 1
+                && height <= MAX_KERNEL_PX
+            {
+                return (out, height);
             }
-            Some(_) => misshapen(conv, x, name),
-            None => Misfit::Missing(name),
-        };
+        }
+        let misfit = if shape.is_some() { misshapen(conv, x, name) } else { Misfit::Missing(name) };
         self.misfit.get_or_insert(misfit);
         (conv.makes.unwrap_or(1).max(1), 1)
     }

@@ -15,10 +15,12 @@ pub fn spec(weights: &impl NamedShapes, form: &Form) -> Result<NetworkSpec, Misf
     // Output channels and kernel side of one convolution.
     let conv = |layer: &str| -> Result<(usize, usize), Misfit> {
         let name = format!("{}.weight", keys::conv_module(form.own_name(layer)));
-        let odd_kernel = |side: usize| side % 2 == 1 && side <= MAX_KERNEL_PX;
         match weights.shape(&name) {
             Some(&[out, _, height, width])
-                if (1..=MAX_CHANNELS).contains(&out) && height == width && odd_kernel(height) =>
+                if (1..=MAX_CHANNELS).contains(&out)
+                    && height == width
+                    && height % 2 == 1
+                    && height <= MAX_KERNEL_PX =>
             {
                 Ok((out, height))
             }

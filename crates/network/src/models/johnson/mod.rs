@@ -207,15 +207,13 @@ impl NetworkSpec {
             ("conv2", "in2", (full, half), k.down[0], 2),
             ("conv3", "in3", (half, quarter), k.down[1], 2),
         ] {
-            x = conv_norm(&mut net, (conv, norm), x, channels, kernel_px, stride_px)?;
-            x = net.then(conv, "relu", Op::Relu, &[x])?;
+            x = conv_norm_relu(&mut net, (conv, norm), x, channels, kernel_px, stride_px)?;
         }
         for block in 1..=self.blocks {
             let [(conv1, norm1), (conv2, norm2)] = [1, 2]
                 .map(|half| (format!("res{block}.conv{half}"), format!("res{block}.in{half}")));
             let channels = (quarter, quarter);
-            let mut y = conv_norm(&mut net, (&conv1, &norm1), x, channels, k.residual, 1)?;
-            y = net.then(&conv1, "relu", Op::Relu, &[y])?;
+            let mut y = conv_norm_relu(&mut net, (&conv1, &norm1), x, channels, k.residual, 1)?;
             y = conv_norm(&mut net, (&conv2, &norm2), y, channels, k.residual, 1)?;
             y = net.then(&conv2, "add", Op::Add, &[x, y])?;
             if form.adds_twice {
@@ -227,8 +225,7 @@ impl NetworkSpec {
             [(up1, "in4", (quarter, half), k.up[0]), (up2, "in5", (half, full), k.up[1])]
         {
             x = net.then(conv, "upsample", Op::Upsample, &[x])?;
-            x = conv_norm(&mut net, (conv, norm), x, channels, kernel_px, 1)?;
-            x = net.then(conv, "relu", Op::Relu, &[x])?;
+            x = conv_norm_relu(&mut net, (conv, norm), x, channels, kernel_px, 1)?;
         }
         x = padded_conv(&mut net, last, x, (full, 3), k.last, 1)?;
         net.then(last, "picture", Op::Picture, &[x])?;
@@ -242,6 +239,19 @@ impl NetworkSpec {
     pub fn random(&self, seed: u64) -> Result<Network, NetworkError> {
         Network::random(self.graph()?, seed)
     }
+}
+
+/// Appends a convolution after its padding, its norm and a ReLU.
+fn conv_norm_relu(
+    graph: &mut Graph,
+    names: (&str, &str),
+    x: NodeId,
+    channels: (usize, usize),
+    kernel_px: usize,
+    stride_px: usize,
+) -> Result<NodeId, GraphError> {
+    let x = conv_norm(graph, names, x, channels, kernel_px, stride_px)?;
+    graph.then(names.0, "relu", Op::Relu, &[x])
 }
 
 /// Appends a convolution after its padding, and its norm.

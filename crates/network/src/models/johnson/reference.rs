@@ -1,6 +1,6 @@
 //! Parts of the network as separate graphs, for benchmarks that compare devices and other programs.
 
-use super::{conv_norm, padded_conv};
+use super::{conv_norm, conv_norm_relu, padded_conv};
 use crate::{
     NetworkError,
     graph::{Graph, Op},
@@ -33,17 +33,15 @@ impl Part {
         let mut net = Graph::default();
         let photo = net.add("photo", BEFORE, Op::Photo, &[])?;
         let own = (channels, channels);
-        let mut x = conv_norm(&mut net, (BEFORE, "before.in"), photo, (3, channels), KERNEL_PX, 1)?;
-        x = net.then(BEFORE, "relu", Op::Relu, &[x])?;
-        let mut y = conv_norm(&mut net, ("conv1", "in1"), x, own, KERNEL_PX, 1)?;
-        y = net.then("conv1", "relu", Op::Relu, &[y])?;
+        let names = (BEFORE, "before.in");
+        let x = conv_norm_relu(&mut net, names, photo, (3, channels), KERNEL_PX, 1)?;
+        let mut y = conv_norm_relu(&mut net, ("conv1", "in1"), x, own, KERNEL_PX, 1)?;
         if self == Self::ResidualBlock {
             y = conv_norm(&mut net, ("conv2", "in2"), y, own, KERNEL_PX, 1)?;
             y = net.then("conv2", "add", Op::Add, &[x, y])?;
         }
         let last = channels.min(MAX_LAST_CHANNELS);
-        y = conv_norm(&mut net, (AFTER, "after.in"), y, (channels, last), KERNEL_PX, 1)?;
-        y = net.then(AFTER, "relu", Op::Relu, &[y])?;
+        y = conv_norm_relu(&mut net, (AFTER, "after.in"), y, (channels, last), KERNEL_PX, 1)?;
         y = padded_conv(&mut net, "last", y, (last, 3), KERNEL_PX, 1)?;
         net.then("last", "picture", Op::Picture, &[y])?;
         Ok(net)

@@ -34,11 +34,8 @@ pub fn find(graph: &Graph) -> Option<(Graph, Vec<NodeId>)> {
         };
         is_same_op && inputs(ours, &our_places) == inputs(theirs, &their_places)
     };
-    let is_network = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(is_same);
-    is_network.then(|| {
-        let places = our_places.iter().map(|&place| theirs[place]).collect();
-        (own, places)
-    })
+    (ours.len() == theirs.len() && ours.iter().zip(&theirs).all(is_same))
+        .then(|| (own, our_places.iter().map(|&place| theirs[place]).collect()))
 }
 
 /// The nodes that change something, and for every node its index among these. A node that changes nothing has the index

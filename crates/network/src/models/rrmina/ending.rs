@@ -3,7 +3,7 @@
 
 use crate::{
     Network, NetworkError, NodeWeights,
-    graph::{Function, Graph, NodeId, Op},
+    graph::{Function, Graph, Op},
 };
 
 /// The layer of the last convolution.
@@ -22,21 +22,20 @@ pub fn makes_levels(network: &Network) -> bool {
     let (norm, last) = (weights.of(NORM), weights.of(&format!("{LAST}.conv_layer")));
     // The mean of a channel after norm and ReLU. Exact for a scale or a shift of zero and normally distributed values,
     // approximate otherwise.
-    let means = norm.weight.iter().zip(&norm.bias).map(|(scale, shift)| {
+    let mean = |(scale, shift): (&f32, &f32)| {
         let spread = scale * scale * std::f32::consts::FRAC_2_PI;
         0.5 * (shift + (shift * shift + spread).sqrt())
-    });
-    let means: Vec<f32> = means.collect();
+    };
+    let means: Vec<f32> = norm.weight.iter().zip(&norm.bias).map(mean).collect();
     let each_color = last.weight.len() / 3;
     let each_channel = each_color.checked_div(means.len()).unwrap_or(0);
     if each_channel == 0 {
         return true;
     }
-    let mut colors = last.weight.chunks_exact(each_color).zip(&last.bias);
-    colors.any(|(kernels, bias)| {
-        let kernels = kernels.chunks_exact(each_channel);
-        let sums = kernels.map(|kernel| kernel.iter().sum::<f32>());
-        let level: f32 = sums.zip(&means).map(|(sum, mean)| sum * mean).sum();
+    last.weight.chunks_exact(each_color).zip(&last.bias).any(|(kernels, bias)| {
+        let level: f32 = (kernels.chunks_exact(each_channel).zip(&means))
+            .map(|(kernel, mean)| kernel.iter().sum::<f32>() * mean)
+            .sum();
         (level + bias).abs() > SATURATED
     })
 }
@@ -49,14 +48,13 @@ pub fn ended(network: &Network) -> Result<Network, NetworkError> {
     let mut graph = Graph::default();
     let mut weights = network.weights().clone();
     for node in network.graph().nodes() {
-        let mut inputs: Vec<NodeId> = node.inputs.clone();
+        let mut inputs = node.inputs.clone();
         if let (Op::Picture, [last]) = (node.op, inputs.as_mut_slice()) {
             let name = |what: &str| format!("{LAST}.{what}");
             let tanh = Op::Function(Function::Tanh);
             *last = graph.add(&name("tanh"), LAST, tanh, &[*last])?;
             *last = graph.add(&name("multiplier"), LAST, Op::Affine, &[*last])?;
-            *weights.of_mut(&name("multiplier")) =
-                NodeWeights { weight: vec![FACTOR; 3], bias: vec![0.0; 3] };
+            *weights.of_mut(&name("multiplier")) = NodeWeights::repeated(3, FACTOR, 0.0);
         }
         graph.add(&node.name, &node.layer, node.op, &inputs)?;
     }

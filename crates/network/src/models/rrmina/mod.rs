@@ -97,21 +97,16 @@ fn norms_come_first(weights: &impl NamedShapes) -> bool {
 /// [`Misfit::Network`] for more blocks than this program runs.
 pub fn walked(published: Published, weights: &impl NamedShapes) -> Result<Recognised, Misfit> {
     let walk = Walk::new(weights);
-    let built = match published {
+    let blocks = |kind, first| block_count(weights, first, |name| keys::block_number(kind, name));
+    // The number 0 of a dense block is the convolution before the blocks.
+    match published {
         Published::Plain | Published::Tanh | Published::V2 | Published::ResNext => {
-            let blocks = block_count(weights, 0, |name| keys::block_number("ResidualBlock", name))?;
-            residual(walk, blocks, published)
+            residual(walk, blocks("ResidualBlock", 0)?, published)
         }
-        // The number 0 is the convolution before the blocks.
-        Published::DenseNet | Published::UNet => {
-            let blocks = block_count(weights, 1, |name| keys::block_number("DenseBlock", name))?;
-            match published {
-                Published::UNet => unet(walk, blocks),
-                _ => dense_net(walk, blocks),
-            }
-        }
-    };
-    built.map_err(|error| Misfit::Network(error.into()))
+        Published::DenseNet => dense_net(walk, blocks("DenseBlock", 1)?),
+        Published::UNet => unet(walk, blocks("DenseBlock", 1)?),
+    }
+    .map_err(|error| Misfit::Network(error.into()))
 }
 
 /// Position of a convolution's norm.
@@ -150,10 +145,9 @@ fn encoder(
     walk: &mut Walk<'_, impl NamedShapes>,
     names: [&str; 3],
     has_bias: bool,
-    x: Map,
+    mut x: Map,
 ) -> Result<[Map; 3], GraphError> {
     let mut maps = [x; 3];
-    let mut x = x;
     for ((name, stride_px), map) in names.into_iter().zip([1, 2, 2]).zip(&mut maps) {
         x = with_norm(walk, Norm::After, Contraction { stride_px, has_bias, ..conv(name) }, x)?;
         x = walk.relu(name, x)?;
@@ -167,8 +161,11 @@ const ENCODER: [&str; 3] = ["ConvBlock.0", "ConvBlock.2", "ConvBlock.4"];
 /// The transposed convolutions back to the photo's size, and the last convolution.
 fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Recognised, GraphError> {
     for name in ["DeconvBlock.0", "DeconvBlock.2"] {
-        let conv = Contraction::new(name, "conv_transpose");
-        let conv = Contraction { stride_px: 2, is_transposed: true, ..conv };
+        let conv = Contraction {
+            stride_px: 2,
+            is_transposed: true,
+            ..Contraction::new(name, "conv_transpose")
+        };
         x = with_norm(&mut walk, Norm::After, conv, x)?;
         x = walk.relu(name, x)?;
     }
@@ -251,9 +248,8 @@ fn unet(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Recognise
     x = walk.relu("DenseBlock", x)?;
     for (name, same) in [("D1", half), ("D2", full)] {
         x = walk.then(name, "upsample", Op::Upsample, x)?;
-        let conv = Contraction::new(name, "conv2d");
-        let conv = Contraction { makes: Some(same.channels()), ..conv };
-        x = walk.conv(conv, x)?;
+        let makes = Some(same.channels());
+        x = walk.conv(Contraction { makes, ..Contraction::new(name, "conv2d") }, x)?;
         x = walk.sum(name, "add", x, same)?;
         x = walk.relu(name, x)?;
     }

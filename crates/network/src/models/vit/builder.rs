@@ -15,8 +15,8 @@ pub struct Builder<'a> {
     of: &'a Transformer,
     /// Scales and offsets of the remaining norms; `None` if the graph uses no code.
     code: Option<&'a [f32]>,
-    graph: Graph,
-    weights: Vec<(String, NodeWeights)>,
+    pub graph: Graph,
+    weights: Weights,
 }
 
 impl<'a> Builder<'a> {
@@ -25,23 +25,12 @@ impl<'a> Builder<'a> {
             of,
             code: code.filter(|_| of.spec.modulation > 0),
             graph: Graph::default(),
-            weights: Vec::new(),
+            weights: Weights::default(),
         }
     }
 
     pub fn finished(self) -> Result<Network, TransformerError> {
-        let weights: Weights = self.weights.into_iter().collect();
-        Ok(Network::new(self.graph, weights)?)
-    }
-
-    pub fn add(
-        &mut self,
-        name: &str,
-        layer: &str,
-        op: Op,
-        inputs: &[NodeId],
-    ) -> Result<NodeId, GraphError> {
-        self.graph.add(name, layer, op, inputs)
+        Ok(Network::new(self.graph, self.weights)?)
     }
 
     pub fn weighted(
@@ -52,8 +41,8 @@ impl<'a> Builder<'a> {
         inputs: &[NodeId],
         weights: NodeWeights,
     ) -> Result<NodeId, GraphError> {
-        self.weights.push((name.to_owned(), weights));
-        self.add(name, layer, op, inputs)
+        *self.weights.of_mut(name) = weights;
+        self.graph.add(name, layer, op, inputs)
     }
 
     /// The trained weights of a name. If it has no biases, they are `outputs` zeros.
@@ -79,8 +68,7 @@ impl<'a> Builder<'a> {
             px => self.graph.then(name, "pad", Op::reflect(px), &[x])?,
         };
         let op = Op::Conv2d(Conv::square(from, to, kernel_px, stride_px));
-        let weights = self.stored(name, to);
-        self.weighted(name, name, op, &[padded], weights)
+        self.weighted(name, name, op, &[padded], self.stored(name, to))
     }
 
     /// The same linear layer for every token.
@@ -108,8 +96,7 @@ impl<'a> Builder<'a> {
     }
 
     pub fn layer_norm(&mut self, name: &str, layer: &str, x: NodeId) -> Result<NodeId, GraphError> {
-        let is_steered = name.starts_with("decoder");
-        let values = self.norm_values(name, self.of.spec.dim, is_steered);
+        let values = self.norm_values(name, self.of.spec.dim, name.starts_with("decoder"));
         self.weighted(name, layer, Op::LayerNorm { eps: EPS }, &[x], values)
     }
 
@@ -119,23 +106,23 @@ impl<'a> Builder<'a> {
         x: NodeId,
         values: NodeWeights,
     ) -> Result<NodeId, GraphError> {
-        self.weights.push((name.to_owned(), values));
+        *self.weights.of_mut(name) = values;
         self.graph.instance_norm(name, name, EPS, x)
     }
 
     /// The picture's tokens, one pixel each, and the map that the head also gets.
     pub fn tokens(&mut self, picture: Op) -> Result<(NodeId, Option<NodeId>), GraphError> {
         let spec = &self.of.spec;
-        let mut x = self.add("photo", "stem", picture, &[])?;
-        x = self.add("size", "stem", Op::Sized(SizeRule::MultipleOf(spec.stride)), &[x])?;
-        let centred = NodeWeights { weight: vec![1.0 / 127.5; 3], bias: vec![-1.0; 3] };
+        let mut x = self.graph.add("photo", "stem", picture, &[])?;
+        x = self.graph.add("size", "stem", Op::Sized(SizeRule::MultipleOf(spec.stride)), &[x])?;
+        let centred = NodeWeights::repeated(3, 1.0 / 127.5, -1.0);
         x = self.weighted("input", "stem", Op::Affine, &[x], centred)?;
         let mut kept = None;
         match &spec.stem {
             Stem::Patches => {
                 let op = Op::Conv2d(Conv::square(3, spec.dim, spec.stride, spec.stride));
-                let weights = self.stored("stem.patches", spec.dim);
-                x = self.weighted("stem.patches", "stem", op, &[x], weights)?;
+                let name = "stem.patches";
+                x = self.weighted(name, "stem", op, &[x], self.stored(name, spec.dim))?;
             }
             Stem::Convolutions { widths } => {
                 let mut from = 3;
@@ -152,7 +139,7 @@ impl<'a> Builder<'a> {
             }
         }
         if spec.positions == Positions::Sinusoidal {
-            x = self.add("positions", "stem", Op::Positions, &[x])?;
+            x = self.graph.add("positions", "stem", Op::Positions, &[x])?;
         }
         Ok((x, kept))
     }
@@ -168,7 +155,7 @@ impl<'a> Builder<'a> {
             let slice = Op::Channels { first: part * dim, count: dim };
             parts[part] = self.graph.then(&attention, what, slice, &[all])?;
         }
-        let mixed = self.add(&attention, &attention, Op::Attention { heads }, &parts)?;
+        let mixed = self.graph.add(&attention, &attention, Op::Attention { heads }, &parts)?;
         let made = self.linear(&format!("{attention}.out"), mixed, (dim, dim))?;
         let x = self.graph.then(&attention, "add", Op::Add, &[made, x])?;
         let normed = self.layer_norm(&format!("{name}.norm2"), &feed, x)?;
@@ -196,7 +183,7 @@ impl<'a> Builder<'a> {
             let pixels =
                 self.linear("head.pixels", x, (spec.dim, 3 * spec.stride * spec.stride))?;
             let op = Op::DepthToSpace { block: spec.stride, order: BlockOrder::ChannelFirst };
-            return self.add("head.unpatch", "head", op, &[pixels]);
+            return self.graph.add("head.unpatch", "head", op, &[pixels]);
         };
         let (mut from, mut stride) = (spec.dim, spec.stride);
         let mut blocks = 0;
@@ -208,11 +195,11 @@ impl<'a> Builder<'a> {
             if let Some(kept) = skip.filter(|_| stride == *skip_px) {
                 let channels = spec.stem_width(*skip_px);
                 let kept = self.linear("head.skip", kept, (channels, to))?;
-                x = self.add("head.skip.add", &name, Op::Add, &[x, kept])?;
+                x = self.graph.add("head.skip.add", &name, Op::Add, &[x, kept])?;
             }
             let norm = format!("head.norms.{number}");
             x = self.head_norm(&norm, x, to)?;
-            x = self.add(&format!("{norm}.relu"), &name, Op::Relu, &[x])?;
+            x = self.graph.add(&format!("{norm}.relu"), &name, Op::Relu, &[x])?;
             for _ in 0..if stride == 4 { *residuals } else { 0 } {
                 let mut y = x;
                 for half in 0..2 {
@@ -220,11 +207,16 @@ impl<'a> Builder<'a> {
                     let norm = format!("head.block_norms.{blocks}");
                     y = self.head_norm(&norm, y, to)?;
                     if half == 0 {
-                        y = self.add(&format!("{norm}.relu"), &norm, Op::Relu, &[y])?;
+                        y = self.graph.add(&format!("{norm}.relu"), &norm, Op::Relu, &[y])?;
                     }
                     blocks += 1;
                 }
-                x = self.add(&format!("head.blocks.{blocks}.add"), "head", Op::Add, &[x, y])?;
+                x = self.graph.add(
+                    &format!("head.blocks.{blocks}.add"),
+                    "head",
+                    Op::Add,
+                    &[x, y],
+                )?;
             }
             from = to;
         }

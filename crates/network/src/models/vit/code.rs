@@ -34,9 +34,10 @@ impl StyleCode {
     pub fn mixed(parts: &[(&Self, f64)]) -> Option<Self> {
         let (first, _) = parts.first()?;
         let total: f64 = parts.iter().map(|(_, weight)| weight.max(0.0)).sum();
-        let is_alike =
-            |code: &Self| code.made_by == first.made_by && code.values.len() == first.values.len();
-        if !parts.iter().all(|(code, _)| is_alike(code)) || !total.is_finite() || total <= 0.0 {
+        let are_alike = parts.iter().all(|(code, _)| {
+            code.made_by == first.made_by && code.values.len() == first.values.len()
+        });
+        if !are_alike || !total.is_finite() || total <= 0.0 {
             return None;
         }
         let mut sums = vec![0.0f64; first.values.len()];

@@ -18,12 +18,10 @@ impl Spec {
             ))
         };
         let patches = "stem.patches.weight";
-        let Some(&[dim, 3, rows, columns]) = shape(patches) else {
-            return Err(needs(patches, "[channels, 3, side, side]"));
+        let (dim, side) = match shape(patches) {
+            Some(&[dim, 3, rows, columns]) if rows == columns => (dim, rows),
+            _ => return Err(needs(patches, "[channels, 3, side, side]")),
         };
-        if rows != columns {
-            return Err(needs(patches, "[channels, 3, side, side]"));
-        }
         let up = "encoder.0.up.weight";
         let Some(&[ffn, _]) = shape(up) else {
             return Err(needs(up, "[feed-forward channels, channels]"));
@@ -41,7 +39,7 @@ impl Spec {
             encoder_blocks: blocks("encoder"),
             decoder_blocks: blocks("decoder"),
             style_blocks: blocks("style_encoder"),
-            ..Self::plain(rows, dim, dim / HEAD_CHANNELS, 0, ffn)
+            ..Self::plain(side, dim, dim / HEAD_CHANNELS, 0, ffn)
         };
         spec.check()?;
         Ok(spec)

@@ -156,10 +156,9 @@ impl Transformer {
     /// [`TransformerError::Code`] if there are no tokens, or their channels are wrong or their values not finite.
     pub fn code(&self, tokens: &Tensor) -> Result<StyleCode, TransformerError> {
         let dim = self.spec.dim;
-        let wrong = || TransformerError::Code { needed: self.spec.code_len() };
         let pixels = tokens.shape.height * tokens.shape.width;
         if tokens.shape.channels != dim || pixels == 0 {
-            return Err(wrong());
+            return Err(TransformerError::Code { needed: self.spec.code_len() });
         }
         let mut statistics = vec![0.0; 2 * dim];
         for (channel, values) in tokens.data.chunks_exact(pixels).enumerate() {
@@ -176,8 +175,7 @@ impl Transformer {
             }
             code.extend(self.linear("code_norms", &hidden));
         }
-        let code: Vec<f32> = code.into_iter().map(|v| v as f32).collect();
-        self.code_of_values(code)
+        self.code_of_values(code.into_iter().map(|v| v as f32).collect())
     }
 
     /// The code with these values.
@@ -215,9 +213,9 @@ impl Transformer {
         }
         x = net.layer_norm("decoder_norm", "decoder_norm", x)?;
         x = net.head(x, skip)?;
-        let levels = NodeWeights { weight: vec![127.5; 3], bias: vec![127.5; 3] };
+        let levels = NodeWeights::repeated(3, 127.5, 127.5);
         x = net.weighted("output", "head", Op::Affine, &[x], levels)?;
-        net.add("picture", "head", Op::Picture, &[x])?;
+        net.graph.add("picture", "head", Op::Picture, &[x])?;
         net.finished()
     }
 
@@ -225,12 +223,12 @@ impl Transformer {
     fn linear(&self, name: &str, inputs: &[f64]) -> Vec<f64> {
         let weight = &self.state[&format!("{name}.weight")];
         let bias = &self.state[&format!("{name}.bias")];
-        let rows = weight.chunks_exact(inputs.len()).zip(bias);
-        rows.map(|(row, &bias)| {
-            let products = row.iter().zip(inputs).map(|(&w, v)| f64::from(w) * v);
-            f64::from(bias) + products.sum::<f64>()
-        })
-        .collect()
+        (weight.chunks_exact(inputs.len()).zip(bias))
+            .map(|(row, &bias)| {
+                let products = row.iter().zip(inputs).map(|(&w, v)| f64::from(w) * v);
+                f64::from(bias) + products.sum::<f64>()
+            })
+            .collect()
     }
 }
 

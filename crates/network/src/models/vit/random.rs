@@ -49,9 +49,9 @@ impl Transformer {
                     (0.0, if name == last { spread / 4.0 } else { spread })
                 }
             };
-            let count = shape.iter().product();
-            let values = (0..count).map(|value| mean + spread * share(number, value));
-            state.insert(name, values.collect());
+            let values = 0..shape.iter().product();
+            let values = values.map(|value| mean + spread * share(number, value)).collect();
+            state.insert(name, values);
         }
         Self::new(spec, state)
     }

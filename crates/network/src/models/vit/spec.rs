@@ -164,9 +164,7 @@ impl Spec {
             if (1..=MAX_CHANNELS).contains(&count) {
                 Ok(())
             } else {
-                Err(SpecError(format!(
-                    "{what} has {count} channels; supported are 1 to {MAX_CHANNELS}"
-                )))
+                wrong(format!("{what} has {count} channels; supported are 1 to {MAX_CHANNELS}"))
             }
         };
         channels("a token", self.dim)?;
@@ -266,13 +264,12 @@ impl Spec {
         let Head::Convolutions { widths, residuals, .. } = &self.head else {
             return Vec::new();
         };
-        let (mut norms, mut stride, mut blocks) = (Vec::new(), self.stride, 0);
+        let (mut norms, mut stride) = (Vec::new(), self.stride);
         for (number, &width) in widths.iter().enumerate() {
             stride /= 2;
             norms.push((format!("head.norms.{number}"), width));
-            for _ in 0..if stride == 4 { 2 * residuals } else { 0 } {
-                norms.push((format!("head.block_norms.{blocks}"), width));
-                blocks += 1;
+            for block in 0..if stride == 4 { 2 * residuals } else { 0 } {
+                norms.push((format!("head.block_norms.{block}"), width));
             }
         }
         norms
@@ -334,13 +331,12 @@ impl Spec {
             weighted("decoder_norm", &[dim]);
         }
         if let Head::Convolutions { widths, residuals, .. } = &self.head {
-            let (mut from, mut stride, mut blocks) = (dim, self.stride, 0);
+            let (mut from, mut stride) = (dim, self.stride);
             for (number, &to) in widths.iter().enumerate() {
                 stride /= 2;
                 weighted(&format!("head.ups.{number}.conv"), &[to, from, 3, 3]);
-                for _ in 0..if stride == 4 { 2 * residuals } else { 0 } {
-                    weighted(&format!("head.blocks.{blocks}.conv"), &[to, to, 3, 3]);
-                    blocks += 1;
+                for block in 0..if stride == 4 { 2 * residuals } else { 0 } {
+                    weighted(&format!("head.blocks.{block}.conv"), &[to, to, 3, 3]);
                 }
                 from = to;
             }
