@@ -37,13 +37,14 @@ pub fn weight_module(node: &Node, is_known: bool) -> String {
 
 /// Every weight and bias with its name in a file and its shape.
 pub fn named_weights(network: &Network, is_known: bool) -> Vec<(String, Vec<usize>, &[f32])> {
-    let all = network.graph().weight_shapes().flat_map(|(node, shape)| {
-        let NodeWeights { weight, bias } = network.weights().of(&node.name);
-        models::named_shapes(weight_module(node, is_known), shape)
-            .zip([weight, bias])
-            .map(|((name, shape), values)| (name, shape, values.as_slice()))
-    });
-    all.collect()
+    (network.graph().weight_shapes())
+        .flat_map(|(node, shape)| {
+            let NodeWeights { weight, bias } = network.weights().of(&node.name);
+            models::named_shapes(weight_module(node, is_known), shape)
+                .zip([weight, bias])
+                .map(|((name, shape), values)| (name, shape, values.as_slice()))
+        })
+        .collect()
 }
 
 fn broken(problem: impl ToString) -> WeightsError {

@@ -101,6 +101,5 @@ fn stored_code(
         });
     };
     check_shape(key, tensor, &[transformer.spec().code_len()])?;
-    let values = finite_values(key, tensor, budget)?;
-    transformer.code_of_values(values).map_err(refused)
+    transformer.code_of_values(finite_values(key, tensor, budget)?).map_err(refused)
 }

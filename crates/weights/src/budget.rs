@@ -87,6 +87,11 @@ impl Budget {
         drawn.set(total);
         Ok(())
     }
+
+    /// Draws the memory of `count` items.
+    pub(crate) fn items<T>(&self, count: usize) -> Result<()> {
+        self.bytes(count.saturating_mul(size_of::<T>()))
+    }
 }
 
 /// Methods that fill collections that grow with the file. Memory that a collection frees when it is reallocated is not
@@ -100,7 +105,7 @@ impl Budget {
         self.steps(1)?;
         if list.len() == list.capacity() {
             let more = list.len().max(4);
-            self.bytes((list.len() + more).saturating_mul(size_of::<T>()))?;
+            self.items::<T>(list.len() + more)?;
             list.try_reserve_exact(more).map_err(|_| no_memory::<T>(more))?;
         }
         list.push(item);
@@ -162,7 +167,7 @@ impl Budget {
     /// system has not enough memory.
     pub(crate) fn list<T>(&self, count: usize) -> Result<Vec<T>> {
         self.steps(count.saturating_add(1))?;
-        self.bytes(count.saturating_mul(size_of::<T>()))?;
+        self.items::<T>(count)?;
         allocation::list(count).ok_or_else(|| no_memory::<T>(count))
     }
 }

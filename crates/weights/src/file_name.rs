@@ -16,8 +16,7 @@ pub fn bytes_in_hex(path: &Path) -> Option<String> {
     if path.to_str().is_some() {
         return None;
     }
-    let bytes = path.as_os_str().as_encoded_bytes();
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(all(test, unix))]

@@ -17,7 +17,7 @@ use super::{
     error::{KeyList, shortened},
     family::{Family, family_of, is_style_network},
     pixels::{ChannelOrder, PixelChoice, PixelFormat, with_levels},
-    tensor::{Dtype, StorageType, StoredTensor},
+    tensor::{StorageType, StoredTensor},
 };
 
 /// Tensors with their names, in the file's order. Names may repeat; the fit refuses them.
@@ -63,12 +63,10 @@ pub fn strip_prefix(tensors: &mut NamedTensors<'_>, budget: &Budget) -> Result<O
 
 /// Adds what was assumed about a file to its texts.
 pub fn assume(metadata: &mut BTreeMap<String, String>, what: String) {
-    match metadata.get_mut(ASSUMED) {
-        Some(before) => *before += &format!(", and {what}"),
-        None => {
-            metadata.insert(ASSUMED.to_owned(), what);
-        }
-    }
+    metadata
+        .entry(ASSUMED.to_owned())
+        .and_modify(|before| *before += &format!(", and {what}"))
+        .or_insert(what);
 }
 
 /// A network read from a file.
@@ -195,7 +193,8 @@ impl<'t, 'a> Places<'t, 'a> {
         for (name, shape) in needed {
             let Place { key, tensor, .. } = self.get(name)?;
             check_shape(key, tensor, shape)?;
-            storage = storage.max(float_type(key, tensor)?);
+            let float = tensor.dtype().float();
+            storage = storage.max(float.map_err(|problem| WeightsError::tensor(key, problem))?);
             total_bytes = total_bytes.saturating_add(tensor.size_bytes());
         }
         // Equal weights may share their bytes, but not many times over.
@@ -319,21 +318,11 @@ pub fn check_shape(key: &str, tensor: &StoredTensor<'_>, needed: &[usize]) -> Re
     })
 }
 
-pub fn float_type(key: &str, tensor: &StoredTensor<'_>) -> Result<StorageType> {
-    match tensor.dtype() {
-        Dtype::Float(float) => Ok(float),
-        Dtype::Other(name, _) => Err(WeightsError::tensor(
-            key,
-            format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"),
-        )),
-    }
-}
-
 /// All values of a weight.
 pub fn values(key: &str, tensor: &StoredTensor<'_>, budget: &Budget) -> Result<Vec<f32>> {
     let count = tensor.element_count();
     budget.steps(2 * count)?;
-    budget.bytes(count.saturating_mul(size_of::<f32>()))?;
+    budget.items::<f32>(count)?;
     tensor.to_f32().map_err(|problem| WeightsError::tensor(key, problem))
 }
 
@@ -359,6 +348,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+    use crate::tensor::Dtype;
     use network::models::{self, johnson::NetworkSpec};
 
     fn tensors(spec: NetworkSpec) -> NamedTensors<'static> {

@@ -40,9 +40,8 @@ impl StyleLibrary {
         metadata.insert("style".to_owned(), id.clone());
         metadata.insert("title".to_owned(), title);
         let bytes = checkpoint.to_safetensors().map_err(LibraryError::of(file))?;
-        let size = models::size(checkpoint.network.graph());
-        let files = [(format!("{size}.safetensors"), bytes.as_slice())];
-        self.write_style(&id, &files, |file| Checkpoint::read(file).map(drop))
+        let weights = format!("{}.safetensors", models::size(checkpoint.network.graph()));
+        self.write_style(&id, &[(weights, &bytes)], |file| Checkpoint::read(file).map(drop))
     }
 
     /// Stores the code of a style picture or of a mix of them under `title`, with a JPEG thumbnail. `parts` describes a
@@ -68,7 +67,7 @@ impl StyleLibrary {
         let bytes =
             any_picture::code_file(code, &metadata).map_err(LibraryError::of(title.as_ref()))?;
         let weights = format!("{}.safetensors", ModelSize::Full);
-        let files = [(weights, bytes.as_slice()), (THUMBNAILS[0].to_owned(), thumbnail)];
+        let files = [(weights, &*bytes), (THUMBNAILS[0].to_owned(), thumbnail)];
         // Reading the whole style requires the code's network, which made the code just now. The metadata are enough.
         self.write_style(&id, &files, |file| read_metadata(file).map(drop))
     }
@@ -102,12 +101,11 @@ impl StyleLibrary {
             folder
                 .is_some_and(|folder| folder.join(id).join(format!("{size}.safetensors")).exists())
         };
-        let is_taken = |id: &str| {
+        free_id(title, folder, reserved_for, |id| {
             self.styles.iter().any(|style| style.id == id)
                 || self.networks().has(id)
                 || ModelSize::ALL.iter().any(|size| is_written(id, size))
-        };
-        free_id(title, folder, reserved_for, is_taken)
+        })
     }
 
     /// Writes a new style's files. `read` verifies the written weights.
@@ -119,11 +117,7 @@ impl StyleLibrary {
     ) -> Result<Style, LibraryError> {
         let folder = self.own_folder()?.join(id);
         let check = |file: &Path| {
-            if has_ending(file, &["safetensors"]) {
-                read(file).map_err(|error| error.to_string())
-            } else {
-                Ok(())
-            }
+            if has_ending(file, &["safetensors"]) { Ok(read(file)?) } else { Ok(()) }
         };
         disk::write_folder(&folder, files, check).map_err(LibraryError::of_writing(id))?;
         self.refresh();
@@ -174,8 +168,8 @@ fn remove_style(path: &Path) -> io::Result<()> {
     }
     // Remove the weights last: while some remain, the style is listed and can be removed.
     let weights = ModelSize::ALL.iter().map(|size| format!("{size}.safetensors"));
-    let names: Vec<_> = THUMBNAILS.map(str::to_owned).into_iter().chain(weights).collect();
-    disk::remove_folder(path, &names)
+    let names = THUMBNAILS.map(str::to_owned).into_iter().chain(weights);
+    disk::remove_folder(path, &names.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

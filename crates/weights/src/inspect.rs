@@ -119,8 +119,7 @@ pub fn describe(path: &Path) -> Inspection {
     };
     let filled =
         read_file(path).and_then(|bytes| facts.fill(&bytes, &Budget::for_file(bytes.len())));
-    facts.judge(filled);
-    facts
+    facts.judged(filled)
 }
 
 /// As [`describe`], for a file whose bytes are in memory.
@@ -132,22 +131,21 @@ pub fn describe_bytes(bytes: &[u8]) -> Inspection {
 pub fn describe_within(bytes: &[u8], budget: &Budget) -> Inspection {
     let mut facts = Inspection { size_bytes: Some(bytes.len() as u64), ..Inspection::default() };
     let filled = facts.fill(bytes, budget);
-    facts.judge(filled);
-    facts
+    facts.judged(filled)
 }
 
 impl Inspection {
     /// Records why the bytes cannot be used as a style, if so.
-    fn judge(&mut self, read: Result<()>) {
-        let Err(error) = read else {
-            return;
-        };
-        match error {
-            WeightsError::Foreign(family) => self.family = Some(family),
-            WeightsError::PixelValues { .. } => self.family = Some(Family::PictureNetwork),
-            _ => {}
+    fn judged(mut self, read: Result<()>) -> Self {
+        if let Err(error) = read {
+            match error {
+                WeightsError::Foreign(family) => self.family = Some(family),
+                WeightsError::PixelValues { .. } => self.family = Some(Family::PictureNetwork),
+                _ => {}
+            }
+            self.refused = Some(error.to_string());
         }
-        self.refused = Some(error.to_string());
+        self
     }
 
     /// Fills in what can be read from the bytes.
@@ -192,8 +190,7 @@ impl Inspection {
         self.family = Some(Family::StyleNetwork);
         let spec = style_network::spec_of(tensors, &self.metadata, budget)?;
         self.style_network = Some(StyleNetworkFacts::of(&spec));
-        let network = style_network::fitted(tensors, &self.metadata, budget)?;
-        self.parameters = network.parameter_count();
+        self.parameters = style_network::fitted(tensors, &self.metadata, budget)?.parameter_count();
         Ok(())
     }
 
@@ -210,11 +207,11 @@ impl Inspection {
         if let Ok(spec) = checkpoint::spec(&places, &Form::JOHNSON) {
             self.outline(&spec);
         }
-        let counts = tensors.iter().map(|(_, t)| t.element_count());
-        self.parameters = counts.fold(0, usize::saturating_add);
+        self.parameters =
+            tensors.iter().map(|(_, t)| t.element_count()).fold(0, usize::saturating_add);
         // Tensors may share bytes. If they do so too often, reading their values costs too much for the file's length.
-        let sizes = tensors.iter().map(|(_, t)| t.size_bytes() as u64);
-        let total_bytes = sizes.fold(0, u64::saturating_add);
+        let total_bytes =
+            tensors.iter().map(|(_, t)| t.size_bytes() as u64).fold(0, u64::saturating_add);
         let with_values = total_bytes <= budget.file_bytes().saturating_mul(2);
         for (name, tensor) in tensors {
             let facts = facts_of(name, tensor, with_values, budget)?;

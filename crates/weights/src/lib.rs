@@ -174,8 +174,7 @@ impl Checkpoint {
         if let Some(code) = &self.code {
             return any_picture::code_file(code, &self.metadata);
         }
-        let half_precision = self.storage == StorageType::F16;
-        safetensors::write(&self.network, half_precision, &self.metadata)
+        safetensors::write(&self.network, self.storage == StorageType::F16, &self.metadata)
     }
 }
 

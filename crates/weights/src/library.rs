@@ -55,15 +55,12 @@ impl StyleLibrary {
     /// The styles built into the program, installed with it, and in the user's folder. Removes what an interrupted
     /// import left there.
     pub fn standard() -> Self {
-        let installed = folders::installed();
-        match user_styles_folder() {
-            Some(user_folder) => {
-                disk::sweep(&user_folder);
-                NetworkLibrary::next_to(Some(&user_folder)).folder().map(disk::sweep);
-                Self::open(&installed, user_folder)
-            }
-            None => Self::reading(&installed, None),
+        let user_folder = user_styles_folder();
+        if let Some(folder) = &user_folder {
+            disk::sweep(folder);
+            NetworkLibrary::next_to(Some(folder)).folder().map(disk::sweep);
         }
+        Self::reading(&folders::installed(), user_folder)
     }
 
     /// The styles in `folders`, the built-in styles that no folder hides, and those in the user's folder. The first
@@ -236,9 +233,7 @@ impl StyleLibrary {
         let metadata = if has_ending(file, &["safetensors"]) {
             match safetensors::read_metadata(file) {
                 Ok(metadata) => metadata,
-                Err(error) => {
-                    return self.skip(file, error);
-                }
+                Err(error) => return self.skip(file, error),
             }
         } else {
             BTreeMap::new()
@@ -261,15 +256,18 @@ impl StyleLibrary {
             return self.skip(path, "the name has no letter or digit; rename it");
         }
         if let Some(meaning) = reserved_for(&id) {
-            let problem = format!("the name {id} means {meaning} on the command line; rename it");
-            return self.skip(path, problem);
+            return self.skip(
+                path,
+                format_args!("the name {id} means {meaning} on the command line; rename it"),
+            );
         }
         if let Some(other) = self.styles.iter_mut().find(|style| style.id == id) {
             // The same style in two installed folders is expected; in the user's folder it is not.
             if matches!(origin, Origin::User(_)) {
-                let problem =
-                    format!("there is already a style named {id}; rename the file to see it");
-                self.skip(path, problem);
+                self.skip(
+                    path,
+                    format_args!("there is already a style named {id}; rename the file to see it"),
+                );
             } else {
                 other.hides.push(origin);
             }

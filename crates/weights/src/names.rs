@@ -28,8 +28,7 @@ pub fn id_from(name: &str) -> String {
             id.push('_');
         }
     }
-    let short: String = id.chars().take(MAX_ID_CHARS).collect();
-    short.trim_end_matches('_').to_owned()
+    id.chars().take(MAX_ID_CHARS).collect::<String>().trim_end_matches('_').to_owned()
 }
 
 /// The meaning of `id` on the command line, if it is reserved. No style can have a reserved name.

@@ -48,9 +48,8 @@ impl NetworkLibrary {
 
     /// The names of all networks, sorted.
     pub fn names(&self) -> Vec<String> {
-        let listing = self.folder().map(fs::read_dir);
-        let entries = listing.into_iter().flatten().flatten().flatten();
-        let mut names: Vec<String> = entries
+        let listing = self.folder().and_then(|folder| fs::read_dir(folder).ok());
+        let mut names: Vec<String> = (listing.into_iter().flatten().flatten())
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter(|name| self.has(name))
             .collect();
@@ -82,8 +81,8 @@ impl NetworkLibrary {
     /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Weights`] for a damaged file.
     pub fn find(&self, name: &str) -> Result<StyleNetwork, LibraryError> {
         let path = self.existing(name, Some(BUILT_IN_NETWORK))?;
-        let network = StyleNetwork::read(&path).map_err(LibraryError::of(&path))?;
-        Ok(StyleNetwork { name: id_from(name), ..network })
+        let read = StyleNetwork::read(&path).map_err(LibraryError::of(&path));
+        Ok(StyleNetwork { name: id_from(name), ..read? })
     }
 
     /// Reads the network that made a code: one of the user's own, or the built-in one.
@@ -108,13 +107,11 @@ impl NetworkLibrary {
         let id = self.free_id(&title)?;
         let bytes = read_file(file).map_err(&refused)?;
         let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len())).map_err(&refused)?;
-        let budget = Budget::for_file(bytes.len());
-        let kept = kept_file(bytes, &transformer, &budget).map_err(refused)?;
-        let files = [(WEIGHTS.to_owned(), kept.as_slice())];
-        let check =
-            |file: &Path| StyleNetwork::read(file).map(drop).map_err(|error| error.to_string());
+        let kept = kept_file(bytes, &transformer).map_err(refused)?;
+        let check = |file: &Path| StyleNetwork::read(file).map(drop).map_err(String::from);
         let folder = self.folder().ok_or(LibraryError::NoOwnFolder)?.join(&id);
-        disk::write_folder(&folder, &files, check).map_err(LibraryError::of_writing(&id))?;
+        disk::write_folder(&folder, &[(WEIGHTS.to_owned(), &kept)], check)
+            .map_err(LibraryError::of_writing(&id))?;
         Ok(StyleNetwork { name: id, transformer: transformer.into() })
     }
 

@@ -177,8 +177,7 @@ pub fn with_levels(network: Network, format: PixelFormat) -> Result<Network, Net
     for node in network.graph().nodes() {
         let mut inputs: Vec<NodeId> = node.inputs.iter().map(|&input| ids[input]).collect();
         if let (Op::Picture, [last]) = (node.op, inputs.as_mut_slice()) {
-            let step = levels_of(format);
-            *last = add_step(&mut graph, &mut weights, "output", *last, step)?;
+            *last = add_step(&mut graph, &mut weights, "output", *last, levels_of(format))?;
         }
         let mut id = graph.add(&node.name, &node.layer, node.op, &inputs)?;
         if node.op == Op::Photo {

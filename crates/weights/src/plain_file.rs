@@ -11,7 +11,7 @@ use std::{
 /// # Errors
 /// The system's error, or that it is a folder or not a plain file.
 pub fn open(path: &Path) -> io::Result<(File, u64)> {
-    open_with(path, fs::metadata(path)?, 0)
+    open_with(path, fs::metadata(path)?, true)
 }
 
 /// The bytes of a plain file; `None` if it cannot be read or has more than `limit_bytes`.
@@ -31,14 +31,10 @@ pub fn open_no_link(path: &Path) -> io::Result<(File, u64)> {
     if metadata.is_symlink() {
         return Err(io::Error::other("it is a link"));
     }
-    #[cfg(unix)]
-    let flags = libc::O_NOFOLLOW;
-    #[cfg(not(unix))]
-    let flags = 0;
-    open_with(path, metadata, flags)
+    open_with(path, metadata, false)
 }
 
-fn open_with(path: &Path, metadata: Metadata, flags: i32) -> io::Result<(File, u64)> {
+fn open_with(path: &Path, metadata: Metadata, follows_links: bool) -> io::Result<(File, u64)> {
     // Opening a device may have side effects.
     check(&metadata)?;
     let mut options = File::options();
@@ -47,10 +43,11 @@ fn open_with(path: &Path, metadata: Metadata, flags: i32) -> io::Result<(File, u
     {
         // A pipe may have replaced the file since the check; with this flag, opening it does not block.
         use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(libc::O_NONBLOCK | flags);
+        let links = if follows_links { 0 } else { libc::O_NOFOLLOW };
+        options.custom_flags(libc::O_NONBLOCK | links);
     }
     #[cfg(not(unix))]
-    let _ = flags;
+    let _ = follows_links;
     let file = options.open(path)?;
     let metadata = file.metadata()?;
     check(&metadata)?;

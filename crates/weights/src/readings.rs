@@ -10,8 +10,7 @@ const MOST: usize = 4;
 /// The likely output range of a network with this input range.
 const fn companion(input: PixelRange) -> PixelRange {
     match input {
-        PixelRange::Unit => PixelRange::Unit,
-        PixelRange::Signed => PixelRange::Signed,
+        PixelRange::Unit | PixelRange::Signed => input,
         // Networks are not trained to output values with the mean subtracted.
         PixelRange::Bytes | PixelRange::ImageNet | PixelRange::Caffe => PixelRange::Bytes,
     }
@@ -30,7 +29,7 @@ pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
         .map(|&input| (input, companion(input)))
         .filter(|(_, output)| known.output.is_none_or(|known| known == *output));
     let all = inputs.iter().copied().cartesian_product(outputs);
-    let ranges: Vec<(PixelRange, PixelRange)> = likely.chain(all).unique().collect();
+    let ranges: Vec<_> = likely.chain(all).unique().collect();
     let orders = match (known.order, ranges.as_slice()) {
         (Some(order), _) => vec![order],
         (None, [_]) => ChannelOrder::ALL.to_vec(),

@@ -1,6 +1,6 @@
 //! Renaming one of the user's own styles.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use super::{
     LibraryError, Style, StyleLibrary,
@@ -9,7 +9,7 @@ use super::{
     read_file,
     safetensors::with_metadata,
 };
-use values::disk::{self, Existing, FolderSync, WriteError, folder_of, reason};
+use values::disk::{self, folder_of};
 
 impl StyleLibrary {
     /// Renames one of the user's own styles to `title`, and its file or folder accordingly. If the program is stopped
@@ -46,16 +46,10 @@ impl StyleLibrary {
 
 /// Writes a title into a weights file.
 fn retitle(file: &Path, id: &str, title: &str) -> Result<(), LibraryError> {
-    let texts = [("style", id), ("title", title)];
     let bytes = read_file(file)
-        .and_then(|bytes| with_metadata(&bytes, &texts))
+        .and_then(|bytes| with_metadata(&bytes, &[("style", id), ("title", title)]))
         .map_err(LibraryError::of(file))?;
-    disk::write_whole(file, Existing::Replace, FolderSync::Now, |writer, name| {
-        writer
-            .write_all(&bytes)
-            .map_err(|e| WriteError::Refused { name: name.to_owned(), reason: reason(&e) })
-    })
-    .map_err(LibraryError::Write)
+    disk::write_bytes(file, &bytes).map_err(LibraryError::Write)
 }
 
 #[cfg(test)]

@@ -195,8 +195,8 @@ impl Style {
     /// # Errors
     /// [`LibraryError::NoSuchModel`]. For a file that cannot be used, the returned value contains the error.
     pub fn describe(&self, size: Option<ModelSize>) -> Result<Inspection, LibraryError> {
-        let best = || self.models.first().map_or(ModelSize::Full, |(s, _)| *s);
-        Ok(match self.place(size.unwrap_or_else(best))? {
+        let best = self.models.first().map_or(ModelSize::Full, |(s, _)| *s);
+        Ok(match self.place(size.unwrap_or(best))? {
             Place::Memory(bytes) => Inspection { path: BUILT_IN.into(), ..describe_bytes(bytes) },
             Place::File(path) => describe(path),
         })

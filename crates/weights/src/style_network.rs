@@ -26,7 +26,7 @@ use super::{
 };
 use network::models::{
     NamedShapes, Role, Spelling,
-    vit::{NetworkId, Spec, Transformer, TransformerError},
+    vit::{NetworkId, Spec, Transformer},
 };
 
 /// The trained network, as `tools/any_net.py --pack` writes it.
@@ -81,8 +81,7 @@ impl StyleNetwork {
     pub fn built_in() -> Result<Self> {
         static BUILT_IN: OnceLock<Result<Arc<Transformer>, String>> = OnceLock::new();
         let read = || {
-            let budget = Budget::for_file(FILE.len());
-            let whole = from_bytes(FILE, &budget).map_err(|error| error.to_string())?;
+            let whole = from_bytes(FILE, &Budget::for_file(FILE.len()))?;
             // Stored codes identify it by the hash of its file.
             let id = NetworkId::of(FILE.iter().map(|&byte| u32::from(byte)));
             Ok(Arc::new(whole.with_id(id)))
@@ -127,20 +126,18 @@ pub fn from_bytes(bytes: &[u8], budget: &Budget) -> Result<Transformer> {
 ///
 /// # Errors
 /// [`WeightsError`] as [`from_bytes`].
-pub(super) fn kept_file(
-    bytes: Vec<u8>,
-    transformer: &Transformer,
-    budget: &Budget,
-) -> Result<Vec<u8>> {
+pub(super) fn kept_file(bytes: Vec<u8>, transformer: &Transformer) -> Result<Vec<u8>> {
     if format_of(&bytes)? == Format::Safetensors {
         return Ok(bytes);
     }
-    let (tensors, _) = named_tensors(&bytes, budget)?;
+    let (tensors, _) = named_tensors(&bytes, &Budget::for_file(bytes.len()))?;
     let half = Dtype::Float(StorageType::F16);
     let is_half = tensors.iter().all(|(_, tensor)| tensor.dtype() == half);
     let weights: Vec<_> = (transformer.spec().weights().into_iter())
-        .filter_map(|(name, shape)| Some((transformer.values(&name)?, name, shape)))
-        .map(|(values, name, shape)| (name, shape, values))
+        .filter_map(|(name, shape)| {
+            let values = transformer.values(&name)?;
+            Some((name, shape, values))
+        })
         .collect();
     file::write_tensors(&weights, is_half, &BTreeMap::new())
 }
@@ -151,7 +148,7 @@ pub(super) fn spec_of(
     metadata: &BTreeMap<String, String>,
     budget: &Budget,
 ) -> Result<Spec> {
-    let spec = match metadata.get(SPEC_KEY) {
+    match metadata.get(SPEC_KEY) {
         Some(text) => Spec::from_json(text),
         None => {
             let places = Places::of(tensors, role_of, budget)?;
@@ -163,8 +160,8 @@ pub(super) fn spec_of(
             }
             Spec::from_shapes(|name| places.shape(name))
         }
-    };
-    spec.map_err(|error| WeightsError::Graph(error.to_string()))
+    }
+    .map_err(refused)
 }
 
 /// The meaning of a style network's key.
@@ -210,14 +207,15 @@ fn scaled<'a>(tensors: &NamedTensors<'a>, budget: &Budget) -> Result<NamedTensor
             check_shape(&name, scales, tensor.shape().get(..1).unwrap_or_default())?;
             let scales = finite_values(&name, scales, budget)?;
             let run = (tensor.element_count() / scales.len().max(1)).max(1);
-            let scaled = tensor.scaled(Scaling { scales, zeros: vec![0.0], run });
-            tensor = scaled.ok_or_else(|| WeightsError::tensor(key, "is unreadable"))?;
+            tensor = tensor
+                .scaled(Scaling { scales, zeros: vec![0.0], run })
+                .ok_or_else(|| WeightsError::tensor(key, "is unreadable"))?;
         }
         budget.push(&mut made, (budget.text(key)?, tensor))?;
     }
     Ok(made)
 }
 
-pub(super) fn refused(error: TransformerError) -> WeightsError {
+pub(super) fn refused(error: impl ToString) -> WeightsError {
     WeightsError::Graph(error.to_string())
 }

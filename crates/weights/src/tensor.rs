@@ -73,6 +73,19 @@ impl Dtype {
             Self::Other(name, _) => name,
         }
     }
+
+    /// The type of weights.
+    ///
+    /// # Errors
+    /// [`TensorProblem`] for any other type.
+    pub fn float(self) -> Result<StorageType, TensorProblem> {
+        match self {
+            Self::Float(float) => Ok(float),
+            Self::Other(name, _) => {
+                Err(format!("is stored as {name}; weights must be fp16, bf16, fp32 or fp64"))
+            }
+        }
+    }
 }
 
 /// What is wrong with a tensor, as text that follows its name.
@@ -128,8 +141,7 @@ impl<'a> StoredTensor<'a> {
                 bytes.len()
             ));
         }
-        let strides = row_major(&shape);
-        Ok(Self { dtype, shape, bytes, offset: 0, strides, scaling: None })
+        Ok(Self { strides: row_major(&shape), dtype, shape, bytes, offset: 0, scaling: None })
     }
 
     /// The numbers that integers stand for; `None` if the tensor does not consist of integers.
@@ -222,17 +234,11 @@ impl<'a> StoredTensor<'a> {
             });
             return Ok(());
         }
-        let Dtype::Float(float) = self.dtype else {
-            return Err(format!(
-                "is stored as {}; weights must be fp16, bf16, fp32 or fp64",
-                self.dtype.name()
-            ));
-        };
-        match float {
-            StorageType::F16 => self.each(|b: [u8; 2]| f16::from_le_bytes(b).to_f32(), take),
-            StorageType::Bf16 => self.each(|b: [u8; 2]| bf16::from_le_bytes(b).to_f32(), take),
+        match self.dtype.float()? {
+            StorageType::F16 => self.each(|b| f16::from_le_bytes(b).to_f32(), take),
+            StorageType::Bf16 => self.each(|b| bf16::from_le_bytes(b).to_f32(), take),
             StorageType::F32 => self.each(f32::from_le_bytes, take),
-            StorageType::F64 => self.each(|b: [u8; 8]| f64::from_le_bytes(b) as f32, take),
+            StorageType::F64 => self.each(|b| f64::from_le_bytes(b) as f32, take),
         }
         Ok(())
     }
@@ -241,7 +247,7 @@ impl<'a> StoredTensor<'a> {
     fn each<const N: usize, T>(&self, decode: impl Fn([u8; N]) -> T, mut take: impl FnMut(T)) {
         let count = self.element_count();
         let (numbers, _) = self.bytes.as_chunks::<N>();
-        if self.is_row_major() {
+        if self.strides == row_major(&self.shape) {
             let part = numbers.get(self.offset..self.offset + count);
             part.unwrap_or_default().iter().for_each(|b| take(decode(*b)));
             return;
@@ -261,15 +267,6 @@ impl<'a> StoredTensor<'a> {
                 index[d] = 0;
             }
         }
-    }
-
-    fn is_row_major(&self) -> bool {
-        let mut expected = 1;
-        self.shape.iter().zip(&self.strides).rev().all(|(side, stride)| {
-            let fits = *stride == expected;
-            expected *= side;
-            fits
-        })
     }
 
     /// All numbers of an integer tensor, or `None` for other types. Callers charge them to the file's budget.

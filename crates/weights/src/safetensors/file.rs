@@ -17,7 +17,7 @@ use serde::{
     Deserialize, Deserializer as _,
     de::{Error as _, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Budget, Result, WeightsError,
@@ -58,8 +58,8 @@ pub fn parse<'a>(bytes: &'a [u8], budget: &Budget) -> Result<TensorFile<'a>> {
         // A tensor's strides take as much memory as its sides.
         budget.bytes(size_of_val(entry.shape.as_slice()))?;
         let dtype = Dtype::named(dtype(entry.dtype));
-        let tensor = StoredTensor::contiguous(dtype, entry.shape, Cow::Borrowed(numbers));
-        let tensor = tensor.map_err(|problem| WeightsError::tensor(&key, problem))?;
+        let tensor = StoredTensor::contiguous(dtype, entry.shape, Cow::Borrowed(numbers))
+            .map_err(|problem| WeightsError::tensor(&key, problem))?;
         tensors.push((key, tensor));
     }
     Ok((tensors, header.metadata))
@@ -74,9 +74,9 @@ fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<()> {
     for (key, entry) in order {
         let [start, end] = entry.data_offsets;
         if start != at || end < start {
-            let key = shortened(key);
             return Err(broken(format!(
-                "{key} is at bytes {start} to {end}, which leaves a gap or overlaps another tensor"
+                "{} is at bytes {start} to {end}, which leaves a gap or overlaps another tensor",
+                shortened(key)
             )));
         }
         at = end;
@@ -195,7 +195,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             }
             let entry: Entry = map.next_value().map_err(|error| {
                 let (key, problem) = (shortened(&key), shortened(&error.to_string()));
-                A::Error::custom(format!("{key}: {problem}"))
+                A::Error::custom(format_args!("{key}: {problem}"))
             })?;
             header.tensors.push((key, entry));
         }
@@ -244,12 +244,12 @@ pub fn write_tensors(
     metadata: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>> {
     let mut header = Map::new();
-    header.insert(METADATA.to_owned(), serde_json::json!(metadata));
+    header.insert(METADATA.to_owned(), json!(metadata));
     let mut data = Vec::new();
     for (name, shape, values) in tensors {
         let start = data.len();
         data.extend(encoded(values, half_precision));
-        let entry = serde_json::json!({
+        let entry = json!({
             "dtype": if half_precision { "F16" } else { "F32" },
             "shape": shape,
             "data_offsets": [start, data.len()],

@@ -34,17 +34,15 @@ pub(crate) fn fit_any(
             choice.check_no_network()?;
             any_network::read(&graph, tensors, budget)
         }
-        None => Ok(with_family(fit(tensors, choice, budget)?, metadata)),
+        None => {
+            let mut fitted = fit(tensors, choice, budget)?;
+            // A file with the published names and a title is one of StyleForge's styles.
+            if fitted.family == Family::PytorchExamples && metadata.contains_key("title") {
+                fitted.family = Family::Style;
+            }
+            Ok(fitted)
+        }
     }
-}
-
-/// A file with the published names and a title is one of StyleForge's styles.
-fn with_family(fitted: Fitted, metadata: &BTreeMap<String, String>) -> Fitted {
-    let family = match fitted.family {
-        Family::PytorchExamples if metadata.contains_key("title") => Family::Style,
-        other => other,
-    };
-    Fitted { family, ..fitted }
 }
 
 /// The bytes of a safetensors file with the published names, fp16 or fp32.

@@ -121,8 +121,8 @@ fn entry<'z, 'a>(
         found.local_header().file_path().as_bytes() == name && end <= zip.directory_offset();
     let range = (record.local_header_offset(), end);
     let data = zip.get_ref().get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
-    let entry = Entry { name: std::str::from_utf8(name).ok()?, record, data };
-    is_sound.then_some((entry, range))
+    let name = std::str::from_utf8(name).ok()?;
+    is_sound.then_some((Entry { name, record, data }, range))
 }
 
 impl<'a> Entry<'_, 'a> {

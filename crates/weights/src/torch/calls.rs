@@ -55,19 +55,10 @@ impl<'a> Machine<'a, '_> {
                 }
                 self.new_object(Object::Dict(entries))
             }
-            (Global::RebuildTensor, [storage, offset, size, strides, ..]) => {
-                let tensor = TensorRef {
-                    storage: *storage,
-                    offset: *offset,
-                    size: *size,
-                    strides: *strides,
-                };
-                self.new_object(Object::Tensor(tensor))
+            (Global::RebuildTensor, &[storage, offset, size, strides, ..]) => {
+                self.new_object(Object::Tensor(TensorRef { storage, offset, size, strides }))
             }
-            (Global::RebuildParameter, [tensor, ..]) => {
-                let tensor = *tensor;
-                self.push(tensor)
-            }
+            (Global::RebuildParameter, &[tensor, ..]) => self.push(tensor),
             (Global::Harmless, _) => self.push(Value::Opaque),
             (other, _) => Err(format!("{other:?} is called with arguments that make no tensor")),
         }

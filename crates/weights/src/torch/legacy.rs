@@ -78,9 +78,8 @@ fn storages<'a>(
         let Some(dtype) = dtypes.get(key) else {
             return Err(broken("a storage belongs to no tensor"));
         };
-        let count = input.number(8).ok();
-        let size_bytes = count.and_then(|count| count.checked_mul(dtype.size_bytes()));
-        let data = size_bytes
+        let data = (input.number(8).ok())
+            .and_then(|count| count.checked_mul(dtype.size_bytes()))
             .and_then(|size_bytes| input.take(size_bytes).ok())
             .ok_or_else(|| broken("a storage reaches past the end of the file"))?;
         if budget.insert(&mut contents, key, data)?.is_some() {

@@ -125,9 +125,8 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<TensorFile<'a>> {
 /// The bytes of a storage. Checks their number against the pickle.
 fn checked_storage<'a>(storage: &StorageRef<'_>, bytes: &'a [u8]) -> Result<&'a [u8], String> {
     let size_bytes = storage.dtype.size_bytes();
-    let declared =
-        usize::try_from(storage.count).ok().and_then(|count| count.checked_mul(size_bytes));
-    if declared != Some(bytes.len()) {
+    let byte = |elements: i64| usize::try_from(elements).ok()?.checked_mul(size_bytes);
+    if byte(storage.count) != Some(bytes.len()) {
         return Err(format!(
             "needs a storage of {} {} numbers, but {} bytes are stored",
             storage.count,
@@ -138,7 +137,6 @@ fn checked_storage<'a>(storage: &StorageRef<'_>, bytes: &'a [u8]) -> Result<&'a 
     let Some((offset, count)) = storage.view else {
         return Ok(bytes);
     };
-    let byte = |elements: i64| usize::try_from(elements).ok()?.checked_mul(size_bytes);
     byte(offset)
         .and_then(|start| bytes.get(start..start.checked_add(byte(count)?)?))
         .ok_or_else(|| "is in a view that reaches past its storage".to_owned())
@@ -180,13 +178,13 @@ fn state_dict<'a>(
         if let Some(Object::Storage(storage)) = pickle.object(tensor.storage) {
             budget.steps(storage.key.len())?;
         }
-        budget.bytes(2 * MAX_RANK * size_of::<usize>())?;
+        budget.items::<usize>(2 * MAX_RANK)?;
         let stored =
             stored(pickle, tensor, &find).map_err(|problem| WeightsError::tensor(key, problem))?;
         budget.push(&mut tensors, (budget.text(key)?, stored))?;
     }
-    let assumed = set.assumed.map(|what| (ASSUMED.to_owned(), what));
-    Ok((tensors, assumed.into_iter().collect()))
+    let assumed = set.assumed.into_iter().map(|what| (ASSUMED.to_owned(), what));
+    Ok((tensors, assumed.collect()))
 }
 
 type Entries<'p, 'a> = &'p [(Value<'a>, Value<'a>)];

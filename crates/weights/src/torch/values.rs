@@ -106,8 +106,8 @@ pub fn global(module: &str, name: &str) -> Option<Global> {
         (
             "__builtin__" | "builtins",
             "bool" | "dict" | "float" | "int" | "list" | "str" | "tuple" | "object",
-        ) => Global::Type,
-        (
+        )
+        | (
             "torch",
             "float32" | "float64" | "float16" | "bfloat16" | "int64" | "int32" | "int16" | "int8"
             | "uint8" | "bool" | "complex64" | "complex128",
