@@ -6,14 +6,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     path::Path,
 };
 
 use super::{
-    messages::{self, ExternalFile, Graph, Model, Node, Tensor},
+    messages::{ExternalFile, Graph, Model, Node, Tensor},
     tensors::dtype_of,
+    wire,
 };
 use crate::{Budget, MAX_FILE_BYTES, Result, WeightsError, error::shortened, plain_file};
 use values::{allocation::can_allocate, disk::words};
@@ -45,8 +45,7 @@ fn location<'m>(tensor: &Tensor<'m>) -> Result<Location<'m>> {
     };
     let file = text("location");
     let file = file.strip_prefix("./").unwrap_or(file);
-    let is_plain = !matches!(file, "" | "." | "..") && !file.contains(['/', '\\', ':', '\0']);
-    if !is_plain {
+    if matches!(file, "" | "." | "..") || file.contains(['/', '\\', ':', '\0']) {
         return Err(refused(format!(
             "is stored in the external file '{}', which is not a file name in the model's folder; \
              save the model again with its weights in one file beside it",
@@ -109,14 +108,16 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     let budget = Budget::for_file(bytes.len());
     // For each file: the first byte, the end, and the maximum number of bytes between them.
     let mut parts: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
-    let mut model = messages::decode(bytes, &budget)?;
+    let mut model = wire::read(bytes, &budget)?;
     each_external(&mut model, &mut |tensor| {
         let Location { file, start, end } = location(tensor)?;
         budget.steps(1 + file.len())?;
         let most = (end - start).saturating_mul(2).saturating_add(MAX_GAP_BYTES);
         if parts.len() == MAX_FILES && !parts.contains_key(file) {
-            let problem = format!("is one of more than {MAX_FILES} files");
-            return Err(WeightsError::tensor(file, problem));
+            return Err(WeightsError::tensor(
+                file,
+                format!("is one of more than {MAX_FILES} files"),
+            ));
         }
         let part = parts.entry(budget.text(file)?).or_insert((start, end, 0));
         *part = (part.0.min(start), part.1.max(end), part.2.saturating_add(most));
@@ -125,21 +126,21 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
     drop(model);
     for (name, (start, end, most)) in parts {
         let file = path.with_file_name(&name);
-        let unread = |error: &std::io::Error| {
+        let unread = |error: io::Error| {
             let model = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_link = fs::symlink_metadata(&file).is_ok_and(|found| found.is_symlink());
-            let remedy = match is_link {
-                true => "replace the link by the file itself",
-                false => "keep both in one folder",
+            let remedy = if file.is_symlink() {
+                "replace the link by the file itself"
+            } else {
+                "keep both in one folder"
             };
             let problem = format!(
                 "contains weights of {} and could not be read: {}; {remedy}",
                 shortened(&model),
-                words(error)
+                words(&error)
             );
             WeightsError::tensor(&name, problem)
         };
-        let (mut opened, size_bytes) = plain_file::open_no_link(&file).map_err(|e| unread(&e))?;
+        let (mut opened, size_bytes) = plain_file::open_no_link(&file).map_err(&unread)?;
         if end > size_bytes {
             return Err(WeightsError::tensor(
                 &name,
@@ -155,8 +156,10 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
         }
         let total_bytes = length.saturating_add(bytes.len() as u64);
         if total_bytes > MAX_FILE_BYTES {
-            let limit_bytes = MAX_FILE_BYTES;
-            return Err(WeightsError::TooLarge { size_bytes: total_bytes, limit_bytes });
+            return Err(WeightsError::TooLarge {
+                size_bytes: total_bytes,
+                limit_bytes: MAX_FILE_BYTES,
+            });
         }
         let head = ExternalFile::head(&name, start, length as usize);
         if bytes.try_reserve_exact(head.len() + length as usize).is_err() || !can_allocate(0) {
@@ -164,8 +167,8 @@ pub fn add_external_files(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
         }
         bytes.extend(head);
         let expected = bytes.len() as u64 + length;
-        opened.seek(SeekFrom::Start(start)).map_err(|e| unread(&e))?;
-        opened.take(length).read_to_end(bytes).map_err(|e| unread(&e))?;
+        opened.seek(SeekFrom::Start(start)).map_err(&unread)?;
+        opened.take(length).read_to_end(bytes).map_err(unread)?;
         if bytes.len() as u64 != expected {
             return Err(WeightsError::tensor(&name, "changed while it was read"));
         }
@@ -196,6 +199,8 @@ pub fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
 #[cfg(test)]
 #[allow(clippy::expect_used)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::onnx::messages::Entry;
 
@@ -286,7 +291,7 @@ mod tests {
             let mut bytes = model(file, &[offset]);
             add_external_files(&path, &mut bytes).map_err(|error| error.to_string())?;
             let budget = Budget::for_file(bytes.len());
-            let mut model = messages::decode(&bytes, &budget).map_err(|error| error.to_string())?;
+            let mut model = wire::read(&bytes, &budget).map_err(|error| error.to_string())?;
             resolve(&mut model, &budget).map_err(|error| error.to_string())?;
             Ok::<_, String>(model.graph.expect("there").initializer[0].raw_data.to_vec())
         };

@@ -38,8 +38,10 @@ pub fn expand(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     for function in &functions {
         let key = (function.domain, function.name, function.overload);
         if budget.insert(&mut calls.functions, key, function)?.is_some() {
-            let name = shortened(function.name);
-            return Err(refused(format!("it has two functions named '{name}'")));
+            return Err(refused(format!(
+                "it has two functions named '{}'",
+                shortened(function.name)
+            )));
         }
     }
     model.graph.as_mut().map_or(Ok(()), |graph| calls.graph(graph, 0))
@@ -73,21 +75,22 @@ impl<'m> Calls<'_, 'm> {
                     return Err(refused(format!("the function {name} has another opset")));
                 }
                 let map = Renaming::new(function, &node, call, self.budget)?;
-                let inner: Result<Vec<_>, _> =
-                    function.node.iter().map(|inner| map.node(inner, self.budget)).collect();
-                inner?
+                let inner = function.node.iter().map(|inner| map.node(inner, self.budget));
+                Some(inner.collect::<Result<Vec<_>>>()?)
             }
             None if is_own(node.domain) || node.domain == "com.microsoft" => {
-                match quantised::nodes(&node, call)? {
-                    Some(inner) => inner,
-                    None => return self.budget.push(made, node),
-                }
+                quantised::nodes(&node, call)?
             }
-            None => return self.budget.push(made, node),
+            None => None,
+        };
+        let Some(inner) = inner else {
+            return self.budget.push(made, node);
         };
         if depth >= MAX_DEPTH {
-            let label = node.label();
-            return Err(refused(format!("{label} calls itself, or is in {depth} other functions")));
+            return Err(refused(format!(
+                "{} calls itself, or is in {depth} other functions",
+                node.label()
+            )));
         }
         // A quantised operator names the values of its nodes by a number each.
         self.count = call + inner.len() as u32;
@@ -111,9 +114,9 @@ impl<'c, 'm> Renaming<'c, 'm> {
         budget: &Budget,
     ) -> Result<Self> {
         let mut names = HashMap::new();
-        let inputs = (&function.input, &caller.input, true);
-        let outputs = (&function.output, &caller.output, false);
-        for (texts, given, is_input) in [inputs, outputs] {
+        for (texts, given, is_input) in
+            [(&function.input, &caller.input, true), (&function.output, &caller.output, false)]
+        {
             for (index, text) in texts.iter().enumerate() {
                 budget.steps(1 + text.len())?;
                 let name = given.get(index).copied().unwrap_or_default();
@@ -135,8 +138,8 @@ impl<'c, 'm> Renaming<'c, 'm> {
     }
 
     fn node(&self, node: &Node<'m>, budget: &Budget) -> Result<Node<'m>> {
-        let names = node.input.iter().chain(&node.output);
-        let lengths: usize = names.map(|name| 1 + name.text.len()).sum();
+        let lengths: usize =
+            node.input.iter().chain(&node.output).map(|name| 1 + name.text.len()).sum();
         let key = node.domain.len() + node.op_type.len() + node.overload.len();
         budget.steps(1 + key + lengths)?;
         budget.bytes(size_of::<Node<'_>>() + size_of_val(node.input.as_slice()))?;
@@ -153,8 +156,8 @@ impl<'c, 'm> Renaming<'c, 'm> {
                 name => {
                     let count = self.caller.attribute.len() + self.function.attribute_proto.len();
                     budget.steps(count * (1 + name.len()))?;
-                    let defaults = || self.function.attribute_proto.iter().find(|a| a.name == name);
-                    self.caller.attribute(name).or_else(defaults)
+                    (self.caller.attribute(name))
+                        .or_else(|| self.function.attribute_proto.iter().find(|a| a.name == name))
                 }
             };
             let Some(given) = given else {
@@ -180,19 +183,17 @@ impl<'c, 'm> Renaming<'c, 'm> {
 
     /// A graph in an attribute. Its nodes may read the function's values.
     fn graph(&self, graph: &Graph<'m>, budget: &Budget) -> Result<Graph<'m>> {
-        let nodes: Result<_, _> = graph.node.iter().map(|node| self.node(node, budget)).collect();
+        let nodes = graph.node.iter().map(|node| self.node(node, budget)).collect::<Result<_>>();
         budget.bytes(graph.initializer.iter().map(|tensor| tensor.size_bytes()).sum())?;
         budget.bytes(size_of_val(graph.output.as_slice()))?;
-        let outputs = graph
-            .output
-            .iter()
-            .map(|output| ValueInfo { name: output.name, ..ValueInfo::default() });
         Ok(Graph {
             call: self.call,
             node: nodes?,
             initializer: graph.initializer.clone(),
             input: Vec::new(),
-            output: outputs.collect(),
+            output: (graph.output.iter())
+                .map(|output| ValueInfo { name: output.name, ..ValueInfo::default() })
+                .collect(),
         })
     }
 }

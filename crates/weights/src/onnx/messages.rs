@@ -5,8 +5,8 @@
 use std::{borrow::Cow, fmt};
 
 use super::{
-    super::{Budget, Result, WeightsError, error::shortened},
-    wire::{self, Decode, Field, Message},
+    super::{Result, WeightsError, error::shortened},
+    wire::{Decode, Field, Message},
 };
 
 #[derive(Clone, Debug, Default)]
@@ -312,11 +312,10 @@ impl<'m> ValueInfo<'m> {
 impl Attribute<'_> {
     /// Bytes of the attribute, without those of a graph.
     pub fn size_bytes(&self) -> usize {
-        let tensor = self.t.as_ref().map_or(0, |tensor| tensor.size_bytes());
         size_of::<Self>()
             + size_of_val(self.floats.as_slice())
             + size_of_val(self.ints.as_slice())
-            + tensor
+            + self.t.as_ref().map_or(0, |tensor| tensor.size_bytes())
     }
 }
 
@@ -409,21 +408,13 @@ impl<'m> Node<'m> {
     }
 }
 
-/// Decodes a file.
-///
-/// # Errors
-/// [`WeightsError::Onnx`] with the offset where the file is truncated; [`WeightsError::TooCostly`] if it would take
-/// more memory than its size allows.
-pub fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>> {
-    wire::read(bytes, budget)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Budget, onnx::wire};
 
     fn decoded(bytes: &[u8]) -> Result<Model<'_>, String> {
-        decode(bytes, &Budget::for_file(bytes.len())).map_err(|error| error.to_string())
+        wire::read(bytes, &Budget::for_file(bytes.len())).map_err(|error| error.to_string())
     }
 
     /// A field of a message. Its length is less than 128 bytes, or is written with five bytes.
@@ -460,7 +451,7 @@ mod tests {
         let tensor = [&[0x10, 1][..], &field(1, &[16]), &field(4, &numbers)].concat();
         let file = field(7, &field(5, &tensor));
         let budget = Budget::for_file(file.len());
-        let model = decode(&file, &budget).expect("well formed");
+        let model: Model<'_> = wire::read(&file, &budget).expect("well formed");
         let graph = model.graph.expect("there");
         assert!(matches!(graph.initializer[0].float_data, Cow::Borrowed(b) if b == numbers));
         let drawn = budget.cost().bytes;

@@ -70,7 +70,7 @@ impl<'m> OnnxFile<'m> {
     /// Decodes a file, without looking for a network in it.
     pub(crate) fn parse(bytes: &'m [u8], budget: &Budget) -> Result<Self> {
         budget.steps(bytes.len())?;
-        let mut model = messages::decode(bytes, budget)?;
+        let mut model = wire::read(bytes, budget)?;
         external::resolve(&mut model, budget)?;
         functions::expand(&mut model, budget)?;
         Ok(Self { model, bytes })
@@ -114,8 +114,7 @@ impl<'m> OnnxFile<'m> {
         let network = if read.may_be_model && pixels == PixelChoice::default() {
             match models::find(network)? {
                 FoundNetwork::Model(network) => {
-                    let family = Family::OnnxExport;
-                    let facts = BTreeMap::new();
+                    let (family, facts) = (Family::OnnxExport, BTreeMap::new());
                     return Ok((Fitted { family, network, storage, facts, code: None }, None));
                 }
                 FoundNetwork::Other(network) => network,
@@ -142,8 +141,7 @@ impl<'m> OnnxFile<'m> {
             facts: named,
             code: None,
         };
-        let guessed = known.order.is_none().then_some(format);
-        Ok((fitted, guessed))
+        Ok((fitted, known.order.is_none().then_some(format)))
     }
 
     /// All weights that the file stores, with their names in the file.
@@ -154,9 +152,8 @@ impl<'m> OnnxFile<'m> {
             let tensor = node.attribute("value")?.t.as_deref()?;
             Some((node.output.first()?.text, tensor))
         });
-        let initializers = graph.initializer.iter().map(|t| (t.name, t));
         let mut tensors = NamedTensors::new();
-        for (name, tensor) in initializers.chain(constants) {
+        for (name, tensor) in graph.initializer.iter().map(|t| (t.name, t)).chain(constants) {
             let named = (budget.text(name)?, stored(name, tensor, budget)?);
             budget.push(&mut tensors, named)?;
         }
@@ -209,10 +206,10 @@ fn is_own(domain: &str) -> bool {
 fn check_opset(model: &Model<'_>) -> Result<()> {
     match opset(&model.opset_import) {
         Some(version) if version >= MIN_OPSET => Ok(()),
-        Some(version) => Err(WeightsError::Graph(format!(
+        Some(version) => Err(refused(format!(
             "it uses opset {version}; opset {MIN_OPSET} and later are supported"
         ))),
-        None => Err(WeightsError::Graph("it does not declare its opset".to_owned())),
+        None => Err(refused("it does not declare its opset")),
     }
 }
 
@@ -225,15 +222,12 @@ const SHOWN_NUMBERS: usize = 16;
 
 /// A list of the file's numbers for a message: cut when long.
 fn shown<T: fmt::Debug>(list: &[T]) -> String {
-    let Some((start, rest)) = list.split_at_checked(SHOWN_NUMBERS) else {
-        return format!("{list:?}");
-    };
-    match rest.len() {
-        0 => format!("{list:?}"),
-        more => {
+    match list.split_at_checked(SHOWN_NUMBERS) {
+        Some((start, rest @ [_, ..])) => {
             let start = start.iter().map(|number| format!("{number:?}")).join(", ");
-            format!("[{start}, … {more} more]")
+            format!("[{start}, … {} more]", rest.len())
         }
+        _ => format!("{list:?}"),
     }
 }
 

@@ -37,12 +37,11 @@ pub fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
     let mut made = Vec::new();
     let mut add = |op_type: &'m str, input: Vec<Name<'m>>, attribute| {
         let output = Name { text: "value", call: call + made.len() as u32 };
-        let name = node.name;
         made.push(Node {
             input,
             output: vec![output],
             op_type,
-            name,
+            name: node.name,
             attribute,
             ..Node::default()
         });
@@ -51,8 +50,7 @@ pub fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
     let mut values = Vec::new();
     for index in 0..inputs {
         let from = (first + 3 * index..first + 3 * index + 3).map(input).collect();
-        let is_kernel = operator == "Conv" && index == 1;
-        let attribute = if is_kernel { axis() } else { Vec::new() };
+        let attribute = if operator == "Conv" && index == 1 { axis() } else { Vec::new() };
         values.push(add("DequantizeLinear", from, attribute));
     }
     if operator == "Conv" && node.input(8).is_some() {

@@ -15,8 +15,10 @@ use super::{
 pub fn stored<'t>(name: &str, tensor: &'t Tensor<'_>, budget: &Budget) -> Result<StoredTensor<'t>> {
     let refused = |problem: String| WeightsError::tensor(name, problem);
     if tensor.is_external {
-        let problem = "is stored in an external file; keep that file in the folder of the model";
-        return Err(WeightsError::tensor(name, problem));
+        return Err(WeightsError::tensor(
+            name,
+            "is stored in an external file; keep that file in the folder of the model",
+        ));
     }
     // The strides, which are stored in addition to the shape.
     budget.bytes(size_of_val(tensor.dims.as_slice()))?;
@@ -28,8 +30,8 @@ pub fn stored<'t>(name: &str, tensor: &'t Tensor<'_>, budget: &Budget) -> Result
         );
     }
     let other = tensor.data_type;
-    let unknown = || refused(format!("has the unknown number type {other}"));
-    let dtype = dtype_of(other).ok_or_else(unknown)?;
+    let dtype =
+        dtype_of(other).ok_or_else(|| refused(format!("has the unknown number type {other}")))?;
     let bytes = if tensor.raw_data.is_empty() {
         typed_bytes(tensor, dtype, budget)?
     } else {

@@ -128,7 +128,7 @@ impl<'m> Field<'m, '_> {
 
     pub fn float(&self) -> Result<f32> {
         let bytes = self.of_kind(Kind::FourBytes)?.first_chunk();
-        Ok(f32::from_le_bytes(bytes.copied().unwrap_or_default()))
+        Ok(bytes.copied().map_or(0.0, f32::from_le_bytes))
     }
 
     /// Passes the fields of the message in this field to `take`.

@@ -99,8 +99,7 @@ pub fn write(
     let graph = graph_text(network).map_err(text)?;
     let mut writer = Writer::new(network.graph(), *export);
     for (name, dims, values) in named_weights(network, graph.is_none()) {
-        let is_too_large = |v: &f32| export.is_half && v.abs() > f16::MAX.to_f32();
-        if values.iter().any(is_too_large) {
+        if export.is_half && values.iter().any(|v| v.abs() > f16::MAX.to_f32()) {
             return Err(ExportError::Half(name));
         }
         writer.weights(&name, &dims, values);

@@ -163,10 +163,11 @@ impl<'a> Writer<'a> {
                     )
                 };
                 // A single pixel has no other to reflect, and a reflection repeats all pixels but one.
-                let doubled = extended("most = Sub [2] own\nmost = Max most [0]", "edge");
-                let is_single = |(width, height): (usize, usize)| width.min(height) == 1;
-                let doubled =
-                    if self.export.size.is_none_or(is_single) { doubled } else { String::new() };
+                let doubled = if self.export.size.is_none_or(|(w, h)| w.min(h) == 1) {
+                    extended("most = Sub [2] own\nmost = Max most [0]", "edge")
+                } else {
+                    String::new()
+                };
                 let reflected = extended("most = Sub own [1]", "reflect").repeat(reflections);
                 format!("{reached}{doubled}{reflected}")
             }
@@ -299,8 +300,7 @@ impl<'a> Writer<'a> {
             Op::SpaceToDepth { block } => format!("SpaceToDepth x blocksize={block}"),
             Op::MaxPool(pool) => format!("MaxPool {}", pooled(pool)),
             Op::AveragePool { pool, counts_padding } => {
-                let counts = u8::from(counts_padding);
-                format!("AveragePool {} count_include_pad={counts}", pooled(pool))
+                format!("AveragePool {} count_include_pad={}", pooled(pool), u8::from(counts_padding))
             }
             Op::SpatialMean => "GlobalAveragePool x".to_owned(),
             Op::SpatialMax => "GlobalMaxPool x".to_owned(),
@@ -332,12 +332,11 @@ fn pooled(Pool { kernel, stride, sides, is_ceil }: Pool) -> String {
 
 /// The lines of a resize; `None` if ONNX has no such positions.
 fn resize(how: Resize) -> Option<String> {
-    let is_whole = |scales: [f64; 2]| scales.iter().all(|scale| scale.fract() == 0.0);
     let Resize { mut interpolation, mut coordinates, target } = how;
     match coordinates {
         // It only differs from half pixels where the new size is rounded.
         Coordinates::HalfPixelSymmetric => {
-            if matches!(target, Target::Scale(scales) if !is_whole(scales)) {
+            if matches!(target, Target::Scale(scales) if scales.iter().any(|s| s.fract() != 0.0)) {
                 return None;
             }
             coordinates = Coordinates::HalfPixel;

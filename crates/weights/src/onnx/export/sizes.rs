@@ -47,8 +47,8 @@ impl Sizes {
             Ok((rows, columns, is_cropped)) if rows == columns => Some((rows, is_cropped)),
             _ => None,
         });
-        let tried: Vec<(usize, bool)> = tried.collect::<Option<_>>().ok_or(ExportError::Sizes)?;
-        let (sides, crops): (Vec<usize>, Vec<bool>) = tried.into_iter().unzip();
+        let (sides, crops): (Vec<usize>, Vec<bool>) =
+            tried.collect::<Option<_>>().ok_or(ExportError::Sizes)?;
         let (add, multiple, plus) = rule(&sides).ok_or(ExportError::Sizes)?;
         let counts = (1..).zip(&sides).map(|(side, &reached)| reflections(side, reached));
         Ok(Self {
@@ -88,8 +88,7 @@ fn rule(extended: &[usize]) -> Option<(i64, i64, i64)> {
         let fits = |side: usize| made(side).max(of(1) as i64) == of(side) as i64;
         let first = (1..extended.len()).find(|&side| made(side) > of(1) as i64)?;
         let is_seen = first + 2 * multiple < extended.len();
-        let is_right = is_seen && (1..=extended.len()).all(fits);
-        is_right.then_some((add as i64, multiple as i64, plus))
+        (is_seen && (1..=extended.len()).all(fits)).then_some((add as i64, multiple as i64, plus))
     })
 }
 

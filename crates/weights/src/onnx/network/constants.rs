@@ -18,7 +18,7 @@ use crate::{
     },
     tensor::{Dtype, MAX_RANK, StoredTensor, element_count, encoded},
 };
-use network::graph::Op;
+use network::{NodeWeights, graph::Op};
 use values::tensor::Shape;
 
 /// Numbers with a shape.
@@ -123,12 +123,12 @@ impl Reader<'_> {
         }
         let shape = Shape::new(channels, size[0], size[1]);
         self.budget().steps(shape.len().saturating_mul(1 + of_channels.len()))?;
-        self.budget().bytes(shape.len().saturating_mul(size_of::<f32>()))?;
+        self.budget().items::<f32>(shape.len())?;
         let mut values = Vec::with_capacity(shape.len());
         for channel in 0..channels {
-            let places =
-                of_channels.iter().map(|(count, apart, step)| channel / apart % count * step);
-            let first: usize = places.sum();
+            let first: usize = (of_channels.iter())
+                .map(|(count, apart, step)| channel / apart % count * step)
+                .sum();
             for row in 0..shape.height {
                 let row = first + row * steps[0];
                 values.extend((0..shape.width).map(|x| constant.values[row + x * steps[1]]));
@@ -143,7 +143,8 @@ impl Reader<'_> {
             Spread::Channels(values) => (Shape::new(values.len(), 1, 1), values),
             Spread::Map(shape, values) => (shape, values),
         };
-        self.add_weighted(Op::Constant(shape), &[], values, Vec::new())
+        let weights = NodeWeights { weight: values, bias: Vec::new() };
+        self.add_weighted(Op::Constant(shape), &[], weights)
     }
 }
 
@@ -164,9 +165,11 @@ impl<'m> Reader<'m> {
             let (part, _) = sliced(sides.len(), start, end, 1)?;
             Numbers::ints(sides[part].iter().map(|side| *side as i64).collect())
         };
-        let probes: Option<Vec<Numbers>> = all.iter().map(of).collect();
-        let odd = || node.refused("takes an unsupported part of a shape");
-        probes.map(Value::Numbers).ok_or_else(odd)
+        all.iter()
+            .map(of)
+            .collect::<Option<_>>()
+            .map(Value::Numbers)
+            .ok_or_else(|| node.refused("takes an unsupported part of a shape"))
     }
 
     /// A node on constants. What depends on the picture's size is computed at every probe, everything else once.
@@ -197,11 +200,12 @@ impl<'m> Reader<'m> {
         let (probes, most) = if is_fixed { (1, usize::MAX) } else { (self.sizes.len(), MAX_COUNT) };
         let mut results = Vec::new();
         for probe in 0..probes {
-            let at_probe = inputs.iter().map(|input| {
-                let probes = input.as_ref()?;
-                probes.get(probe).or(probes.first())
-            });
-            let at_probe: Vec<_> = at_probe.collect();
+            let at_probe: Vec<_> = (inputs.iter())
+                .map(|input| {
+                    let probes = input.as_ref()?;
+                    probes.get(probe).or(probes.first())
+                })
+                .collect();
             let result = Call::new(node, &at_probe, most, self.scope.budget).run();
             let of_size = |error| if is_fixed { error } else { self.scope.of_size(error) };
             results.push(result.map_err(of_size)?);
@@ -250,8 +254,8 @@ impl<'m> Reader<'m> {
             ("Flatten" | "Identity" | "Reshape" | "Squeeze" | "Unsqueeze", _) => true,
             // Casts to FLOAT and DOUBLE lose nothing that single precision would keep.
             ("Cast", Value::Tensor(id, _)) => {
-                let is_float = matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_));
-                is_float && matches!(node.int("to", 0), 1 | 11)
+                matches!(self.scope.tensors[*id].dtype(), Dtype::Float(_))
+                    && matches!(node.int("to", 0), 1 | 11)
             }
             _ => false,
         };
@@ -267,8 +271,8 @@ impl<'m> Reader<'m> {
         };
         Ok(Some(match value {
             Value::Tensor(id, own) => {
-                let probes = 0..self.scope.probe_count;
-                let made = probes.map(|probe| sides(own, probe)).collect::<Result<Vec<_>>>()?;
+                let made = (0..self.scope.probe_count).map(|probe| sides(own, probe));
+                let made = made.collect::<Result<Vec<_>>>()?;
                 Value::Tensor(*id, equal(made.into_iter()).ok_or_else(odd)?)
             }
             Value::Numbers(numbers) => {
@@ -295,8 +299,9 @@ impl<'m> Reader<'m> {
             "value_floats" => Numbers::few(vec![a.floats.len()], Values::Float(a.floats.clone())),
             _ => None,
         });
-        let odd = || node.refused("is a constant of an unsupported kind");
-        Ok(Value::Numbers(vec![numbers.ok_or_else(odd)?; self.scope.probe_count]))
+        let numbers =
+            numbers.ok_or_else(|| node.refused("is a constant of an unsupported kind"))?;
+        Ok(Value::Numbers(vec![numbers; self.scope.probe_count]))
     }
 
     /// The numbers at an input; `None` if the optional input is absent.

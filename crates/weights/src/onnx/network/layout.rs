@@ -167,15 +167,18 @@ impl Layout {
         sizes: &[(usize, usize)],
     ) -> Option<bool> {
         let is_own = |part: &Part| is_of_kind(part) && !part.is_one(sizes);
-        let own = (0..self.sides.len()).filter(|&side| self.sides[side].iter().any(is_own));
-        let covered: Vec<bool> = own.map(|side| sides.contains(&side)).collect();
+        let covered: Vec<bool> = (0..self.sides.len())
+            .filter(|&side| self.sides[side].iter().any(is_own))
+            .map(|side| sides.contains(&side))
+            .collect();
         covered.iter().all_equal().then(|| covered.contains(&true))
     }
 
     /// The length of every side, for a map of these rows and columns.
     pub fn lengths(&self, size: (usize, usize)) -> Vec<usize> {
-        let length = |parts: &Vec<Part>| parts.iter().map(|part| part.extent(size)).product();
-        self.sides.iter().map(length).collect()
+        (self.sides.iter())
+            .map(|parts| parts.iter().map(|part| part.extent(size)).product())
+            .collect()
     }
 
     /// The same values with other sides. `lengths` has the new sides' lengths for every size of the map. `None` if a
@@ -241,22 +244,26 @@ impl Layout {
             Part::Columns => vec![part, of_block(channels)],
             _ => vec![part],
         };
-        let sides = self.sides.iter().map(|side| side.iter().flat_map(moved).collect());
-        (!self.is_repeated()).then(|| Self { sides: sides.collect() })
+        (!self.is_repeated()).then(|| Self {
+            sides: self.sides.iter().map(|side| side.iter().flat_map(moved).collect()).collect(),
+        })
     }
 
     /// Merges channels that follow each other in a side and in the map.
     fn joined(mut self) -> Self {
         for side in &mut self.sides {
-            let parts = std::mem::take(side).into_iter();
-            let joined = parts.coalesce(|a, b| match (a, b) {
-                (
-                    Part::Channels { count: outer, stride: step },
-                    Part::Channels { count, stride },
-                ) if step == count * stride => Ok(Part::Channels { count: outer * count, stride }),
-                other => Err(other),
-            });
-            *side = joined.collect();
+            *side = std::mem::take(side)
+                .into_iter()
+                .coalesce(|a, b| match (a, b) {
+                    (
+                        Part::Channels { count: outer, stride: step },
+                        Part::Channels { count, stride },
+                    ) if step == count * stride => {
+                        Ok(Part::Channels { count: outer * count, stride })
+                    }
+                    other => Err(other),
+                })
+                .collect();
         }
         self
     }
@@ -284,8 +291,7 @@ impl Layout {
         if !order.iter().copied().sorted_unstable().eq(0..self.sides.len()) {
             return None;
         }
-        let sides = order.iter().map(|&side| self.sides[side].clone()).collect();
-        Some(Self { sides }.joined())
+        Some(Self { sides: order.iter().map(|&side| self.sides[side].clone()).collect() }.joined())
     }
 
     /// If channels were moved into blocks of pixels: the side of a block, and the order of these channels.
@@ -320,8 +326,10 @@ impl Layout {
 
     /// The side that contains all channels, in an order that is not the map's; `None` if no side does.
     pub fn shuffled(&self) -> Option<&[Part]> {
-        let with_channels = self.sides.iter().filter(|side| side.iter().any(Part::is_channels));
-        let side = with_channels.exactly_one().ok()?;
+        let side = (self.sides.iter())
+            .filter(|side| side.iter().any(Part::is_channels))
+            .exactly_one()
+            .ok()?;
         (side.len() > 1 && side.iter().all(Part::is_channels)).then_some(side)
     }
 }

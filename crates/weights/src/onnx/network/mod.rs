@@ -22,7 +22,10 @@ use std::fmt;
 use itertools::Itertools;
 
 use crate::{
-    Budget, Result, StorageType, WeightsError, any_network::MAX_NODES, error::shortened,
+    Budget, Result, StorageType, WeightsError,
+    any_network::MAX_NODES,
+    error::shortened,
+    pixels::{PixelChoice, PixelRange},
     tensor::Dtype,
 };
 use network::{
@@ -37,7 +40,6 @@ use super::{
     needed, numbers, refused, shown,
     tensors::stored,
 };
-use crate::pixels::{PixelChoice, PixelRange};
 use inputs::InputSides;
 use layout::{Axis, Layout};
 use scope::{Scope, TensorId, Value};
@@ -101,10 +103,9 @@ pub fn read(
         _ => last,
     };
     let nodes = reader.graph.nodes();
-    let is_step_of_conv =
-        |node: &graph::Node| node.op == Op::Affine && nodes[node.inputs[0]].op.is_conv();
     Ok(PictureNetwork {
-        may_be_model: !nodes.iter().any(is_step_of_conv),
+        may_be_model: !(nodes.iter())
+            .any(|node| node.op == Op::Affine && nodes[node.inputs[0]].op.is_conv()),
         batch: input.batch,
         pixels,
         size: match reader.rule {
@@ -145,8 +146,7 @@ fn read_at_some_size<'m>(
         return Err(refused(format!("it has {} outputs; a style needs one", graph.output.len())));
     };
     let nodes = needed::nodes(graph, result.name.into(), budget)?;
-    let stranger = nodes.iter().find(|node| !is_known(node, budget));
-    if let Some(node) = stranger {
+    if let Some(node) = nodes.iter().find(|node| !is_known(node, budget)) {
         let domain = if is_own(node.domain) {
             String::new()
         } else {
@@ -236,15 +236,6 @@ enum PendingWeights {
     },
 }
 
-impl PendingWeights {
-    fn own(&self) -> Option<&NodeWeights> {
-        match self {
-            Self::Own(own) => Some(own),
-            Self::Stored { .. } => None,
-        }
-    }
-}
-
 /// The state while a graph is read.
 struct Reader<'m> {
     scope: Scope<'m>,
@@ -325,8 +316,8 @@ impl<'m> Reader<'m> {
         match input.op {
             Op::Photo => self.the_picture(&made),
             _ => {
-                let makes = |node: &&&Node<'_>| node.output.contains(&result.name.into());
-                self.the_map(&made, nodes.iter().find(makes).copied())
+                let maker = nodes.iter().find(|node| node.output.contains(&result.name.into()));
+                self.the_map(&made, maker.copied())
             }
         }
     }
@@ -372,10 +363,9 @@ impl<'m> Reader<'m> {
         self.initializers(branch)?;
         branch.node.iter().try_for_each(|node| self.run(node))?;
         let of = |output: &ValueInfo<'m>| {
-            let name = Name { text: output.name, call: branch.call };
             self.scope
                 .values
-                .get(&name)
+                .get(&Name { text: output.name, call: branch.call })
                 .cloned()
                 .ok_or_else(|| node.refused("has a branch without its results"))
         };
@@ -397,15 +387,9 @@ impl<'m> Reader<'m> {
     }
 
     /// Adds a node with computed weights.
-    fn add_weighted(
-        &mut self,
-        op: Op,
-        inputs: &[NodeId],
-        weight: Vec<f32>,
-        bias: Vec<f32>,
-    ) -> Result<NodeId> {
-        self.budget().bytes(size_of_val(weight.as_slice()) + size_of_val(bias.as_slice()))?;
-        self.add_held(op, inputs, Some(PendingWeights::Own(NodeWeights { weight, bias })))
+    fn add_weighted(&mut self, op: Op, inputs: &[NodeId], own: NodeWeights) -> Result<NodeId> {
+        self.budget().items::<f32>(own.weight.len() + own.bias.len())?;
+        self.add_held(op, inputs, Some(PendingWeights::Own(own)))
     }
 
     fn add_held(
@@ -424,10 +408,10 @@ impl<'m> Reader<'m> {
         }
         let budget = self.budget();
         budget.steps(self.sizes.len() * (1 + inputs.len()))?;
-        let held = size_of::<network::graph::Node>() + 2 * name.len() + size_of_val(inputs);
+        let held = size_of::<graph::Node>() + 2 * name.len() + size_of_val(inputs);
         budget.bytes(held + self.sizes.len() * size_of::<Shape>() + 256)?;
-        let added = self.graph.add(&name, &self.layer, op, inputs);
-        let id = added.map_err(|error| refused(error.to_string()))?;
+        let id = (self.graph.add(&name, &self.layer, op, inputs))
+            .map_err(|error| refused(error.to_string()))?;
         let mut shapes = Vec::new();
         for (probe, &size) in self.sizes.iter().enumerate() {
             let given: Vec<Shape> = inputs.iter().map(|&id| self.shapes[id][probe]).collect();
@@ -480,8 +464,8 @@ impl<'m> Reader<'m> {
         let inputs = node.input.len();
         self.budget().steps(STEPS_PER_NODE + STEPS_PER_INPUT * inputs)?;
         self.budget().bytes(BYTES_PER_NODE + BYTES_PER_INPUT * inputs)?;
-        let long = |a: &&messages::Attribute<'_>| a.ints.len().max(a.floats.len()) > MAX_LIST;
-        if let Some(attribute) = node.attribute.iter().find(long)
+        if let Some(attribute) =
+            node.attribute.iter().find(|a| a.ints.len().max(a.floats.len()) > MAX_LIST)
             && node.op_type != "Constant"
         {
             return Err(node.refused(format!(
@@ -507,8 +491,9 @@ impl<'m> Reader<'m> {
         let maps = if operator == "Split" {
             self.split(x)?
         } else {
-            let unsupported = || node.refused("is not done to pictures by this program");
-            vec![rules::rule(operator).ok_or_else(unsupported)?(self, x)?]
+            let rule = rules::rule(operator)
+                .ok_or_else(|| node.refused("is not done to pictures by this program"))?;
+            vec![rule(self, x)?]
         };
         Ok(maps.into_iter().map(Value::Map).collect())
     }

@@ -1,9 +1,12 @@
 //! Recognises instance norms and GELU that exporters and hand-written layers write as several nodes. The search goes
 //! backwards from the product or quotient that ends them. Also converts norms to operations of the graph.
 
-use super::{MapValue, NodeId, Reader};
+use super::{MapValue, NodeId, PendingWeights, Reader};
 use crate::Result;
-use network::graph::{Arithmetic, Conv, Function, Op};
+use network::{
+    NodeWeights,
+    graph::{Arithmetic, Conv, Function, Op},
+};
 
 /// Largest addend that counts as zero if a node reads a map twice. Exports for ONNX.js add 1e-9, or 1e-100 (0 in single
 /// precision), so that the two uses have different names.
@@ -18,13 +21,25 @@ impl Reader<'_> {
         (node.op, &node.inputs)
     }
 
-    /// The input of an affine node with the same scale and shift for all channels, its scale and its shift.
-    pub fn uniform(&self, id: NodeId) -> Option<(NodeId, f32, f32)> {
-        let (scale, shift) = self.weights[id].as_ref()?.own()?.uniform()?;
-        match self.op(id) {
-            (Op::Affine, &[x]) => Some((x, scale, shift)),
+    /// The inputs of a node of this operation and number of inputs.
+    fn reads<const N: usize>(&self, id: NodeId, op: Op) -> Option<[NodeId; N]> {
+        let (own, inputs) = self.op(id);
+        inputs.try_into().ok().filter(|_| own == op)
+    }
+
+    /// The weights of a node, unless they are still those of the file.
+    pub fn own(&self, id: NodeId) -> Option<&NodeWeights> {
+        match &self.weights[id] {
+            Some(PendingWeights::Own(own)) => Some(own),
             _ => None,
         }
+    }
+
+    /// The input of an affine node with the same scale and shift for all channels, its scale and its shift.
+    pub fn uniform(&self, id: NodeId) -> Option<(NodeId, f32, f32)> {
+        let (scale, shift) = self.own(id)?.uniform()?;
+        let [x] = self.reads(id, Op::Affine)?;
+        Some((x, scale, shift))
     }
 
     /// The map before a negligible addend, as [`NOTHING`] describes.
@@ -37,27 +52,19 @@ impl Reader<'_> {
 
     /// The map x, if this is x minus its mean.
     fn centred(&self, id: NodeId) -> Option<NodeId> {
-        let (Op::Combine(Arithmetic::Difference), &[x, mean]) = self.op(id) else {
-            return None;
-        };
-        (self.op(mean) == (Op::SpatialMean, &[x])).then_some(x)
+        let [x, mean] = self.reads(id, Op::Combine(Arithmetic::Difference))?;
+        (self.reads(mean, Op::SpatialMean) == Some([x])).then_some(x)
     }
 
     /// The map whose standard deviation this is, and the eps that is added to the variance.
     fn deviation(&self, id: NodeId) -> Option<(NodeId, f64)> {
-        let (Op::Function(Function::Sqrt), &[raised]) = self.op(id) else {
-            return None;
-        };
+        let [raised] = self.reads(id, Op::Function(Function::Sqrt))?;
         let (variance, eps) = match self.uniform(raised) {
             Some((variance, 1.0, eps)) if eps >= 0.0 => (variance, f64::from(eps)),
             _ => (raised, 0.0),
         };
-        let (Op::SpatialMean, &[square]) = self.op(variance) else {
-            return None;
-        };
-        let (Op::Combine(Arithmetic::Product), &[a, b]) = self.op(square) else {
-            return None;
-        };
+        let [square] = self.reads(variance, Op::SpatialMean)?;
+        let [a, b] = self.reads(square, Op::Combine(Arithmetic::Product))?;
         let x = self.centred(self.original(a))?;
         (self.centred(self.original(b)) == Some(x)).then_some((x, eps))
     }
@@ -69,10 +76,9 @@ impl Reader<'_> {
         a: &MapValue,
         b: &MapValue,
     ) -> Result<Option<MapValue>> {
-        let inverse = |id: NodeId| match self.op(id) {
-            (Op::Function(Function::Reciprocal), &[deviation]) => self.deviation(deviation),
-            // The reciprocal may be written as a quotient.
-            _ => None,
+        let inverse = |id: NodeId| {
+            let [deviation] = self.reads(id, Op::Function(Function::Reciprocal))?;
+            self.deviation(deviation)
         };
         let (map, other) = match arithmetic {
             Arithmetic::Product if self.centred(a.node).is_none() => (b, a.node),
@@ -80,13 +86,12 @@ impl Reader<'_> {
         };
         let mut scale = None;
         let found = match arithmetic {
+            // The reciprocal may be written as a quotient.
             Arithmetic::Quotient => self.deviation(other),
             Arithmetic::Product => inverse(other).or_else(|| {
                 // The scale may come first.
-                let (Op::Affine, &[inner]) = self.op(other) else {
-                    return None;
-                };
-                let own = self.weights[other].as_ref()?.own()?;
+                let [inner] = self.reads(other, Op::Affine)?;
+                let own = self.own(other)?;
                 scale = own.bias.iter().all(|&v| v == 0.0).then(|| own.weight.clone());
                 inverse(inner).filter(|_| scale.is_some())
             }),
@@ -98,9 +103,9 @@ impl Reader<'_> {
         };
         let normed = self.instance_norm(&map.moved_to(x), eps)?;
         Ok(Some(match scale {
-            Some(scale) => {
-                let zeros = vec![0.0; scale.len()];
-                self.affine(&normed, scale, zeros)?
+            Some(weight) => {
+                let bias = vec![0.0; weight.len()];
+                self.affine(&normed, NodeWeights { weight, bias })?
             }
             None => normed,
         }))
@@ -115,9 +120,7 @@ impl Reader<'_> {
     ) -> Result<Option<MapValue>> {
         let scale_of = |factor: NodeId, x: NodeId| {
             let (erf, scale, shift) = self.uniform(factor)?;
-            let (Op::Function(Function::Erf), &[inner]) = self.op(erf) else {
-                return None;
-            };
+            let [inner] = self.reads(erf, Op::Function(Function::Erf))?;
             let (read, root, nothing) = self.uniform(inner)?;
             let is_root = (root - std::f32::consts::FRAC_1_SQRT_2).abs() < GELU_TOLERANCE;
             (read == x && is_root && nothing == 0.0 && scale == shift).then_some(scale)
@@ -125,10 +128,8 @@ impl Reader<'_> {
         if arithmetic != Arithmetic::Product || a.layout != b.layout {
             return Ok(None);
         }
-        let found = match scale_of(b.node, a.node) {
-            Some(scale) => Some((a, scale)),
-            None => scale_of(a.node, b.node).map(|scale| (b, scale)),
-        };
+        let found = (scale_of(b.node, a.node).map(|scale| (a, scale)))
+            .or_else(|| Some((b, scale_of(a.node, b.node)?)));
         let Some((x, scale)) = found else {
             return Ok(None);
         };
@@ -139,10 +140,9 @@ impl Reader<'_> {
     /// The instance norm of a map: its statistics, and their application.
     pub fn instance_norm(&mut self, x: &MapValue, eps: f64) -> Result<MapValue> {
         let channels = self.channels(x.node);
-        let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
         let statistics = self.add(Op::InstanceStatistics, &[x.node])?;
-        let inputs = [x.node, statistics];
-        Ok(x.moved_to(self.add_weighted(Op::InstanceNorm { eps }, &inputs, ones, zeros)?))
+        let (inputs, weights) = ([x.node, statistics], NodeWeights::repeated(channels, 1.0, 0.0));
+        Ok(x.moved_to(self.add_weighted(Op::InstanceNorm { eps }, &inputs, weights)?))
     }
 
     /// The norm of groups of neighbouring channels: one mean and one variance per group. Group statistics do not follow
@@ -196,7 +196,7 @@ impl Reader<'_> {
         bias: f32,
     ) -> Result<NodeId> {
         let count = conv.in_channels / conv.groups * conv.out_channels;
-        let bias = vec![bias; conv.out_channels];
-        self.add_weighted(Op::Conv2d(conv), &[from], vec![weight; count], bias)
+        let (weight, bias) = (vec![weight; count], vec![bias; conv.out_channels]);
+        self.add_weighted(Op::Conv2d(conv), &[from], NodeWeights { weight, bias })
     }
 }

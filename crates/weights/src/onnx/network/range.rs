@@ -69,7 +69,7 @@ type Steps = (Vec<f64>, Vec<f64>);
 impl Reader<'_> {
     /// A node's scale and shift, if it is affine.
     fn step(&self, id: NodeId) -> Option<Steps> {
-        let own = self.weights[id].as_ref()?.own()?;
+        let own = self.own(id)?;
         let doubles = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect();
         (self.op(id).0 == Op::Affine).then(|| (doubles(&own.weight), doubles(&own.bias)))
     }
@@ -161,9 +161,10 @@ impl Reader<'_> {
                 Op::Function(Function::Sigmoid | Function::HardSigmoid { .. }) => (0.0, 1.0),
                 Op::Function(Function::Clip { least, most }) => {
                     // Only levels are rounded, which says more than limits.
-                    let is_rounding =
-                        |op: Op| matches!(op, Op::Function(Function::Round | Function::Floor));
-                    if scale == 1.0 && is_rounding(self.op(inputs[0]).0) {
+                    let (before, _) = self.op(inputs[0]);
+                    if scale == 1.0
+                        && matches!(before, Op::Function(Function::Round | Function::Floor))
+                    {
                         return Some(PixelRange::Bytes);
                     }
                     (least, most)

@@ -133,7 +133,7 @@ impl<'m> Scope<'m> {
         let Some(lists) = self.int_lists(attribute, index)? else {
             return Ok(None);
         };
-        equal(lists.into_iter()).map_or_else(|| Err(self.differs()), |list| Ok(Some(list)))
+        equal(lists.into_iter()).ok_or_else(|| self.differs()).map(Some)
     }
 
     /// Why numbers that are not the same at every probe are refused.
@@ -150,9 +150,11 @@ impl<'m> Scope<'m> {
         let Some(numbers) = self.numbers(index)? else {
             return Ok(None);
         };
-        let lists = numbers.iter().map(|numbers| numbers.as_ints().map(<[i64]>::to_vec));
-        let odd = || node.refused(format!("needs integers as {}", node.input_key(index)));
-        lists.collect::<Option<_>>().ok_or_else(odd).map(Some)
+        (numbers.iter())
+            .map(|numbers| numbers.as_ints().map(<[i64]>::to_vec))
+            .collect::<Option<_>>()
+            .ok_or_else(|| node.refused(format!("needs integers as {}", node.input_key(index))))
+            .map(Some)
     }
 
     /// The sides that the node gives to a value with the sides `own` at a probe, with the same values in the same order;
@@ -172,8 +174,8 @@ impl<'m> Scope<'m> {
                     .map(|(front, back)| vec![front.iter().product(), back.iter().product()])
             }
             "Squeeze" | "Unsqueeze" => {
-                let axes = self.ints("axes", 1)?;
-                fewer_or_more(own, axes.as_deref(), node.op_type == "Squeeze")
+                let is_fewer = node.op_type == "Squeeze";
+                fewer_or_more(own, self.ints("axes", 1)?.as_deref(), is_fewer)
             }
             _ => Some(own.to_vec()),
         })
@@ -184,11 +186,11 @@ impl<'m> Scope<'m> {
         if let Value::Tensor(id, shape) = self.value(index)? {
             let tensor = &self.tensors[*id];
             self.budget.steps(tensor.element_count())?;
-            self.budget.bytes(tensor.element_count().saturating_mul(size_of::<i64>()))?;
+            self.budget.items::<i64>(tensor.element_count())?;
             return Ok(tensor.to_i64().map(|values| (shape.clone(), values)));
         }
-        let numbers = self.fixed_numbers(index)?;
-        Ok(numbers.and_then(|n| Some((n.shape().to_vec(), n.as_ints()?.to_vec()))))
+        Ok((self.fixed_numbers(index)?)
+            .and_then(|n| Some((n.shape().to_vec(), n.as_ints()?.to_vec()))))
     }
 
     /// The single constant at an input, if there is one.

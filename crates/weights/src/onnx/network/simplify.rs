@@ -54,16 +54,16 @@ pub fn network(
             continue;
         }
         let inputs: Vec<NodeId> = node.inputs.iter().map(|&input| ids[instead[input]]).collect();
-        let added = made.add(&node.name, &node.layer, node.op, &inputs);
-        ids[id] = added.map_err(NetworkError::from)?;
+        ids[id] =
+            (made.add(&node.name, &node.layer, node.op, &inputs)).map_err(NetworkError::from)?;
         if let Some(own) = weights[id].take() {
             budget.insert(&mut all, node.name.clone(), own)?;
         }
     }
     if !made.is_on_maps() {
         let layer = made.nodes().last().map_or_else(String::new, |node| node.layer.clone());
-        let picture = made.add("picture", &layer, Op::Picture, &[ids[instead[last]]]);
-        picture.map_err(NetworkError::from)?;
+        made.add("picture", &layer, Op::Picture, &[ids[instead[last]]])
+            .map_err(NetworkError::from)?;
     }
     Ok(Network::new(made, all.into_iter().collect())?)
 }

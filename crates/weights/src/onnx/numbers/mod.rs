@@ -32,15 +32,6 @@ pub enum Values {
     Float(Vec<f32>),
 }
 
-impl Values {
-    fn count(&self) -> usize {
-        match self {
-            Self::Int(v) => v.len(),
-            Self::Float(v) => v.len(),
-        }
-    }
-}
-
 impl Numbers {
     /// A few numbers with a shape; `None` if they do not match or are many.
     pub fn few(shape: Vec<usize>, values: Values) -> Option<Self> {
@@ -99,7 +90,10 @@ impl Numbers {
     }
 
     pub fn count(&self) -> usize {
-        self.values.count()
+        match &self.values {
+            Values::Int(v) => v.len(),
+            Values::Float(v) => v.len(),
+        }
     }
 
     /// The numbers if they are integers.
@@ -167,9 +161,12 @@ impl<'c> Call<'c> {
             node.refused(format!("computes with {}, which is not supported", node.op_type))
         })?;
         self.charged.into_inner()?;
-        let problem = "computes sizes, or combines weights of different shapes, \
-                       in a way that is not supported";
-        result.ok_or_else(|| node.refused(problem))
+        result.ok_or_else(|| {
+            node.refused(
+                "computes sizes, or combines weights of different shapes, \
+                 in a way that is not supported",
+            )
+        })
     }
 
     pub fn is_known(&self) -> bool {
@@ -238,8 +235,7 @@ impl<'c> Call<'c> {
         let count = count_of(shape, self.max_count)?;
         let steps = self.budget.steps(count.saturating_mul(shape.len() + 1));
         // Only fractions may be many.
-        let bytes = count.saturating_mul(size_of::<f32>());
-        let charged = steps.and_then(|()| self.budget.bytes(bytes));
+        let charged = steps.and_then(|()| self.budget.items::<f32>(count));
         let has_room = charged.is_ok();
         self.charged.set(charged);
         has_room.then_some(())

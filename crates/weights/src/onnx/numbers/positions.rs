@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use itertools::Itertools;
+
 use super::{Call, Numbers, Values};
 use crate::tensor::row_major;
 
@@ -65,9 +67,7 @@ fn transposed<'s>(
     sides: &[usize],
     order: &'s [usize],
 ) -> Option<(Vec<usize>, impl Iterator<Item = usize> + 's)> {
-    let mut sorted = order.to_vec();
-    sorted.sort_unstable();
-    if !sorted.into_iter().eq(0..sides.len()) {
+    if !order.iter().copied().sorted_unstable().eq(0..sides.len()) {
         return None;
     }
     let before = row_major(sides);

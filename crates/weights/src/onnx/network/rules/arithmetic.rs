@@ -15,7 +15,10 @@ use crate::{
         refused,
     },
 };
-use network::graph::{Arithmetic, Function, Op};
+use network::{
+    NodeWeights,
+    graph::{Arithmetic, Function, Op},
+};
 
 /// The arithmetic of an operator on two maps.
 fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
@@ -54,9 +57,8 @@ impl Reader<'_> {
         /// Replaces zero, which has no logarithm.
         const LEAST: f32 = 1e-30;
         if !matches!(self.scope.value(0)?, Value::Map(_)) {
-            let base = self.scope.constant(0).filter(|base| *base > 0.0);
-            let base =
-                base.ok_or_else(|| self.refused("raises something other than a positive number"))?;
+            let base = (self.scope.constant(0).filter(|base| *base > 0.0))
+                .ok_or_else(|| self.refused("raises something other than a positive number"))?;
             let exponent = self.scaled(&x, base.ln(), 0.0)?;
             return self.function(&exponent, Function::Exp);
         }
@@ -100,21 +102,18 @@ impl Reader<'_> {
 
     /// `x * scale + shift`, the same for all channels.
     pub fn scaled(&mut self, x: &MapValue, scale: f32, shift: f32) -> Result<MapValue> {
-        let count = self.channels(x.node);
-        self.affine(x, vec![scale; count], vec![shift; count])
+        self.affine(x, NodeWeights::repeated(self.channels(x.node), scale, shift))
     }
 
     /// `x * scale + shift`, both per channel.
-    pub fn affine(&mut self, x: &MapValue, scale: Vec<f32>, shift: Vec<f32>) -> Result<MapValue> {
-        if scale.iter().all(|&v| v == 1.0) && shift.iter().all(|&v| v == 0.0) {
+    pub fn affine(&mut self, x: &MapValue, step: NodeWeights) -> Result<MapValue> {
+        if step.uniform() == Some((1.0, 0.0)) {
             return Ok(x.clone());
         }
-        let all = scale.iter().chain(&shift);
-        if !all.clone().all(|v| v.is_finite()) {
+        if !step.weight.iter().chain(&step.bias).all(|v| v.is_finite()) {
             return Err(refused(format!("{} makes infinite numbers", self.scope.node.op_type)));
         }
-        let id = self.add_weighted(Op::Affine, &[x.node], scale, shift)?;
-        Ok(x.moved_to(id))
+        Ok(x.moved_to(self.add_weighted(Op::Affine, &[x.node], step)?))
     }
 
     /// Arithmetic on a map and the constant at an input.
@@ -170,8 +169,7 @@ impl Reader<'_> {
             spread => {
                 let map = self.constant_map(spread)?;
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
-                let id = self.add(Op::Combine(arithmetic), &inputs)?;
-                return Ok(x.moved_to(id));
+                return Ok(x.moved_to(self.add(Op::Combine(arithmetic), &inputs)?));
             }
         };
         let mut x = x.clone();
@@ -187,8 +185,8 @@ impl Reader<'_> {
                 |v| (v, 0.0)
             }
         };
-        let (scale, shift) = values.into_iter().map(step).unzip();
-        self.affine(&x, scale, shift)
+        let (weight, bias) = values.into_iter().map(step).unzip();
+        self.affine(&x, NodeWeights { weight, bias })
     }
 
     /// Arithmetic on two maps, value by value.
@@ -208,12 +206,11 @@ impl Reader<'_> {
             let node = self.extreme(node.op_type == "Max", &a, &b)?.node;
             return Ok(MapValue { node, layout });
         };
-        let whole = match self.normalised(arithmetic, &a, &b)? {
-            Some(normed) => Some(normed),
-            None => self.gelu_in_parts(arithmetic, &a, &b)?,
-        };
-        if let Some(whole) = whole {
-            return Ok(whole);
+        if let Some(normed) = self.normalised(arithmetic, &a, &b)? {
+            return Ok(normed);
+        }
+        if let Some(gelu) = self.gelu_in_parts(arithmetic, &a, &b)? {
+            return Ok(gelu);
         }
         let node = self.with(arithmetic, &a, &b)?.node;
         Ok(MapValue { node, layout })

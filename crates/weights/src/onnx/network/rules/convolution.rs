@@ -23,8 +23,9 @@ pub fn window_pads(node: &Node<'_>, reach: [usize; 2], stride: [usize; 2]) -> Re
         ("NOTSET", Some(&[top, left, bottom, right])) => Sides { top, left, bottom, right },
         ("NOTSET", _) => return Err(node.refused(format!("has pads {}", shown(pads)))),
         (other, _) => {
-            let mode = shortened(other);
-            return Err(node.refused(format!("uses the unsupported auto_pad mode {mode}")));
+            return Err(
+                node.refused(format!("uses the unsupported auto_pad mode {}", shortened(other)))
+            );
         }
     };
     Ok(Op::Pad { mode: PadMode::Constant(0.0), sides })
@@ -34,13 +35,13 @@ pub fn window_pads(node: &Node<'_>, reach: [usize; 2], stride: [usize; 2]) -> Re
 pub fn pair(node: &Node<'_>, name: &str) -> Result<[usize; 2]> {
     let list = node.ints(name);
     let px = |px: i64| usize::try_from(px).ok().filter(|px| (1..=MAX_KERNEL_PX).contains(px));
-    let pair = match *list {
+    match *list {
         [] => Some((1, 1)),
         [rows, columns] => px(rows).zip(px(columns)),
         _ => None,
-    };
-    let odd = || node.refused(format!("has {name} {}", shown(list)));
-    pair.map(<[usize; 2]>::from).ok_or_else(odd)
+    }
+    .map(<[usize; 2]>::from)
+    .ok_or_else(|| node.refused(format!("has {name} {}", shown(list))))
 }
 
 /// Kernel, stride, dilation and groups of a node.
@@ -52,8 +53,7 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv>
             needed: "four sides".to_owned(),
         });
     };
-    let groups = node.int("group", 1);
-    let groups = usize::try_from(groups)
+    let groups = usize::try_from(node.int("group", 1))
         .ok()
         .filter(|groups| (1..=a.max(1)).contains(groups))
         .ok_or_else(|| node.refused("has odd groups"))?;
@@ -106,7 +106,7 @@ impl Reader<'_> {
             self.list_at(2, conv.out_channels)?
         } else {
             // A weight without numbers may have any side, so the file's size does not limit the channels.
-            self.budget().bytes(conv.out_channels.saturating_mul(size_of::<f32>()))?;
+            self.budget().items::<f32>(conv.out_channels)?;
             vec![0.0; conv.out_channels]
         };
         let (key, channels) = (node.input_key(1), self.channels(id));
@@ -205,7 +205,8 @@ impl Reader<'_> {
             }
             None => vec![0.0; outputs],
         };
-        let made = self.add_weighted(Op::Conv2d(conv), &[x.node], weight, bias)?;
+        let weights = NodeWeights { weight, bias };
+        let made = self.add_weighted(Op::Conv2d(conv), &[x.node], weights)?;
         Ok(self.with_channels(&x, made))
     }
 

@@ -1,11 +1,14 @@
 //! Operators on single values.
 
-use super::{MapValue, Reader};
+use super::{MapValue, NodeId, Reader};
 use crate::{
     Result,
     onnx::{messages::Node, network::constants::Spread},
 };
-use network::graph::{Arithmetic, Function, Op};
+use network::{
+    NodeWeights,
+    graph::{Arithmetic, Function, Op},
+};
 
 /// The operation of an operator that is a function of single values; `None` for another operator.
 fn op_of(node: &Node<'_>) -> Option<Op> {
@@ -45,17 +48,17 @@ impl Reader<'_> {
     /// A function that consists of several operations.
     pub fn composed(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let made = match node.op_type {
-            "Neg" => self.scaled(&x, -1.0, 0.0)?,
+        match node.op_type {
+            "Neg" => self.scaled(&x, -1.0, 0.0),
             "Ceil" => {
                 let negative = self.scaled(&x, -1.0, 0.0)?;
                 let floor = self.function(&negative, Function::Floor)?;
-                self.scaled(&floor, -1.0, 0.0)?
+                self.scaled(&floor, -1.0, 0.0)
             }
             "Selu" => {
                 let alpha = f64::from(node.float("alpha", 1.673_263_2));
                 let elu = self.function(&x, Function::Elu { alpha })?;
-                self.scaled(&elu, node.float("gamma", 1.050_701), 0.0)?
+                self.scaled(&elu, node.float("gamma", 1.050_701), 0.0)
             }
             operator => {
                 let gate = match operator {
@@ -73,10 +76,9 @@ impl Reader<'_> {
                         self.function(&inner, Function::Tanh)?
                     }
                 };
-                self.product(&x, &gate)?
+                self.product(&x, &gate)
             }
-        };
-        Ok(made)
+        }
     }
 
     /// `x * (1 + erf(x / sqrt(2))) / 2`, or its usual approximation with tanh.
@@ -101,7 +103,7 @@ impl Reader<'_> {
             1 | 10 | 11 | 16 => Ok(x),
             // UINT8; the photo consists of bytes.
             2 if self.is_photo(x.node) => Ok(x),
-            2 => Ok(self.function(&x, Function::Floor)?),
+            2 => self.function(&x, Function::Floor),
             _ => Err(node.refused("rounds the picture")),
         }
     }
@@ -126,11 +128,11 @@ impl Reader<'_> {
                 }
             },
         };
-        let id = self.add_weighted(Op::Prelu, &[x.node], weight, Vec::new())?;
-        Ok(x.moved_to(id))
+        let slopes = NodeWeights { weight, bias: Vec::new() };
+        Ok(x.moved_to(self.add_weighted(Op::Prelu, &[x.node], slopes)?))
     }
 
-    fn is_photo(&self, id: super::NodeId) -> bool {
+    fn is_photo(&self, id: NodeId) -> bool {
         let node = &self.graph.nodes()[id];
         match node.op {
             Op::Sized(_) => self.is_photo(node.inputs[0]),
@@ -153,8 +155,7 @@ impl Reader<'_> {
             Arithmetic::Sum if self.shapes[a.node] == self.shapes[b.node] => Op::Add,
             other => Op::Combine(other),
         };
-        let id = self.add(op, &[a.node, b.node])?;
-        Ok(a.moved_to(id))
+        Ok(a.moved_to(self.add(op, &[a.node, b.node])?))
     }
 
     pub fn product(&mut self, a: &MapValue, b: &MapValue) -> Result<MapValue> {
@@ -162,7 +163,7 @@ impl Reader<'_> {
     }
 
     /// Multiplies negative values by those of another map.
-    fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue> {
+    fn sloped_by(&mut self, x: &MapValue, slopes: NodeId) -> Result<MapValue> {
         let positive = self.clipped(x, 0.0, f32::INFINITY)?;
         let negative = self.clipped(x, f32::NEG_INFINITY, 0.0)?;
         let sloped = self.product(&negative, &x.moved_to(slopes))?;

@@ -86,8 +86,8 @@ impl Reader<'_> {
             for (probe, lengths) in self.lengths(&x).iter().enumerate() {
                 let step = steps.as_ref().map_or(Ok(1), |steps| of(steps, probe))?;
                 let length = lengths[side];
-                let range = sliced(length, of(&starts, probe)?, of(&ends, probe)?, step);
-                let (range, is_backwards) = range.ok_or_else(odd)?;
+                let (range, is_backwards) =
+                    sliced(length, of(&starts, probe)?, of(&ends, probe)?, step).ok_or_else(odd)?;
                 cuts.push(Cut { before: range.start, after: length - range.end, is_backwards });
             }
             if !self.is_last_crop(&x, side, &cuts) {
@@ -108,8 +108,7 @@ impl Reader<'_> {
         };
         let lengths = self.lengths(x);
         let is_photo = |((size, cut), lengths): ((&(usize, usize), &Cut), &Vec<usize>)| {
-            let is_end = cut.before == 0 && !cut.is_backwards;
-            is_end && lengths[side] - cut.after == photo_side(size)
+            cut.before == 0 && !cut.is_backwards && lengths[side] - cut.after == photo_side(size)
         };
         let is_crop = self.sizes.iter().zip(cuts).zip(&lengths).all(is_photo)
             && equal(cuts.iter().copied()).is_none()
@@ -133,7 +132,7 @@ impl Reader<'_> {
             Some(counts) => counts.iter().map(|&count| usize::try_from(count).ok()).collect(),
             None => {
                 self.budget().steps(parts)?;
-                self.budget().bytes(parts.saturating_mul(size_of::<usize>()))?;
+                self.budget().items::<usize>(parts)?;
                 // The last part may be smaller.
                 let most = length.div_ceil(parts);
                 (0..parts).map(|part| Some(length.saturating_sub(part * most).min(most))).collect()
@@ -193,10 +192,10 @@ impl Reader<'_> {
             x
         } else {
             let channels = self.channels(x.node);
-            let places: Option<Vec<usize>> =
-                picked.iter().map(|&at| wrapped(at, channels)).collect();
-            let places =
-                places.filter(|_| x.layout.axis(side) == Axis::Channels).ok_or_else(odd)?;
+            let places = (picked.iter().map(|&at| wrapped(at, channels)))
+                .collect::<Option<Vec<_>>>()
+                .filter(|_| x.layout.axis(side) == Axis::Channels)
+                .ok_or_else(odd)?;
             self.picked(&x, &places)?
         };
         if is_one {
@@ -219,8 +218,7 @@ impl Reader<'_> {
         }
         let odd = || node.refused(format!("concatenates {what} along an axis other than channels"));
         let first = maps.first().ok_or_else(odd)?.clone();
-        let axis = node.int("axis", 1);
-        let side = first.layout.side(axis).ok_or_else(odd)?;
+        let side = first.layout.side(node.int("axis", 1)).ok_or_else(odd)?;
         if let [a, b] = maps.as_slice()
             && first.layout.axis(side) != Axis::Channels
             && self.original(a.node) == self.original(b.node)
@@ -228,11 +226,10 @@ impl Reader<'_> {
         {
             // Upsampling, in the form that exports use for runtimes without it.
             let layout = first.layout.repeated(side).ok_or_else(|| {
-                let odd = node.refused("repeats neither every pixel nor every row of a map");
-                self.scope.of_size(odd)
+                self.scope
+                    .of_size(node.refused("repeats neither every pixel nor every row of a map"))
             })?;
-            let doubled = MapValue { node: self.original(a.node), layout };
-            return self.settled(doubled);
+            return self.settled(MapValue { node: self.original(a.node), layout });
         }
         let sides = |map: &MapValue| map.layout.with_channels(1);
         let is_alike = |map: &MapValue| map.layout.is_whole() && sides(map) == sides(&first);
@@ -248,8 +245,7 @@ impl Reader<'_> {
     pub fn blocks(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let id = self.channels_first_node(&x)?;
-        let block = node.int("blocksize", 0);
-        let block = usize::try_from(block).unwrap_or_default();
+        let block = usize::try_from(node.int("blocksize", 0)).unwrap_or_default();
         let op = match (node.op_type, node.text("mode", "DCR")) {
             ("SpaceToDepth", _) => Op::SpaceToDepth { block },
             (_, "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },

@@ -2,7 +2,10 @@
 
 use super::{MapValue, Part, Reader};
 use crate::{Result, onnx::messages::Node};
-use network::graph::{Arithmetic, Op};
+use network::{
+    NodeWeights,
+    graph::{Arithmetic, Op},
+};
 
 /// The number that a node adds to the variance.
 fn epsilon(node: &Node<'_>) -> Result<f64> {
@@ -22,11 +25,12 @@ impl Reader<'_> {
         let count = self.channels(x.node);
         let groups = if node.op_type == "GroupNormalization" {
             self.planes(&x)?;
-            let odd = || node.refused(format!("has groups that do not divide {count} channels"));
             usize::try_from(node.int("num_groups", 0))
                 .ok()
                 .filter(|&groups| groups > 0 && count.is_multiple_of(groups))
-                .ok_or_else(odd)?
+                .ok_or_else(|| {
+                    node.refused(format!("has groups that do not divide {count} channels"))
+                })?
         } else if let Some(groups) = x.layout.groups() {
             groups
         } else {
@@ -36,17 +40,16 @@ impl Reader<'_> {
         // Since opset 21, GroupNormalization has one scale per channel.
         let is_new = node.op_type == "GroupNormalization" && self.opset >= 21;
         let scales = if is_new { count } else { groups };
-        let [scale, shift] = [1, 2].map(|index| self.values_of_groups(index, count, scales));
+        let [weight, bias] = [1, 2].map(|index| self.values_of_groups(index, count, scales));
         let normed = self.group_norm(&x, groups, eps)?;
-        self.affine(&normed, scale?, shift?)
+        self.affine(&normed, NodeWeights { weight: weight?, bias: bias? })
     }
 
     /// The norm of a pixel's channels, of a channel's pixels or of all values.
     pub fn layer_norm(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let odd = || node.refused("normalises unsupported sides of a map");
-        let first = node.int("axis", -1);
-        let first = x.layout.side(first).ok_or_else(odd)?;
+        let first = x.layout.side(node.int("axis", -1)).ok_or_else(odd)?;
         if node.output.iter().skip(1).any(|name| !name.text.is_empty()) {
             return Err(node.refused("has more than one result"));
         }
@@ -57,8 +60,8 @@ impl Reader<'_> {
         let (eps, channels) = (epsilon(node)?, self.channels(x.node));
         let mut made = match (of_channels, of_pixels) {
             (Some(true), Some(false)) => {
-                let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
-                x.moved_to(self.add_weighted(Op::LayerNorm { eps }, &[x.node], ones, zeros)?)
+                let weights = NodeWeights::repeated(channels, 1.0, 0.0);
+                x.moved_to(self.add_weighted(Op::LayerNorm { eps }, &[x.node], weights)?)
             }
             (Some(false), Some(true)) => self.instance_norm(&x, eps)?,
             (Some(true), Some(true)) => self.group_norm(&x, 1, eps)?,
@@ -85,14 +88,14 @@ impl Reader<'_> {
         let (scale, shift) = (list(1)?, list(2)?);
         let (mean, variance) = (list(3)?, list(4)?);
         let eps = f64::from(node.float("epsilon", 1e-5));
-        let (mut scales, mut shifts) = (Vec::new(), Vec::new());
+        let mut step = NodeWeights::default();
         let of_batch = mean.iter().zip(&variance);
         for ((&scale, &shift), (&mean, &variance)) in scale.iter().zip(&shift).zip(of_batch) {
             let factor = f64::from(scale) / (f64::from(variance) + eps).sqrt();
-            scales.push(factor as f32);
-            shifts.push((f64::from(shift) - f64::from(mean) * factor) as f32);
+            step.weight.push(factor as f32);
+            step.bias.push((f64::from(shift) - f64::from(mean) * factor) as f32);
         }
-        self.affine(&x, scales, shifts)
+        self.affine(&x, step)
     }
 
     /// Expands a list with one number per group to one number per channel.

@@ -33,8 +33,7 @@ impl Reader<'_> {
                 Sides::default()
             }
             None => {
-                let error = node.refused("pads by the size of the picture");
-                return Err(self.scope.of_size(error));
+                return Err(self.scope.of_size(node.refused("pads by the size of the picture")));
             }
         };
         let mut pool = Pool { kernel, stride, sides, is_ceil };

@@ -10,7 +10,10 @@ use crate::{
     },
     tensor::{Dtype, Scaling, StoredTensor},
 };
-use network::graph::{Arithmetic, Function, Op};
+use network::{
+    NodeWeights,
+    graph::{Arithmetic, Function, Op},
+};
 
 /// How a node turns numbers into integers or back.
 struct Quantisation {
@@ -88,9 +91,8 @@ impl<'m> Reader<'m> {
                     }
                     _ => {}
                 }
-                let zeros = self.scope.indices(2)?;
-                let (_, zeros) =
-                    zeros.ok_or_else(|| node.refused("has zero points that are not integers"))?;
+                let (_, zeros) = (self.scope.indices(2)?)
+                    .ok_or_else(|| node.refused("has zero points that are not integers"))?;
                 zeros.into_iter().map(|zero| zero as f32).collect()
             }
             None => {
@@ -107,9 +109,9 @@ impl<'m> Reader<'m> {
         }
         let (mut run, mut axis) = (1, 0);
         if count > 1 {
-            let side =
-                wrapped(node.int("axis", 1), lengths.len()).filter(|&side| lengths[side] == count);
-            axis = side.ok_or_else(|| node.refused("has scales that do not fit its input"))?;
+            axis = wrapped(node.int("axis", 1), lengths.len())
+                .filter(|&side| lengths[side] == count)
+                .ok_or_else(|| node.refused("has scales that do not fit its input"))?;
             run = lengths[axis + 1..].iter().product::<usize>().max(1);
         }
         let limits = limits_of(dtype).unwrap_or([f32::MIN, f32::MAX]);
@@ -186,9 +188,8 @@ impl<'m> Reader<'m> {
             return Ok(last);
         };
         if function == Function::Floor {
-            let channels = self.channels(made);
-            let (ones, shift) = (vec![1.0; channels], vec![-HALF; channels]);
-            made = self.add_weighted(Op::Affine, &[made], ones, shift)?;
+            let step = NodeWeights::repeated(self.channels(made), 1.0, -HALF);
+            made = self.add_weighted(Op::Affine, &[made], step)?;
         }
         for op in limits[..count].iter().rev() {
             made = self.add(*op, &[made])?;

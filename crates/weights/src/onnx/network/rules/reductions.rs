@@ -1,7 +1,7 @@
 //! Means, sums, maxima and minima over channels or over whole maps, and softmax.
 
 use super::{Axis, MapValue, NodeId, Part, Reader, equal};
-use crate::{Result, WeightsError, onnx::refused};
+use crate::{Result, WeightsError};
 use network::graph::{Arithmetic, Conv, Function, Op};
 
 /// Maximum number of channels that are compared with each other.
@@ -21,19 +21,16 @@ impl Reader<'_> {
         let node = self.scope.node;
         let count = x.layout.sides.len();
         let odd = || node.refused("reduces neither all channels nor all rows and columns");
-        let all = || (0..count).collect::<Vec<_>>();
         let (axes, keeps) = if node.op_type.starts_with("Global") {
             ((2..count).collect(), true)
         } else {
             let axes = self.scope.ints("axes", 1)?;
             let axes = match axes.as_deref() {
                 None | Some([]) if node.flag("noop_with_empty_axes", false) => return Ok(x),
-                None | Some([]) => all(),
-                Some(axes) => {
-                    let axes: Option<Vec<usize>> =
-                        axes.iter().map(|&axis| x.layout.side(axis)).collect();
-                    axes.ok_or_else(odd)?
-                }
+                None | Some([]) => (0..count).collect(),
+                Some(axes) => (axes.iter().map(|&axis| x.layout.side(axis)))
+                    .collect::<Option<Vec<_>>>()
+                    .ok_or_else(odd)?,
             };
             (axes, node.flag("keepdims", true))
         };
@@ -101,8 +98,7 @@ impl Reader<'_> {
     pub fn softmax(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let absent = if self.opset < 13 { 1 } else { -1 };
-        let axis = node.int("axis", absent);
-        let side = x.layout.side(axis);
+        let side = x.layout.side(node.int("axis", absent));
         let lengths = self.lengths(&x);
         // Before opset 13, all sides after the axis belong to it.
         let has_more = |side: usize| {
@@ -135,8 +131,7 @@ impl Reader<'_> {
             Kind::Sum => {
                 let counts = self.sizes_of(id).into_iter().map(|(rows, columns)| rows * columns);
                 let count = equal(counts).ok_or_else(|| {
-                    let error = format!("{} sums up all pixels of any picture", node.label());
-                    self.scope.of_size(refused(error))
+                    self.scope.of_size(node.refused("sums up all pixels of any picture"))
                 })?;
                 let mean = self.add(Op::SpatialMean, &[id])?;
                 Ok(self.scaled(&x.moved_to(mean), count as f32, 0.0)?.node)

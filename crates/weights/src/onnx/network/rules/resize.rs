@@ -19,18 +19,15 @@ impl Reader<'_> {
         let is_old = node.op_type == "Upsample" || self.opset < 11;
         let scale_index = if is_old { 1 } else { 2 };
         let chosen = match node.attribute("axes") {
-            Some(attribute) => {
-                let sides: Option<Vec<usize>> =
-                    attribute.ints.iter().map(|&a| x.layout.side(a)).collect();
-                sides.ok_or_else(|| node.refused("resizes odd axes"))?
-            }
+            Some(attribute) => (attribute.ints.iter().map(|&a| x.layout.side(a)))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| node.refused("resizes odd axes"))?,
             None => (0..axes.len()).collect(),
         };
         let floats = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         let lists_at = |index: usize| {
-            let probes = self.scope.numbers(index)?;
-            let lists =
-                probes.map(|n| n.iter().map(|n| floats(&n.to_floats())).collect::<Vec<_>>());
+            let lists = (self.scope.numbers(index)?)
+                .map(|n| n.iter().map(|n| floats(&n.to_floats())).collect::<Vec<_>>());
             Ok::<_, WeightsError>(lists.filter(|lists| lists.iter().any(|list| !list.is_empty())))
         };
         let scales = match node.attribute("scales") {
@@ -147,8 +144,7 @@ impl Reader<'_> {
         let resize = Resize { interpolation, coordinates, target };
         let op = if doubles(&resize) { Op::Upsample } else { Op::Resize(resize) };
         let inputs: Vec<NodeId> = std::iter::once(x.node).chain(like).collect();
-        let id = self.add(op, &inputs)?;
-        Ok(x.moved_to(id))
+        Ok(x.moved_to(self.add(op, &inputs)?))
     }
 }
 
@@ -156,9 +152,8 @@ impl Reader<'_> {
 /// it. There rounding always returns `x / 2`, while floor and ceil differ at the first pixels.
 fn doubles(resize: &Resize) -> bool {
     const LENGTH: usize = 8;
-    let is_nearest = matches!(resize.interpolation, Interpolation::Nearest(_));
-    let taps = || resize.taps(0, LENGTH, 2 * LENGTH);
     resize.target == Target::Scale([2.0; 2])
-        && is_nearest
-        && taps().iter().enumerate().all(|(x, taps)| taps[0].0 == x / 2)
+        && matches!(resize.interpolation, Interpolation::Nearest(_))
+        && (resize.taps(0, LENGTH, 2 * LENGTH).iter().enumerate())
+            .all(|(x, taps)| taps[0].0 == x / 2)
 }

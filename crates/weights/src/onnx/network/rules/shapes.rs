@@ -15,11 +15,9 @@ const STEPS_PER_SIDE: usize = 16;
 impl Reader<'_> {
     pub fn transpose(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let count = x.layout.sides.len();
-        let order = node.order(count);
+        let order = node.order(x.layout.sides.len());
         let layout = x.layout.transposed(&order).ok_or_else(|| node.refused("has an odd order"))?;
-        let x = MapValue { node: x.node, layout };
-        self.settled(x)
+        self.settled(MapValue { layout, ..x })
     }
 
     pub fn reshape(&mut self, x: MapValue) -> Result<MapValue> {
@@ -52,7 +50,7 @@ impl Reader<'_> {
         }
         let sizes = self.sizes_of(x.node);
         let reshaped = match x.layout.reshaped(&sizes, &shapes) {
-            Some(layout) => Some(MapValue { node: x.node, layout }),
+            Some(layout) => Some(MapValue { layout, ..x }),
             None => self.reshaped_in_blocks(&x, &shapes)?,
         };
         let x = reshaped.ok_or_else(|| {
@@ -98,8 +96,7 @@ impl Reader<'_> {
     /// order changed.
     pub fn settled(&mut self, x: MapValue) -> Result<MapValue> {
         if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
-            let node = self.add(Op::Upsample, &[x.node])?;
-            return Ok(MapValue { node, layout });
+            return Ok(MapValue { node: self.add(Op::Upsample, &[x.node])?, layout });
         }
         // Each side keeps its rows or columns, which now have more values, or else all channels.
         let whole = |parts: &Vec<Part>, channels: usize| match parts.first() {
@@ -116,7 +113,7 @@ impl Reader<'_> {
         if let Some(parts) = x.layout.shuffled() {
             let count = self.channels(x.node);
             self.budget().steps(count * parts.len())?;
-            self.budget().bytes(count * size_of::<usize>())?;
+            self.budget().items::<usize>(count)?;
             let mut order = vec![0];
             for part in parts {
                 if let Part::Channels { count, stride } = *part {
@@ -124,7 +121,7 @@ impl Reader<'_> {
                     order = order.into_iter().flat_map(from).collect();
                 }
             }
-            return self.picked(&MapValue { node: x.node, layout: layout(count) }, &order);
+            return self.picked(&MapValue { layout: layout(count), ..x }, &order);
         }
         Ok(x)
     }
