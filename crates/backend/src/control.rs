@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::BackendError;
+
 /// Shared between the caller that waits for a run and the device that works on it: the device reports progress, and the
 /// caller can cancel. Never blocks.
 #[derive(Debug, Default)]
@@ -22,6 +24,12 @@ impl RunControl {
 
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// [`BackendError::Cancelled`] if the run is cancelled.
+    pub fn check(&self) -> Result<(), BackendError> {
+        if self.is_cancelled() { Err(BackendError::Cancelled) } else { Ok(()) }
     }
 
     /// Completed share of the work, from 0 to 1.

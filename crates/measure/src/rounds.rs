@@ -181,10 +181,10 @@ impl Rounds<'_> {
             .checked_sub(self.batch)
             .filter(|&starts| starts > 0)
             .ok_or(MeasureError::Frames)?;
-        let mut timed = candidates
-            .iter()
-            .map(|&candidate| self.opened(candidate, control))
-            .collect::<Result<Vec<_>, MeasureError>>()?;
+        let mut timed = Vec::new();
+        for &candidate in candidates {
+            timed.push(self.opened(candidate, control)?);
+        }
         let clock_mhz = || candidates.first()?.backend.inspect()?.clock_mhz();
         let rounds = self.warmup + self.frames;
         let runs = rounds.saturating_mul(u32::try_from(timed.len()).unwrap_or(u32::MAX));
@@ -201,9 +201,7 @@ impl Rounds<'_> {
                 order.reverse();
             }
             for candidate in order {
-                if control.is_cancelled() {
-                    return Err(BackendError::Cancelled.into());
-                }
+                control.check()?;
                 control.begin_part(run, runs);
                 control.set_progress(0.0);
                 run += 1;
@@ -224,9 +222,11 @@ impl Rounds<'_> {
                 }
             }
         }
-        let candidates = timed.into_iter().map(TimedCandidate::finished);
         Ok(Measured {
-            candidates: candidates.collect::<Result<_, MeasureError>>()?,
+            candidates: timed
+                .into_iter()
+                .map(TimedCandidate::finished)
+                .collect::<Result<_, _>>()?,
             clock_before_mhz,
             clock_after_mhz,
         })
@@ -237,9 +237,8 @@ impl Rounds<'_> {
         Candidate { backend, mode }: Candidate<'a>,
         control: &RunControl,
     ) -> Result<TimedCandidate<'a>, MeasureError> {
-        let first = self.pictures.first().ok_or(MeasureError::Frames)?;
-        let single = SessionSpec::single(first.width(), first.height(), mode);
-        let spec = SessionSpec { batch: self.batch, ..single };
+        let (width, height) = self.pictures.first().ok_or(MeasureError::Frames)?.size();
+        let spec = SessionSpec { batch: self.batch, ..SessionSpec::single(width, height, mode) };
         Ok(TimedCandidate {
             backend,
             session: backend.open_unless_cancelled(self.network, &spec, control)?,
@@ -263,9 +262,7 @@ impl Rounds<'_> {
         let mut timed = self.opened(candidate, control)?;
         let pictures = self.pictures.iter().cycle();
         for (round, picture) in (0..self.warmup + self.frames).zip(pictures) {
-            if control.is_cancelled() {
-                return Err(BackendError::Cancelled.into());
-            }
+            control.check()?;
             timed.profile(picture, control)?;
             if round < self.warmup {
                 timed.kernels_ms.clear();
@@ -324,8 +321,7 @@ struct TimedCandidate<'a> {
 
 impl TimedCandidate<'_> {
     fn sweep_caches(&self) -> Result<(), MeasureError> {
-        let device = self.backend.inspect();
-        Ok(device.map_or(Ok(()), Inspect::sweep_caches)?)
+        Ok(self.backend.inspect().map_or(Ok(()), Inspect::sweep_caches)?)
     }
 
     fn run(

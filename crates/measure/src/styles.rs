@@ -36,8 +36,7 @@ fn paint(
     for (session, outputs) in sessions.iter_mut().zip(outputs) {
         match &sent {
             Some(sent) => {
-                let input = Input::Sent(sent);
-                let job = Job::new(input, outputs);
+                let job = Job::new(Input::Sent(sent), outputs);
                 if unless_declined(session.run(job, control, None))?.is_none() {
                     return Ok(None);
                 }
@@ -87,9 +86,7 @@ impl Setup<'_> {
         let mut each = once.clone();
         let (mut once_ms, mut each_ms) = (Vec::new(), Vec::new());
         for round in 0..self.warmup + self.frames {
-            if control.is_cancelled() {
-                return Err(BackendError::Cancelled.into());
-            }
+            control.check()?;
             let from = round as usize % (pictures.len() + 1 - self.batch);
             let frames = &pictures[from..from + self.batch];
             let Some(shared) = paint(&mut sessions, frames, &mut once, true, control)? else {

@@ -11,3 +11,8 @@ pub mod process;
 pub mod signals;
 
 pub use bounded_thread::{BoundedThread, WakeUp};
+
+/// Number of processors that this program may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -154,8 +154,16 @@ impl ProcessResult {
 pub fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, String> {
     let deadline = Instant::now() + limit;
     let mut process = Process::spawn(&mut command)?;
-    watch(&mut process.child, deadline)?
-        .ok_or_else(|| format!("it did not end within {:.1} s", limit.as_secs_f64()))
+    let output = kept(standard_stream(process.child.stdout.take())?)?;
+    let errors = kept(standard_stream(process.child.stderr.take())?)?;
+    let status = status_until(&mut process.child, deadline);
+    let streams = [output, errors].map(|stream| stream.recv_deadline(deadline).ok());
+    match (status, streams) {
+        (Some(status), [Some(output), Some(errors)]) => {
+            Ok(ProcessResult { status, output, errors })
+        }
+        _ => Err(format!("it did not end within {:.1} s", limit.as_secs_f64())),
+    }
 }
 
 /// Runs a command as [`run`] does.
@@ -164,20 +172,6 @@ pub fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, Strin
 /// Why it could not be run, or failed.
 pub fn succeed(command: Command, limit: Duration) -> Result<(), String> {
     run(command, limit)?.failure().map_or(Ok(()), Err)
-}
-
-/// `None` if the deadline passes.
-fn watch(child: &mut Child, deadline: Instant) -> Result<Option<ProcessResult>, String> {
-    let output = kept(standard_stream(child.stdout.take())?)?;
-    let errors = kept(standard_stream(child.stderr.take())?)?;
-    let status = status_until(child, deadline);
-    let streams = [output, errors].map(|stream| stream.recv_deadline(deadline).ok());
-    Ok(match (status, streams) {
-        (Some(status), [Some(output), Some(errors)]) => {
-            Some(ProcessResult { status, output, errors })
-        }
-        _ => None,
-    })
 }
 
 /// The exit status, if the process ends before the deadline.

@@ -3,8 +3,10 @@
 
 use super::{Colors, decimals_of, encoded, faint, letters, round_step, sheet, strong};
 use crate::{CandidateReport, MeasureError, MeasureReport, table::milliseconds};
-use media::canvas::{Anchor, Canvas, Rgba};
-use media::record::pictures;
+use media::{
+    canvas::{Anchor, Canvas, Rgba},
+    record::pictures,
+};
 use values::{frame::Frame, timing::TimingMethod};
 
 /// Width and height of a chart.
@@ -81,21 +83,20 @@ fn head(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     let color = colors.of_verdict(report);
     let width = (right() - MARGIN) as f32;
     let title = capitalised(&report.verdict());
-    let at = (MARGIN, 84.0);
-    canvas.text_within(at, &title, strong(36.0, color), Anchor::Left, width);
+    canvas.text_within((MARGIN, 84.0), &title, strong(36.0, color), Anchor::Left, width);
     let line = format!(
         "{}  ·  {}  ·  {} pixels",
         report.devices(),
         report.style,
         report.size.replace('x', " × ")
     );
-    let at = (MARGIN, 122.0);
-    canvas.text_within(at, &line, letters(20.0, colors.quiet), Anchor::Left, width);
+    let quiet = letters(20.0, colors.quiet);
+    canvas.text_within((MARGIN, 122.0), &line, quiet, Anchor::Left, width);
 }
 
 fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod, colors: &Colors) {
     let step = round_step(longest_ms, 8);
-    let decimals = decimals_of(step);
+    let (decimals, quiet) = (decimals_of(step), letters(16.0, colors.quiet));
     for mark in 0.. {
         let ms = step * f64::from(mark);
         let x = x_of(ms, longest_ms);
@@ -108,13 +109,11 @@ fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod, colors: &Col
             canvas.area([x - 0.5, top + BAR_BELOW - 8.0, x + 0.5, end], colors.rule);
         }
         let text = format!("{ms:.decimals$}");
-        let at = (x, AXIS_TOP + 24.0);
-        canvas.text(at, &text, letters(16.0, colors.quiet), Anchor::Middle);
+        canvas.text((x, AXIS_TOP + 24.0), &text, quiet, Anchor::Middle);
     }
     canvas.area([MARGIN, AXIS_TOP - 0.5, right(), AXIS_TOP + 1.0], colors.quiet);
     let unit = format!("milliseconds a frame, {}", method.label());
-    let at = (right(), AXIS_TOP + 50.0);
-    canvas.text(at, &unit, letters(16.0, colors.quiet), Anchor::Right);
+    canvas.text((right(), AXIS_TOP + 50.0), &unit, quiet, Anchor::Right);
 }
 
 /// Draws one candidate's row from `top` down.
@@ -148,14 +147,8 @@ fn row(
     canvas.text(at, &median, strong(28.0, color), Anchor::Right);
     let median_width = f64::from(canvas.width(&median, 28.0));
     let free = right() - MARGIN - figures_width - median_width - 60.0;
-    let name = strong(22.0, colors.ink);
-    canvas.text_within(
-        (MARGIN, baseline),
-        &report.label(candidate),
-        name,
-        Anchor::Left,
-        free as f32,
-    );
+    let (name, ink) = (report.label(candidate), strong(22.0, colors.ink));
+    canvas.text_within((MARGIN, baseline), &name, ink, Anchor::Left, free as f32);
 
     let top = top + BAR_BELOW;
     let bottom = top + BAR_HEIGHT;
@@ -189,10 +182,13 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     );
     let color = colors.of_verdict(report);
     let bottom = f64::from(SIZE_PX.1);
-    let at = (MARGIN, bottom - 74.0);
-    canvas.text_within(at, &check, letters(18.0, color), Anchor::Left, width);
-    let at = (MARGIN, bottom - 44.0);
-    canvas.text_within(at, &protocol, letters(16.0, colors.quiet), Anchor::Left, width);
+    let lines = [
+        (bottom - 74.0, check, letters(18.0, color)),
+        (bottom - 44.0, protocol, letters(16.0, colors.quiet)),
+    ];
+    for (y, line, letters) in lines {
+        canvas.text_within((MARGIN, y), &line, letters, Anchor::Left, width);
+    }
 }
 
 /// A sentence with an initial capital, unless it starts with a mode's name.

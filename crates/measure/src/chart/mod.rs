@@ -2,6 +2,8 @@
 
 mod comparison;
 
+use std::fmt::Display;
+
 pub use self::comparison::{draw, png};
 use super::MeasureError;
 pub use media::canvas::Rgba;
@@ -40,10 +42,7 @@ impl Colors {
 
 /// An empty canvas.
 fn sheet(size: (u16, u16), ground: Rgba) -> Result<Canvas, MeasureError> {
-    Canvas::new(size, ground).ok_or_else(|| MeasureError::Report {
-        format: "PNG",
-        reason: "the font cannot be read".to_owned(),
-    })
+    Canvas::new(size, ground).ok_or_else(|| unwritten("the font cannot be read"))
 }
 
 /// Encodes a chart as a PNG file.
@@ -52,9 +51,11 @@ fn sheet(size: (u16, u16), ground: Rgba) -> Result<Canvas, MeasureError> {
 /// [`MeasureError::Report`] if it cannot be encoded.
 fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
     let encoded = encode::to_bytes("the chart", chart, None, Encoding::of(Format::Png));
-    let (bytes, _) = encoded
-        .map_err(|error| MeasureError::Report { format: "PNG", reason: error.to_string() })?;
-    Ok(bytes)
+    encoded.map(|(bytes, _)| bytes).map_err(unwritten)
+}
+
+fn unwritten(reason: impl Display) -> MeasureError {
+    MeasureError::Report { format: "PNG", reason: reason.to_string() }
 }
 
 /// A round distance between the tick marks of an axis from 0 to `whole`, for about `most` marks at most. `most` is at
@@ -62,7 +63,7 @@ fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
 pub fn round_step(whole: f64, most: usize) -> f64 {
     let least = whole.max(1e-6) / most.max(2) as f64;
     let decade = 10f64.powf(least.log10().floor());
-    let round = [1.0, 2.0, 5.0, 10.0].into_iter().find(|f| f * decade >= least * 0.999);
+    let round = [1.0, 2.0, 5.0].into_iter().find(|f| f * decade >= least * 0.999);
     round.unwrap_or(10.0) * decade
 }
 

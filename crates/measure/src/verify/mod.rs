@@ -122,10 +122,8 @@ fn batch_failures(
     let each = || (0..count).map(|i| pair[i % 2]);
     let inputs: Vec<Frame> = each().map(|truth| truth.picture.clone()).collect();
     let mut outputs = inputs.clone();
-    let spec = SessionSpec {
-        batch: count,
-        ..SessionSpec::single(inputs[0].width(), inputs[0].height(), mode)
-    };
+    let (width, height) = inputs[0].size();
+    let spec = SessionSpec { batch: count, ..SessionSpec::single(width, height, mode) };
     let mut session = backend.open(network, &spec)?;
     let device = device_rounding(session.as_ref(), backend);
     session.paint_all(&inputs, &mut outputs, &RunControl::default())?;
@@ -181,11 +179,8 @@ fn judged(
     // The maps after the norms by name, and the output.
     let mut maps = Vec::new();
     let mut tap = |norm: &str, map: Tensor| maps.push((norm.to_owned(), map));
-    let output = inspected(session.as_mut(), backend)?.run_tensor(
-        picture,
-        &RunControl::default(),
-        Some(&mut tap),
-    )?;
+    let output =
+        inspected(session.as_mut(), backend)?.run_tensor(picture, &control, Some(&mut tap))?;
     maps.push((OUTPUT.to_owned(), output));
     let expected = truth.reference_for(&painted);
     let rule = truth.rule(mode, device_rounding(session.as_ref(), backend));

@@ -40,11 +40,7 @@ impl Task<'_> {
                 stored(oracle::affine(&first, &gamma, &beta))
             }
             Work::Bias { conv, factor } => {
-                let bias: Vec<f64> = self
-                    .bias(&self.conv(conv)?)
-                    .into_iter()
-                    .map(|b| b * f64::from(factor))
-                    .collect();
+                let bias = self.bias(&self.conv(conv)?, factor);
                 stored(oracle::affine(&first, &vec![1.0; bias.len()], &bias))
             }
             Work::Statistics { conv, eps } => {
@@ -62,8 +58,7 @@ impl Task<'_> {
                 let conv = self.conv(conv)?;
                 let weights = self.network.weights().of(&conv.name);
                 let is_upsampled_3x3 = doubled && conv.kernel == 3;
-                let bias: Vec<f64> =
-                    self.bias(&conv).into_iter().map(|b| b * f64::from(bias_factor)).collect();
+                let bias = self.bias(&conv, bias_factor);
                 let (input, factors) = self.rounding.factors(
                     &self.gathered(whole, doubled, margin),
                     conv.reads_photo,
@@ -119,7 +114,7 @@ impl Task<'_> {
             // The mean itself is rounded, which shifts every distance from it.
             Work::Normalise { eps } => of_means(eps, &vec![1.0; first.channels]),
             Work::Norm { conv, eps, .. } | Work::Statistics { conv, eps } => {
-                let gamma = self.factors(conv).map_or_else(Vec::new, |(gamma, _)| gamma);
+                let (gamma, _) = self.factors(conv).unwrap_or_default();
                 of_means(eps, &gamma)
             }
             _ => (own, 0.0),
@@ -130,9 +125,10 @@ impl Task<'_> {
         (ConvLayer::of_graph(self.network.graph()).into_iter()).nth(conv)
     }
 
-    fn bias(&self, conv: &ConvLayer) -> Vec<f64> {
+    fn bias(&self, conv: &ConvLayer, factor: f32) -> Vec<f64> {
         let bias = &self.network.weights().of(&conv.name).bias;
-        self.rounding.bias(bias, conv.norm_name.is_some())
+        let rounded = self.rounding.bias(bias, conv.norm_name.is_some());
+        rounded.into_iter().map(|b| b * f64::from(factor)).collect()
     }
 
     fn factors(&self, conv: usize) -> Option<(Vec<f64>, Vec<f64>)> {
@@ -152,9 +148,8 @@ impl Task<'_> {
             return map.clone();
         }
         let mut first = map.clone();
-        let plane = map.height * map.width;
         first.channels = shape.channels.min(map.channels);
-        first.data.truncate(first.channels * plane);
+        first.data.truncate(first.channels * map.height * map.width);
         oracle::crop(&first, shape.height, shape.width)
     }
 }
@@ -187,9 +182,9 @@ fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
 /// The error of a norm if every mean is off by four units in the last place: rms over the channels, and the largest of
 /// any channel.
 fn mean_rounding(map: &Map, eps: f32, gamma: &[f64]) -> (f64, f64) {
-    let count = (map.height * map.width) as f64;
     let off: Vec<f64> = (map.data.chunks(map.height * map.width).zip(gamma))
         .map(|(plane, gamma)| {
+            let count = plane.len() as f64;
             let mean = plane.iter().sum::<f64>() / count;
             let variance = plane.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count;
             (4.0 * SINGLE * mean * gamma / (variance + f64::from(eps)).sqrt()).abs()

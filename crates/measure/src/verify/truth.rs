@@ -61,10 +61,9 @@ impl<'a> Truth<'a> {
             (false, Precision::Fp32 | Precision::Fp16x2) => return Rule::for_mode(mode),
             _ => Rule::for_precision(mode.precision),
         };
-        rule.allowing_naive({
-            let mut known = self.naive.borrow_mut();
-            *known.entry((mode, device)).or_insert_with(|| self.distance_of_naive(mode, device))
-        })
+        let mut known = self.naive.borrow_mut();
+        let naive = known.entry((mode, device));
+        rule.allowing_naive(*naive.or_insert_with(|| self.distance_of_naive(mode, device)))
     }
 
     /// The oracle's painting to compare `painted` with. A value midway between two levels may be rounded to either one;
