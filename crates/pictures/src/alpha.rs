@@ -10,6 +10,12 @@ pub(super) fn unpremultiply(rgba: &mut [u8]) {
     }
 }
 
+/// The colours of a pixel on a white background.
+pub fn on_white([r, g, b, alpha]: [u8; 4]) -> [u8; 3] {
+    let alpha = u32::from(alpha);
+    [r, g, b].map(|c| ((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+}
+
 /// Gives each invisible pixel (alpha 0) of RGBA8 the colour of the nearest visible one in its row, or the colours of
 /// the nearest row that has visible pixels. Files contain any colour there, and a network's norms would read it.
 pub fn fill_hidden(rgba: &mut [u8], width: usize) {
@@ -57,8 +63,7 @@ fn fill_row(row: &mut [[u8; 4]]) -> bool {
 fn copy_colors(pixels: &mut [[u8; 4]], from: usize, to: usize, width: usize) {
     for column in 0..width {
         let [r, g, b, _] = pixels[from + column];
-        let alpha = pixels[to + column][3];
-        pixels[to + column] = [r, g, b, alpha];
+        pixels[to + column][..3].copy_from_slice(&[r, g, b]);
     }
 }
 

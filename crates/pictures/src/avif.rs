@@ -285,9 +285,9 @@ impl Tile {
             (false, Matrix::Identity) => (16.0 * unit, 219.0 * unit, 219.0 * unit),
             (false, _) => (16.0 * unit, 219.0 * unit, 224.0 * unit),
         };
-        let (middle, is_identity) = match self.matrix {
-            Matrix::Identity => (black, true),
-            _ => (128.0 * unit, false),
+        let middle = match self.matrix {
+            Matrix::Identity => black,
+            _ => 128.0 * unit,
         };
         to.clear();
         for column in columns {
@@ -298,12 +298,12 @@ impl Tile {
             }
             let [cb, cr] = [1, 2].map(|p| (self.chroma(p, column, row) - middle) / chroma_span);
             to.push(match self.matrix {
-                _ if is_identity => [cr, luma, cb],
+                Matrix::Identity => [cr, luma, cb],
                 Matrix::Weights(red, blue) => {
                     let [r, b] = [luma + 2.0 * (1.0 - red) * cr, luma + 2.0 * (1.0 - blue) * cb];
                     [r, (luma - red * r - blue * b) / (1.0 - red - blue), b]
                 }
-                _ => [luma - cb + cr, luma + cb, luma - cb - cr],
+                Matrix::YCgCo => [luma - cb + cr, luma + cb, luma - cb - cr],
             });
         }
     }

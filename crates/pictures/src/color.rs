@@ -107,11 +107,10 @@ impl ToSrgb {
 
     fn of(profile: &ColorProfile) -> Result<Option<Self>, Unusable> {
         let kind = profile.color_space;
-        let (from, to) = match kind {
-            DataColorSpace::Rgb => (Layout::Rgba, Layout::Rgba),
-            // Four inks, as many numbers as RGBA.
-            DataColorSpace::Cmyk => (Layout::Rgba, Layout::Rgba),
-            DataColorSpace::Gray => (Layout::GrayAlpha, Layout::Rgba),
+        let from = match kind {
+            // Four inks are as many numbers as RGBA.
+            DataColorSpace::Rgb | DataColorSpace::Cmyk => Layout::Rgba,
+            DataColorSpace::Gray => Layout::GrayAlpha,
             _ => return Err(Unusable),
         };
         let has_curves = profile.is_matrix_shaper() || profile.gray_trc.is_some();
@@ -124,10 +123,10 @@ impl ToSrgb {
         } else {
             profile.rendering_intent
         };
-        let options = options(intent);
         let srgb = ColorProfile::new_srgb();
-        let transform =
-            profile.create_transform_16bit(from, &srgb, to, options).map_err(|_| Unusable)?;
+        let transform = profile
+            .create_transform_16bit(from, &srgb, Layout::Rgba, options(intent))
+            .map_err(|_| Unusable)?;
         let darkened = match intent {
             RenderingIntent::Perceptual | RenderingIntent::Saturation => {
                 darkened(black_of(profile, &*transform))

@@ -63,11 +63,14 @@ pub struct Photo {
     pub natural_format: Format,
 }
 
+/// The extension of a name in small letters.
+pub(super) fn extension_of(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+}
+
 /// True if the file's extension is that of a picture, for reading folders.
 pub fn has_picture_name(path: &Path) -> bool {
-    path.extension()
-        .and_then(|e| e.to_str())
-        .is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
+    EXTENSIONS.contains(&extension_of(path).as_str())
 }
 
 /// Reads the picture in a regular file. A pipe is refused, because it may block forever without a writer; a caller that
@@ -292,17 +295,16 @@ fn rgba(
     conversion: Option<&ToSrgb>,
 ) -> ImageResult<RgbaImage> {
     let columns = width as usize;
+    let mut picture = RgbaImage::new(width, height);
     if stored.sample_bytes > 1 {
         let mut wide = vec![0; stored.bytes() * columns * height as usize];
         read(&mut wide)?;
-        let mut picture = RgbaImage::new(width, height);
         narrow(&wide, stored, conversion, &mut picture, columns);
-        return Ok(picture);
-    }
-    let mut picture = RgbaImage::new(width, height);
-    in_place(&mut picture, stored.channels, read)?;
-    if let Some(to_srgb) = conversion {
-        to_srgb.apply(&mut picture, columns);
+    } else {
+        in_place(&mut picture, stored.channels, read)?;
+        if let Some(to_srgb) = conversion {
+            to_srgb.apply(&mut picture, columns);
+        }
     }
     Ok(picture)
 }

@@ -17,7 +17,9 @@ use tiff::encoder::colortype::{RGB8, RGB16, RGBA8, RGBA16};
 
 pub use super::format::Format;
 use super::{
-    MediaError, color,
+    MediaError,
+    alpha::on_white,
+    color,
     container::jpeg_segments,
     jpeg_segments::{AfterHeader, COMMENT},
     metadata::{Header, Metadata, SEGMENT_BYTES},
@@ -181,9 +183,11 @@ pub fn texts(path: &Path) -> Vec<(String, String)> {
 fn jpeg_texts(path: &Path) -> io::Result<Vec<(String, String)>> {
     let mut beginning = Vec::new();
     File::open(path)?.take(MAX_HEADER_BYTES).read_to_end(&mut beginning)?;
-    let comments = jpeg_segments(&beginning).filter(|segment| segment.marker == COMMENT);
-    let text = comments.map(|segment| String::from_utf8_lossy(segment.content).into_owned());
-    let lines = text.collect::<Vec<_>>().join("\n");
+    let lines = jpeg_segments(&beginning)
+        .filter(|segment| segment.marker == COMMENT)
+        .map(|segment| String::from_utf8_lossy(segment.content).into_owned())
+        .collect::<Vec<_>>()
+        .join("\n");
     let pairs = lines.lines().filter_map(|line| line.split_once(": "));
     Ok(pairs.map(|(keyword, text)| (keyword.to_owned(), text.to_owned())).collect())
 }
@@ -438,8 +442,7 @@ fn write_png(
     encoder.set_compression(png::Compression::Fast);
     encoder.set_filter(png::Filter::Adaptive);
     for (keyword, text) in texts {
-        let added = encoder.add_itxt_chunk((*keyword).to_owned(), text.clone());
-        added.map_err(failed)?;
+        encoder.add_itxt_chunk((*keyword).to_owned(), text.clone()).map_err(failed)?;
     }
     if let Some(xmp) = &metadata.xmp {
         let text = String::from_utf8_lossy(xmp).into_owned();
@@ -455,14 +458,10 @@ fn write_png(
 /// RGB bytes; transparent pixels are blended with white. Reuses the picture's memory if it is passed by value.
 fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaError> {
     let bytes = frame.pixel_count() * 3;
-    let on_white = |p: &[u8]| {
-        let alpha = u32::from(p[3]);
-        [p[0], p[1], p[2]].map(|c| ((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
-    };
     if let Cow::Owned(frame) = frame {
         let mut rgb = frame.into_rgba();
         for index in 0..bytes / 3 {
-            let pixel = on_white(&rgb[4 * index..4 * (index + 1)]);
+            let pixel = on_white(rgb.as_chunks().0[index]);
             rgb[3 * index..3 * (index + 1)].copy_from_slice(&pixel);
         }
         rgb.truncate(bytes);
@@ -475,8 +474,8 @@ fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaErro
             format!("{megabytes} MB of memory could not be allocated; close other programs");
         unwritten(name, reason)
     })?;
-    for p in frame.rgba().chunks_exact(4) {
-        rgb.extend_from_slice(&on_white(p));
+    for pixel in frame.rgba().as_chunks().0 {
+        rgb.extend_from_slice(&on_white(*pixel));
     }
     Ok(rgb)
 }

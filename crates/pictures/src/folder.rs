@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{container, decode::has_picture_name, kind::Kind};
+use super::{
+    container::{self, A_VIDEO},
+    decode::{extension_of, has_picture_name},
+    kind::Kind,
+};
 
 /// Extensions of videos.
 pub const VIDEOS: &[&str] = &[
@@ -17,11 +21,6 @@ pub const VIDEOS: &[&str] = &[
 
 /// Bytes of a file that show whether it is animated: a GIF's first frame and the start of the second.
 const BEGINNING_BYTES: u64 = 16 << 20;
-
-/// The extension of a name in small letters.
-fn extension_of(path: &Path) -> String {
-    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
-}
 
 /// True if the name is that of a video.
 pub fn is_film(path: &Path) -> bool {
@@ -56,9 +55,6 @@ fn reason_by_name(path: &Path) -> &'static str {
         _ => "not a photo or video",
     }
 }
-
-/// Why a video is not painted among photos.
-const A_VIDEO: &str = "a video";
 
 /// A photo or video, and its folder relative to the one that was searched.
 pub type FileInFolder = (PathBuf, PathBuf);

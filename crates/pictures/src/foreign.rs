@@ -103,21 +103,15 @@ pub(super) fn cut() -> ImageError {
 pub(super) fn write_levels(to: &mut [u8], levels: &[f32], sample_bytes: usize) {
     // Casts of floats clamp.
     match sample_bytes {
-        1 => {
-            for (to, level) in to.iter_mut().zip(levels) {
-                *to = (level * 255.0).round() as u8;
-            }
-        }
-        2 => {
-            for (to, level) in to.as_chunks_mut().0.iter_mut().zip(levels) {
-                *to = ((level * 65535.0).round() as u16).to_ne_bytes();
-            }
-        }
-        _ => {
-            for (to, level) in to.as_chunks_mut().0.iter_mut().zip(levels) {
-                *to = level.to_ne_bytes();
-            }
-        }
+        1 => write(to, levels, |level| [(level * 255.0).round() as u8]),
+        2 => write(to, levels, |level| ((level * 65535.0).round() as u16).to_ne_bytes()),
+        _ => write(to, levels, f32::to_ne_bytes),
+    }
+}
+
+fn write<const N: usize>(to: &mut [u8], levels: &[f32], sample: impl Fn(f32) -> [u8; N]) {
+    for (to, level) in to.as_chunks_mut().0.iter_mut().zip(levels) {
+        *to = sample(*level);
     }
 }
 

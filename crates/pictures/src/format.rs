@@ -1,8 +1,9 @@
 //! The formats that pictures are written in.
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{path::Path, str::FromStr};
 
 use super::MediaError;
+use values::names;
 
 /// A format for writing pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,21 +21,9 @@ pub enum Format {
     Tiff,
 }
 
+names!(Format, Png = "png", Jpeg = "jpeg", WebP = "webp", Bmp = "bmp", Tiff = "tiff");
+
 impl Format {
-    /// Every format, in the order of the menus.
-    pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff];
-
-    /// The spelling on the command line and in settings.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpeg",
-            Self::WebP => "webp",
-            Self::Bmp => "bmp",
-            Self::Tiff => "tiff",
-        }
-    }
-
     pub const fn has_16_bits(self) -> bool {
         matches!(self, Self::Png | Self::Tiff)
     }
@@ -64,12 +53,6 @@ impl Format {
             Self::WebP => 16_383,
             Self::Png | Self::Bmp | Self::Tiff => i32::MAX as usize,
         }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 

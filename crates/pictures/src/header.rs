@@ -84,12 +84,13 @@ impl<'a> Header<'a> {
             return Err(damaged(format, "it ends too early"));
         }
         if format == Kind::WebP && !container::webp_is_whole(bytes) {
-            let reason = "it ends in the middle of the image, or part of it is damaged";
-            return Err(damaged(format, reason));
+            return Err(damaged(
+                format,
+                "it ends in the middle of the image, or part of it is damaged",
+            ));
         }
         if format == Kind::WebP && !container::webp_sizes_agree(bytes) {
-            let reason = "a part of it does not have its declared size";
-            return Err(damaged(format, reason));
+            return Err(damaged(format, "a part of it does not have its declared size"));
         }
         if jpeg.is_some_and(|look| look.components == 4) {
             opened.is_cmyk = true;
@@ -261,8 +262,7 @@ pub(super) fn from_image_error(format: Kind, error: ImageError) -> ReadProblem {
 /// from the file.
 fn in_short(words: &str) -> String {
     let seen = words.replace(is_unseen, " ");
-    let words: Vec<&str> = seen.split_whitespace().collect();
-    let words = words.join(" ");
+    let words = seen.split_whitespace().collect::<Vec<_>>().join(" ");
     cut(words.trim_end_matches('.'), MAX_REASON_CHARS).into_owned()
 }
 

@@ -33,8 +33,7 @@ pub fn converter() -> Option<PathBuf> {
 pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
     let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
     let image = heif.image(heif.primary);
-    let shown = image.shown();
-    let (columns, rows) = shown.ok_or_else(|| invalid("it does not declare its size"))?;
+    let (columns, rows) = image.shown().ok_or_else(|| invalid("it does not declare its size"))?;
     let (width, height) = (columns.end - columns.start, rows.end - rows.start);
     // The program turns the image.
     let size = if is_sideways(image.orientation()) { (height, width) } else { (width, height) };
@@ -55,10 +54,8 @@ fn converted(bytes: &[u8], size: (u32, u32)) -> ImageResult<Vec<u8>> {
     run(&program, folder.path(), size).map_err(|why| invalid(&format!("{PROGRAM}: {why}")))?;
     // A file with several images results in numbered ones.
     ["photo.png", "photo-1.png"]
-        .map(|name| fs::read(folder.path().join(name)))
         .into_iter()
-        .flatten()
-        .next()
+        .find_map(|name| fs::read(folder.path().join(name)).ok())
         .ok_or_else(|| invalid("it contains no image"))
 }
 

@@ -64,6 +64,7 @@ pub(super) struct Grid {
 }
 
 /// The items of a file.
+#[derive(Default)]
 pub(super) struct Heif<'a> {
     bytes: &'a [u8],
     idat: &'a [u8],
@@ -94,14 +95,7 @@ impl<'a> Heif<'a> {
     /// Reads the boxes. `None` if there is no primary image.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let meta = boxes(bytes).find(|(kind, _)| kind == b"meta")?.1.get(4..)?;
-        let mut heif = Self {
-            bytes,
-            idat: &[],
-            primary: 0,
-            items: BTreeMap::new(),
-            properties: Vec::new(),
-            references: Vec::new(),
-        };
+        let mut heif = Self { bytes, ..Self::default() };
         for (kind, content) in boxes(meta) {
             match &kind {
                 b"pitm" => heif.primary = Fields::of(content)?.id()?,
@@ -215,7 +209,7 @@ impl<'a> Heif<'a> {
 
     fn read_kinds(&mut self, content: &[u8]) -> Option<()> {
         let mut fields = Fields::of(content)?;
-        fields.next(if fields.version == 0 { 2 } else { 4 })?;
+        fields.id()?;
         for (_, entry) in boxes(fields.rest).filter(|(kind, _)| kind == b"infe") {
             let mut fields = Fields::of(entry)?;
             // Versions 0 and 1 have no types; they are for files that are not images.
@@ -261,14 +255,12 @@ impl<'a> Heif<'a> {
     }
 
     fn read_references(&mut self, content: &[u8]) -> Option<()> {
-        let fields = Fields::of(content)?;
-        let wide = if fields.version == 0 { 2 } else { 4 };
-        for (kind, content) in boxes(fields.rest) {
-            let mut fields = Fields { version: 0, rest: content };
-            let from = fields.next(wide)? as u32;
+        let Fields { version, rest } = Fields::of(content)?;
+        for (kind, rest) in boxes(rest) {
+            let mut fields = Fields { version, rest };
+            let from = fields.id()?;
             let count = fields.next(2)?;
-            let to: Option<Vec<u32>> =
-                (0..count).map(|_| Some(fields.next(wide)? as u32)).collect();
+            let to: Option<Vec<u32>> = (0..count).map(|_| fields.id()).collect();
             self.references.push((kind, from, to?));
         }
         Some(())
@@ -281,9 +273,8 @@ impl<'a> Heif<'a> {
                 b"ipma" => {
                     let flags = number(content, 1..4)?;
                     let mut fields = Fields::of(content)?;
-                    let wide = if fields.version == 0 { 2 } else { 4 };
                     for _ in 0..fields.next(4)? {
-                        let id = fields.next(wide)? as u32;
+                        let id = fields.id()?;
                         for _ in 0..fields.next(1)? {
                             let (bytes, mask) =
                                 if flags & 1 == 0 { (1, 0x7f) } else { (2, 0x7fff) };
@@ -422,7 +413,7 @@ impl<'a> Fields<'a> {
         Some(value)
     }
 
-    /// The number of an item, in a box whose version says its width.
+    /// The number of an item or a count of items, in a box whose version says its width.
     fn id(&mut self) -> Option<u32> {
         self.next(if self.version == 0 { 2 } else { 4 }).map(|id| id as u32)
     }

@@ -21,8 +21,9 @@ pub(super) fn read_jpeg(bytes: &[u8], inks: &mut [u8]) -> ImageResult<()> {
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
         .jpeg_set_out_colorspace(stored);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_into(inks).map_err(|error| invalid(&error.to_string()))?;
+    JpegDecoder::new_with_options(ZCursor::new(bytes), options)
+        .decode_into(inks)
+        .map_err(|error| invalid(&error.to_string()))?;
     for pixel in inks.as_chunks_mut::<4>().0 {
         if is_ycck {
             let [y, cb, cr, k] = pixel.map(f32::from);

@@ -14,10 +14,7 @@ pub fn available_bytes() -> Option<u64> {
     }
     // sysinfo returns 0 if the platform does not report it.
     let free = (free > 0).then_some(free);
-    match (free, address_space_left_bytes()) {
-        (Some(free), Some(left)) => Some(free.min(left)),
-        (free, left) => free.or(left),
-    }
+    [free, address_space_left_bytes()].into_iter().flatten().min()
 }
 
 /// Peak memory of this process. `None` if the system does not report it.

@@ -70,11 +70,11 @@ impl Metadata {
     pub(super) fn texts(&self) -> Vec<(u16, &[u8])> {
         let first = self.exif.as_deref().and_then(Directory::first);
         first.map_or_else(Vec::new, |first| {
-            let texts = first.entries().filter_map(|entry| {
+            let text = |entry| {
                 let (tag, kind) = (first.word(entry)?, first.word(entry + 2)?);
                 Some((tag, first.value(entry)?)).filter(|_| kind == 2)
-            });
-            texts.collect()
+            };
+            first.entries().filter_map(text).collect()
         })
     }
 
@@ -210,8 +210,7 @@ impl<'a> Directory<'a> {
     }
 
     fn is_resolution(&self, entry: usize) -> bool {
-        let tag = self.word(entry);
-        [X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT].into_iter().any(|known| tag == Some(known))
+        matches!(self.word(entry), Some(X_RESOLUTION | Y_RESOLUTION | RESOLUTION_UNIT))
     }
 
     fn bytes_of_long(&self, value: usize) -> [u8; 4] {

@@ -171,10 +171,10 @@ pub struct UnknownChoice {
     pub choices: String,
 }
 
-/// Defines a closed set of named choices.
+/// Defines the names of a closed set of choices.
 #[macro_export]
-macro_rules! named {
-    ($type:ty, $what:literal, $($variant:ident = $name:literal),+) => {
+macro_rules! names {
+    ($type:ty, $($variant:ident = $name:literal),+) => {
         impl $type {
             /// Every choice, in the order of the menus.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
@@ -190,6 +190,14 @@ macro_rules! named {
                 f.pad(self.name())
             }
         }
+    };
+}
+
+/// Defines a closed set of named choices, which can be parsed.
+#[macro_export]
+macro_rules! named {
+    ($type:ty, $what:literal, $($variant:ident = $name:literal),+) => {
+        $crate::names!($type, $($variant = $name),+);
 
         impl std::str::FromStr for $type {
             type Err = $crate::mode::UnknownChoice;
