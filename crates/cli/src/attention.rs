@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use super::terminal::write_message;
+use super::terminal::write_note;
 use backend::Backend;
 use network::Network;
 use values::mode::{AttentionChoice, DeviceChoice, Mode, ModeChoice};
@@ -32,7 +32,7 @@ pub fn in_every_way(
 /// Prints a note if a choice has no effect: on a CPU, and in networks without attention.
 pub fn announce(device: DeviceChoice, chosen: &[AttentionChoice], networks: &[(&str, &Network)]) {
     if let Some(why) = without_effect(device, chosen, networks) {
-        write_message(format!("note: {why}"));
+        write_note(why);
     }
 }
 

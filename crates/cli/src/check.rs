@@ -11,7 +11,7 @@ use super::{
     interrupt::interruptible,
     modes, select_device,
     style_choice::{choose, measured_pictures},
-    terminal::{Column, print_report, table_of, write_message},
+    terminal::{Column, print_report, table_of, write_message, write_note},
     wrong_use,
 };
 use backend::{Backend, BackendError, RunControl, SessionSpec};
@@ -51,9 +51,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let named = named_subjects(&args.styles, &args.pictures)?;
     let is_everything = named.is_empty();
     let (subjects, left_out) = if is_everything { subjects(device)? } else { (named, Vec::new()) };
-    for note in &left_out {
-        write_message(format!("note: {note}"));
-    }
+    left_out.iter().for_each(write_note);
     let networks: Vec<(&str, &Network)> = (subjects.iter())
         .map(|subject| (subject.name.as_str(), subject.network.as_ref()))
         .collect();
@@ -73,9 +71,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
             ));
         }
         write_message(format!("Checking {}…", subject.name));
-        verify::verify(backend, &subject, &modes, args.batch, |verdict| {
-            checks.push(verdict);
-        })?;
+        verify::verify(backend, &subject, &modes, args.batch, |verdict| checks.push(verdict))?;
     }
     let kernels = if is_everything { kernels(backend, &modes, &control)? } else { Vec::new() };
     let passed = !control.is_cancelled()
@@ -142,13 +138,13 @@ fn runnable(
         match backend.open(&subject.network, &spec) {
             Ok(session) => {
                 if let Some(note) = session.summary().attention_note() {
-                    write_message(format!("note: {} in {mode}: {note}", subject.name));
+                    write_note(format_args!("{} in {mode}: {note}", subject.name));
                 }
                 runnable.push(mode);
             }
             Err(error @ (BackendError::Unsupported { .. } | BackendError::TooLarge { .. })) => {
                 let name = &subject.name;
-                write_message(format!("note: skipped {name} in {mode}: {error}"));
+                write_note(format_args!("skipped {name} in {mode}: {error}"));
             }
             Err(error) => return Err(error.into()),
         }
@@ -221,10 +217,13 @@ fn decibels(psnr_db: f64) -> String {
 }
 
 fn text(checks: &[Verdict]) -> Vec<String> {
-    let verdict = |v: &Verdict| match (v.passed, v.low_contrast) {
-        (true, false) => "good".to_owned(),
-        (true, true) => "good (flat)".to_owned(),
-        (false, _) => "WRONG".to_owned(),
+    let verdict = |v: &Verdict| {
+        let word = match (v.passed, v.low_contrast) {
+            (true, false) => "good",
+            (true, true) => "good (flat)",
+            (false, _) => "WRONG",
+        };
+        word.to_owned()
     };
     let worst = |v: &Verdict| {
         if v.worst_relative_rms.is_finite() {
@@ -276,13 +275,13 @@ fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
             share(k)
         )
     };
-    let wrong: Vec<&KernelVerdict> = kernels.iter().filter(|k| !k.passed).collect();
-    let named = wrong.iter().map(|kernel| format!("WRONG: {}", described(kernel)));
-    let mut lines: Vec<String> = named.collect();
+    let wrong = kernels.iter().filter(|k| !k.passed);
+    let mut lines: Vec<String> =
+        wrong.map(|kernel| format!("WRONG: {}", described(kernel))).collect();
     lines.push(format!(
         "{} kernels alone, {} wrong; closest to its limit: {}",
         kernels.len(),
-        wrong.len(),
+        lines.len(),
         described(worst)
     ));
     lines

@@ -9,7 +9,7 @@ use super::{
     progress::Progress,
     save, select_device,
     style_choice::compared_subject,
-    terminal::{print_report, write_message},
+    terminal::{print_report, write_note},
 };
 use measure::{Candidate, Comparison, chart, test_pictures};
 use values::mode::{AttentionChoice, ModeChoice};
@@ -48,7 +48,7 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     let report = progress.during(1, &modes.join(" and "), &control, || comparison.run(&control))?;
     progress.finish();
     if report.reference.label() == report.other.label() {
-        write_message("note: both modes are the same; the ratio shows the measurement noise");
+        write_note("both modes are the same; the ratio shows the measurement noise");
     }
     if let Some(path) = &args.csv {
         save(path, report.csv().as_bytes(), existing)?;

@@ -55,8 +55,8 @@ fn connect_x11(name: &str) -> std::io::Result<()> {
 
     let wrong = || Error::new(ErrorKind::InvalidInput, "not a display name");
     let (host, rest) = name.rsplit_once(':').ok_or_else(wrong)?;
-    let digits = rest.split('.').next().unwrap_or_default();
-    let number: u16 = digits.parse().map_err(|_| wrong())?;
+    let number: u16 =
+        rest.split('.').next().and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?;
     if host.is_empty() || host == "unix" {
         let path = format!("/tmp/.X11-unix/X{number}");
         return match UnixStream::connect(&path) {

@@ -4,18 +4,17 @@ use std::{
     env,
     fmt::Display,
     path::{Path, PathBuf},
-    thread,
 };
 
 use itertools::Itertools;
 use serde::Serialize;
 
 use super::{
-    CliError, display,
+    CliError, display, reason_of,
     terminal::{print_report, table},
 };
 use backend::{
-    BackendError, DeviceOptions,
+    DeviceOptions,
     cuda::{self, CudaDevice, CudaProbe},
 };
 use engine::{
@@ -125,7 +124,7 @@ fn text(report: &Report) -> Vec<String> {
 }
 
 fn processor() -> Finding {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads::processors();
     let sets = instruction_sets().join(", ");
     match backend::select(DeviceChoice::Cpu, &DeviceOptions::default()) {
         Ok(selected) => {
@@ -163,10 +162,13 @@ fn instruction_sets() -> Vec<&'static str> {
     sets.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect()
 }
 
+fn gb(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
 fn memory() -> Finding {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
     let found = format!(
         "{} of {} free; painting takes up to {}",
         gb(system.available_memory()),
@@ -225,22 +227,15 @@ fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
         Ok(backend) => {
             let mode = backend.mode(ModeChoice::default());
             let modes = backend.modes().len();
-            let free = backend
-                .free_bytes()
-                .map_or(String::new(), |bytes| format!(", {:.1} GB free", bytes as f64 / 1e9));
+            let free = (backend.free_bytes())
+                .map_or(String::new(), |bytes| format!(", {} free", gb(bytes)));
             Finding::ok(topic, format!("{what}{free}; paints in {mode}, has {modes} modes"))
         }
-        Err(error) => {
-            let reason = match error {
-                BackendError::Unavailable { reason, .. } => reason,
-                other => other.to_string(),
-            };
-            Finding::note(
-                topic,
-                format!("{what}; {reason}"),
-                "nothing to do: StyleForge paints on the CPU",
-            )
-        }
+        Err(error) => Finding::note(
+            topic,
+            format!("{what}; {}", reason_of(error)),
+            "nothing to do: StyleForge paints on the CPU",
+        ),
     }
 }
 
@@ -352,21 +347,22 @@ fn screen() -> Finding {
 
 /// Checks for the helper programs that show a file dialog.
 fn dialogs() -> Finding {
+    let topic = "File dialogs";
     if cfg!(not(target_os = "linux")) {
-        return Finding::ok("File dialogs", "the system's");
+        return Finding::ok(topic, "the system's");
     }
-    let helpers: Vec<&str> =
-        ["zenity", "kdialog"].into_iter().filter(|name| in_path(name)).collect();
-    let bus = env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|v| !v.is_empty());
-    match (bus, helpers.is_empty()) {
-        (true, _) => Finding::ok("File dialogs", "a session bus for the desktop's dialogs"),
-        (false, false) => Finding::ok("File dialogs", helpers.join(", ")),
-        (false, true) => Finding::note(
-            "File dialogs",
+    if env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|v| !v.is_empty()) {
+        return Finding::ok(topic, "a session bus for the desktop's dialogs");
+    }
+    let helpers = ["zenity", "kdialog"].into_iter().filter(|name| in_path(name)).join(", ");
+    if helpers.is_empty() {
+        return Finding::note(
+            topic,
             "no session bus and no zenity",
             "install zenity; without it, type paths into the window or drop files onto it",
-        ),
+        );
     }
+    Finding::ok(topic, helpers)
 }
 
 fn in_path(program: &str) -> bool {
@@ -376,18 +372,14 @@ fn in_path(program: &str) -> bool {
 
 fn styles(library: &StyleLibrary) -> Vec<Finding> {
     let found = styles_found(library.styles().len(), library.folders());
-    let mut findings = vec![if library.styles().is_empty() {
+    let all = if library.styles().is_empty() {
         Finding::problem("Styles", found, "add one with styleforge styles import FILE")
     } else {
         Finding::ok("Styles", found)
-    }];
-    findings.extend(
-        library
-            .problems()
-            .iter()
-            .map(|problem| Finding::note("Styles", problem.clone(), "repair or remove the file")),
-    );
-    findings
+    };
+    let problems = (library.problems().iter())
+        .map(|problem| Finding::note("Styles", problem.clone(), "repair or remove the file"));
+    [all].into_iter().chain(problems).collect()
 }
 
 /// How many styles there are, and the folders that were searched for installed ones.

@@ -4,7 +4,10 @@ use std::{panic::resume_unwind, sync::Arc, thread};
 
 use crossbeam_channel::bounded;
 
-use super::{CliError, terminal::write_message};
+use super::{
+    CliError,
+    terminal::{write_message, write_note},
+};
 use backend::RunControl;
 use threads::signals;
 use values::disk::words;
@@ -18,7 +21,7 @@ pub fn interruptible() -> Arc<RunControl> {
         write_message("Stopping… (press Ctrl-C again to quit at once)");
     };
     if let Err(why) = signals::at_first(stop) {
-        write_message(format!("note: Ctrl-C quits at once ({why})"));
+        write_note(format_args!("Ctrl-C quits at once ({why})"));
     }
     control
 }

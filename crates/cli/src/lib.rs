@@ -155,8 +155,7 @@ pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     licences: fn() -> Result<String, String>,
 ) -> Outcome {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let typed = match parsed(arguments) {
+    let typed = match parsed(arguments.into_iter().collect()) {
         Ok(typed) => typed,
         Err(error) => {
             // Help and version are not errors; clap knows which stream they go to.
@@ -287,8 +286,7 @@ fn manual_pages() -> Result<(), CliError> {
 }
 
 fn print_licences(licences: fn() -> Result<String, String>) -> Result<(), CliError> {
-    let text = licences().map_err(CliError::Failed)?;
-    terminal::print_bytes(text.as_bytes())
+    terminal::print_bytes(licences().map_err(CliError::Failed)?.as_bytes())
 }
 
 /// Checks that a command can write its output files.
@@ -308,6 +306,14 @@ fn check_outputs<'a>(
 
 fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), CliError> {
     encode::save_bytes(path, bytes, existing).map_err(CliError::failed)
+}
+
+/// Why a device cannot be used, without its name.
+fn reason_of(error: BackendError) -> String {
+    match error {
+        BackendError::Unavailable { reason, .. } => reason,
+        other => other.to_string(),
+    }
 }
 
 /// The device options other than its kind.
@@ -338,18 +344,15 @@ impl SharedDevices {
             );
         }
         let numbers = cuda::numbers(list).map_err(|error| {
-            let why = match error {
-                BackendError::Unavailable { reason, .. } => reason,
-                other => other.to_string(),
-            };
+            let why = reason_of(error);
             CliError::WrongUse(format!("{why}; leave out --devices, or name other GPUs"))
         })?;
-        let open = |number: usize| -> Result<(usize, Selected), CliError> {
+        let open = |number: usize| {
             let (device, gpu) = (DeviceChoice::Cuda, Some(number));
             let args = DeviceArgs { device, gpu, ..args.clone() };
             Ok((number, open_device(&args)?))
         };
-        Ok(Self(numbers.into_iter().map(open).collect::<Result<_, CliError>>()?))
+        numbers.into_iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
     fn backends(&self) -> Vec<&dyn Backend> {

@@ -71,9 +71,7 @@ impl Progress {
 
     /// The lines that were kept.
     pub fn into_lines(self) -> Vec<Line> {
-        self.kept
-            .map(|kept| kept.into_inner().unwrap_or_else(PoisonError::into_inner))
-            .unwrap_or_default()
+        (self.kept.unwrap_or_default()).into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints the lines that `part` has kept, and counts its work items.
@@ -131,6 +129,16 @@ impl Progress {
         if !self.is_quiet {
             self.message(format!("note: {text}"));
         }
+    }
+
+    /// [`Self::note`] for each text.
+    pub fn notes(&self, texts: impl IntoIterator<Item = impl Display>) {
+        texts.into_iter().for_each(|text| self.note(text));
+    }
+
+    /// Notes on an input of this name.
+    pub fn notes_on(&self, name: &str, texts: &[String]) {
+        self.notes(texts.iter().map(|text| format!("{name}: {text}")));
     }
 
     /// Prints a line on standard output without breaking the bar.

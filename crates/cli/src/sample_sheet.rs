@@ -62,9 +62,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         let painted = progress.during(1, &style.title, &control, || {
             painter.paint(&photo, &chosen.network, PaintSettings::default(), &control)
         });
-        for notice in painter.take_notices() {
-            progress.note(notice);
-        }
+        progress.notes(painter.take_notices());
         let painting = painted
             .map_err(|e| if e.is_cancelled() { CliError::Stopped } else { CliError::failed(e) })?;
         let picture = painting.finished(&photo, OutputSize::Original, Look::default());

@@ -5,7 +5,7 @@ use std::{ffi::OsStr, fmt::Display, fs, io::ErrorKind, path::Path, sync::Arc};
 use super::{
     CliError,
     args::{LiveArgs, StylePicture, StylePictureArgs},
-    terminal::write_message,
+    terminal::{write_message, write_note},
     wrong_use,
 };
 use engine::{
@@ -22,7 +22,7 @@ use weights::{
 
 /// Prints the notes about a choice.
 pub fn print_notes(chosen: &ChosenNetwork) {
-    chosen.notes.iter().for_each(|note| write_message(format!("note: {note}")));
+    chosen.notes.iter().for_each(write_note);
 }
 
 /// Loads a choice.
@@ -101,10 +101,7 @@ pub fn named(library: &StyleLibrary, typed: &OsStr) -> Result<NamedStyle, CliErr
             wrong_use(format!("{} is {what}", path.display()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            let what = format!("{} could not be read: {}", path.display(), words(&error));
-            wrong_use(what)
-        }
+        Err(error) => wrong_use(format!("{} could not be read: {}", path.display(), words(&error))),
     };
     if let Some(found) = NamedStyle::find(library, typed, file)? {
         return Ok(found);
@@ -205,8 +202,9 @@ pub fn style_network(
 
 /// The plain network of this name, if there is one.
 fn plain(typed: &OsStr) -> Option<(&'static str, Spec)> {
-    let mut all = Spec::plain_ones().into_iter();
-    all.find_map(|(name, _, spec)| (name == typed).then_some((name, spec)))
+    Spec::plain_ones()
+        .into_iter()
+        .find_map(|(name, _, spec)| (name == typed).then_some((name, spec)))
 }
 
 /// What [`check_one_size`] calls a network for style pictures.

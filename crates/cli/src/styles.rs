@@ -9,7 +9,7 @@ use super::{
     CliError,
     args::{StylesArgs, StylesCommand},
     style_choice::{style_network, unreadable},
-    terminal::{print, print_json, table, write_message},
+    terminal::{print, print_json, table, write_message, write_note},
     wrong_use,
 };
 use engine::{
@@ -144,10 +144,10 @@ fn import(
         style.id
     )])?;
     if let Some(what) = &style.assumed {
-        write_message(format!("note: assumed {what}"));
+        write_note(format_args!("assumed {what}"));
     }
     if let Some(caution) = caution {
-        write_message(format!("note: {caution}"));
+        write_note(caution);
     }
     Ok(())
 }
@@ -228,9 +228,7 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
             problems: library.problems(),
         });
     }
-    for problem in library.problems() {
-        write_message(format!("note: {problem}"));
-    }
+    library.problems().iter().for_each(write_note);
     if library.styles().is_empty() {
         return print(&["No style is installed. Add one with styleforge styles import FILE."]);
     }

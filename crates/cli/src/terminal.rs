@@ -1,6 +1,9 @@
 //! Prints the command line's output, and clap's errors and help.
 
-use std::io::{self, ErrorKind};
+use std::{
+    fmt::Display,
+    io::{self, ErrorKind},
+};
 
 use clap::error::{ContextKind, ContextValue};
 
@@ -13,6 +16,11 @@ use values::{
 
 pub use measure::table::{Column, table, table_of};
 pub use values::terminal::{stderr_is_terminal, stdout_is_terminal, write_message};
+
+/// Prints a note on standard error.
+pub fn write_note(text: impl Display) {
+    write_message(format_args!("note: {text}"));
+}
 
 /// Writes lines to standard output.
 ///
@@ -35,9 +43,9 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
 /// # Errors
 /// See [`print()`].
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
-    let text = json_text(value)
+    let text = serde_json::to_string_pretty(value)
         .map_err(|e| CliError::Failed(format!("the report could not be written as JSON: {e}")))?;
-    printed(write_json(&text))
+    printed(write_json(&(text + "\n")))
 }
 
 /// Prints a report as JSON, or as `lines`.
@@ -50,14 +58,6 @@ pub fn print_report(
     lines: impl FnOnce() -> Vec<String>,
 ) -> Result<(), CliError> {
     if as_json { print_json(report) } else { print(&lines()) }
-}
-
-/// The output of every command with `--json`: `value` as JSON with a line break.
-///
-/// # Errors
-/// If the value has map keys that are not strings.
-fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 fn printed(written: io::Result<()>) -> Result<(), CliError> {

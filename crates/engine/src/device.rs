@@ -23,19 +23,15 @@ pub struct Device {
     pub open: OpenDevice,
     /// The CPU has replaced a lost GPU.
     took_over: bool,
-    /// Number of devices that share the work, this one included.
-    sharing: Arc<AtomicUsize>,
+    /// Number of devices that share the work, this one included. A lost device leaves its work to the others, unless it
+    /// is the last one.
+    pub sharing: Arc<AtomicUsize>,
 }
 
 impl Device {
     /// Paints on `backend`; `open` opens its replacement.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
         Self { backend, open, took_over: false, sharing: Arc::new(AtomicUsize::new(1)) }
-    }
-
-    /// Leaves the work to others when the device is lost, unless it is the last one of `count`.
-    pub fn share_work(&mut self, count: &Arc<AtomicUsize>) {
-        self.sharing = count.clone();
     }
 
     /// True if others do the work of a lost device; it no longer counts then.
@@ -75,7 +71,7 @@ impl Device {
     /// lost device must be closed first, because they hold its memory.
     ///
     /// # Errors
-    /// `error` itself if it is not a loss, the device is already the CPU, others do its work ([`Device::share_work`]), or
+    /// `error` itself if it is not a loss, the device is already the CPU, others do its work ([`Device::sharing`]), or
     /// the opener [declines](BackendError::Declined); otherwise the error of opening the CPU.
     pub fn replace_lost(&mut self, error: BackendError) -> Result<String, BackendError> {
         let is_cpu = self.backend.device().kind == DeviceChoice::Cpu;

@@ -37,10 +37,10 @@ use super::{
 use crate::capture::Capture;
 use backend::{OpenDevice, RunControl};
 use threads::{BoundedThread, WakeUp};
-use values::sink::Sink;
 use values::{
     mailbox::{Reader, Writer, mailbox},
     mode::DeviceChoice,
+    sink::Sink,
 };
 
 /// Capacity of the command channel; further commands wait in the handle.
@@ -85,7 +85,7 @@ impl Engine {
     ///
     /// # Errors
     /// The operating system could not start the thread.
-    pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
+    pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> io::Result<Self> {
         let (command_sender, commands) = bounded(COMMANDS);
         // Unbounded, so that the thread never waits for a surface.
         let (event_sender, events) = unbounded();
@@ -154,7 +154,7 @@ impl Engine {
         self.live_since = self.settings_number;
         self.changes = Some(changes);
         self.snapshots = Some(snapshots);
-        self.outbox.push_back(Command::StartLive(Box::new(LiveStart {
+        self.send(Command::StartLive(Box::new(LiveStart {
             input,
             output,
             wake_up: self.wake_up.clone(),
@@ -164,7 +164,6 @@ impl Engine {
             changes: newest_settings,
             control,
         })));
-        self.flush();
         Ok(pictures)
     }
 
@@ -320,12 +319,10 @@ impl Engine {
                 Event::Painted { .. } | Event::Failed { .. } | Event::Cancelled(_) => {
                     self.painting = None;
                 }
-                Event::Repainted { number, .. } => {
-                    let before = self.repaints.len();
-                    self.repaints.retain(|(of, _)| of != number);
-                    if self.repaints.len() == before {
-                        continue;
-                    }
+                Event::Repainted { number, .. }
+                    if self.repaints.extract_if(.., |(of, _)| of == number).count() == 0 =>
+                {
+                    continue;
                 }
                 Event::BatchEnded { .. } => self.batch = None,
                 Event::Device { info, .. } => self.device = info.kind,

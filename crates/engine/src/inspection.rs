@@ -1,11 +1,10 @@
 //! What a file of weights contains, as text.
 
-use std::{num::NonZero, thread};
-
 use itertools::Itertools;
 
 use crate::paint::long_minutes;
 use measure::table::{Column, table, table_of};
+use threads::processors;
 use values::mode::DeviceChoice;
 use weights::{Inspection, TensorFacts, Work};
 
@@ -86,8 +85,7 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
 /// The work for one picture, and its time on this CPU if that is more than a minute.
 fn work_text(work: &Work) -> String {
     let Work { width, height, multiply_adds } = *work;
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let long = long_minutes(multiply_adds, DeviceChoice::Cpu, threads)
+    let long = long_minutes(multiply_adds, DeviceChoice::Cpu, processors())
         .map_or_else(String::new, |time| format!("; about {time} on this processor"));
     let billions = multiply_adds.div_ceil(1_000_000_000);
     format!("{billions} billion multiply-adds for {width} x {height} pixels{long}")

@@ -15,8 +15,7 @@ use super::{
 use backend::{DeviceInfo, RunControl};
 use measure::{MeasureError, MeasureReport};
 use network::Network;
-use values::sink::Sink;
-use values::{compose::Look, frame::Frame, mode::Mode};
+use values::{compose::Look, frame::Frame, mode::Mode, sink::Sink};
 
 /// Numbers the paint commands of one engine, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -34,8 +34,6 @@ const MIN_SIDE_PX: usize = 32;
 const DARK_BELOW: f64 = 40.0;
 /// Standard deviation of every channel, 0 to 255, below which a picture counts as nearly flat.
 const FLAT_BELOW: f64 = 8.0;
-/// The background colour of transparent areas.
-const PAPER: u32 = 255;
 
 /// Why a picture cannot be a style.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -61,13 +59,9 @@ fn size((width, height): (usize, usize)) -> (usize, usize) {
 
 /// The picture on a white background.
 fn on_paper(mut picture: Frame) -> Frame {
-    for pixel in picture.rgba_mut().chunks_exact_mut(4) {
-        let alpha = u32::from(pixel[3]);
-        for value in &mut pixel[..3] {
-            let mixed = u32::from(*value) * alpha + PAPER * (255 - alpha);
-            *value = ((mixed + 127) / 255) as u8;
-        }
-        pixel[3] = 255;
+    for pixel in picture.rgba_mut().as_chunks_mut().0 {
+        let [r, g, b] = alpha::on_white(*pixel);
+        *pixel = [r, g, b, 255];
     }
     picture
 }
@@ -143,10 +137,12 @@ fn dark_or_flat(small: &Frame) -> Option<&'static str> {
     if luma < DARK_BELOW {
         return Some("is very dark, so expect dark paintings");
     }
-    let is_flat = (0..3).all(|channel| {
-        mean_of(&|pixel| (f64::from(pixel[channel]) - means[channel]).powi(2)).sqrt() < FLAT_BELOW
-    });
-    is_flat.then_some("is nearly the same everywhere, so expect paintings with little in them")
+    (0..3)
+        .all(|channel| {
+            mean_of(&|pixel| (f64::from(pixel[channel]) - means[channel]).powi(2)).sqrt()
+                < FLAT_BELOW
+        })
+        .then_some("is nearly the same everywhere, so expect paintings with little in them")
 }
 
 /// The style code of a picture, and its thumbnail as JPEG.
@@ -182,9 +178,8 @@ pub fn thumbnail_of_mix(pictures: &[(Arc<Frame>, u8)]) -> Result<Vec<u8>, Import
             x * total < until * width
         });
         let (cover, _) = found.unwrap_or(&covers[covers.len() - 1]);
-        let at = 4 * (y * width + x);
-        let rgba = cover.rgba();
-        [rgba[at], rgba[at + 1], rgba[at + 2], 255]
+        let [r, g, b, _] = cover.pixel(x, y);
+        [r, g, b, 255]
     });
     let (bytes, _) = encode::to_bytes("thumbnail", &mixed, None, Encoding::of(Format::Jpeg))?;
     Ok(bytes)
@@ -233,8 +228,7 @@ pub fn code_of(transformer: &Transformer, picture: &Frame) -> Result<StyleCode, 
     let spec = SessionSpec::single(map.shape.width, map.shape.height, mode);
     let mut session = backend.open(&network, &spec)?;
     let inspected = session.inspect().ok_or(StylePictureError::Nothing)?;
-    let tokens = inspected.run_maps(std::slice::from_ref(&map))?;
-    Ok(transformer.code(&tokens)?)
+    Ok(transformer.code(&inspected.run_maps(std::slice::from_ref(&map))?)?)
 }
 
 /// The network that paints in a weighted mix of style pictures.

@@ -170,7 +170,7 @@ pub(super) fn run(
 ) {
     // If the loader thread cannot be started, live painting pauses while a session loads.
     let thread = LoaderThread::start().ok();
-    let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
+    let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader.clone());
     let devices = match caught(|| open_device(DeviceChoice::Auto)) {
         Ok(Ok(selected)) => {
             events.send(Event::Device { info: selected.backend.device(), notice: selected.notice });
@@ -207,19 +207,16 @@ pub(super) fn run(
             // Frames come last: a source that always has one ready would starve the other channels.
             select_biased! {
                 recv(stopped) -> _ => Some(WakeReason::Stop),
-                recv(commands) -> command => Some(match command {
-                    Ok(command) => WakeReason::Command(Box::new(command)),
-                    Err(_) => WakeReason::Stop,
-                }),
-                recv(settings.unwrap_or(&no_signal)) -> signal => Some(match signal {
-                    Ok(()) => WakeReason::Ready,
-                    Err(_) => WakeReason::SettingsEnded,
-                }),
+                recv(commands) -> command => Some(
+                    command.map_or(WakeReason::Stop, |command| WakeReason::Command(Box::new(command)))
+                ),
+                recv(settings.unwrap_or(&no_signal)) -> signal => Some(
+                    signal.map_or(WakeReason::SettingsEnded, |()| WakeReason::Ready)
+                ),
                 recv(loader.ready()) -> _ => Some(WakeReason::Ready),
-                recv(source.unwrap_or(&no_event)) -> event => Some(match event {
-                    Ok(event) => WakeReason::Source(event),
-                    Err(_) => WakeReason::SourceEventsEnded,
-                }),
+                recv(source.unwrap_or(&no_event)) -> event => Some(
+                    event.map_or(WakeReason::SourceEventsEnded, WakeReason::Source)
+                ),
                 recv(frame.unwrap_or(&no_signal)) -> signal => Some(match signal {
                     Ok(()) => {
                         engine.work.live_at = Some(Instant::now());

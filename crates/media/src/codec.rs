@@ -1,11 +1,12 @@
 //! Video codecs and colours, as options of ffmpeg.
 
-use std::{fmt::Display, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::ffmpeg::{Ffmpeg, NoFfmpeg};
 use threads::process::{self, ProcessResult};
+use values::names;
 
 /// How long an encoder of a graphics card may take for a trial.
 const TRIAL_PATIENCE: Duration = Duration::from_secs(20);
@@ -35,19 +36,9 @@ pub enum Codec {
     Ffv1,
 }
 
+names!(Codec, H264 = "h264", Hevc = "hevc", Av1 = "av1", ProRes = "prores", Ffv1 = "ffv1");
+
 impl Codec {
-    pub const ALL: [Self; 5] = [Self::H264, Self::Hevc, Self::Av1, Self::ProRes, Self::Ffv1];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::H264 => "h264",
-            Self::Hevc => "hevc",
-            Self::Av1 => "av1",
-            Self::ProRes => "prores",
-            Self::Ffv1 => "ffv1",
-        }
-    }
-
     /// Its name for the user.
     pub const fn title(self) -> &'static str {
         match self {
@@ -92,20 +83,20 @@ impl Codec {
         // SVT-AV1 takes even sides from 64 pixels.
         let is_usual = |side: usize| side.is_multiple_of(2) && side >= 64;
         let fits = |encoder: &str| encoder != "libsvtav1" || (is_usual(width) && is_usual(height));
-        let mut encoders = self.encoders().iter().copied();
-        encoders.find(|encoder| fits(encoder) && ffmpeg.has(encoder)).ok_or_else(|| {
-            let (program, version) = (ffmpeg.program.display(), &ffmpeg.version);
-            let encoders = self.encoders().join(" or ");
+        let encoders = self.encoders();
+        (encoders.iter().copied()).find(|encoder| fits(encoder) && ffmpeg.has(encoder)).ok_or_else(|| {
             NoFfmpeg(format!(
-                "{program} {version} has no encoder for {self} ({encoders}); choose another codec or install a complete ffmpeg"
+                "{} {} has no encoder for {self} ({}); choose another codec or install a complete ffmpeg",
+                ffmpeg.program.display(),
+                ffmpeg.version,
+                encoders.join(" or ")
             ))
         })
     }
 
     /// The first encoder of a graphics card that this ffmpeg lists and that encodes a trial frame of this size.
     pub fn hardware(self, ffmpeg: &Ffmpeg, (width, height): (usize, usize)) -> Option<String> {
-        let mut encoders = ["nvenc", "qsv", "vaapi"].map(|api| format!("{self}_{api}")).into_iter();
-        encoders.find(|encoder| {
+        ["nvenc", "qsv", "vaapi"].map(|api| format!("{self}_{api}")).into_iter().find(|encoder| {
             let mut command = ffmpeg.command();
             command.args(["-f", "lavfi", "-i", &format!("color=s={width}x{height}")]);
             let filter = format!("format={HARDWARE_PIXELS}{}", Self::upload(encoder));
@@ -197,8 +188,7 @@ impl Codec {
         if self.is_lossy() {
             text.push_str(&format!(" -crf {}", self.crf(quality)));
         }
-        let options = ["-c:v", encoder].into_iter().chain(text.split(' '));
-        Ok(options.map(str::to_owned).collect())
+        Ok(["-c:v", encoder].into_iter().chain(text.split(' ')).map(str::to_owned).collect())
     }
 
     /// ffmpeg's name of the pixel format in which pictures of this size are stored in software.
@@ -208,23 +198,16 @@ impl Codec {
         has_alpha: bool,
     ) -> &'static str {
         match (self, has_alpha) {
-            (Self::ProRes, true) => "yuva444p10le",
+            // Ten bits for FFV1, so that the way back to red, green and blue loses nothing.
+            (Self::ProRes | Self::Ffv1, true) => "yuva444p10le",
             // Its encoder fills the last column of an odd width with green.
             (Self::ProRes, false) if width % 2 == 1 => "yuv444p10le",
             (Self::ProRes, false) => "yuv422p10le",
-            // Ten bits, so that the way back to red, green and blue loses nothing.
-            (Self::Ffv1, true) => "yuva444p10le",
             (Self::Ffv1, false) => "yuv444p10le",
             // One chroma sample for four pixels needs even sides.
             _ if width % 2 == 1 || height % 2 == 1 => "yuv444p",
             _ => "yuv420p",
         }
-    }
-}
-
-impl Display for Codec {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -238,8 +221,7 @@ impl FromStr for Codec {
             "h265" | "x265" => "hevc",
             name => name,
         };
-        Self::ALL
-            .into_iter()
+        (Self::ALL.iter().copied())
             .find(|codec| codec.name() == name)
             .ok_or_else(|| "give h264, hevc, av1, prores or ffv1".to_owned())
     }

@@ -77,7 +77,8 @@ impl Ffmpeg {
         let unusable =
             |why: String| NoFfmpeg(format!("{} cannot be used: {why}", program.display()));
         let ended = process::run(command, patience).map_err(unusable)?;
-        let (encoders, banner) = (text(&ended.output), text(&ended.errors));
+        let [encoders, banner] =
+            [&ended.output, &ended.errors].map(|bytes| String::from_utf8_lossy(bytes));
         let silent = || unusable("it does not report its version".to_owned());
         let version = version(&banner).ok_or_else(silent)?;
         // One line per encoder: six letters of flags, its name, a title.
@@ -105,13 +106,8 @@ impl Ffmpeg {
     ) -> Result<Vec<u8>, String> {
         let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
         let mut command = self.command();
-        command.args(["-ss", &start.to_string(), "-i"]).arg(file(video)).args([
-            "-frames:v",
-            "1",
-            "-vf",
-            &scale,
-        ]);
-        command.args("-c:v png -f image2pipe pipe:1".split(' '));
+        command.args(["-ss", &start.to_string(), "-i"]).arg(file(video)).args(["-vf", &scale]);
+        command.args("-frames:v 1 -c:v png -f image2pipe pipe:1".split(' '));
         let ended = process::run(command, PATIENCE)?;
         match ended.failure() {
             Some(failure) => Err(failure),
@@ -144,10 +140,6 @@ pub(crate) fn piped(program: &Path) -> Command {
     command
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// The third word of `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`.
 fn version(banner: &str) -> Option<String> {
     let line = banner.lines().find(|line| line.starts_with("ffmpeg version "))?;
@@ -157,8 +149,7 @@ fn version(banner: &str) -> Option<String> {
 
 /// True if a release is older than `than`; `false` for development versions (`N-109468-gd39b34123d`).
 fn is_older(version: &str, than: (u32, u32)) -> bool {
-    let version = version.trim_start_matches('n');
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit());
+    let mut numbers = version.trim_start_matches('n').split(|c: char| !c.is_ascii_digit());
     let mut next = || numbers.next().and_then(|n| n.parse().ok());
     let Some(major) = next() else {
         return false;

@@ -156,7 +156,7 @@ impl Framing {
     /// # Errors
     /// [`BeyondPhoto`] if the crop extends beyond the picture.
     pub fn applied(&self, photo: &Frame) -> Result<Frame, BeyondPhoto> {
-        let size = self.rotate.size((photo.width(), photo.height()));
+        let size = self.rotate.size(photo.size());
         let part = match self.crop {
             None => None,
             Some(crop) if crop.fits(size) => {
@@ -177,7 +177,7 @@ impl Framing {
         if let (Rotation::None, false, Some(part)) = (self.rotate, self.mirror, part.as_ref()) {
             return Ok(part.clone());
         }
-        let mut turned = Frame::from_fn(1, 1, |_, _| [0; 4]);
+        let mut turned = Frame::empty(1, 1);
         turn_into(part.as_ref().unwrap_or(photo), &mut turned, self.rotate, self.mirror);
         Ok(turned)
     }

@@ -99,18 +99,14 @@ impl NutMuxer {
         let mut main = Vec::new();
         // Version, streams, distance, clocks; the single clock.
         let streams = if of.has_sound { 2 } else { 1 };
-        for value in [VERSION, streams, MAX_DISTANCE, 1, of.tick.0, of.tick.1] {
-            put_v(&mut main, value);
-        }
+        put(&mut main, &[VERSION, streams, MAX_DISTANCE, 1, of.tick.0, of.tick.1]);
         // The table of frame codes in runs, each with six fields: time, size factor, stream, size, reserved, count. The
         // first and the last code stay invalid, so that runs of zero bits or one bits are never mistaken for a frame.
         for (flags, count) in [(FLAG_INVALID, 1), (FLAG_CODED, 253), (FLAG_INVALID, 1)] {
-            for value in [flags, 6, 0, 1, 0, 0, 0, count] {
-                put_v(&mut main, value);
-            }
+            put(&mut main, &[flags, 6, 0, 1, 0, 0, 0, count]);
         }
         // No elided frame headers.
-        put_v(&mut main, 0);
+        put(&mut main, &[0]);
         put_packet(out, MAIN, main);
 
         let picture = [of.width as u64, of.height as u64, of.aspect.0, of.aspect.1, 0];
@@ -128,16 +124,12 @@ impl NutMuxer {
         let back = self.syncpoint.map_or(0, |at| (self.position - at) / 16);
         self.syncpoint = Some(self.position);
         let mut syncpoint = Vec::new();
-        put_v(&mut syncpoint, ticks);
-        put_v(&mut syncpoint, back);
+        put(&mut syncpoint, &[ticks, back]);
         put_packet(out, SYNCPOINT, syncpoint);
 
         let mut header = vec![FRAME_CODE];
         let flags = FLAG_KEY | FLAG_STREAM_ID | FLAG_CODED_PTS | FLAG_SIZE_MSB | FLAG_CHECKSUM;
-        put_v(&mut header, flags);
-        put_v(&mut header, track as u64);
-        put_v(&mut header, ticks + (1 << MSB_PTS_SHIFT));
-        put_v(&mut header, size as u64);
+        put(&mut header, &[flags, track as u64, ticks + (1 << MSB_PTS_SHIFT), size as u64]);
         let checksum = crc(&header);
         out.extend_from_slice(&header);
         out.extend_from_slice(&checksum.to_be_bytes());
@@ -388,7 +380,7 @@ fn packet(from: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// A number of variable length; see [`put_v`].
+/// A number of variable length; see [`put`].
 fn v(from: &mut impl Read) -> io::Result<u64> {
     let mut value: u64 = 0;
     loop {
@@ -428,35 +420,31 @@ fn wrong(what: &str) -> io::Error {
 fn put_stream(out: &mut Vec<u8>, track: Track, codec: [u8; 4], fields: &[u64]) {
     let mut stream = Vec::new();
     // Number; class, which is the same for these tracks.
-    for value in [track as u64, track as u64, 4] {
-        put_v(&mut stream, value);
-    }
+    put(&mut stream, &[track as u64, track as u64, 4]);
     stream.extend_from_slice(&codec);
     // Clock, bits of short times, maximum time between frames, decoder delay, flags, codec-specific bytes.
-    for value in [0, u64::from(MSB_PTS_SHIFT), 1 << 40, 0, 0, 0] {
-        put_v(&mut stream, value);
-    }
-    for value in fields {
-        put_v(&mut stream, *value);
-    }
+    put(&mut stream, &[0, u64::from(MSB_PTS_SHIFT), 1 << 40, 0, 0, 0]);
+    put(&mut stream, fields);
     put_packet(out, STREAM, stream);
 }
 
 /// A packet other than a frame. None here is large enough to need a checksum of its header.
 fn put_packet(out: &mut Vec<u8>, startcode: u64, content: Vec<u8>) {
     out.extend_from_slice(&startcode.to_be_bytes());
-    put_v(out, content.len() as u64 + 4);
+    put(out, &[content.len() as u64 + 4]);
     out.extend_from_slice(&content);
     out.extend_from_slice(&crc(&content).to_be_bytes());
 }
 
-/// A number of variable length: seven bits per byte, the highest first; all bytes except the last have their top bit
-/// set.
-fn put_v(out: &mut Vec<u8>, value: u64) {
-    let groups = (64 - value.leading_zeros()).div_ceil(7).max(1);
-    for group in (0..groups).rev() {
-        let more = if group > 0 { 0x80 } else { 0 };
-        out.push((value >> (7 * group)) as u8 & 0x7f | more);
+/// Numbers of variable length: seven bits per byte, the highest first; all bytes except the last of a number have their
+/// top bit set.
+fn put(out: &mut Vec<u8>, values: &[u64]) {
+    for value in values {
+        let groups = (64 - value.leading_zeros()).div_ceil(7).max(1);
+        for group in (0..groups).rev() {
+            let more = if group > 0 { 0x80 } else { 0 };
+            out.push((value >> (7 * group)) as u8 & 0x7f | more);
+        }
     }
 }
 
@@ -484,7 +472,7 @@ mod tests {
             (u64::MAX, &[0x81, 255, 255, 255, 255, 255, 255, 255, 255, 0x7f]),
         ] {
             let mut out = Vec::new();
-            put_v(&mut out, value);
+            put(&mut out, &[value]);
             assert_eq!(out, bytes, "{value}");
         }
     }

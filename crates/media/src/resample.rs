@@ -77,7 +77,7 @@ impl Resampler {
     /// Fills `to` with `from` scaled to the size of `to`. Copies if the sizes are equal; repeats pixels to enlarge.
     /// Colours and alpha are averaged separately, so `from` should be opaque.
     pub fn resample(&mut self, from: &Frame, to: &mut Frame) {
-        let sizes = [(from.width(), from.height()), (to.width(), to.height())];
+        let sizes = [from.size(), to.size()];
         if sizes[0] == sizes[1] {
             to.rgba_mut().copy_from_slice(from.rgba());
             return;

@@ -104,16 +104,18 @@ pub const MAX_BATCH: u64 = 64;
 
 /// A whole number from `MIN` to `MAX`.
 pub fn number<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(typed: &str) -> Result<T, String> {
-    let number = typed.parse().ok().filter(|number| (MIN..=MAX).contains(number));
-    let number = number.and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| format!("use a number from {MIN} to {MAX}"))
+    typed
+        .parse()
+        .ok()
+        .filter(|number| (MIN..=MAX).contains(number))
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("use a number from {MIN} to {MAX}"))
 }
 
 /// `60` or `60%`.
 pub fn percent(typed: &str) -> Result<u8, String> {
-    let number = typed.trim_end_matches('%').trim_end().parse();
-    let percent = number.ok().filter(|percent| *percent <= 100);
-    percent.ok_or_else(|| "use a percentage of 0 to 100".to_owned())
+    number::<_, 0, 100>(typed.trim_end_matches('%').trim_end())
+        .map_err(|_| "use a percentage of 0 to 100".to_owned())
 }
 
 pub fn seconds(typed: &str) -> Result<f64, String> {
@@ -144,9 +146,10 @@ pub fn time(typed: &str) -> Result<f64, String> {
 /// Frames per second as a fraction. `29.97` and its like mean NTSC's rates, such as 30000/1001.
 pub fn frame_rate(typed: &str) -> Result<(u64, u64), String> {
     let (over, under) = typed.split_once('/').unwrap_or((typed, "1"));
-    let parts = over.parse::<f64>().ok().zip(under.parse::<f64>().ok());
-    let fps = parts.map(|(over, under)| over / under).filter(|fps| (0.001..=240.0).contains(fps));
-    let fps = fps.ok_or("give at most 240 frames per second, such as 25, 29.97 or 30000/1001")?;
+    let fps = (over.parse::<f64>().ok().zip(under.parse().ok()))
+        .map(|(over, under): (f64, f64)| over / under)
+        .filter(|fps| (0.001..=240.0).contains(fps))
+        .ok_or("give at most 240 frames per second, such as 25, 29.97 or 30000/1001")?;
     let ntsc = (fps * 1.001).round();
     Ok(if fps.fract() == 0.0 {
         (fps as u64, 1)
@@ -167,8 +170,9 @@ pub enum AnyFormat {
 impl AnyFormat {
     /// By the extension of a name.
     pub fn from_path(path: &Path) -> Option<Self> {
-        let picture = Format::from_path(path).map(Self::Picture);
-        picture.or_else(|| Container::from_path(path).map(Self::Film))
+        Format::from_path(path)
+            .map(Self::Picture)
+            .or_else(|| Container::from_path(path).map(Self::Film))
     }
 
     /// The format of a picture; `None` for that of a video.
@@ -194,10 +198,10 @@ impl FromStr for AnyFormat {
         if let Ok(format) = text.parse() {
             return Ok(Self::Picture(format));
         }
-        let film = Container::ALL.into_iter().find(|c| c.extension() == text).map(Self::Film);
-        film.ok_or_else(|| {
+        let mut films = Container::ALL.into_iter();
+        films.find(|c| c.extension() == text).map(Self::Film).ok_or_else(|| {
             let pictures = Format::ALL.iter().map(|format| format.name());
-            let films = Container::ALL.into_iter().map(Container::extension);
+            let films = Container::ALL.map(Container::extension);
             format!("give one of {}", pictures.chain(films).join(", "))
         })
     }
@@ -205,8 +209,8 @@ impl FromStr for AnyFormat {
 
 /// Width and height, such as `640x480`.
 pub fn picture_size<T: TryFrom<u64>>(text: &str) -> Result<(T, T), String> {
-    let sides = text.split_once(['x', 'X']);
-    let (width, height) = sides.ok_or("give columns and rows, for example 1280x720")?;
+    let (width, height) =
+        text.split_once(['x', 'X']).ok_or("give columns and rows, for example 1280x720")?;
     let side = number::<T, 1, 20_000>;
     Ok((side(width)?, side(height)?))
 }

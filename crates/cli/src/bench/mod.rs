@@ -15,7 +15,7 @@ use super::{
     progress::Progress,
     save, select_device,
     style_choice::subject,
-    terminal::{print_report, write_message},
+    terminal::{print_report, write_message, write_note},
 };
 use backend::{BackendError, DeviceInfo};
 use measure::{
@@ -167,13 +167,13 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
         return modes;
     }
     if !without_kernels.is_empty() {
-        write_message(format!(
-            "note: skipped modes for which this device has no kernels: {}",
+        write_note(format_args!(
+            "skipped modes for which this device has no kernels: {}",
             without_kernels.join(", ")
         ));
     }
     for (mode, error) in too_large {
-        write_message(format!("note: skipped {mode}: {error}"));
+        write_note(format_args!("skipped {mode}: {error}"));
     }
     possible
 }
@@ -259,11 +259,8 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         })?;
     }
     progress.finish();
-    let has_no_copies = |result: &Measurement| result.extras.several_styles.is_none();
-    if args.styles.is_some() && results.iter().any(has_no_copies) {
-        write_message(
-            "note: this device copies no frames, so several styles of one frame share nothing",
-        );
+    if args.styles.is_some() && results.iter().any(|r| r.extras.several_styles.is_none()) {
+        write_note("this device copies no frames, so several styles of one frame share nothing");
     }
     let tables: Vec<KernelTable> = results.iter().map(Measurement::kernel_table).collect();
     if let Some(path) = &args.csv {

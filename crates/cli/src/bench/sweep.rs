@@ -5,7 +5,7 @@ use crate::{
     args::BenchArgs,
     interrupt::interruptible,
     progress::Progress,
-    terminal::{Column, print_report, table_of, write_message},
+    terminal::{Column, print_report, table_of, write_note},
     wrong_use,
 };
 use backend::Backend;
@@ -28,7 +28,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend) -> Result<(), CliError> {
     let planned = sweep.plan(models)?;
     for series in &planned {
         if let Some(end) = &series.end {
-            write_message(format!("note: {} is not measured from {end}", series.name()));
+            write_note(format_args!("{} is not measured from {end}", series.name()));
         }
     }
     let control = interruptible();
@@ -53,12 +53,12 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend) -> Result<(), CliError> {
     let report = SweepReport::new(&sweep, measured, control.is_cancelled());
     print_report(args.json, &report, || text(&report))?;
     if control.is_cancelled() {
-        return Err(CliError::Stopped);
+        Err(CliError::Stopped)
+    } else if has_failed {
+        Err(CliError::AlreadyReported)
+    } else {
+        Ok(())
     }
-    if has_failed {
-        return Err(CliError::AlreadyReported);
-    }
-    Ok(())
 }
 
 /// The single mode to measure: the chosen one, otherwise the device's best.
@@ -91,8 +91,8 @@ fn text(report: &SweepReport) -> Vec<String> {
             ("ms/megapixel", &|(_, cost)| format!("{:.3}", cost.ms_per_megapixel())),
             ("Memory", &|(_, cost)| format!("{:.1} MB", cost.peak_memory_bytes as f64 / 1e6)),
         ];
-        let series = report.series.iter().filter(|series| series.axis == axis);
-        let costs: Vec<(ModelSize, &Cost)> = series
+        let costs: Vec<(ModelSize, &Cost)> = (report.series.iter())
+            .filter(|series| series.axis == axis)
             .flat_map(|series| series.costs.iter().map(|cost| (series.model, cost)))
             .collect();
         if !costs.is_empty() {

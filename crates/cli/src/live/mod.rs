@@ -22,7 +22,7 @@ use super::{
     interrupt::interruptible,
     modes,
     style_choice::live_style,
-    terminal::{print_report, write_message},
+    terminal::{print_report, write_message, write_note},
     wrong_use,
 };
 use backend::{DeviceInfo, OpenDevice, RunControl};
@@ -40,6 +40,7 @@ use engine::{
     protocol::Event,
 };
 use media::record::{Recorded, Recorder};
+use threads::WakeUp;
 use values::{
     disk::words,
     mode::{DeviceChoice, ModelSize},
@@ -71,7 +72,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
     let args = &args;
     let control = interruptible();
     let (wake_up, woken) = bounded::<()>(1);
-    let wake_up: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+    let wake_up: WakeUp = Arc::new(move || {
         // One pending signal is enough.
         wake_up.try_send(()).ok();
     });
@@ -243,7 +244,7 @@ impl LiveRun<'_> {
             }
             let no_sound = self.recorder.as_ref().and_then(Recorder::no_sound);
             if let Some(why) = no_sound.filter(|_| !self.is_silent) {
-                write_message(format!("note: {why}"));
+                write_note(why);
                 self.is_silent = true;
             }
             let out = self.camera_out.as_ref().and_then(|out| out.status().problem);
@@ -304,12 +305,12 @@ impl LiveRun<'_> {
                 let sends = format.map(|f| format!(", {f}")).unwrap_or_default();
                 write_message(format!("source: {described}{sends}"));
                 if let Some(unmet) = format.and_then(|f| self.capture.unmet(&f)) {
-                    write_message(format!(
-                        "note: this camera does not support {unmet}; see styleforge cameras"
+                    write_note(format_args!(
+                        "this camera does not support {unmet}; see styleforge cameras"
                     ));
                 }
             }
-            CaptureEvent::Note(note) => write_message(format!("note: {note}")),
+            CaptureEvent::Note(note) => write_note(note),
             CaptureEvent::Skipped(problem) => {
                 write_message(format!("source: {problem}"));
                 self.problems.push(problem.to_string());
@@ -339,8 +340,8 @@ impl LiveRun<'_> {
         if let (None, LiveSize::LongSide(px)) = (self.first, self.size) {
             let (w, h) = picture.original.size();
             if px > w.max(h) {
-                write_message(format!(
-                    "note: painted at {w} x {h} px, the source's size; use --size WxH for more"
+                write_note(format_args!(
+                    "painted at {w} x {h} px, the source's size; use --size WxH for more"
                 ));
             }
         }

@@ -2,18 +2,23 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde::Serialize;
 
-use crate::{CliError, args::LiveArgs, terminal::write_message, wrong_use};
+use crate::{
+    CliError,
+    args::LiveArgs,
+    terminal::{write_message, write_note},
+    wrong_use,
+};
 use media::{
     film::{Codec, Container},
     record::{Destination, FrameSink, Microphone, Recorded, Recorder, USUAL_QUALITY},
 };
 use pictures::{MediaError, encode::Format};
+use threads::WakeUp;
 use values::{disk::WriteError, frame::Frame};
 use weights::bytes_in_hex;
 
@@ -43,17 +48,14 @@ fn codec(args: &LiveArgs) -> Codec {
 ///
 /// # Errors
 /// [`CliError::Failed`] if it cannot be created.
-pub fn start(
-    args: &LiveArgs,
-    wake_up: Arc<dyn Fn() + Send + Sync>,
-) -> Result<Option<(Recorder, FrameSink)>, CliError> {
+pub fn start(args: &LiveArgs, wake_up: WakeUp) -> Result<Option<(Recorder, FrameSink)>, CliError> {
     let Some(path) = &args.record else {
         return Ok(None);
     };
     let format = args.record_format.unwrap_or(Format::Jpeg);
     let (mut destination, note) = Destination::of(path, format, codec(args));
     if let Some(note) = note {
-        write_message(format!("note: {note}"));
+        write_note(note);
     }
     match &mut destination {
         Destination::Mp4 { choice, .. } => {

@@ -36,15 +36,11 @@ impl Run<'_> {
                 painters
                     .paint(|painter| painter.paint(&photo.frame, &style.network, settings, control))
             });
-            for notice in self.painters.take_notices() {
-                self.progress.note(notice);
-            }
+            self.progress.notes(self.painters.take_notices());
             match painted {
                 Ok(painting) => {
                     self.note_style(style);
-                    for note in &painting.notes {
-                        self.progress.note(format!("{}: {note}", photo.name));
-                    }
+                    self.progress.notes_on(&photo.name, &painting.notes);
                     let cell = OutputSize::LongSide(width.max(height));
                     let picture = painting.finished(&photo.frame, cell, job.stylization.look);
                     cells.push((style.title.clone(), picture));

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -13,10 +14,11 @@ use backend::allocator;
 use engine::{
     film::{Film, RenderError, Rendered, USUAL_QUALITY, first_output, part_frames, render, tidy},
     network_choice::ChosenNetwork,
+    paint::Steadying,
 };
 use media::film::{Clip, Container, Range, Tools};
 use pictures::encode::DEFAULT_QUALITY;
-use values::{disk, mode::DeviceChoice};
+use values::{disk, frame::Frame, mode::DeviceChoice};
 
 impl<'a> Run<'a> {
     /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
@@ -96,17 +98,15 @@ impl<'a> Run<'a> {
         let total = film.frames();
         let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
         let pieces = usize::try_from(total.unwrap_or(0)).unwrap_or(usize::MAX);
-        let progress = match job.args.quiet {
-            true => Progress::quiet(),
-            false => Progress::of_long_pieces(pieces),
-        };
+        let progress =
+            if job.args.quiet { Progress::quiet() } else { Progress::of_long_pieces(pieces) };
         let (name, began) = (&clip.name, Instant::now());
         let control = self.control.clone();
         let rendered = render(
             tools,
             &film,
             &control,
-            |frames, steadying| {
+            &|frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
                 let (network, batch) = (&style.network, film.batch);
                 painters.paint(|painter| {
                     painter.paint_film(frames, batch, network, job.paint, steadying, &control)
@@ -118,9 +118,7 @@ impl<'a> Run<'a> {
             },
         );
         progress.finish();
-        for notice in self.painters.take_notices() {
-            self.progress.note(notice);
-        }
+        self.progress.notes(self.painters.take_notices());
         let rendered = rendered?;
         self.note_style(style);
         Ok(rendered)
@@ -167,9 +165,7 @@ impl<'a> Run<'a> {
             }
         };
         let Rendered { frames, resumed, notes, damage } = rendered;
-        for note in &notes {
-            self.progress.note(format!("{}: {note}", film.name()));
-        }
+        self.progress.notes_on(&film.name(), &notes);
         if resumed > 0 {
             self.progress.note(format!(
                 "{}: continued after the {resumed} frames that were painted before",

@@ -30,7 +30,7 @@ use super::{
     modes,
     progress::Progress,
     style_choice::{choose_as, of_pictures},
-    terminal::write_message,
+    terminal::{write_message, write_note},
     wrong_use,
 };
 use backend::RunControl;
@@ -91,8 +91,8 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     };
     let done = run.paint_photos(&targets);
     run.progress.finish();
-    let done = done.and_then(|()| run.paint_films(&film_targets));
     done?;
+    run.paint_films(&film_targets)?;
     let (all, what) = if job.args.contact_sheet {
         (job.sources.len(), "photos")
     } else {
@@ -104,10 +104,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     if run.failures > 0 && all > 1 {
         write_message(format!("{} of {all} {what} failed", run.failures));
     }
-    if run.failures + broken > 0 {
-        return Err(CliError::AlreadyReported);
-    }
-    Ok(())
+    if run.failures + broken > 0 { Err(CliError::AlreadyReported) } else { Ok(()) }
 }
 
 /// Refuses a mode that a device does not support, and prints the precision if it is not the usual one.
@@ -149,7 +146,7 @@ fn usable_styles(
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));
                 let name = Path::new(typed).display();
-                write_message(format!("note: skipped the style {name}: {error}"));
+                write_note(format_args!("skipped the style {name}: {error}"));
             }
             Err(error) => return Err(error),
         }
@@ -246,22 +243,18 @@ impl<'a> Run<'a> {
                 opened.clear();
                 reserved = reserved.or_else(|| self.open_bytes.reserve(bytes, true));
             }
-            let photo = self.open(closed, held_bytes(&opened), reserved);
-            opened.extend(photo);
+            opened.extend(self.open(closed, held_bytes(&opened), reserved));
         }
         self.paint_opened(&opened)
     }
 
     /// Paints photos in every style.
     fn paint_opened(&mut self, opened: &[Opened<'_>]) -> Result<(), CliError> {
-        let styles = self.styles;
         if self.job.args.contact_sheet {
             return opened.iter().try_for_each(|photo| self.paint_sheet(photo));
         }
-        for (index, style) in styles.iter().enumerate() {
-            self.paint_style(opened, index, style)?;
-        }
-        Ok(())
+        (self.styles.iter().enumerate())
+            .try_for_each(|(index, style)| self.paint_style(opened, index, style))
     }
 
     /// Reads one photo's file. Paintings that cannot be written are not made; if none can be written, the photo is not
@@ -292,12 +285,9 @@ impl<'a> Run<'a> {
         // A pipe blocks until it has a writer, possibly forever.
         let (source, start) = (source.clone(), self.job.args.start);
         let read = unless_cancelled(&self.control, move || bytes_of(&source, start))?;
-        let file = read.and_then(|bytes| {
-            let needs = decode::needs(&name, &bytes)?;
-            Ok((bytes, needs))
-        });
+        let file = read.and_then(|bytes| Ok((decode::needs(&name, &bytes)?, bytes)));
         Ok(match file {
-            Ok((bytes, needs)) => Some(Closed { name, bytes, needs, targets }),
+            Ok((needs, bytes)) => Some(Closed { name, bytes, needs, targets }),
             Err(error) => {
                 self.fail_all(&name, &targets, &error);
                 None
@@ -436,9 +426,7 @@ impl<'a> Run<'a> {
                 Ok((paintings, painter.backend().device().name.clone()))
             })
         });
-        for notice in self.painters.take_notices() {
-            self.progress.note(notice);
-        }
+        self.progress.notes(self.painters.take_notices());
         let (paintings, device) = match painted {
             Ok(painted) => painted,
             Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
@@ -452,9 +440,7 @@ impl<'a> Run<'a> {
         self.note_style(style);
         for ((opened, target), mut painting) in group.photos.iter().zip(paintings) {
             let photo = &opened.photo;
-            for note in &painting.notes {
-                self.progress.note(format!("{}: {note}", photo.name));
-            }
+            self.progress.notes_on(&photo.name, &painting.notes);
             let format = format_for(photo, target);
             let (size, look) = (job.args.output_size, job.stylization.look);
             let texts = if job.args.strip_metadata {
@@ -539,10 +525,7 @@ impl<'a> Run<'a> {
     }
 
     fn stop_if_cancelled(&self) -> Result<(), CliError> {
-        if self.control.is_cancelled() {
-            return Err(CliError::Stopped);
-        }
-        Ok(())
+        if self.control.is_cancelled() { Err(CliError::Stopped) } else { Ok(()) }
     }
 }
 
@@ -550,10 +533,8 @@ impl<'a> Run<'a> {
 fn bytes_of(source: &PhotoInput, start: Option<f64>) -> Result<Vec<u8>, MediaError> {
     match source {
         PhotoInput::File(path) if is_film(path) || start.is_some() && is_animated(path) => {
-            let first = Ffmpeg::find().map_err(|e| e.to_string());
-            let start = start.unwrap_or(0.0);
-            first
-                .and_then(|ffmpeg| ffmpeg.beginning_of(path, start, None))
+            (Ffmpeg::find().map_err(|e| e.to_string()))
+                .and_then(|ffmpeg| ffmpeg.beginning_of(path, start.unwrap_or(0.0), None))
                 .map_err(|reason| MediaError::Read { name: source.name(), reason })
         }
         PhotoInput::File(path) => decode::bytes_of_path(path),

@@ -15,7 +15,6 @@ use engine::{
     paint::{OutputSize, PaintSettings, Painting, at_size},
 };
 use pictures::{
-    MediaError,
     decode::{self, Photo},
     encode::{self, Attached, Format, Picture},
 };
@@ -66,13 +65,10 @@ impl Run<'_> {
         if let Finished::Picture(..) = &finished
             && !opened.has_printed_notes.replace(true)
         {
-            for note in &photo.notes {
-                self.progress.note(format!("{}: {note}", photo.name));
-            }
+            self.progress.notes_on(&photo.name, &photo.notes);
         }
-        for note in write(finished, photo, target, self.job, &self.progress)? {
-            self.progress.note(format!("{}: {note}", photo.name));
-        }
+        let notes = write(finished, photo, target, self.job, &self.progress)?;
+        self.progress.notes_on(&photo.name, &notes);
         self.json_line(&photo.name, target, Ok("painted"));
         Ok(())
     }
@@ -104,9 +100,10 @@ impl Run<'_> {
             }
             _ => {
                 let copy = at_size(frame, width, height);
-                let picture = match self.job.paint.is_deep {
-                    true => Picture::Deep(copy.as_ref().into()),
-                    false => copy.into(),
+                let picture = if self.job.paint.is_deep {
+                    Picture::Deep(copy.as_ref().into())
+                } else {
+                    copy.into()
                 };
                 Finished::Picture(picture, format, Texts::new())
             }
@@ -122,15 +119,15 @@ pub fn format_for(photo: &Photo, target: &Target) -> Format {
 /// How a photo was painted, as texts for its file.
 pub fn texts(style: &ChosenNetwork, painting: &Painting, look: Look, device: String) -> Texts {
     let style = PaintedStyle { label: style.label.clone(), model: style.model, mix: None };
-    let painted = PaintedWith {
+    PaintedWith {
         style: Some(style),
         mode: Some(painting.mode),
         working: Some(painting.painted.size()),
         look,
         source: None,
         device: Some(device),
-    };
-    painted.texts()
+    }
+    .texts()
 }
 
 /// Writes a result and returns notes on what its format could not store.
@@ -193,10 +190,7 @@ pub fn check(target: &Target, job: &Job) -> Result<(), String> {
     if job.folder().is_some() && !disk::folder_of(path).exists() {
         return Ok(());
     }
-    encode::check_target(path, job.existing).map_err(|error| match error {
-        MediaError::Write(error) => refused(&error),
-        other => other.to_string(),
-    })
+    disk::check_target(path, job.existing).map_err(|error| refused(&error))
 }
 
 /// Why a painting cannot be written, and the options that help.

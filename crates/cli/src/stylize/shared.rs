@@ -2,14 +2,13 @@
 
 use std::{
     iter,
-    num::NonZero,
     ops::{ControlFlow, Range},
-    thread::available_parallelism,
 };
 
 use super::{Run, memory::OpenBytes};
 use crate::{CliError, job::Target};
 use engine::share_in_order;
+use threads::processors;
 use values::mode::DeviceChoice;
 
 /// Maximum number of threads for each GPU. They read and write files while one of them paints.
@@ -27,8 +26,7 @@ impl Run<'_> {
                 self.paint_sources(&job.sources[part.clone()], &targets[part])
             });
         }
-        let processors = available_parallelism().map_or(1, NonZero::get);
-        let threads = processors.clamp(devices, THREADS_PER_GPU * devices);
+        let threads = processors().clamp(devices, THREADS_PER_GPU * devices);
         let whole = Run { open_bytes: OpenBytes::of_free_memory(), ..self.of_part() };
         let control = self.control.clone();
         let paint = |part: Range<usize>| {
@@ -45,13 +43,11 @@ impl Run<'_> {
             if outcome.is_ok() {
                 outcome = done;
             }
-            match &outcome {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => {
-                    control.cancel();
-                    ControlFlow::Break(())
-                }
+            if outcome.is_ok() {
+                return ControlFlow::Continue(());
             }
+            control.cancel();
+            ControlFlow::Break(())
         });
         outcome
     }

@@ -7,7 +7,6 @@
 //! too, because some programs keep the last picture.
 
 mod broadcast;
-#[cfg_attr(not(feature = "drawing"), path = "no_card.rs")]
 mod card;
 mod yuyv;
 

@@ -16,8 +16,10 @@ use super::problem::{CaptureEvent, CaptureProblem};
 /// Settings of a running source that the handle changes, and counters of its threads.
 pub(super) struct SourceControl {
     source_px: AtomicUsize,
-    held: AtomicBool,
-    takes_raw: AtomicBool,
+    /// The picture is held, so that new frames are not shown.
+    pub held: AtomicBool,
+    /// The reader accepts a camera's frames in the camera's own format.
+    pub takes_raw: AtomicBool,
     changed: (Sender<()>, Receiver<()>),
     /// Truncated or damaged frames that were skipped.
     pub damaged_frames: AtomicU64,
@@ -45,25 +47,10 @@ impl SourceControl {
         }
     }
 
-    /// True if the picture is held, so that new frames are not shown.
-    #[cfg_attr(not(feature = "drawing"), allow(dead_code, reason = "the demo scene asks"))]
-    pub fn is_held(&self) -> bool {
-        self.held.load(Ordering::Relaxed)
-    }
-
     pub fn set_held(&self, held: bool) {
         if self.held.swap(held, Ordering::Relaxed) != held {
             self.notify();
         }
-    }
-
-    /// True if the reader accepts a camera's frames in the camera's own format.
-    pub fn takes_raw(&self) -> bool {
-        self.takes_raw.load(Ordering::Relaxed)
-    }
-
-    pub fn set_takes_raw(&self, takes_raw: bool) {
-        self.takes_raw.store(takes_raw, Ordering::Relaxed);
     }
 
     fn notify(&self) {
@@ -75,15 +62,12 @@ impl SourceControl {
 /// Sends events. If the channel is full, the oldest event is dropped.
 #[derive(Clone)]
 pub(super) struct Events {
-    sender: Sender<CaptureEvent>,
-    waiting: Receiver<CaptureEvent>,
+    pub sender: Sender<CaptureEvent>,
+    /// The other end, for dropping events.
+    pub waiting: Receiver<CaptureEvent>,
 }
 
 impl Events {
-    pub fn new(sender: Sender<CaptureEvent>, waiting: Receiver<CaptureEvent>) -> Self {
-        Self { sender, waiting }
-    }
-
     pub fn send(&self, mut event: CaptureEvent) {
         while let Err(TrySendError::Full(back)) = self.sender.try_send(event) {
             event = back;
@@ -126,7 +110,7 @@ impl Feed {
     }
 }
 
-pub(super) fn milliseconds(duration: Duration) -> f32 {
+pub(crate) fn milliseconds(duration: Duration) -> f32 {
     duration.as_secs_f32() * 1e3
 }
 
@@ -137,7 +121,7 @@ mod tests {
     #[test]
     fn the_oldest_event_is_dropped() {
         let (sender, receiver) = bounded(2);
-        let events = Events::new(sender, receiver.clone());
+        let events = Events { sender, waiting: receiver.clone() };
         for problem in [CaptureProblem::NoCamera, CaptureProblem::Busy, CaptureProblem::Unplugged] {
             events.send(CaptureEvent::Waiting(problem));
         }

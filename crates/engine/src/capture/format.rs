@@ -82,10 +82,6 @@ impl CameraFormat {
         self.interval.fps()
     }
 
-    fn long_px(&self) -> f32 {
-        self.width.max(self.height) as f32
-    }
-
     fn megapixels(&self) -> f32 {
         self.width as f32 * self.height as f32 / 1e6
     }
@@ -154,7 +150,8 @@ fn cost(format: &CameraFormat, request: &CaptureSettings, native_aspect: f32) ->
             cost += 2000.0 * (apart(format.width, width) + apart(format.height, height));
         }
         None => {
-            cost += 120.0 * (request.source_px as f32 / format.long_px() - 1.0).max(0.0);
+            let long_px = format.width.max(format.height) as f32;
+            cost += 120.0 * (request.source_px as f32 / long_px - 1.0).max(0.0);
             cost += 10.0 * format.megapixels() * fps / LIVE_FPS;
             if (format.aspect() / native_aspect - 1.0).abs() > 0.02 {
                 cost += 4.0;

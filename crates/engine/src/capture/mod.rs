@@ -46,6 +46,7 @@ pub use values::{
     rotation::Rotation,
 };
 
+pub(crate) use feed::milliseconds;
 use feed::{Events, Feed, SourceControl};
 use frame_writer::FrameWriter;
 use values::{
@@ -164,10 +165,7 @@ impl Captured {
 
     /// Columns and rows of the pixels.
     pub fn size(&self) -> (usize, usize) {
-        match self.is_raw {
-            true => self.raw.size(),
-            false => self.frame.size(),
-        }
+        if self.is_raw { self.raw.size() } else { self.frame.size() }
     }
 
     /// Decodes the frame with `decode`, which receives the frame in the camera's format and a buffer for the pixels.
@@ -226,7 +224,7 @@ impl Capture {
         let (alive, stopped) = bounded(1);
         let control = Arc::new(SourceControl::new(settings.source_px));
         let feed = Feed {
-            events: Events::new(event_sender, events.clone()),
+            events: Events { sender: event_sender, waiting: events.clone() },
             control: control.clone(),
             stopped,
         };
@@ -263,7 +261,7 @@ impl Capture {
     /// Sets whether a camera's frames may be delivered in the camera's format. MJPEG frames and frames that must be
     /// scaled down are decoded anyway.
     pub fn set_takes_raw(&self, takes_raw: bool) {
-        self.control.set_takes_raw(takes_raw);
+        self.control.takes_raw.store(takes_raw, Ordering::Relaxed);
     }
 
     /// Sets whether the picture is held (frozen), so that new frames are not shown. The demo scene then stops. Cameras

@@ -24,13 +24,12 @@ pub(super) struct Orient {
 
 impl Orient {
     pub fn new(rotate: Rotation, mirror: bool, frame_px: usize) -> Self {
-        let nothing = Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]);
         Self {
             rotate,
             mirror,
             frame_px: frame_px.max(1),
-            decoded: nothing.clone(),
-            smaller: nothing,
+            decoded: Frame::empty(1, 1),
+            smaller: Frame::empty(1, 1),
             resampler: Resampler::default(),
         }
     }

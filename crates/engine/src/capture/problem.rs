@@ -116,6 +116,11 @@ fn instead(known: &[String]) -> String {
 }
 
 impl CaptureProblem {
+    /// The camera offers no format.
+    pub(super) fn no_format() -> Self {
+        Self::NoFormat { offered: "none".to_owned() }
+    }
+
     /// True if both are the same problem, ignoring the numbers in them.
     pub fn is_same_kind(&self, other: &Self) -> bool {
         match (self, other) {

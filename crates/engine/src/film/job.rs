@@ -133,8 +133,10 @@ impl Film<'_> {
         if let Some((over, under)) = self.fps {
             return Some(under as f64 / over as f64);
         }
-        let ends = [self.clip.end, self.range.end.map(|end| self.clip.start + end)];
-        let end = ends.into_iter().flatten().reduce(f64::min)?;
+        let end = [self.clip.end, self.range.end.map(|end| self.clip.start + end)]
+            .into_iter()
+            .flatten()
+            .reduce(f64::min)?;
         Some(end - self.reading(0).beginning() - last).filter(|&seconds| seconds > 0.0)
     }
 }

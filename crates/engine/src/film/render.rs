@@ -3,11 +3,10 @@
 
 use std::{
     iter,
-    num::NonZero,
     ops::ControlFlow,
     process::Stdio,
     sync::{Arc, Mutex},
-    thread::{self, available_parallelism},
+    thread,
     time::Duration,
 };
 
@@ -31,6 +30,7 @@ use media::{
     film::{Decoder, FilmError, Reader, Tools},
     nut::{NutStream, Track},
 };
+use threads::processors;
 use values::{disk, frame::Frame, lock::lock};
 
 /// How often a waiting thread looks whether the film was cancelled.
@@ -59,15 +59,8 @@ struct Painted {
 }
 
 /// Paints frames of one size, and steadies them if the device can do what is asked.
-pub trait Paint:
-    Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync
-{
-}
-
-impl<F> Paint for F where
-    F: Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync
-{
-}
+pub type Paint<'a> =
+    dyn Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync + 'a;
 
 /// Paints the film. `paint` paints frames of one size, on a thread for each device; `progress` gets the number of frames
 /// that are done, and how many of them this call has painted.
@@ -78,7 +71,7 @@ pub fn render(
     tools: &Tools,
     film: &Film<'_>,
     control: &RunControl,
-    paint: impl Paint,
+    paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, RenderError> {
     let first = first_output(film.container, film.output);
@@ -107,10 +100,9 @@ pub fn render(
     // It starts while something else is tried.
     let decoder = Decoder::start(tools, &film.reading(resumed));
     let decoder = try_along(tools, film, &along).and(decoder);
-    let painted = decoder.map_err(RenderError::from).and_then(|decoder| {
-        paint_parts(tools, film, control, &paint, progress, &mut parts, decoder)
-    });
-    let joined = painted.and_then(|(tick, damage)| {
+    let joined = decoder.map_err(RenderError::from).and_then(|decoder| {
+        let (tick, damage) =
+            paint_parts(tools, film, control, paint, progress, &mut parts, decoder)?;
         join(tools, film, &parts, (tick, damage.is_none()), &along)?;
         Ok(Rendered { frames: parts.frames(), resumed, notes, damage })
     });
@@ -123,7 +115,7 @@ fn paint_parts(
     tools: &Tools,
     film: &Film<'_>,
     control: &RunControl,
-    paint: &impl Paint,
+    paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
     mut decoder: Decoder,
@@ -133,7 +125,7 @@ fn paint_parts(
     };
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
-    let mut steadier = Steadier::new(available_parallelism().map_or(1, NonZero::get));
+    let mut steadier = Steadier::new(processors());
     let state = parts.state();
     // Not if a device has saved it.
     steadier.restore(state.as_deref().unwrap_or_default());
@@ -191,7 +183,7 @@ fn paint_all(
     control: &RunControl,
     decoder: &mut Decoder,
     state: Option<Arc<[u8]>>,
-    paint: &impl Paint,
+    paint: &Paint<'_>,
     sender: &Sender<Painted>,
 ) -> Result<(), Ended> {
     let (mut last, mut has_ended) = (None, false);
@@ -246,10 +238,7 @@ fn paint_all(
                 Ok(true)
             });
         }
-        match outcome {
-            Ok(true) => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
-        }
+        if let Ok(true) = outcome { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     outcome.map(|_| ())
 }
@@ -338,9 +327,10 @@ fn finish_all(
         };
         // The working size may shrink when memory gets short.
         let (width, height) = *size.get_or_insert(finished.size());
-        let frame = match finished.size() == (width, height) {
-            true => finished,
-            false => at_size(&finished, width, height).into_owned(),
+        let frame = if finished.size() == (width, height) {
+            finished
+        } else {
+            at_size(&finished, width, height).into_owned()
         };
         if sender.send(Finished { ticks, frame, state }).is_err() {
             return;
@@ -427,8 +417,8 @@ impl Encoding<'_> {
         let stream = NutStream { width, height, aspect, yuv, ..self.stream };
         let mut command = encoding.command(&stream).map_err(Ended::Encoder)?;
         command.args(["-f", extension, "-y"]).arg(ffmpeg::file(&file)).stdout(Stdio::null());
-        let encoder = Encoder::start(command, &stream, self.tools.patience);
-        let encoder = encoder.map_err(Ended::Encoder)?;
+        let encoder =
+            Encoder::start(command, &stream, self.tools.patience).map_err(Ended::Encoder)?;
         *lock(self.current) = Some(encoder.stoppable());
         Ok(Open { file, frames: 0, ticks, last: ticks, state: None, encoder })
     }
@@ -440,6 +430,7 @@ fn close(part: &mut Option<Open>, parts: &mut Parts) -> Result<(), Ended> {
         return Ok(());
     };
     encoder.wait().map_err(Ended::Encoder)?;
-    let added = parts.add(&file, frames, ticks..=last, state.as_deref());
-    added.map_err(|e| Ended::Encoder(e.to_string()))
+    parts
+        .add(&file, frames, ticks..=last, state.as_deref())
+        .map_err(|e| Ended::Encoder(e.to_string()))
 }

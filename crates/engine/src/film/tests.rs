@@ -50,7 +50,7 @@ fn paint_with(
     let mut film = film(&clip, &output);
     change(&mut film);
     let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
-    render(&tools, &film, control, unused, &|_, _| {})
+    render(&tools, &film, control, &unused, &|_, _| {})
 }
 
 /// A film at strength 0.
@@ -191,7 +191,7 @@ fn a_device_steadies_the_frames_also_after_an_interruption() {
             let state = format!("state {}", asked.len()).into_bytes();
             Ok(vec![inverted(frames[0], Some(state))])
         };
-        let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
+        let rendered = render(&tools, &film, &RunControl::default(), &paint, &|_, _| {});
         (rendered, asked.into_inner().expect("no panic"))
     };
     // The decoder hangs at the end, when two parts are complete.
@@ -238,7 +238,7 @@ fn frames_stay_in_order_on_several_devices() {
     let (output, clip) = (here.path().join("painted.mp4"), clip());
     let (stylization, codec) = (Stylization::default(), Codec::Ffv1);
     let film = Film { stylization, codec, devices: 2, ..film(&clip, &output) };
-    let rendered = render(&tools, &film, &RunControl::default(), paint, &|_, _| {});
+    let rendered = render(&tools, &film, &RunControl::default(), &paint, &|_, _| {});
     assert_eq!(rendered.expect("painted").frames, FRAMES);
     assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());
 }

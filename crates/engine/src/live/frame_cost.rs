@@ -36,10 +36,8 @@ impl FrameCost {
         let taking_ms = f64::from(begun.copy_ms.unwrap_or(0.0));
         let Stages { scale_ms, compose_ms, decode_ms, .. } = facts.stages;
         // If the working size is the source's size, nothing is scaled down or up.
-        let scaling_ms = f64::from(match facts.working == begun.size {
-            true => scale_ms,
-            false => scale_ms + compose_ms,
-        });
+        let upscaling_ms = if facts.working == begun.size { 0.0 } else { compose_ms };
+        let scaling_ms = f64::from(scale_ms + upscaling_ms);
         Self {
             painting_ms: (work.as_secs_f64() * 1e3 - taking_ms - scaling_ms).max(0.0),
             taking_ms,

@@ -4,14 +4,11 @@
 //! Keeps only buffers between frames. Knows neither settings nor the loading of sessions. After the first frames of a
 //! size it allocates nothing, unless two modes are compared or the host steadies them. Belongs to the engine's thread.
 
-use std::{
-    borrow::Cow, num::NonZero, slice::from_mut, sync::Arc, thread::available_parallelism,
-    time::Instant,
-};
+use std::{borrow::Cow, slice::from_mut, sync::Arc, time::Instant};
 
 use super::{
     compare::Judge,
-    pace::{Clock, ms},
+    pace::Clock,
     picture::{Facts, LivePicture, ModePairTimes, Stages},
     scaler::{Scaler, fit, pixel},
     settings::LiveSettings,
@@ -19,14 +16,14 @@ use super::{
 };
 use crate::{
     Stylization,
-    capture::Captured,
+    capture::{Captured, milliseconds as ms},
     steadied::{Steadier, run_steadied},
 };
 use backend::{
     BackendError, Composition, DeviceInfo, Input, Job, RunControl, Session, unless_declined,
 };
 use media::upscale::Upscaler;
-use threads::WakeUp;
+use threads::{WakeUp, processors};
 use values::{
     compose::{Look, compose_into},
     frame::Frame,
@@ -111,7 +108,7 @@ pub struct FrameLoop {
     pub sinks: Sinks,
     scaler: Scaler,
     upscaler: Upscaler,
-    steadier: Steadier,
+    pub steadier: Steadier,
     /// The network's output, if it is not sent as it is.
     network: [Frame; 2],
     /// Decoding target before orientation is applied.
@@ -134,9 +131,7 @@ impl FrameLoop {
         // If the CPU paints, uses the same number of threads.
         let threads = match device.kind {
             DeviceChoice::Cpu => device.threads,
-            DeviceChoice::Cuda | DeviceChoice::Auto => {
-                available_parallelism().map_or(1, NonZero::get)
-            }
+            DeviceChoice::Cuda | DeviceChoice::Auto => processors(),
         };
         Self {
             output,
@@ -213,15 +208,19 @@ impl FrameLoop {
         let timing = captured.decode_with(|frame, upright| {
             let input = Input::Raw { frame, upright };
             let composition = |to| Some(Composition { source: None, blend: way.look.into(), to });
-            let job = match way.upscales {
-                true => Job { composition: composition(painted), ..Job::new(input, &mut []) },
-                false => Job::new(input, from_mut(painted)),
+            let job = if way.upscales {
+                Job { composition: composition(painted), ..Job::new(input, &mut []) }
+            } else {
+                Job::new(input, from_mut(painted))
             };
             let job = Job { steadiness, ..job };
             unless_declined(session.run(job, &self.control, Some(&mut *meanwhile)))
         })?;
-        let is_steady = steadiness.is_some();
-        Ok(timing.map(|timing| Run { timing, is_steady, is_composed: way.upscales }))
+        Ok(timing.map(|timing| Run {
+            timing,
+            is_steady: steadiness.is_some(),
+            is_composed: way.upscales,
+        }))
     }
 
     /// Scales the source's frame to the working size and sizes the buffers for one picture or two. Returns the elapsed
@@ -283,16 +282,15 @@ impl FrameLoop {
             if let Some(timing) =
                 unless_declined(session.run(job, &self.control, Some(&mut *meanwhile)))?
             {
-                let is_steady = steadiness.is_some();
-                return Ok(Run { timing, is_steady, is_composed: true });
+                return Ok(Run { timing, is_steady: steadiness.is_some(), is_composed: true });
             }
         }
         if way.upscales {
             to = painting;
         }
         let (control, meanwhile) = (&*self.control, Some(meanwhile));
-        let run = run_steadied(session, &[scaled], from_mut(to), steadiness, control, meanwhile);
-        let (timing, is_steady) = run?;
+        let (timing, is_steady) =
+            run_steadied(session, &[scaled], from_mut(to), steadiness, control, meanwhile)?;
         Ok(Run { timing, is_steady, is_composed: false })
     }
 
@@ -312,21 +310,13 @@ impl FrameLoop {
         Some(if way.upscales { self.network.each_ref() } else { [&picture.painted, other] })
     }
 
-    /// Forgets the painting before, because the next one is painted otherwise.
-    pub fn forget_steady(&mut self) {
-        self.steadier.reset();
-    }
-
     /// Makes the network's picture steady, unless the device did. Returns the elapsed milliseconds.
     fn make_steady(&mut self, painted: &Painted) -> f32 {
         let Painted { way, runs: [run, _], .. } = *painted;
         let began = (self.clock)();
         let picture = &mut self.output.value;
         let source = self.scaler.of(&picture.original, way.working);
-        let painting = match way.upscales {
-            true => &mut self.network[0],
-            false => &mut picture.painted,
-        };
+        let painting = if way.upscales { &mut self.network[0] } else { &mut picture.painted };
         let source = |_| Cow::Borrowed(source);
         self.steadier.steadied(run.is_steady, way.steadiness, painting, source);
         match (run.is_steady, way.steadiness) {
@@ -416,10 +406,8 @@ impl FrameLoop {
         way: &Way,
     ) -> (&'a Frame, &'a mut Frame, &'a RunControl) {
         self.scaler.make(source, way.working);
-        let unseen = match way.upscales {
-            true => &mut self.network[0],
-            false => &mut self.output.value.painted,
-        };
+        let unseen =
+            if way.upscales { &mut self.network[0] } else { &mut self.output.value.painted };
         fit(unseen, way.working);
         (self.scaler.of(source, way.working), unseen, &self.control)
     }

@@ -44,8 +44,8 @@ pub struct LiveSessions {
     leased: Option<RenderTarget>,
     /// The last request that a picture waited for. At most one picture waits for each request.
     waited_for: Option<Ticket>,
-    /// How often the device was replaced.
-    pub replaced: u64,
+    /// The device was replaced since this was last cleared.
+    pub was_replaced: bool,
 }
 
 impl LiveSessions {
@@ -57,7 +57,7 @@ impl LiveSessions {
             leases: Vec::new(),
             leased: None,
             waited_for: None,
-            replaced: 0,
+            was_replaced: false,
         }
     }
 
@@ -91,8 +91,31 @@ impl LiveSessions {
         })
     }
 
+    /// The goal of `settings` for pictures of this size.
     fn goal(&self, devices: &Devices, settings: &LiveSettings, size: (usize, usize)) -> Goal {
-        goal(settings, size, !self.scheduler.is_pair_refused(), devices)
+        let Some(network) = &settings.stylization.network else {
+            return Goal::Source;
+        };
+        let slot = |device, mode| SessionSlot {
+            device,
+            key: SessionKey {
+                network: network.clone(),
+                spec: SessionSpec::single(size.0, size.1, mode),
+            },
+        };
+        let Some(pair) = settings.compare.filter(|_| !self.scheduler.is_pair_refused()) else {
+            let mode = devices.first().device.live_mode(settings.stylization.mode, network);
+            return Goal::Target(RenderTarget::One(slot(Default::default(), mode)));
+        };
+        let candidate = |CandidateChoice { device: kind, mode }: CandidateChoice| {
+            let (device, painter) = devices.of_kind(kind).ok_or(kind)?;
+            Ok(slot(*device, painter.mode_on(network, PaintSettings::of_mode(mode))))
+        };
+        let [a, b] = pair.candidates;
+        match (candidate(a), candidate(b)) {
+            (Ok(a), Ok(b)) => Goal::Target(RenderTarget::Pair([a, b])),
+            (Err(kind), _) | (_, Err(kind)) => Goal::Device(kind),
+        }
     }
 
     /// Chooses the target of the next picture from `settings` at `size`, and requests missing sessions. The previous
@@ -380,7 +403,7 @@ impl LiveSessions {
         context.devices.keep_first();
         self.scheduler.forget_device();
         context.previews.forget_device();
-        self.replaced += 1;
+        self.was_replaced = true;
         let Stylization { network, mode, .. } = &settings.stylization;
         let mode = |device: &Device| match network {
             Some(network) => device.live_mode(*mode, network),
@@ -389,33 +412,6 @@ impl LiveSessions {
         if let Err(error) = context.devices.first_mut().replace_device(error, mode) {
             self.refuse(context, sentence(error), target);
         }
-    }
-}
-
-/// The goal of `settings` for pictures of this size. `compares` is false after a comparison was refused.
-fn goal(settings: &LiveSettings, size: (usize, usize), compares: bool, devices: &Devices) -> Goal {
-    let Some(network) = &settings.stylization.network else {
-        return Goal::Source;
-    };
-    let slot = |device, mode| SessionSlot {
-        device,
-        key: SessionKey {
-            network: network.clone(),
-            spec: SessionSpec::single(size.0, size.1, mode),
-        },
-    };
-    let Some(pair) = settings.compare.filter(|_| compares) else {
-        let mode = devices.first().device.live_mode(settings.stylization.mode, network);
-        return Goal::Target(RenderTarget::One(slot(Default::default(), mode)));
-    };
-    let candidate = |CandidateChoice { device: kind, mode }: CandidateChoice| {
-        let (device, painter) = devices.of_kind(kind).ok_or(kind)?;
-        Ok(slot(*device, painter.mode_on(network, PaintSettings::of_mode(mode))))
-    };
-    let [a, b] = pair.candidates;
-    match (candidate(a), candidate(b)) {
-        (Ok(a), Ok(b)) => Goal::Target(RenderTarget::Pair([a, b])),
-        (Err(kind), _) | (_, Err(kind)) => Goal::Device(kind),
     }
 }
 

@@ -8,11 +8,6 @@ use std::{
 /// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// Milliseconds of a duration.
-pub fn ms(duration: Duration) -> f32 {
-    duration.as_secs_f32() * 1e3
-}
-
 /// Weight of the newest frame in the share of time that large pictures take.
 const NEWEST: f64 = 0.1;
 

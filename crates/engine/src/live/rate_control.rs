@@ -138,10 +138,7 @@ impl RateControl {
     /// The long side that the source should send, in pixels. For pictures that are upscaled to its size (`upscale`) it
     /// is at least the initial one.
     pub fn source_px(&self, upscale: bool) -> usize {
-        match upscale {
-            true => self.source_px.max(self.first_source_px),
-            false => self.source_px,
-        }
+        if upscale { self.source_px.max(self.first_source_px) } else { self.source_px }
     }
 
     /// Forgets the times of frames after a change other than the size, such as the style or mode.

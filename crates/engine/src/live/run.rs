@@ -75,8 +75,6 @@ pub struct Live {
     rate: RateControl,
     frames: FrameLoop,
     sessions: LiveSessions,
-    /// The replacement count of the device when it was last checked.
-    replaced: u64,
     judge: Judge,
     previews: Previews,
     sampler: Sampler,
@@ -114,7 +112,6 @@ impl Live {
             has_frame: false,
             frames: FrameLoop::new(output, wake_up, control, clock.clone(), &device),
             sessions: LiveSessions::new(&painter.loader),
-            replaced: 0,
             judge: Judge::default(),
             previews: Previews::new(clock()),
             sampler: Sampler::default(),
@@ -230,15 +227,13 @@ impl Live {
             let context = &mut LiveContext { devices, previews: &mut self.previews, send };
             let settings = &self.settings.current;
             let next = (self.sessions).choose(context, settings, size, self.pace.work);
-            if self.sessions.replaced != self.replaced {
-                self.replaced = self.sessions.replaced;
+            if std::mem::take(&mut self.sessions.was_replaced) {
                 self.judge.names = None;
                 self.sampler.forget_device();
             }
             let target = match next {
                 Next::Target(target) => target,
                 Next::Source => {
-                    let settings = &self.settings.current;
                     let size = if settings.upscale { begun.size } else { size };
                     let way = Way::new(begun.size, size, settings);
                     self.frames.take(&mut begun, &mut self.input.frames.value);
@@ -298,7 +293,8 @@ impl Live {
         }
         if self.painted_by.as_ref() != Some(target) {
             self.painted_by = Some(target.clone());
-            self.frames.forget_steady();
+            // The painting before was painted otherwise.
+            self.frames.steadier.reset();
         }
         let raw = self.paint_raw(devices, way)?;
         self.frames.take(begun, &mut self.input.frames.value);

@@ -47,8 +47,7 @@ pub struct Budget<'a> {
 
 impl Budget<'_> {
     pub fn limit_bytes(&self) -> u64 {
-        let chosen = self.settings.max_memory_bytes;
-        chosen.unwrap_or(self.default_limit_bytes)
+        self.settings.max_memory_bytes.unwrap_or(self.default_limit_bytes)
     }
 
     /// The limit for the whole program if the CPU paints; `None` if the limit applies to a device's own memory.
@@ -96,9 +95,7 @@ impl Budget<'_> {
         photo: &Shape,
         size: (usize, usize),
     ) -> Result<u64, BackendError> {
-        if self.control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
+        self.control.check()?;
         let spec = SessionSpec::single(size.0, size.1, self.mode);
         let run = match self.backend.predicted_bytes(network.graph(), &spec) {
             Err(error @ BackendError::TooLarge { .. }) => return Err(error),
@@ -111,11 +108,10 @@ impl Budget<'_> {
 
     /// True if `network` can paint a photo of `size` columns and rows at the requested working size.
     pub fn fits_as_requested(&self, network: &Network, size: (usize, usize)) -> bool {
-        let photo = Shape { size, opaque: false };
         let requested = self.settings.working_size.resolve(size.0, size.1);
         let requested = size_inside(requested, network.graph().fixed_size());
-        let needed = self.needed(network, &photo, requested);
-        needed.is_ok_and(|needed| needed <= self.limit_bytes())
+        self.needed(network, &Shape { size, opaque: false }, requested)
+            .is_ok_and(|needed| needed <= self.limit_bytes())
     }
 
     /// Bytes in use after the run of `photo` at the working size `size`, when the run's memory is free again.
@@ -125,13 +121,11 @@ impl Budget<'_> {
 
     /// Bytes available to sessions while `photo` is painted at the working size `size`.
     pub fn room_for_sessions(&self, photo: &Frame, size: (usize, usize)) -> u64 {
-        let limit = self.limit_bytes();
         match self.program_limit_bytes() {
-            Some(_) => {
-                let beside = self.beside(&self.shape(photo), size);
-                limit.saturating_sub(beside.while_running)
+            Some(limit) => {
+                limit.saturating_sub(self.beside(&self.shape(photo), size).while_running)
             }
-            None => limit,
+            None => self.limit_bytes(),
         }
     }
 
@@ -166,9 +160,7 @@ impl Budget<'_> {
         let fits = longest_side(long_side, |side| {
             needed(within(side)).is_ok_and(|needed| needed <= limit)
         });
-        if self.control.is_cancelled() {
-            return Err(BackendError::Cancelled.into());
-        }
+        self.control.check()?;
         if fits < MIN_WORKING_PX.min(long_side) {
             return Err(PaintError::MemoryLimit {
                 needed_mb: needed(within(MIN_WORKING_PX))?.div_ceil(1_000_000),

@@ -75,10 +75,9 @@ impl FromStr for WorkingSize {
 
 /// The long side that the user typed instead of these `words`, in pixels.
 fn typed_px(text: &str, words: &str) -> Result<usize, String> {
-    let px = text.parse().ok().filter(|px| (MIN_WORKING_PX..=MAX_WORKING_PX).contains(px));
-    px.ok_or_else(|| {
-        format!("give {words} or the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}")
-    })
+    (text.parse().ok()).filter(|px| (MIN_WORKING_PX..=MAX_WORKING_PX).contains(px)).ok_or_else(
+        || format!("give {words} or the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}"),
+    )
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -279,9 +278,10 @@ fn finished(painted: Cow<'_, Frame>, photo: &Frame, output: OutputSize, look: Lo
     if look.strength_percent == 0 {
         return base.into_owned();
     }
-    let top = match painted.size() == (width, height) {
-        true => painted.into_owned(),
-        false => scaled(&painted, width, height),
+    let top = if painted.size() == (width, height) {
+        painted.into_owned()
+    } else {
+        scaled(&painted, width, height)
     };
     compose(&base, top, look).unwrap_or_else(|| base.into_owned())
 }

@@ -46,20 +46,16 @@ pub struct Painter {
     sent: Option<PhotosOnDevice>,
 }
 
-/// Multiply-adds per second of one CPU thread or one GPU multiprocessor: a lower bound for networks without tuned
-/// kernels.
-const fn multiply_adds_per_second(kind: DeviceChoice) -> f64 {
-    match kind {
-        DeviceChoice::Cuda => 5e10,
-        DeviceChoice::Cpu | DeviceChoice::Auto => 5e9,
-    }
-}
-
 /// The time of this many multiply-adds on a device of `units` threads or multiprocessors, as text; `None` for less than
 /// a minute.
 pub fn long_minutes(multiply_adds: u64, kind: DeviceChoice, units: usize) -> Option<String> {
-    let rate = multiply_adds_per_second(kind) * units as f64;
-    let minutes = multiply_adds as f64 / rate / 60.0;
+    // Multiply-adds per second of one CPU thread or one GPU multiprocessor: a lower bound for networks without tuned
+    // kernels.
+    let rate = match kind {
+        DeviceChoice::Cuda => 5e10,
+        DeviceChoice::Cpu | DeviceChoice::Auto => 5e9,
+    };
+    let minutes = multiply_adds as f64 / (rate * units as f64) / 60.0;
     match minutes {
         ..=1.0 => None,
         ..=120.0 => Some(format!("{minutes:.0} minutes")),
@@ -202,17 +198,6 @@ impl Painter {
         }
     }
 
-    /// [`Painter::make_room`] for the work after the run.
-    fn make_room_to_finish(
-        &mut self,
-        photo: &Frame,
-        size: (usize, usize),
-        settings: PaintSettings,
-    ) {
-        let bytes = self.budget(settings, &RunControl::default()).after_bytes(photo, size);
-        self.make_room(bytes, settings);
-    }
-
     /// Runs `network` on `photo`. If the device has less free memory than it reported, paints smaller and adds a
     /// message. If the device is lost, paints the photo on its replacement; [`Painter::take_notices`] reports that.
     ///
@@ -296,8 +281,7 @@ impl Painter {
     ) -> Result<Vec<Painting>, PaintError> {
         match frames {
             [frame] if steadying.is_some() => {
-                let painted = self.paint_one(frame, network, settings, steadying, control);
-                painted.map(|painting| vec![painting])
+                Ok(vec![self.paint_one(frame, network, settings, steadying, control)?])
             }
             _ => self.paint_batch(frames, batch, network, settings, control),
         }
@@ -339,9 +323,7 @@ impl Painter {
                     height: h,
                 }));
             }
-            if control.is_cancelled() {
-                return Err(BackendError::Cancelled.into());
-            }
+            control.check()?;
             let batch = if settings.is_deep { 1 } else { batch.max(1) };
             let spec = SessionSpec { batch, ..SessionSpec::single(width, height, mode) };
             let budget = self.budget(within, control);
@@ -370,7 +352,10 @@ impl Painter {
             (run, outputs.into_iter().map(|painted| (painted, None)).collect(), steady)
         };
         for photo in photos {
-            self.make_room_to_finish(photo, (spec.width, spec.height), within);
+            // For the work after the run.
+            let size = (spec.width, spec.height);
+            let bytes = self.budget(within, control).after_bytes(photo, size);
+            self.make_room(bytes, within);
         }
         let total_ms = started.elapsed().as_secs_f64() * 1e3;
         let paintings = outputs.into_iter().zip(notes).map(|((painted, deep), note)| Painting {

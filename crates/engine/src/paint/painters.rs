@@ -34,11 +34,11 @@ impl Painters {
     pub fn new(painters: impl IntoIterator<Item = Numbered>) -> Self {
         let mut all: VecDeque<Numbered> = painters.into_iter().collect();
         let count = Arc::new(AtomicUsize::new(all.len()));
-        let limits = all.iter().map(|(_, painter)| painter.pool.limit_bytes);
-        let limit_bytes = limits.min().unwrap_or_default();
+        let limit_bytes =
+            all.iter().map(|(_, painter)| painter.pool.limit_bytes).min().unwrap_or_default();
         for (_, painter) in &mut all {
             painter.pool.limit_bytes = limit_bytes;
-            painter.device.share_work(&count);
+            painter.device.sharing = count.clone();
         }
         Self { idle: Mutex::new(all), returned: Condvar::new(), count, notices: Mutex::default() }
     }

@@ -22,7 +22,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The loader's thread. Dropping it waits a bounded time for the running job.
 pub struct LoaderThread {
-    loader: Loader,
+    pub loader: Loader,
     /// Dropped to stop the thread.
     _stop: Sender<()>,
     _thread: BoundedThread,
@@ -56,10 +56,6 @@ impl LoaderThread {
         let loader = Loader { jobs: Some(jobs), ..Loader::on_the_spot() };
         Ok(Self { loader, _stop: stop, _thread: thread })
     }
-
-    pub fn loader(&self) -> &Loader {
-        &self.loader
-    }
 }
 
 impl Loader {
@@ -72,14 +68,7 @@ impl Loader {
     /// A new client of the loader.
     pub fn requests<T: Send + 'static>(&self) -> Requests<T> {
         let (sender, replies) = unbounded();
-        Requests {
-            jobs: self.jobs.clone(),
-            sender,
-            replies,
-            signal: self.signal.clone(),
-            tickets: 0,
-            outstanding: Vec::new(),
-        }
+        Requests { loader: self.clone(), sender, replies, tickets: 0, outstanding: Vec::new() }
     }
 
     /// Receives a signal when a request of any client is answered.
@@ -93,10 +82,9 @@ type Reply<T> = Result<T, EngineError>;
 
 /// One client of a loader. Dropping it cancels unanswered requests.
 pub struct Requests<T> {
-    jobs: Option<Sender<Job>>,
+    loader: Loader,
     sender: Sender<(u64, Reply<T>)>,
     replies: Receiver<(u64, Reply<T>)>,
-    signal: (Sender<()>, Receiver<()>),
     tickets: u64,
     /// Unanswered requests.
     outstanding: Vec<(u64, Arc<RunControl>)>,
@@ -108,9 +96,9 @@ impl<T: Send + 'static> Requests<T> {
     pub fn request(&mut self, work: impl FnOnce(&RunControl) -> T + Send + 'static) -> u64 {
         self.tickets += 1;
         let ticket = self.tickets;
-        let control = Arc::new(RunControl::default());
+        let control = Arc::<RunControl>::default();
         self.outstanding.push((ticket, control.clone()));
-        let (replies, signal) = (self.sender.clone(), self.signal.0.clone());
+        let (replies, signal) = (self.sender.clone(), self.loader.signal.0.clone());
         self.run(move || {
             // If the client is gone, the result is dropped here.
             let _ = replies.send((ticket, caught(|| work(&control))));
@@ -122,7 +110,7 @@ impl<T: Send + 'static> Requests<T> {
 
     /// Runs a job without a reply, before later requests.
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
-        match &self.jobs {
+        match &self.loader.jobs {
             Some(jobs) => {
                 if let Err(refused) = jobs.send(Box::new(job)) {
                     (refused.0)();
@@ -150,12 +138,12 @@ impl<T: Send + 'static> Requests<T> {
         let until = Instant::now() + patience;
         while !self.has_next() && !self.outstanding.is_empty() {
             // The signal may be for a reply that was already taken, or for another client's.
-            if self.signal.1.recv_deadline(until).is_err() {
+            if self.loader.signal.1.recv_deadline(until).is_err() {
                 break;
             }
         }
         // Passes the signal on, because another client may wait for it.
-        let _ = self.signal.0.try_send(());
+        let _ = self.loader.signal.0.try_send(());
     }
 
     /// True if all requests are answered.
@@ -207,7 +195,7 @@ mod tests {
     #[test]
     fn a_panic_is_a_reply_and_the_thread_continues() {
         let thread = LoaderThread::start().expect("a thread");
-        let loader = thread.loader();
+        let loader = &thread.loader;
         let mut requests = loader.requests::<u8>();
         let first = requests.request(|_| panic!("in the middle"));
         let second = requests.request(|_| 7);
@@ -225,7 +213,7 @@ mod tests {
     #[test]
     fn cancelled_requests_are_answered_too() {
         let thread = LoaderThread::start().expect("a thread");
-        let loader = thread.loader();
+        let loader = &thread.loader;
         let mut requests = loader.requests::<bool>();
         let (go, wait) = bounded::<()>(0);
         let first = requests.request(move |control| {
@@ -244,7 +232,7 @@ mod tests {
     #[test]
     fn a_loader_ends_before_its_requesters() {
         let thread = LoaderThread::start().expect("a thread");
-        let loader = thread.loader();
+        let loader = &thread.loader;
         let mut requests = loader.requests::<u8>();
         drop(thread);
         let ticket = requests.request(|_| 5);

@@ -178,9 +178,7 @@ impl SessionPool {
             let (limit_bytes, held_bytes) = (self.limit_bytes, self.held_bytes());
             let bytes = self.loading_bytes.clone();
             move |control: &RunControl| {
-                if control.is_cancelled() {
-                    return Err(BackendError::Cancelled);
-                }
+                control.check()?;
                 if is_first {
                     backend.load_libraries();
                 }
@@ -274,7 +272,7 @@ impl SessionPool {
         });
     }
 
-    fn take(&mut self, closes: impl Fn(&PooledSession) -> bool) -> Vec<Box<dyn Session>> {
+    fn take(&mut self, mut closes: impl FnMut(&PooledSession) -> bool) -> Vec<Box<dyn Session>> {
         self.sessions
             .extract_if(.., |session| closes(session))
             .filter_map(|session| session.session)
@@ -285,12 +283,11 @@ impl SessionPool {
     fn surplus(&mut self, purpose: Purpose) -> Vec<Box<dyn Session>> {
         let count = self.sessions.iter().filter(|k| k.purpose == purpose).count();
         let mut surplus = (count + 1).saturating_sub(purpose.most());
-        let taken = self.sessions.extract_if(.., |session| {
+        self.take(|session| {
             let goes = surplus > 0 && session.purpose == purpose && !session.is_leased();
             surplus -= usize::from(goes);
             goes
-        });
-        taken.filter_map(|session| session.session).collect()
+        })
     }
 
     /// Closes sessions on the loader's thread, before later requests.

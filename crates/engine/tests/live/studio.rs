@@ -123,7 +123,7 @@ impl Studio {
             snapshot,
             control,
         };
-        let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
+        let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader.clone());
         let devices = Devices::new(Painter::with_loader(backend, open, loader));
         let live = Live::new(start, devices.first(), clock);
         Self {

@@ -85,7 +85,7 @@ impl Run {
             }
             self.painter.paint(frames, network, settings, steadying, control)
         };
-        render(&tools, &film, control, paint, &|frames, painted| {
+        render(&tools, &film, control, &paint, &|frames, painted| {
             progress.frames.store(frames, Ordering::Relaxed);
             progress.painted.store(painted, Ordering::Relaxed);
         })

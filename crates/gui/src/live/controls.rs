@@ -246,7 +246,7 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices, no_video: Option<&str>) {
 
 /// Codec and quality of recordings.
 fn video_format(ui: &mut Ui, choices: &mut LiveChoices) {
-    let codecs = Codec::ALL.into_iter().filter(|codec| Container::Mp4.holds(*codec));
+    let codecs = Codec::ALL.iter().copied().filter(|codec| Container::Mp4.holds(*codec));
     let before = choices.codec;
     choose_row(ui, "Video codec", &mut choices.codec, codecs, Codec::title);
     if choices.codec != before {

@@ -158,6 +158,7 @@ impl Clip {
             text.map(|text| one_line(text).into_owned())
         };
         let pixels = text("pix_fmt").unwrap_or_default();
+        let starts = |with: &[&str]| with.iter().any(|start| pixels.starts_with(start));
         let tag = |key: &str| {
             let value = video["tags"][key].as_str().filter(|value| *value != "und")?;
             Some((key.to_owned(), value.to_owned()))
@@ -173,12 +174,8 @@ impl Clip {
             end: seconds.map(|seconds| begins + seconds),
             fps,
             seconds,
-            has_alpha: ["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]
-                .iter()
-                .any(|start| pixels.starts_with(start)),
-            is_rgb: ["rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono"]
-                .iter()
-                .any(|start| pixels.starts_with(start)),
+            has_alpha: starts(&["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]),
+            is_rgb: starts(&["rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono"]),
             is_yuv420: pixels == "yuv420p",
             colors: Colors {
                 range: text("color_range"),
@@ -198,9 +195,7 @@ impl Clip {
                 .collect(),
         })
     }
-}
 
-impl Clip {
     /// ffmpeg's names of the matrix and range in which pictures are stored, guessed as players do if the file does not
     /// say.
     pub fn matrix_and_range(&self) -> (&str, &str) {
@@ -226,10 +221,11 @@ impl Clip {
 
     /// The colours of the encoded pictures: those of the source. What is unknown stays so.
     pub fn painted_colors(&self) -> Colors {
-        if self.colors.hdr().is_none() && !self.is_rgb {
-            return self.colors.clone();
+        if self.colors.hdr().is_some() || self.is_rgb {
+            Colors::bt709()
+        } else {
+            self.colors.clone()
         }
-        Colors::bt709()
     }
 }
 

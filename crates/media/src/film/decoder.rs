@@ -143,8 +143,7 @@ impl Decoder {
 
     fn frame(&self, pixels: Vec<u8>) -> Result<Frame, FilmError> {
         let NutStream { width, height, .. } = self.stream;
-        let frame = Frame::from_rgba(width, height, pixels);
-        frame.map_err(|error| self.wrong(error.to_string()))
+        Frame::from_rgba(width, height, pixels).map_err(|error| self.wrong(error.to_string()))
     }
 
     fn receive(&self) -> Result<Option<Sent>, FilmError> {
@@ -205,22 +204,17 @@ impl Decoder {
 
 /// Reads the stream to its end, or until no one receives.
 fn read(from: BufReader<impl io::Read>, yuv: Option<Yuv420>, sender: &Sender<io::Result<Sent>>) {
-    let mut reader = match NutReader::open(from, yuv) {
-        Ok(reader) => reader,
-        Err(error) => {
-            sender.send(Err(error)).ok();
-            return;
+    let sends = || -> io::Result<()> {
+        let mut reader = NutReader::open(from, yuv)?;
+        let mut next = Sent::Stream(reader.stream());
+        while sender.send(Ok(next)).is_ok() {
+            let Some((ticks, pixels)) = reader.next_picture()? else { break };
+            next = Sent::Picture(ticks, pixels);
         }
+        Ok(())
     };
-    let mut next = Ok(Some(Sent::Stream(reader.stream())));
-    while let Some(sent) = next.transpose() {
-        let failed = sent.is_err();
-        if sender.send(sent).is_err() || failed {
-            return;
-        }
-        next = reader
-            .next_picture()
-            .map(|read| read.map(|(ticks, pixels)| Sent::Picture(ticks, pixels)));
+    if let Err(error) = sends() {
+        sender.send(Err(error)).ok();
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     open_film::OpenFilm,
     sound::Sound,
 };
-use threads::BoundedThread;
+use threads::{BoundedThread, WakeUp};
 use values::frame::Frame;
 
 /// Times are compared with this tolerance, in seconds: pictures are at least a thousandth apart, and ffmpeg is given
@@ -85,7 +85,7 @@ impl Player {
     ///
     /// # Errors
     /// The operating system could not start the thread.
-    pub fn start(film: Arc<OpenFilm>, wake_up: Arc<dyn Fn() + Send + Sync>) -> io::Result<Self> {
+    pub fn start(film: Arc<OpenFilm>, wake_up: WakeUp) -> io::Result<Self> {
         let (order_sender, orders) = unbounded();
         let (event_sender, events) = unbounded();
         let work = Work {
@@ -111,8 +111,7 @@ impl Player {
 
     /// The next event of the newest order. Never waits.
     pub fn poll(&self) -> Option<PlayerEvent> {
-        let mut events = self.events.try_iter();
-        events.find_map(|(order, event)| (order == self.newest).then_some(event))
+        self.events.try_iter().find_map(|(order, event)| (order == self.newest).then_some(event))
     }
 
     /// Ends the thread and its processes, and waits for that at most this long.
@@ -127,7 +126,7 @@ struct Work {
     film: Arc<OpenFilm>,
     orders: Receiver<Numbered>,
     events: Sender<(u64, PlayerEvent)>,
-    wake_up: Arc<dyn Fn() + Send + Sync>,
+    wake_up: WakeUp,
     /// Number of the present order.
     order: u64,
     /// A picture was shown since the play last began at an end.

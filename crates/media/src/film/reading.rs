@@ -79,11 +79,9 @@ impl Range {
     pub(super) fn input_options(&self) -> Vec<String> {
         let Self { start, end } = *self;
         let pair = |name: &str, seconds: f64| [name.to_owned(), decimal(seconds)];
-        let pairs = [
-            start.map(|start| pair("-ss", start)),
-            end.map(|end| pair("-t", end - start.unwrap_or(0.0))),
-        ];
-        let shown = ["-copyts".to_owned()];
-        shown.into_iter().chain(pairs.into_iter().flatten().flatten()).collect()
+        let mut options = vec!["-copyts".to_owned()];
+        options.extend(start.into_iter().flat_map(|start| pair("-ss", start)));
+        options.extend(end.into_iter().flat_map(|end| pair("-t", end - start.unwrap_or(0.0))));
+        options
     }
 }

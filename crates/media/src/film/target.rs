@@ -91,8 +91,7 @@ impl Container {
             _ => "",
         };
         let is_written = |codec: &Codec| codec.encoder(&tools.ffmpeg, size).is_ok();
-        let all = Codec::ALL.into_iter().filter(|_| own.is_empty() || tools.ffmpeg.has(own));
-        all.filter(|codec| self.holds(*codec)).filter(is_written).collect()
+        self.held().filter(|_| own.is_empty() || tools.ffmpeg.has(own)).filter(is_written).collect()
     }
 
     /// True if it holds pictures of this codec.
@@ -103,6 +102,10 @@ impl Container {
             (Self::Mov, Codec::H264 | Codec::Hevc | Codec::ProRes) => true,
             _ => self.is_animation() && matches!(codec, Codec::Ffv1),
         }
+    }
+
+    fn held(self) -> impl Iterator<Item = Codec> {
+        Codec::ALL.iter().copied().filter(move |codec| self.holds(*codec))
     }
 
     /// The encoder of the other stream here: `copy`, or one that converts it. `None` if it cannot be stored.
@@ -187,11 +190,12 @@ impl Container {
         if self.holds(codec) {
             return Ok(());
         }
-        let held: Vec<_> = Codec::ALL.into_iter().filter(|codec| self.holds(*codec)).collect();
-        let held: Vec<_> = held.into_iter().map(Codec::name).collect();
-        let reason = match self.is_animation() {
-            true => format!("--codec is for videos, and {} has no codec to choose", self.name()),
-            false => format!("{} holds {} and not {codec}", self.name(), held.join(", ")),
+        let name = self.name();
+        let reason = if self.is_animation() {
+            format!("--codec is for videos, and {name} has no codec to choose")
+        } else {
+            let held: Vec<_> = self.held().map(Codec::name).collect();
+            format!("{name} holds {} and not {codec}", held.join(", "))
         };
         Err(FilmError::file(output.display(), reason))
     }

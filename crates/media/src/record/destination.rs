@@ -34,10 +34,10 @@ impl Destination {
     /// ends in a slash or is an existing folder is also a folder. If no MP4 can be written here, the second part says
     /// why the recording becomes a folder of the same name. Runs ffmpeg, which takes a tenth of a second.
     pub fn of(path: &Path, format: Format, codec: Codec) -> (Self, Option<String>) {
-        if !Self::is_video_path(path) {
-            (Self::Pictures { folder: path.to_owned(), format }, None)
-        } else {
+        if Self::is_video_path(path) {
             Self::mp4_or_pictures(path, format, codec, codec.ffmpeg())
+        } else {
+            (Self::Pictures { folder: path.to_owned(), format }, None)
         }
     }
 
@@ -90,7 +90,7 @@ impl Destination {
     }
 
     pub fn is_video(&self) -> bool {
-        !matches!(self, Self::Pictures { .. })
+        matches!(self, Self::Mp4 { .. })
     }
 
     /// Creates the folder or file.

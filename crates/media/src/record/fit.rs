@@ -20,11 +20,6 @@ impl Fit {
         Self { width, height, others: 0 }
     }
 
-    /// The size of `first`.
-    pub fn to(first: &Frame) -> Self {
-        Self::of(first.size())
-    }
-
     /// Width and height, in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.width, self.height)
@@ -87,7 +82,7 @@ mod tests {
     #[test]
     fn other_sizes_keep_their_aspect_on_black() {
         let red = |w, h| Frame::from_fn(w, h, |_, _| [255, 0, 0, 255]);
-        let mut fit = Fit::to(&red(64, 48));
+        let mut fit = Fit::of((64, 48));
         let same = red(64, 48);
         assert!(matches!(fit.apply(&same), Cow::Borrowed(_)));
         assert_eq!(fit.others, 0);

@@ -133,26 +133,25 @@ fn sources(ffmpeg: &Ffmpeg, input: &str) -> Result<Vec<Listed>, String> {
         return Err("no sound server (PulseAudio or PipeWire) is running".to_owned());
     }
     // `* device [name] (kind)`; the star marks the default.
-    let listed = list.lines().filter_map(|line| {
+    let listed = |line: &str| {
         let (device, name) = line.get(2..)?.split_once(" [")?;
         let (name, _) = name.rsplit_once(']')?;
         let is_default = line.starts_with('*');
         Some(Listed { device: device.to_owned(), name: name.to_owned(), is_default })
-    });
-    Ok(listed.collect())
+    };
+    Ok(list.lines().filter_map(listed).collect())
 }
 
 fn chosen<'a>(listed: &'a [Listed], wanted: Option<&str>) -> Result<&'a Listed, String> {
     // A monitor is what the computer plays; it can be the default if no microphone is connected.
     let microphones = || listed.iter().filter(|listed| !listed.device.ends_with(".monitor"));
     let Some(wanted) = wanted else {
-        let usual = microphones().find(|listed| listed.is_default);
-        return usual
+        return (microphones().find(|listed| listed.is_default))
             .or_else(|| microphones().next())
             .ok_or_else(|| "no microphone is connected".to_owned());
     };
-    let found = listed.iter().find(|listed| listed.device == wanted || listed.name == wanted);
-    found.ok_or_else(|| {
+    let is_wanted = |listed: &&Listed| listed.device == wanted || listed.name == wanted;
+    listed.iter().find(is_wanted).ok_or_else(|| {
         let names: Vec<_> = microphones().map(|listed| one_line(&listed.name)).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         format!("no microphone is called {}; connected: {names}", one_line(wanted))
@@ -210,10 +209,8 @@ impl Capture {
                 line if line.ends_with(LOST) => "it was unplugged, or the sound server ended",
                 line => line,
             });
-            format!(
-                "the microphone stopped{}",
-                why.map_or(String::new(), |why| format!(" ({why})"))
-            )
+            let why = why.map_or(String::new(), |why| format!(" ({why})"));
+            format!("the microphone stopped{why}")
         } else if now.saturating_duration_since(self.last) >= SILENT_AFTER {
             "the microphone sends no sound".to_owned()
         } else {

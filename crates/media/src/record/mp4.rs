@@ -95,32 +95,26 @@ impl Mp4 {
     /// See [`file::create`].
     pub fn create(path: &Path, choice: Mp4Choice) -> Result<Self, MediaError> {
         let file = file::create(path, |_| false)?;
-        let sound = choice
-            .microphone
-            .as_ref()
-            .map(Microphone::start)
-            .transpose()
-            .map_err(|why| refused(path, format!("the microphone failed: {why}")));
-        let sound = sound.inspect_err(|_| {
+        let sound = choice.microphone.as_ref().map(Microphone::start).transpose();
+        let sound = sound.map_err(|why| {
             // Otherwise it stays, empty; the next recording may replace it.
             fs::remove_file(path).ok();
+            refused(path, format!("the microphone failed: {why}"))
         })?;
-        let (path, notes) = (path.to_owned(), Vec::new());
-        let patience = PATIENCE;
+        let (patience, path, notes) = (PATIENCE, path.to_owned(), Vec::new());
         Ok(Self { choice, patience, path, file, sound, video: None, frames: 0, notes })
     }
 
     fn start(&mut self, shot: &Shot) -> Result<Video, String> {
         let Mp4Choice { ref ffmpeg, codec, quality, hardware, .. } = self.choice;
-        let fit = Fit::to(&shot.frame);
+        let fit = Fit::of(shot.frame.size());
         let (width, height) = even(fit.size());
         let encoder = hardware.then(|| codec.hardware(ffmpeg, (width, height)));
         if encoder == Some(None) {
             let why = format!("encoded in software: no graphics card here encodes {codec}");
             self.notes.push(why);
         }
-        let hardware = encoder.flatten();
-        let hardware = hardware.as_deref();
+        let hardware = encoder.as_ref().and_then(Option::as_deref);
         let (pace, colors) = (Pace::Live, Some((Colors::bt709(), "bt709", "tv")));
         let has_alpha = false;
         let encoding = Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors };

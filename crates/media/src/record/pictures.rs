@@ -5,7 +5,7 @@
 use std::{
     borrow::Cow,
     fs::{self, File},
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -44,13 +44,10 @@ impl Pictures {
     pub fn create(folder: &Path, format: Format) -> Result<Self, MediaError> {
         disk::make_folder(folder)?;
         disk::sweep(folder);
-        let created = file::create(&folder.join(TABLE), |bytes| bytes == TITLES.as_bytes());
-        let mut table = created.map_err(|error| match error {
-            MediaError::Write(WriteError::Exists { .. }) => {
-                refused(folder, "it already contains a recording; choose another folder".to_owned())
-            }
-            other => other,
-        })?;
+        let mut table = file::create(&folder.join(TABLE), |bytes| bytes == TITLES.as_bytes())
+            .map_err(|error| {
+                with_reason(error, folder, "it already contains a recording; choose another folder")
+            })?;
         let titled = table.write_all(TITLES.as_bytes());
         let pictures = Self {
             folder: folder.to_owned(),
@@ -72,8 +69,17 @@ impl Pictures {
         fs::remove_file(self.folder.join(TABLE)).ok();
     }
 
-    fn refused(&self, file: &str, reason: String) -> MediaError {
-        refused(&self.folder.join(file), reason)
+    /// Why the table cannot be written.
+    fn unwritten(&self, error: io::Error) -> MediaError {
+        refused(&self.folder.join(TABLE), reason(&error))
+    }
+}
+
+/// `error`, with this reason if the file at `path` already exists.
+fn with_reason(error: MediaError, path: &Path, why: &str) -> MediaError {
+    match error {
+        MediaError::Write(WriteError::Exists { .. }) => refused(path, why.to_owned()),
+        other => other,
     }
 }
 
@@ -84,28 +90,16 @@ impl Output for Pictures {
         // The names of all pictures are synced once, when the recording ends.
         let (existing, sync) = (Existing::Keep, FolderSync::Later);
         disk::write_whole(&path, existing, sync, |to, name| {
-            let encoding = Encoding::of(self.format);
-            encode::write(
-                to,
-                name,
-                Cow::Borrowed(&shot.frame).into(),
-                Attached::default(),
-                encoding,
-            )
+            let (picture, encoding) = (Cow::Borrowed(&shot.frame), Encoding::of(self.format));
+            encode::write(to, name, picture.into(), Attached::default(), encoding)
         })
-        .map_err(|error| match error {
-            MediaError::Write(WriteError::Exists { .. }) => {
-                let why = "it already exists; choose another folder";
-                self.refused(&file, why.to_owned())
-            }
-            other => other,
-        })?;
+        .map_err(|error| with_reason(error, &path, "it already exists; choose another folder"))?;
         self.pictures += 1;
         self.bytes += fs::metadata(&path).map_or(0, |about| about.len());
         // In a single write, so that a kill leaves no partial line.
         let seconds = format!("{:.4}", shot.at.as_secs_f64());
         let line = csv_line([shot.number.to_string(), file, seconds]);
-        self.table.write_all(line.as_bytes()).map_err(|e| self.refused(TABLE, reason(&e)))?;
+        self.table.write_all(line.as_bytes()).map_err(|e| self.unwritten(e))?;
         self.bytes += line.len() as u64;
         Ok(())
     }
@@ -117,10 +111,7 @@ impl Output for Pictures {
         }
         let synced = disk::sync_file(&self.table, &self.folder.join(TABLE))
             .and_then(|()| disk::sync_folder(&self.folder));
-        RecordingEnd {
-            failure: synced.err().map(|e| self.refused(TABLE, reason(&e))),
-            ..RecordingEnd::default()
-        }
+        RecordingEnd { failure: synced.err().map(|e| self.unwritten(e)), ..RecordingEnd::default() }
     }
 
     fn bytes(&self) -> u64 {

@@ -38,10 +38,7 @@ impl Recorded {
 
     /// The number of frames, length and size, and how many frames were left out.
     pub fn summary(&self) -> String {
-        let frames = match self.frames {
-            1 => "1 frame".to_owned(),
-            n => format!("{n} frames"),
-        };
+        let frames = counted(self.frames, "frame");
         let seconds = self.length.as_secs_f64();
         let size = size_text(self.bytes);
         let at_start = self.left_out_at_start;
@@ -66,10 +63,12 @@ impl Recorded {
 
 /// The number of pictures as text.
 pub fn pictures(count: u64) -> String {
-    match count {
-        1 => "1 picture".to_owned(),
-        count => format!("{count} pictures"),
-    }
+    counted(count, "picture")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// Hours (if any), minutes and seconds, in the form of a clock.

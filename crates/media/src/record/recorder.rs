@@ -16,7 +16,7 @@ use super::{
     queue::Progress,
 };
 use pictures::MediaError;
-use threads::process::spawn;
+use threads::{WakeUp, process::spawn};
 
 /// If the last frame is held longer than this, it is written again at the end time.
 const HELD_FROM: Duration = Duration::from_millis(50);
@@ -44,7 +44,7 @@ impl Recorder {
     /// [`MediaError`] if the folder or file cannot be created, or already exists.
     pub fn start(
         destination: &Destination,
-        wake_up: Arc<dyn Fn() + Send + Sync>,
+        wake_up: WakeUp,
     ) -> Result<(Self, FrameSink), MediaError> {
         let (sink, taken) = FrameSink::open();
         let recorder = Self::of_taken(&taken, destination, wake_up)?;
@@ -58,7 +58,7 @@ impl Recorder {
     pub fn of_taken(
         taken: &TakenFrames,
         destination: &Destination,
-        wake_up: Arc<dyn Fn() + Send + Sync>,
+        wake_up: WakeUp,
     ) -> Result<Self, MediaError> {
         Self::writing(taken, destination, destination.open()?, wake_up)
     }
@@ -67,7 +67,7 @@ impl Recorder {
         taken: &TakenFrames,
         destination: &Destination,
         mut output: Box<dyn Output>,
-        wake_up: Arc<dyn Fn() + Send + Sync>,
+        wake_up: WakeUp,
     ) -> Result<Self, MediaError> {
         let (stop, stopped) = bounded(0);
         let (tell_end, ended) = bounded(1);
@@ -226,27 +226,23 @@ fn write_all(
             .zip(progress.until.get())
             .map(|(began, until)| until.saturating_duration_since(*began))
     };
-    let in_time = |shot: &Shot| end().is_none_or(|end| shot.at <= end);
+    let receive = |output: &mut dyn Output, last: &mut Option<Shot>, shot: Shot| {
+        taken.is_out(&shot);
+        let in_time = end().is_none_or(|end| shot.at <= end);
+        if in_time { save(output, last, shot) } else { Ok(()) }
+    };
     loop {
         select_biased! {
             recv(stopped) -> _ => {
                 // Writes only the frames queued now: a sink that is fed faster than the disk writes would never leave
                 // the queue empty.
                 for shot in queue.try_iter().take(queue.len()) {
-                    taken.is_out(&shot);
-                    if in_time(&shot) {
-                        save(output, &mut last, shot)?;
-                    }
+                    receive(output, &mut last, shot)?;
                 }
                 break;
             }
             recv(queue) -> shot => match shot {
-                Ok(shot) => {
-                    taken.is_out(&shot);
-                    if in_time(&shot) {
-                        save(output, &mut last, shot)?;
-                    }
-                }
+                Ok(shot) => receive(output, &mut last, shot)?,
                 Err(_) => break,
             },
             recv(after(LOOK_EVERY)) -> _ => add_sound(output),
@@ -258,9 +254,7 @@ fn write_all(
     }
     match (last.take(), end()) {
         (Some(shot), Some(end)) if shot.at + HELD_FROM < end => {
-            let number = shot.number + 1;
-            let at = end;
-            save(output, &mut last, Shot { number, at, ..shot })
+            save(output, &mut last, Shot { number: shot.number + 1, at: end, ..shot })
         }
         _ => Ok(()),
     }

@@ -196,10 +196,8 @@ fn block(
 ) -> [[u8; 4]; BLOCK] {
     let light = mix_pixels(&a.light, &b.light, share);
     let source: [u32; BLOCK] = from_fn(|i| u32::from_le_bytes(source[i]));
-    let detail: Pixels = {
-        let luma = luma(&source);
-        from_fn(|i| luma[i] - light[i])
-    };
+    let luma = luma(&source);
+    let detail: Pixels = from_fn(|i| luma[i] - light[i]);
     let mut to = source.map(|s| s & 0xff00_0000);
     for c in 0..3 {
         let painting = mix_pixels(&a.painting[c], &b.painting[c], share);

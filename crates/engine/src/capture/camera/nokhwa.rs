@@ -91,7 +91,7 @@ impl Stream {
         if !self.probe.wait(patience)? {
             return Ok(None);
         }
-        let bytes = camera.frame_raw().map_err(|e| problem(&e))?;
+        let bytes = camera.frame_raw().map_err(problem)?;
         #[cfg(target_os = "linux")]
         self.probe.frame_arrived();
         Ok(Some(match bytes {
@@ -116,8 +116,8 @@ impl Stream {
 fn open(index: CameraIndex, format: NokhwaFormat) -> Result<Camera, CaptureProblem> {
     let kinds = [format.format()];
     let request = RequestedFormat::with_formats(RequestedFormatType::Exact(format), &kinds);
-    let mut camera = Camera::new(index, request).map_err(|e| problem(&e))?;
-    camera.open_stream().map_err(|e| problem(&e))?;
+    let mut camera = Camera::new(index, request).map_err(problem)?;
+    camera.open_stream().map_err(problem)?;
     Ok(camera)
 }
 
@@ -137,7 +137,7 @@ fn nokhwa_format(format: &CameraFormat, fps: u32) -> Option<NokhwaFormat> {
     Some(NokhwaFormat::new(Resolution::new(format.width, format.height), kind, fps))
 }
 
-fn problem(error: &NokhwaError) -> CaptureProblem {
+fn problem(error: NokhwaError) -> CaptureProblem {
     let reads = matches!(error, NokhwaError::ReadFrameError(_));
     meaning(&error.to_string(), reads)
 }
@@ -149,7 +149,7 @@ fn meaning(text: &str, reads: bool) -> CaptureProblem {
         #[cfg(target_os = "linux")]
         Some(libc::EIO) if reads => CaptureProblem::Unplugged,
         #[cfg(target_os = "linux")]
-        Some(number) => super::v4l2::problem(&std::io::Error::from_raw_os_error(number)),
+        Some(number) => super::v4l2::problem(std::io::Error::from_raw_os_error(number)),
         _ if reads => CaptureProblem::Unplugged,
         _ => CaptureProblem::Device(text.to_owned()),
     }
@@ -277,7 +277,7 @@ mod elsewhere {
             let index = index(entry);
             let kinds = KINDS.map(|(kind, _)| kind);
             let any = RequestedFormat::with_formats(RequestedFormatType::None, &kinds);
-            let camera = Camera::new(index.clone(), any).map_err(|e| problem(&e))?;
+            let camera = Camera::new(index.clone(), any).map_err(problem)?;
             Ok(Self { index, camera })
         }
 
@@ -291,10 +291,10 @@ mod elsewhere {
         /// # Errors
         /// [`CaptureProblem`] if it does not respond, or offers no supported format.
         pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
-            let offered = self.camera.compatible_camera_formats().map_err(|e| problem(&e))?;
+            let offered = self.camera.compatible_camera_formats().map_err(problem)?;
             let formats: Vec<CameraFormat> = offered.iter().filter_map(format_of_nokhwa).collect();
             if formats.is_empty() {
-                return Err(CaptureProblem::NoFormat { offered: "none".to_owned() });
+                return Err(CaptureProblem::no_format());
             }
             Ok(formats)
         }
@@ -357,17 +357,17 @@ mod tests {
     fn text_errors_mean_the_same_as_their_numbers() {
         let problem_of = |number| {
             let error = std::io::Error::from_raw_os_error(number);
-            problem(&NokhwaError::OpenStreamError(error.to_string()))
+            problem(NokhwaError::OpenStreamError(error.to_string()))
         };
         assert_eq!(problem_of(libc::EBUSY), CaptureProblem::Busy);
         assert!(matches!(problem_of(libc::EACCES), CaptureProblem::Denied { .. }));
         assert_eq!(problem_of(libc::ENODEV), CaptureProblem::Unplugged);
         assert!(matches!(problem_of(libc::EIO), CaptureProblem::Device(_)));
-        let read = |text: &str| problem(&NokhwaError::ReadFrameError(text.to_owned()));
+        let read = |text: &str| problem(NokhwaError::ReadFrameError(text.to_owned()));
         assert_eq!(read("Input/output error (os error 5)"), CaptureProblem::Unplugged);
         assert_eq!(read("No such device (os error 19)"), CaptureProblem::Unplugged);
         let rejected = NokhwaError::OpenStreamError("Rejected".to_owned());
-        let CaptureProblem::Device(text) = problem(&rejected) else {
+        let CaptureProblem::Device(text) = problem(rejected) else {
             panic!("no reason of its own");
         };
         assert!(text.contains("Rejected"));

@@ -137,8 +137,7 @@ impl Session {
         if offered.iter().any(CameraFormat::is_within_limits) {
             offered.retain(CameraFormat::is_within_limits);
         }
-        let requested = choose(&offered, &self.request)
-            .ok_or_else(|| CaptureProblem::NoFormat { offered: "none".to_owned() })?;
+        let requested = choose(&offered, &self.request).ok_or_else(CaptureProblem::no_format)?;
         if !self.heartbeat.is_running() {
             return Ok(());
         }
@@ -205,13 +204,14 @@ impl Frames<'_> {
             self.session.heartbeat.end();
             return Ok(false);
         }
-        let stays_raw = self.session.control.takes_raw()
+        let stays_raw = self.session.control.takes_raw.load(Ordering::Relaxed)
             && layout.pixels != PixelFormat::Mjpeg
             && frames.keeps_size(size);
         let arrival = Arrival { at: arrived, waited_ms };
-        let taken = match stays_raw {
-            true => frames.put_raw(layout, bytes, arrival),
-            false => frames.put(size, arrival, |rgba| self.decoder.decode(bytes, layout, rgba)),
+        let taken = if stays_raw {
+            frames.put_raw(layout, bytes, arrival)
+        } else {
+            frames.put(size, arrival, |rgba| self.decoder.decode(bytes, layout, rgba))
         };
         match taken {
             Ok(()) => {
@@ -220,8 +220,7 @@ impl Frames<'_> {
             }
             Err(Unusable::OtherFormat) => Err(CaptureProblem::FormatChanged),
             Err(Unusable::Damaged) => {
-                let counted = &self.session.control.damaged_frames;
-                counted.fetch_add(1, Ordering::Relaxed);
+                self.session.control.damaged_frames.fetch_add(1, Ordering::Relaxed);
                 if self.last_good.elapsed() > DAMAGED_PATIENCE {
                     return Err(CaptureProblem::Damaged);
                 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select, tick};
+use crossbeam_channel::{Receiver, bounded, select, tick};
 
 use super::{
     DeviceEntry, find,
@@ -50,8 +50,6 @@ enum Outcome {
     Failed(CaptureProblem),
     /// Another session of this program has the device open.
     OpenInAnotherSession,
-    /// The session has been hanging in the driver, for this many milliseconds.
-    Hangs(u64),
 }
 
 /// Keeps a camera running until the capture's handle is dropped.
@@ -90,7 +88,6 @@ pub fn run(id: &CameraId, feed: Feed, frames: FrameWriter, settings: &CaptureSet
             Outcome::Reopen => continue,
             Outcome::OpenInAnotherSession => watch.pause_while_open(),
             Outcome::Failed(problem) => watch.report(problem),
-            Outcome::Hangs(ms) => watch.report(CaptureProblem::Stalled { ms }),
         };
         if !watch.feed.wait(pause) {
             return;
@@ -212,7 +209,8 @@ impl Watch<'_> {
                     });
                     let silence = heartbeat.silence(Instant::now());
                     if silence > limit {
-                        return Outcome::Hangs(silence.as_millis() as u64);
+                        let ms = silence.as_millis() as u64;
+                        return Outcome::Failed(CaptureProblem::Stalled { ms });
                     }
                     let request = self.request();
                     // Compares requests, not formats: a camera may send another format than requested, and requesting
@@ -254,13 +252,5 @@ impl Running {
 /// Waits a bounded time until a session that ends has closed its device.
 fn wait_for_end(reports: &Receiver<Report>) {
     let until = Instant::now() + ENDING_PATIENCE;
-    loop {
-        match reports.recv_deadline(until) {
-            Ok(Report::Started { .. }) => {}
-            Ok(Report::Ended(_))
-            | Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                return;
-            }
-        }
-    }
+    while let Ok(Report::Started { .. }) = reports.recv_deadline(until) {}
 }

@@ -8,7 +8,10 @@ mod landscape;
 mod scene;
 mod shape;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use scene::Scene;
 
@@ -44,7 +47,7 @@ pub(super) fn run(feed: &Feed, mut frames: FrameWriter, mut settings: CaptureSet
             return;
         }
         let since = Instant::now();
-        while feed.control.is_held() {
+        while feed.control.held.load(Ordering::Relaxed) {
             if !feed.wait_for_change(None) {
                 return;
             }

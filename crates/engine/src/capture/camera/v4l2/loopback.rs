@@ -6,12 +6,14 @@
 //! a second writer of a device without `exclusive_caps` is not noticed.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{self, ErrorKind, Write},
     path::Path,
     process,
 };
 
+use itertools::Itertools;
 use v4l::{
     Device as V4lDevice, Format, FourCC,
     capability::{Capabilities, Flags as Capability},
@@ -42,10 +44,10 @@ pub fn shows_painting(device: &str, caps: &Capabilities) -> bool {
 
 /// The devices of the module, those with our label first. Opens each one briefly.
 pub fn list() -> Vec<VirtualCamera> {
-    let entries = devices().unwrap_or_default();
-    let mut cameras: Vec<VirtualCamera> = entries.into_iter().filter_map(camera).collect();
-    cameras.sort_by_key(|camera| !camera.label.contains(LABEL));
-    cameras
+    (devices().unwrap_or_default().into_iter())
+        .filter_map(camera)
+        .sorted_by_key(|camera| !camera.label.contains(LABEL))
+        .collect()
 }
 
 fn camera(DeviceEntry { device, name: label, .. }: DeviceEntry) -> Option<VirtualCamera> {
@@ -74,8 +76,8 @@ pub fn open(request: &OutputRequest) -> Result<Box<dyn Output>, OutputProblem> {
     let name = request.device.as_deref();
     let mut problem = match name {
         Some(name) if !cameras.is_empty() => {
-            let known: Vec<&str> = cameras.iter().map(|camera| camera.device.as_str()).collect();
-            let why = format!("not a virtual camera; choose one of: {}", known.join(", "));
+            let known = cameras.iter().map(|camera| &camera.device).join(", ");
+            let why = format!("not a virtual camera; choose one of: {known}");
             OutputProblem::refused(name, why)
         }
         _ => OutputProblem::Missing(Setup::here()),
@@ -178,16 +180,16 @@ impl Output for Loopback {
     }
 
     fn readers(&self) -> usize {
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         // The folder also has links to this process.
-        let others = processes.filter(|entry| {
-            entry
-                .file_name()
-                .to_str()
+        let is_other = |name: OsString| {
+            name.to_str()
                 .and_then(|name| name.parse::<u32>().ok())
                 .is_some_and(|pid| pid != process::id())
-        });
-        others.filter(|entry| has_open(&entry.path(), &self.camera.device)).count()
+        };
+        (fs::read_dir("/proc").into_iter().flatten().flatten())
+            .filter(|entry| is_other(entry.file_name()))
+            .filter(|entry| has_open(&entry.path(), &self.camera.device))
+            .count()
     }
 }
 

@@ -31,8 +31,8 @@ impl MmapStream {
     /// # Errors
     /// [`CaptureProblem`] if the system refuses.
     pub fn start(device: &V4lDevice) -> Result<Self, CaptureProblem> {
-        let mut stream = V4lStream::with_buffers(device, Type::VideoCapture, BUFFERS)
-            .map_err(|e| problem(&e))?;
+        let mut stream =
+            V4lStream::with_buffers(device, Type::VideoCapture, BUFFERS).map_err(problem)?;
         // Queues all buffers except the first, which the first call of `next` queues. A driver may have allocated fewer
         // or more than requested.
         for index in 1..MAX_BUFFERS {
@@ -42,7 +42,7 @@ impl MmapStream {
         }
         let started = stream.start();
         let mut mapped = Self { stream: Some(stream) };
-        started.map_err(|e| problem(&e))?;
+        started.map_err(problem)?;
         if let Some(running) = &mut mapped.stream {
             running.set_timeout(Duration::from_millis(1));
         }
@@ -61,7 +61,7 @@ impl MmapStream {
         if !node::wait(&stream.handle(), patience)? {
             return Ok(None);
         }
-        let (bytes, about) = CaptureStream::next(stream).map_err(|e| problem(&e))?;
+        let (bytes, about) = CaptureStream::next(stream).map_err(problem)?;
         let damaged = about.flags.contains(BufferFlags::ERROR);
         let filled = match about.bytesused as usize {
             _ if damaged => 0,

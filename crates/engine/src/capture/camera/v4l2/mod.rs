@@ -131,7 +131,7 @@ fn pixel_format(kind: FourCC) -> Option<PixelFormat> {
 }
 
 /// The problem that an error of the system means.
-pub fn problem(error: &io::Error) -> CaptureProblem {
+pub fn problem(error: io::Error) -> CaptureProblem {
     match error.raw_os_error() {
         Some(libc::ENODEV | libc::ENXIO) => return CaptureProblem::Unplugged,
         Some(libc::EBUSY) => return CaptureProblem::Busy,
@@ -145,7 +145,7 @@ pub fn problem(error: &io::Error) -> CaptureProblem {
     match error.kind() {
         ErrorKind::NotFound => CaptureProblem::Unplugged,
         ErrorKind::PermissionDenied => CaptureProblem::Denied { hint: VIDEO_GROUP.to_owned() },
-        _ => CaptureProblem::Device(reason(error)),
+        _ => CaptureProblem::Device(reason(&error)),
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn refusals_of_the_system_are_distinguished() {
-        let problem_of = |code| problem(&io::Error::from_raw_os_error(code));
+        let problem_of = |code| problem(io::Error::from_raw_os_error(code));
         assert_eq!(problem_of(libc::EBUSY), CaptureProblem::Busy);
         assert_eq!(problem_of(libc::ENODEV), CaptureProblem::Unplugged);
         assert_eq!(problem_of(libc::ENOENT), CaptureProblem::Unplugged);

@@ -2,6 +2,7 @@
 
 use std::{io::ErrorKind, time::Duration};
 
+use itertools::Itertools;
 use v4l::{
     Device as V4lDevice, Format, FourCC, Fraction,
     capability::Flags as Capability,
@@ -50,7 +51,7 @@ impl Node {
     /// # Errors
     /// [`CaptureProblem`] if the system refuses.
     pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
-        let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
+        let device = V4lDevice::with_path(&entry.device).map_err(problem)?;
         Ok(Self { entry: entry.clone(), device, lists_each: true })
     }
 
@@ -73,7 +74,7 @@ impl Node {
     /// # Errors
     /// [`CaptureProblem`] if it does not respond, or offers no supported format.
     pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
-        let kinds = self.device.enum_formats().map_err(|e| problem(&e))?;
+        let kinds = self.device.enum_formats().map_err(problem)?;
         let mut formats = Vec::new();
         for kind in &kinds {
             let Some(pixels) = pixel_format(kind.fourcc) else {
@@ -87,10 +88,12 @@ impl Node {
         }
         if formats.is_empty() {
             // A disconnected device returns an empty list; this query reports the disconnection.
-            self.device.query_caps().map_err(|e| problem(&e))?;
-            let offered: Vec<String> = kinds.iter().map(|kind| kind.fourcc.to_string()).collect();
-            return Err(CaptureProblem::NoFormat {
-                offered: if offered.is_empty() { "none".to_owned() } else { offered.join(", ") },
+            self.device.query_caps().map_err(problem)?;
+            let offered = kinds.iter().map(|kind| kind.fourcc).join(", ");
+            return Err(if offered.is_empty() {
+                CaptureProblem::no_format()
+            } else {
+                CaptureProblem::NoFormat { offered }
             });
         }
         Ok(formats)
@@ -105,8 +108,7 @@ impl Node {
         let Ok(offered) = self.device.enum_framesizes(kind) else {
             // A device with only one choice may not list it.
             self.lists_each = false;
-            let current = self.device.format().map(|f| (f.width, f.height));
-            return current.into_iter().collect();
+            return self.device.format().map(|f| (f.width, f.height)).into_iter().collect();
         };
         let mut sizes = Vec::new();
         for size in offered {
@@ -192,7 +194,7 @@ pub(super) fn wait(handle: &Handle, patience: Duration) -> Result<bool, CaptureP
     match handle.poll(libc::POLLIN, patience_ms) {
         Ok(ready) => Ok(ready != 0),
         Err(e) if e.kind() == ErrorKind::Interrupted => Ok(false),
-        Err(e) => Err(problem(&e)),
+        Err(e) => Err(problem(e)),
     }
 }
 
@@ -217,15 +219,15 @@ impl StreamFormat {
         entry: &DeviceEntry,
         requested: &CameraFormat,
     ) -> Result<(V4lDevice, Self), CaptureProblem> {
-        let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
+        let device = V4lDevice::with_path(&entry.device).map_err(problem)?;
         let listed = device.enum_formats().unwrap_or_default();
         let mut codes =
             listed.iter().map(|kind| kind.fourcc).chain(CODES.map(|(c, _)| FourCC::new(c)));
         let code = codes
             .find(|code| pixel_format(*code) == Some(requested.pixels))
-            .ok_or_else(|| CaptureProblem::NoFormat { offered: "none".to_owned() })?;
+            .ok_or_else(CaptureProblem::no_format)?;
         let format = Format::new(requested.width, requested.height, code);
-        let got = device.set_format(&format).map_err(|e| problem(&e))?;
+        let got = device.set_format(&format).map_err(problem)?;
         let pixels = pixel_format(got.fourcc)
             .ok_or_else(|| CaptureProblem::NoFormat { offered: got.fourcc.to_string() })?;
         let interval = Fraction::new(requested.interval.numerator, requested.interval.denominator);
