@@ -58,7 +58,7 @@ enum FrameEvent {
     /// The photos are on the device.
     Uploaded,
     /// Painting starts.
-    Begun,
+    Started,
     /// The paintings are ready.
     Painted,
     /// The painting is steady.
@@ -234,7 +234,7 @@ impl FrameSlot {
             if let Some(composing) = composing {
                 composing.queue_source(driver, self.event(Uploaded))?;
             }
-            driver.record(self.event(Begun), Queue::Painting)?;
+            driver.record(self.event(Started), Queue::Painting)?;
             if recorded {
                 driver.replay(self.graph.graph)?;
             } else {
@@ -274,7 +274,7 @@ impl FrameSlot {
         self.queue_upload(on, Queue::Upload)?;
         driver.record(self.event(Uploaded), Queue::Upload)?;
         driver.wait_event(Queue::Painting, self.event(Uploaded))?;
-        driver.record(self.event(Begun), Queue::Painting)?;
+        driver.record(self.event(Started), Queue::Painting)?;
         driver.replay(self.graph.graph)?;
         driver.record(self.event(Painted), Queue::Painting)?;
         driver.wait_event(Queue::Download, self.event(Painted))?;
@@ -303,7 +303,7 @@ impl FrameSlot {
         let composing = extras.composing;
         let compose_ms = composing.map_or(Ok(0.0), |c| c.ms_since(driver, self.event(ready)))?;
         Ok(RunTiming {
-            total_ms: ms(Begun, Painted)?,
+            total_ms: ms(Started, Painted)?,
             upload_ms: ms(Sent, Uploaded)?,
             download_ms: ms(ready, Downloaded)? - compose_ms,
             steady_ms,

@@ -1,5 +1,5 @@
-//! The frame loop: takes one frame from the source to the sinks. Its steps are values: [`FrameInProgress`], then [`Painted`] in
-//! some [`Way`], then [`Facts`].
+//! The frame loop: takes one frame from the source to the sinks. Its steps are values: [`FrameInProgress`], then
+//! [`Painted`] with its [`FrameOptions`], then [`Facts`].
 //!
 //! Keeps only buffers between frames. Knows neither settings nor the loading of sessions. After the first frames of a
 //! size it allocates nothing, unless two modes are compared or the host steadies them. Belongs to the engine's thread.
@@ -49,7 +49,7 @@ pub struct FrameInProgress {
 
 /// How a frame is painted.
 #[derive(Clone, Copy)]
-pub struct Way {
+pub struct FrameOptions {
     /// Columns and rows of the network's input.
     pub working: (usize, usize),
     /// The picture is upscaled to the source's size.
@@ -60,8 +60,8 @@ pub struct Way {
     pub steadiness: u8,
 }
 
-impl Way {
-    /// The way of a frame of size `source`. It is upscaled if that is set and the working size is smaller.
+impl FrameOptions {
+    /// For a frame of size `source`. It is upscaled if that is set and the working size is smaller.
     pub fn new(source: (usize, usize), working: (usize, usize), settings: &LiveSettings) -> Self {
         // What is left out has chosen the session.
         let Stylization { network: _, size: _, mode: _, look, steadiness } = settings.stylization;
@@ -83,7 +83,7 @@ pub struct Run {
 /// A painted frame.
 #[derive(Clone, Copy)]
 pub struct Painted {
-    pub way: Way,
+    pub options: FrameOptions,
     pub scale_ms: f32,
     /// `None` if the source is shown unpainted.
     pub mode: Option<Mode>,
@@ -95,8 +95,8 @@ pub struct Painted {
 
 impl Painted {
     /// Painted by one session.
-    pub fn by_one(way: Way, scale_ms: f32, mode: Mode, run: Run) -> Self {
-        Self { way, scale_ms, mode: Some(mode), runs: [run; 2], pair: None }
+    pub fn by_one(options: FrameOptions, scale_ms: f32, mode: Mode, run: Run) -> Self {
+        Self { options, scale_ms, mode: Some(mode), runs: [run; 2], pair: None }
     }
 }
 
@@ -196,19 +196,19 @@ impl FrameLoop {
         &mut self,
         session: &mut dyn Session,
         captured: &mut Captured,
-        way: &Way,
+        options: &FrameOptions,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Option<Run>, BackendError> {
         self.scaler.begin();
-        let steadiness = self.steadier.steadiness(way.steadiness);
+        let steadiness = self.steadier.steadiness(options.steadiness);
         let picture = &mut self.output.value;
         picture.other = None;
         let painted = &mut picture.painted;
-        fit(painted, if way.upscales { captured.size() } else { way.working });
+        fit(painted, if options.upscales { captured.size() } else { options.working });
         let timing = captured.decode_with(|frame, upright| {
             let input = Input::Raw { frame, upright };
-            let composition = |to| Some(Composition { source: None, blend: way.look.into(), to });
-            let job = if way.upscales {
+            let composition = |to| Some(Composition { source: None, blend: options.look.into(), to });
+            let job = if options.upscales {
                 Job { composition: composition(painted), ..Job::new(input, &mut []) }
             } else {
                 Job::new(input, from_mut(painted))
@@ -219,25 +219,25 @@ impl FrameLoop {
         Ok(timing.map(|timing| Run {
             timing,
             is_steady: steadiness.is_some(),
-            is_composed: way.upscales,
+            is_composed: options.upscales,
         }))
     }
 
     /// Scales the source's frame to the working size and sizes the buffers for one picture or two. Returns the elapsed
     /// milliseconds.
-    pub fn scale(&mut self, frame: &Frame, way: &Way, is_pair: bool) -> f32 {
+    pub fn scale(&mut self, frame: &Frame, options: &FrameOptions, is_pair: bool) -> f32 {
         let began = (self.clock)();
         self.scaler.begin();
-        self.scaler.make(frame, way.working);
+        self.scaler.make(frame, options.working);
         let picture = &mut self.output.value;
         if !is_pair {
             picture.other = None;
         }
         let other = is_pair.then(|| picture.other.get_or_insert_with(pixel));
         let [first, second] = &mut self.network;
-        fit(if way.upscales { first } else { &mut picture.painted }, way.working);
+        fit(if options.upscales { first } else { &mut picture.painted }, options.working);
         if let Some(other) = other {
-            fit(if way.upscales { second } else { other }, way.working);
+            fit(if options.upscales { second } else { other }, options.working);
         }
         ms((self.clock)() - began)
     }
@@ -251,32 +251,32 @@ impl FrameLoop {
         &mut self,
         session: &mut dyn Session,
         source: &Frame,
-        way: &Way,
+        options: &FrameOptions,
         at: usize,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<Run, BackendError> {
-        let steadiness = self.steadier.steadiness(way.steadiness);
+        let steadiness = self.steadier.steadiness(options.steadiness);
         let steadiness = steadiness.filter(|_| session.capabilities().steadies);
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
-        let scaled = self.scaler.of(source, way.working);
+        let scaled = self.scaler.of(source, options.working);
         let is_pair = picture.other.is_some();
         let (mut to, painting) = match (at, &mut picture.other) {
             (1, Some(other)) => (other, second),
             _ => (&mut picture.painted, first),
         };
-        if way.upscales {
+        if options.upscales {
             fit(to, picture.original.size());
         }
         // What the host steadies, it also composes.
-        let composes = way.steadiness == 0 || steadiness.is_some();
-        if way.upscales && composes {
+        let composes = options.steadiness == 0 || steadiness.is_some();
+        if options.upscales && composes {
             let source = Some(&picture.original);
             let job = Job {
                 input: Input::Frames(&[scaled]),
                 // A comparison checks the network's own pictures for equality.
                 paintings: if is_pair { from_mut(&mut *painting) } else { &mut [] },
-                composition: Some(Composition { source, blend: way.look.into(), to: &mut *to }),
+                composition: Some(Composition { source, blend: options.look.into(), to: &mut *to }),
                 steadiness,
             };
             if let Some(timing) =
@@ -285,7 +285,7 @@ impl FrameLoop {
                 return Ok(Run { timing, is_steady: steadiness.is_some(), is_composed: true });
             }
         }
-        if way.upscales {
+        if options.upscales {
             to = painting;
         }
         let (control, meanwhile) = (&*self.control, Some(meanwhile));
@@ -295,31 +295,31 @@ impl FrameLoop {
     }
 
     /// Shows the source's frame at the working size, unpainted.
-    pub fn show_source(&mut self, source: &Frame, way: Way) -> Painted {
-        let scale_ms = self.scale(source, &way, false);
-        let scaled = self.scaler.of(source, way.working);
+    pub fn show_source(&mut self, source: &Frame, options: FrameOptions) -> Painted {
+        let scale_ms = self.scale(source, &options, false);
+        let scaled = self.scaler.of(source, options.working);
         parallel_copy::copy(self.output.value.painted.rgba_mut(), scaled.rgba());
         let run = Run { timing: RunTiming::host(0.0), is_steady: false, is_composed: true };
-        Painted { way, scale_ms, mode: None, runs: [run; 2], pair: None }
+        Painted { options, scale_ms, mode: None, runs: [run; 2], pair: None }
     }
 
     /// Both pictures of a comparison, as the network made them.
-    pub fn pair(&self, way: &Way) -> Option<[&Frame; 2]> {
+    pub fn pair(&self, options: &FrameOptions) -> Option<[&Frame; 2]> {
         let picture = &self.output.value;
         let other = picture.other.as_ref()?;
-        Some(if way.upscales { self.network.each_ref() } else { [&picture.painted, other] })
+        Some(if options.upscales { self.network.each_ref() } else { [&picture.painted, other] })
     }
 
     /// Makes the network's picture steady, unless the device did. Returns the elapsed milliseconds.
     fn make_steady(&mut self, painted: &Painted) -> f32 {
-        let Painted { way, runs: [run, _], .. } = *painted;
+        let Painted { options, runs: [run, _], .. } = *painted;
         let began = (self.clock)();
         let picture = &mut self.output.value;
-        let source = self.scaler.of(&picture.original, way.working);
-        let painting = if way.upscales { &mut self.network[0] } else { &mut picture.painted };
+        let source = self.scaler.of(&picture.original, options.working);
+        let painting = if options.upscales { &mut self.network[0] } else { &mut picture.painted };
         let source = |_| Cow::Borrowed(source);
-        self.steadier.steadied(run.is_steady, way.steadiness, painting, source);
-        match (run.is_steady, way.steadiness) {
+        self.steadier.steadied(run.is_steady, options.steadiness, painting, source);
+        match (run.is_steady, options.steadiness) {
             (true, _) => run.timing.steady_ms as f32,
             (false, 0) => 0.0,
             (false, _) => ms((self.clock)() - began),
@@ -328,7 +328,7 @@ impl FrameLoop {
 
     /// Upscales the picture to the source's size and composes it with the source, unless the device did.
     fn compose(&mut self, painted: &Painted) {
-        let Way { working, upscales, look, .. } = painted.way;
+        let FrameOptions { working, upscales, look, .. } = painted.options;
         // Both are applied pixel by pixel, also by the upscaler and the device.
         let Look { strength_percent: _, keep_colors: _ } = look;
         let picture = &mut self.output.value;
@@ -382,7 +382,7 @@ impl FrameLoop {
                 compose_ms: timing.compose_ms as f32 + ms(ready_at - composing),
                 ..begun.stages
             },
-            working: painted.way.working,
+            working: painted.options.working,
             mode: painted.mode,
             method: timing.method,
             pair: painted.pair,
@@ -403,12 +403,12 @@ impl FrameLoop {
     pub fn unseen<'a>(
         &'a mut self,
         source: &'a Frame,
-        way: &Way,
+        options: &FrameOptions,
     ) -> (&'a Frame, &'a mut Frame, &'a RunControl) {
-        self.scaler.make(source, way.working);
+        self.scaler.make(source, options.working);
         let unseen =
-            if way.upscales { &mut self.network[0] } else { &mut self.output.value.painted };
-        fit(unseen, way.working);
-        (self.scaler.of(source, way.working), unseen, &self.control)
+            if options.upscales { &mut self.network[0] } else { &mut self.output.value.painted };
+        fit(unseen, options.working);
+        (self.scaler.of(source, options.working), unseen, &self.control)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use super::{
     compare::Judge,
     frame_cost::FrameCost,
-    frame_loop::{FrameInProgress, FrameLoop, Painted, Run, Way},
+    frame_loop::{FrameInProgress, FrameLoop, Painted, Run, FrameOptions},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
@@ -235,9 +235,9 @@ impl Live {
                 Next::Target(target) => target,
                 Next::Source => {
                     let size = if settings.upscale { begun.size } else { size };
-                    let way = Way::new(begun.size, size, settings);
+                    let options = FrameOptions::new(begun.size, size, settings);
                     self.frames.take(&mut begun, &mut self.input.frames.value);
-                    break self.frames.show_source(&self.input.frames.value.frame, way);
+                    break self.frames.show_source(&self.input.frames.value.frame, options);
                 }
                 Next::Nothing => {
                     self.changed = true;
@@ -253,7 +253,7 @@ impl Live {
                 }
             }
         };
-        let for_raw = self.sessions.for_raw(painted.way.steadiness > 0);
+        let for_raw = self.sessions.for_raw(painted.options.steadiness > 0);
         self.input.set_takes_raw(!self.declined_raw && for_raw.is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
@@ -287,16 +287,16 @@ impl Live {
         target: &RenderTarget,
         begun: &mut FrameInProgress,
     ) -> Result<Painted, BackendError> {
-        let mut way = Way::new(begun.size, target.size(), &self.settings.current);
+        let mut options = FrameOptions::new(begun.size, target.size(), &self.settings.current);
         if let RenderTarget::Pair(_) = target {
-            way.steadiness = 0;
+            options.steadiness = 0;
         }
         if self.painted_by.as_ref() != Some(target) {
             self.painted_by = Some(target.clone());
             // The painting before was painted otherwise.
             self.frames.steadier.reset();
         }
-        let raw = self.paint_raw(devices, way)?;
+        let raw = self.paint_raw(devices, options)?;
         self.frames.take(begun, &mut self.input.frames.value);
         if let Some(painted) = raw {
             return Ok(painted);
@@ -304,22 +304,22 @@ impl Live {
         let frame = &self.input.frames.value.frame;
         let slots = match target {
             RenderTarget::One(slot) => {
-                let scale_ms = self.frames.scale(frame, &way, false);
-                let run = self.run(devices, slot, way, 0)?;
-                return Ok(Painted::by_one(way, scale_ms, slot.key.spec.mode, run));
+                let scale_ms = self.frames.scale(frame, &options, false);
+                let run = self.run(devices, slot, options, 0)?;
+                return Ok(Painted::by_one(options, scale_ms, slot.key.spec.mode, run));
             }
             RenderTarget::Pair(slots) => slots,
         };
-        let scale_ms = self.frames.scale(frame, &way, true);
+        let scale_ms = self.frames.scale(frame, &options, true);
         let mut runs = [None; 2];
         for at in self.judge.next_order() {
-            runs[at] = Some(self.run(devices, &slots[at], way, at)?);
+            runs[at] = Some(self.run(devices, &slots[at], options, at)?);
         }
         let [Some(first), Some(second)] = runs else {
             return Err(BackendError::Internal("one of two modes did not paint"));
         };
         let (runs, modes) = ([first, second], slots.each_ref().map(|slot| slot.key.spec.mode));
-        if let Some(pictures) = self.frames.pair(&way) {
+        if let Some(pictures) = self.frames.pair(&options) {
             self.judge.judge(pictures, modes.map(|mode| mode.precision), (self.clock)());
         }
         self.judge.name(slots, || {
@@ -331,7 +331,7 @@ impl Live {
             })
         });
         Ok(Painted {
-            way,
+            options,
             scale_ms,
             mode: Some(modes[0]),
             runs,
@@ -347,19 +347,19 @@ impl Live {
     fn paint_raw(
         &mut self,
         devices: &mut Devices,
-        way: Way,
+        options: FrameOptions,
     ) -> Result<Option<Painted>, BackendError> {
         if self.input.frames.value.raw().is_none() || self.declined_raw {
             return Ok(None);
         }
-        let Some(slot) = self.sessions.for_raw(way.steadiness > 0).cloned() else {
+        let Some(slot) = self.sessions.for_raw(options.steadiness > 0).cloned() else {
             return Ok(None);
         };
         let run = self.with_session(devices, &slot, |frames, session, input, meanwhile| {
-            frames.paint_raw(session, &mut input.frames.value, &way, meanwhile)
+            frames.paint_raw(session, &mut input.frames.value, &options, meanwhile)
         })?;
         self.declined_raw = run.is_none();
-        Ok(run.map(|run| Painted::by_one(way, 0.0, slot.key.spec.mode, run)))
+        Ok(run.map(|run| Painted::by_one(options, 0.0, slot.key.spec.mode, run)))
     }
 
     /// Runs one session on the scaled frame, for picture `at` of a comparison.
@@ -367,11 +367,11 @@ impl Live {
         &mut self,
         devices: &mut Devices,
         slot: &SessionSlot,
-        way: Way,
+        options: FrameOptions,
         at: usize,
     ) -> Result<Run, BackendError> {
         self.with_session(devices, slot, |frames, session, input, meanwhile| {
-            frames.paint(session, &input.frames.value.frame, &way, at, meanwhile)
+            frames.paint(session, &input.frames.value.frame, &options, at, meanwhile)
         })
     }
 

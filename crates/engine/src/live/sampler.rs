@@ -70,7 +70,7 @@ impl Sampler {
             return;
         };
         let conv_provider = session.summary().conv_provider;
-        let (scaled, unseen, control) = frames.unseen(source, &painted.way);
+        let (scaled, unseen, control) = frames.unseen(source, &painted.options);
         // A failure happens again with the next frame, which handles it.
         let steps = step_times(session, scaled, unseen, control).unwrap_or_default();
         let cost = clock() - began;
