@@ -5,10 +5,13 @@ use std::{mem::discriminant, ops::Range, path::Path};
 
 use eframe::egui::{
     self, Align2, Button, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit,
-    TextStyle, Ui, vec2,
+    TextStyle, Ui,
+    text::{CCursor, CCursorRange, CharIndex},
+    vec2,
 };
 
 use super::{
+    app::App,
     exports::{self, Exports, Form},
     intent::Intent,
     label::path_label,
@@ -18,7 +21,7 @@ use super::{
     shortcuts::{close_button, plain_button},
     shortcuts_list,
     style_source::Card,
-    theme,
+    theme::{self, GAP, caption},
 };
 use settings::Choices;
 
@@ -28,10 +31,10 @@ const DIALOG_MARGIN: i8 = 24;
 const MIN_ABOVE: f32 = 20.0;
 
 /// A question that is answered with a button.
-pub struct Buttons<S> {
+pub struct Buttons {
     pub heading: String,
     pub text: String,
-    pub answers: Vec<Answer<S>>,
+    pub answers: Vec<Answer>,
     /// A line below the buttons.
     pub caption: &'static str,
     /// The user can turn off this question.
@@ -39,15 +42,15 @@ pub struct Buttons<S> {
 }
 
 /// A button of a question.
-pub struct Answer<S> {
+pub struct Answer {
     pub name: &'static str,
     /// A key that presses it.
     pub key: Option<Key>,
-    pub then: Box<dyn FnOnce(&mut S)>,
+    pub then: Box<dyn FnOnce(&mut App)>,
 }
 
-impl<S> Answer<S> {
-    pub fn new(name: &'static str, then: impl FnOnce(&mut S) + 'static) -> Self {
+impl Answer {
+    pub fn new(name: &'static str, then: impl FnOnce(&mut App) + 'static) -> Self {
         Self { name, key: None, then: Box::new(then) }
     }
 
@@ -57,11 +60,8 @@ impl<S> Answer<S> {
     }
 }
 
-/// Continues with a typed text.
-type TextHandler<S> = Box<dyn FnOnce(&mut S, String)>;
-
 /// A question that is answered with a text.
-pub struct Field<S> {
+pub struct Field {
     pub heading: String,
     /// The text of the button.
     pub button: &'static str,
@@ -72,14 +72,14 @@ pub struct Field<S> {
     pub why: String,
     /// What is wrong with the last text that was entered.
     pub problem: Option<String>,
-    pub then: TextHandler<S>,
+    pub then: Box<dyn FnOnce(&mut App, String)>,
 }
 
-/// An overlay of a window whose state is `S`. The first three are questions, which must be answered before the window
+/// An overlay. The first three are questions, which must be answered before the window
 /// continues; the answers of a question that is closed are dropped.
-pub enum Overlay<S> {
-    Buttons(Buttons<S>),
-    Field(Field<S>),
+pub enum Overlay {
+    Buttons(Buttons),
+    Field(Field),
     /// The pixel format of a network whose file does not specify it.
     Reading(Box<Reading>),
     ExportForm(Box<Form>),
@@ -96,17 +96,12 @@ pub enum Overlay<S> {
 }
 
 /// The open overlays, the newest last, and whether that one has just opened.
-pub struct Overlays<S> {
-    open: Vec<Overlay<S>>,
+#[derive(Default)]
+pub struct Overlays {
+    open: Vec<Overlay>,
     is_fresh: bool,
     /// How often an overlay has appeared.
     appeared: u64,
-}
-
-impl<S> Default for Overlays<S> {
-    fn default() -> Self {
-        Self { open: Vec::new(), is_fresh: false, appeared: 0 }
-    }
 }
 
 /// What overlays show of the window's state.
@@ -117,9 +112,9 @@ pub struct Shown<'a> {
     pub paintings: &'a Paintings,
 }
 
-impl<S> Overlays<S> {
+impl Overlays {
     /// Opens an overlay over the others, instead of one of its kind.
-    pub fn show(&mut self, overlay: Overlay<S>) {
+    pub fn show(&mut self, overlay: Overlay) {
         let kind = discriminant(&overlay);
         self.open.retain(|other| discriminant(other) != kind);
         self.open.push(overlay);
@@ -132,7 +127,7 @@ impl<S> Overlays<S> {
     }
 
     /// Opens an overlay, or closes it if it is shown. A question stays open, because it must be answered.
-    pub fn toggle(&mut self, overlay: Overlay<S>) {
+    pub fn toggle(&mut self, overlay: Overlay) {
         match self.open.last() {
             Some(shown) if discriminant(shown) == discriminant(&overlay) => {
                 self.take();
@@ -143,7 +138,7 @@ impl<S> Overlays<S> {
     }
 
     /// Closes the overlay that is shown, and returns it. The one below it is shown again.
-    pub fn take(&mut self) -> Option<Overlay<S>> {
+    pub fn take(&mut self) -> Option<Overlay> {
         self.appear();
         self.open.pop()
     }
@@ -165,7 +160,7 @@ impl<S> Overlays<S> {
     }
 
     /// The overlay that is shown.
-    pub fn shown(&self) -> Option<&Overlay<S>> {
+    pub fn shown(&self) -> Option<&Overlay> {
         self.open.last()
     }
 
@@ -227,21 +222,24 @@ fn dialog(ctx: &Context, id: Id, hangs: bool, width: f32, contents: impl FnOnce(
     if hangs {
         area = area.anchor(Align2::CENTER_TOP, vec2(0.0, MIN_ABOVE));
     }
-    let response = Modal::new(id).area(area).frame(frame).show(ctx, |ui| {
-        let room = ctx.content_rect().size();
-        ui.set_width(f32::min(width, room.x - 80.0));
-        ui.set_max_height(room.y - 2.0 * (MIN_ABOVE + f32::from(DIALOG_MARGIN)));
-        contents(ui);
-    });
-    response.should_close()
+    Modal::new(id)
+        .area(area)
+        .frame(frame)
+        .show(ctx, |ui| {
+            let room = ctx.content_rect().size();
+            ui.set_width(f32::min(width, room.x - 80.0));
+            ui.set_max_height(room.y - 2.0 * (MIN_ABOVE + f32::from(DIALOG_MARGIN)));
+            contents(ui);
+        })
+        .should_close()
 }
 
-impl<S> Buttons<S> {
+impl Buttons {
     fn ui(&self, ui: &mut Ui, choices: &Choices, is_fresh: bool) {
         ui.heading(&self.heading);
         ui.add_space(4.0);
         ui.label(&self.text);
-        ui.add_space(theme::GAP);
+        ui.add_space(GAP);
         ui.horizontal(|ui| {
             for (place, answer) in self.answers.iter().enumerate() {
                 let button = if place == 0 {
@@ -260,13 +258,16 @@ impl<S> Buttons<S> {
             }
         });
         if !self.caption.is_empty() {
-            theme::caption(ui, self.caption);
+            caption(ui, self.caption);
         }
         if self.can_turn_off {
             let mut choices = choices.clone();
             let mut never = !choices.ask_before_losing;
-            let hint = "You can turn this question on again in Settings.";
-            if ui.checkbox(&mut never, "Do not ask again").on_hover_text(hint).clicked() {
+            if ui
+                .checkbox(&mut never, "Do not ask again")
+                .on_hover_text("You can turn this question on again in Settings.")
+                .clicked()
+            {
                 choices.ask_before_losing = !never;
                 Intent::SetChoices(Box::new(choices)).send(ui);
             }
@@ -274,7 +275,7 @@ impl<S> Buttons<S> {
     }
 }
 
-impl<S> Field<S> {
+impl Field {
     fn ui(&mut self, ui: &mut Ui, is_fresh: bool) {
         let heading = ui.heading(&self.heading);
         ui.add_space(4.0);
@@ -290,16 +291,16 @@ impl<S> Field<S> {
         let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         match &self.problem {
             Some(problem) => {
-                ui.label(RichText::new(problem).color(theme::palette(ui).error));
+                ui.label(theme::error(ui, problem));
             }
             None if self.why.is_empty() => {}
-            None => theme::caption(ui, self.why.as_str()),
+            None => caption(ui, self.why.as_str()),
         }
-        ui.add_space(theme::GAP);
+        ui.add_space(GAP);
         ui.horizontal(|ui| {
             let has_text = !self.text.trim().is_empty();
-            let take = theme::main_button(ui, self.button, has_text);
-            if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
+            let take = ui.add_enabled(has_text, theme::main_button(ui, self.button, has_text));
+            if (take.clicked() || is_entered) && has_text {
                 Intent::Answer(0).send(ui);
             }
             plain_button(ui, "Cancel", Intent::CloseOverlay);
@@ -308,13 +309,13 @@ impl<S> Field<S> {
 
     fn select(&self, ctx: &Context, field: Id) {
         let cursor = |at: usize| {
-            let letters = self.text.get(..at).unwrap_or_default().chars().count();
-            egui::text::CCursor::new(egui::text::CharIndex(letters))
+            CCursor::new(CharIndex(self.text.get(..at).unwrap_or_default().chars().count()))
         };
-        let from = cursor(self.selected.start);
-        let to = cursor(self.selected.end);
         let mut state = TextEdit::load_state(ctx, field).unwrap_or_default();
-        state.cursor.set_char_range(Some(egui::text::CCursorRange::two(from, to)));
+        state.cursor.set_char_range(Some(CCursorRange::two(
+            cursor(self.selected.start),
+            cursor(self.selected.end),
+        )));
         TextEdit::store_state(ctx, field, state);
     }
 }
@@ -335,7 +336,7 @@ fn take_whole_paths(ctx: &Context, field: &mut String) {
 }
 
 fn end_with_close(ui: &mut Ui, is_fresh: bool) {
-    ui.add_space(theme::GAP);
+    ui.add_space(GAP);
     close_button(ui, is_fresh);
 }
 
@@ -360,16 +361,16 @@ fn credit(card: &Card) -> String {
 
 fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
-    theme::caption(
+    caption(
         ui,
         "Paints photos, films and live video in the style of a picture. Nothing leaves this computer.",
     );
-    ui.add_space(theme::GAP);
+    ui.add_space(GAP);
     ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
         theme::group_title(ui, "Styles");
         for card in cards {
             ui.label(RichText::new(&card.title).strong());
-            theme::caption(ui, credit(card));
+            caption(ui, credit(card));
         }
         ui.add_space(theme::GROUP_GAP);
         theme::group_title(ui, "Licences");
@@ -389,8 +390,8 @@ fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
 /// Draws the lines below their heading, and leaves space for a button.
 fn licences_ui(lines: &[String], ui: &mut Ui) {
     ui.heading("Licences of the program and its parts");
-    theme::caption(ui, "Also printed by styleforge licences.");
-    ui.add_space(theme::GAP);
+    caption(ui, "Also printed by styleforge licences.");
+    ui.add_space(GAP);
     let font = TextStyle::Monospace.resolve(ui.style());
     let font = egui::FontId::new(font.size * 0.85, font.family);
     let height = ui.fonts_mut(|fonts| fonts.row_height(&font));
@@ -400,8 +401,7 @@ fn licences_ui(lines: &[String], ui: &mut Ui) {
         .max_height(ui.available_height() - 60.0)
         .show_rows(ui, height, lines.len(), |ui, shown| {
             for line in lines.get(shown).unwrap_or_default() {
-                let text = RichText::new(line).font(font.clone());
-                ui.add(egui::Label::new(text).extend());
+                ui.add(egui::Label::new(RichText::new(line).font(font.clone())).extend());
             }
         });
 }

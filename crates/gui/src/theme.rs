@@ -6,7 +6,7 @@ use eframe::egui::{
     self, Align, Align2, Button, Color32, Context, CornerRadius, DragValue, FontFamily, FontId,
     Frame, Id, Key, Label, Layout, Margin, Order, Pos2, Rangef, Rect, Response, RichText, Role,
     Stroke, TextStyle, Theme, ThemePreference, Ui, Visuals, WidgetInfo, accesskit::Action,
-    emath::Numeric, vec2,
+    emath::Numeric, style::ScrollStyle, vec2,
 };
 
 use super::fonts;
@@ -124,8 +124,7 @@ pub fn install(ctx: &Context) {
             spacing.tooltip_width = 320.0;
             // Scroll bars are next to their content and always visible; otherwise users do not notice that there is
             // more.
-            spacing.scroll =
-                egui::style::ScrollStyle { bar_width: 8.0, ..egui::style::ScrollStyle::thin() };
+            spacing.scroll = ScrollStyle { bar_width: 8.0, ..ScrollStyle::thin() };
             let letters = |size| FontId::new(size, FontFamily::Proportional);
             style.text_styles.extend([
                 (TextStyle::Body, letters(13.0)),
@@ -295,6 +294,11 @@ pub fn small(ui: &Ui, text: impl Into<String>) -> RichText {
     RichText::new(text).small().color(palette(ui).quiet)
 }
 
+/// The text of a problem.
+pub fn error(ui: &Ui, text: impl Into<String>) -> RichText {
+    RichText::new(text).color(palette(ui).error)
+}
+
 /// A line of secondary text that is truncated if it is too long; its tooltip shows all of it.
 pub fn cut_caption(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(small(ui, text)).truncate());
@@ -302,8 +306,7 @@ pub fn cut_caption(ui: &mut Ui, text: impl Into<String>) {
 
 /// A small button that resets a setting to its default; returns whether it was clicked.
 pub fn reset_button(ui: &mut Ui, setting: &str) -> bool {
-    let letters = RichText::new("Reset").small();
-    ui.add(Button::new(letters).small())
+    ui.add(Button::new(RichText::new("Reset").small()).small())
         .on_hover_text("Use the default.")
         .accessible_name(format!("Reset {}", setting.to_lowercase()))
         .clicked()
@@ -416,10 +419,9 @@ pub fn dashed(painter: &egui::Painter, rect: Rect, stroke: Stroke) {
 /// label.
 pub fn row<R>(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui, Id) -> R) -> R {
     ui.horizontal(|ui| {
-        let height = ui.spacing().interact_size.y;
-        let layout = Layout::left_to_right(Align::Center);
+        let size = vec2(NAME_WIDTH, ui.spacing().interact_size.y);
         let label = ui
-            .allocate_ui_with_layout(vec2(NAME_WIDTH, height), layout, |ui| {
+            .allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
                 ui.set_width(NAME_WIDTH);
                 ui.add(Label::new(name).truncate())
             })
@@ -526,13 +528,14 @@ pub fn slider_with_button<N: Numeric>(
 /// A slider over the whole width, without name and number.
 pub fn rail<N: Numeric>(ui: &mut Ui, value: &mut N, range: RangeInclusive<N>) -> Response {
     let ends = range.start().to_f64()..=range.end().to_f64();
-    let rail = ui.scope(|ui| {
-        ui.visuals_mut().selection.bg_fill = palette(ui).accent;
-        ui.spacing_mut().slider_width = ui.available_width();
-        ui.spacing_mut().interact_size.y = SLIDER_LINE;
-        ui.add(egui::Slider::new(value, range).show_value(false))
-    });
-    let mut rail = rail.inner;
+    let mut rail = ui
+        .scope(|ui| {
+            ui.visuals_mut().selection.bg_fill = palette(ui).accent;
+            ui.spacing_mut().slider_width = ui.available_width();
+            ui.spacing_mut().interact_size.y = SLIDER_LINE;
+            ui.add(egui::Slider::new(value, range).show_value(false))
+        })
+        .inner;
     // egui's slider only handles dragging, not a press and its release in the same frame.
     let tap = ui.input(|i| {
         let pointer = &i.pointer;
