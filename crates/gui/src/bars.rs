@@ -41,8 +41,12 @@ impl App {
                 ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
                 ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
             ] {
-                let keys = keys_of(ui, &Intent::TurnPage);
-                key_chips::hint(ui.add(theme::toggle(is_on, name)), hint, keys).sends(intent);
+                key_chips::hint(
+                    ui.add(theme::toggle(is_on, name)),
+                    hint,
+                    keys_of(ui, &Intent::TurnPage),
+                )
+                .sends(intent);
             }
             ui.separator();
             for (icon, name, does, can, intent) in [
@@ -77,10 +81,15 @@ impl App {
     fn window_buttons(&self, ui: &mut Ui, may_fold: bool, has_words: bool) {
         if may_fold {
             // Users look for Strength and Detail, so this button has text in any bar, however narrow.
-            let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
-            let adjust = Button::selectable(self.window.controls_open, words);
-            let does = "Strength, detail and more.";
-            button(ui, true, adjust, [ADJUST, does], Intent::ToggleControls);
+            let adjust = theme::icon_text(icons::SLIDERS, ADJUST, true);
+            let adjust = Button::selectable(self.window.controls_open, adjust);
+            button(
+                ui,
+                true,
+                adjust,
+                [ADJUST, "Strength, detail and more."],
+                Intent::ToggleControls,
+            );
         }
         let icon =
             |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
@@ -92,17 +101,18 @@ impl App {
             ui.set_min_width(220.0);
             let mut choices = self.settings.choices.clone();
             theme::caption(ui, "Appearance");
-            for choice in ThemeChoice::ALL {
-                let name = match choice {
-                    ThemeChoice::System => "Match system",
-                    ThemeChoice::Dark => "Dark",
-                    ThemeChoice::Light => "Light",
-                };
+            for (choice, name) in [
+                (ThemeChoice::System, "Match system"),
+                (ThemeChoice::Dark, "Dark"),
+                (ThemeChoice::Light, "Light"),
+            ] {
                 ui.radio_value(&mut choices.theme, choice, name);
             }
             ui.separator();
-            let asks = "Warn before discarding an unsaved painting";
-            ui.checkbox(&mut choices.ask_before_losing, asks);
+            ui.checkbox(
+                &mut choices.ask_before_losing,
+                "Warn before discarding an unsaved painting",
+            );
             ui.checkbox(&mut choices.styles_show_photo, "Preview my photo in the style list")
                 .on_hover_text("Each style in the list paints a small version of your photo.");
             ui.separator();
@@ -148,17 +158,15 @@ pub struct LowerPanel {
 impl LowerPanel {
     /// Reserves the height that the panel had in the last frame.
     pub fn room(ui: &mut Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
-        let id = Id::unique(name);
-        let height: f32 = ui.data(|d| d.get_temp(id)).unwrap_or(0.0);
-        let whole = height + frame.total_margin().sum().y;
-        let panel = egui::Panel::bottom(name)
+        let height: f32 = ui.data(|d| d.get_temp(Id::unique(name))).unwrap_or(0.0);
+        let ui = egui::Panel::bottom(name)
             .frame(frame)
-            .exact_size(whole)
+            .exact_size(height + frame.total_margin().sum().y)
             .resizable(false)
-            .show_separator_line(has_line);
-        let room =
-            panel.show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())));
-        Self { ui: room.inner, name, height }
+            .show_separator_line(has_line)
+            .show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())))
+            .inner;
+        Self { ui, name, height }
     }
 
     /// Draws the contents.
@@ -166,8 +174,7 @@ impl LowerPanel {
         contents(&mut self.ui);
         let height = self.ui.min_rect().height();
         if height != self.height {
-            let id = Id::unique(self.name);
-            self.ui.data_mut(|d| d.insert_temp(id, height));
+            self.ui.data_mut(|d| d.insert_temp(Id::unique(self.name), height));
             self.ui.request_discard("another height of a panel");
         }
     }
@@ -195,14 +202,14 @@ pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
     ui.horizontal_wrapped(|ui| {
         if stage.has_painting() || stage.alone.is_some() {
             // A disabled switch stays in its place.
-            looks(ui, &stage.looks(), stage.compare, is_seen && stage.alone.is_none());
+            looks(ui, stage.looks(), stage.compare, is_seen && stage.alone.is_none());
         }
         theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
     });
 }
 
 /// The compare modes, and the current one.
-fn looks(ui: &mut Ui, offered: &[(Compare, String)], current: Compare, can: bool) {
+fn looks(ui: &mut Ui, offered: [(Compare, &str); 4], current: Compare, can: bool) {
     for (compare, name) in offered {
         let (hint, keys) = match compare {
             Compare::Photo => ("Show only this; hold C to see it briefly.", "V or C"),
@@ -210,23 +217,32 @@ fn looks(ui: &mut Ui, offered: &[(Compare, String)], current: Compare, can: bool
             Compare::Both => ("Show both, with a divider to drag.", "V"),
             Compare::SideBySide => ("Show both side by side at the same zoom.", ""),
         };
-        let button = Button::selectable(current == *compare, name);
-        key_chips::hint(ui.add_enabled(can, button), hint, keys)
-            .accessible_name(format!("Show {}", name.to_lowercase()))
-            .sends(Intent::Look(*compare));
+        key_chips::hint(
+            ui.add_enabled(can, Button::selectable(current == compare, name)),
+            hint,
+            keys,
+        )
+        .accessible_name(format!("Show {}", name.to_lowercase()))
+        .sends(Intent::Look(compare));
     }
 }
 
 /// The zoom, and the buttons that change it.
 fn zooms(ui: &mut Ui, stage: &Stage, is_seen: bool) {
     for ([letters, spoken, does], by) in ZOOMS {
-        let step = Button::new(letters).frame_when_inactive(false);
-        button(ui, is_seen, step, [spoken, does], Intent::StepView(by));
+        button(
+            ui,
+            is_seen,
+            Button::new(letters).frame_when_inactive(false),
+            [spoken, does],
+            Intent::StepView(by),
+        );
         if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", 100.0 * stage.scale);
             let words = Label::new(egui::RichText::new(&percent).small());
-            let words = ui.add_enabled_ui(is_seen, |ui| ui.add_sized([PERCENT_WIDTH, 20.0], words));
-            (words.inner).accessible_name(format!("Zoom {percent}"));
+            ui.add_enabled_ui(is_seen, |ui| ui.add_sized([PERCENT_WIDTH, 20.0], words))
+                .inner
+                .accessible_name(format!("Zoom {percent}"));
         }
     }
 }

@@ -42,8 +42,8 @@ impl CameraOutView {
             name = format!("Stop camera out, {words}");
             does = format!("Stop camera out: {words}.");
         }
-        let toggle = theme::tall(Button::selectable(self.running.is_some(), text));
-        button(ui, !self.is_starting, toggle, [&name, &does], Intent::ToggleCameraOut);
+        let toggle = Button::selectable(self.running.is_some(), text);
+        button(ui, !self.is_starting, theme::tall(toggle), [&name, &does], Intent::ToggleCameraOut);
     }
 
     /// The settings, and what readers get.
@@ -58,9 +58,9 @@ impl CameraOutView {
             let chosen = choices.camera_out_device.as_ref();
             let before = self.cameras.iter().find(|camera| Some(&camera.device) == chosen);
             let mut camera = before;
-            let name =
-                |camera: &VirtualCamera| format!("{} ({})", label(&camera.label), camera.device);
-            or_automatic(ui, "Device", &mut camera, &self.cameras, name);
+            or_automatic(ui, "Device", &mut camera, &self.cameras, |camera| {
+                format!("{} ({})", label(&camera.label), camera.device)
+            });
             if camera != before {
                 choices.camera_out_device = camera.map(|camera| camera.device.clone());
             }

@@ -38,9 +38,8 @@ fn tool_button(
     has_words: bool,
     intent: Intent,
 ) {
-    let text = theme::icon_text(icon, name, has_words);
-    let tool = theme::tall(Button::selectable(is_on, text));
-    button(ui, true, tool, [name, does], intent);
+    let tool = Button::selectable(is_on, theme::icon_text(icon, name, has_words));
+    button(ui, true, theme::tall(tool), [name, does], intent);
 }
 
 /// The button that shows the picture alone.
@@ -52,10 +51,12 @@ pub fn full_screen_button(ui: &mut Ui, has_words: bool) {
 /// The round snapshot button; `is_main` makes it the primary button.
 fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
     let colors = theme::palette(ui);
-    let fill = match ui.visuals().dark_mode {
-        _ if is_main && ui.is_enabled() => colors.accent,
-        true => Color32::from_gray(225),
-        false => Color32::WHITE,
+    let fill = if is_main && ui.is_enabled() {
+        colors.accent
+    } else if ui.visuals().dark_mode {
+        Color32::from_gray(225)
+    } else {
+        Color32::WHITE
     };
     let does = if is_finer {
         "Save this frame, repainted in full quality."
@@ -99,8 +100,13 @@ impl LiveView {
             } else {
                 ui.label("Waiting for the camera");
             }
-            let does = ["Turn off", "Turn the camera off at once."];
-            button(ui, true, Button::new("Turn off"), does, Intent::ReleaseCamera);
+            button(
+                ui,
+                true,
+                Button::new("Turn off"),
+                ["Turn off", "Turn the camera off at once."],
+                Intent::ReleaseCamera,
+            );
             return;
         }
         let camera = Button::new(format!("{} Use camera", icons::VIDEO));
@@ -123,8 +129,8 @@ impl LiveView {
                 });
                 return;
             }
-            let more = theme::tall(Button::new("…"));
-            let more = ui.add(more).on_hover_text("More").accessible_name("More");
+            let more =
+                ui.add(theme::tall(Button::new("…"))).on_hover_text("More").accessible_name("More");
             Popup::menu(&more).show(|ui| {
                 self.as_seen_button(ui);
                 camera_out.button(ui, true);
@@ -161,11 +167,6 @@ impl LiveView {
         full_screen_button(ui, has_words);
     }
 
-    /// True if the benchmark button is shown, and can be clicked.
-    fn offers_benchmark(&self) -> bool {
-        self.panel_open && self.panel.tab == Tab::Benchmark
-    }
-
     /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between
     /// them is the button that returns to the live painting, unless it is offered elsewhere.
     pub fn take_buttons(&self, ui: &mut Ui, [has_words, record_has_words, has_as_seen]: [bool; 3]) {
@@ -179,14 +180,15 @@ impl LiveView {
         };
         // Wide enough for both names, so that the buttons next to it do not jump.
         let size = vec2(if has_words { 84.0 } else { 0.0 }, 32.0);
-        let text = theme::icon_text(icon, name, has_words);
-        let freeze = Button::selectable(self.frozen, text).min_size(size);
+        let freeze =
+            Button::selectable(self.frozen, theme::icon_text(icon, name, has_words)).min_size(size);
         let has_picture = self.picture().is_some();
-        let can = has_picture || self.frozen;
-        button(ui, can, freeze, ["Freeze", does], Intent::HoldOrCompare);
+        button(ui, has_picture || self.frozen, freeze, ["Freeze", does], Intent::HoldOrCompare);
         ui.add_enabled_ui(has_picture, |ui| {
             let is_finer = self.may_repaint && !self.stays_as_seen;
-            shutter(ui, is_finer, !self.offers_benchmark());
+            // The main button of the benchmark is the one that starts it.
+            let offers_benchmark = self.panel_open && self.panel.tab == Tab::Benchmark;
+            shutter(ui, is_finer, !offers_benchmark);
         });
         if has_as_seen {
             // Before the record button, which grows while recording and would move this one.
@@ -202,13 +204,18 @@ impl LiveView {
         if self.frozen && self.may_repaint {
             let name = "Show live version";
             let seen = theme::tall(Button::selectable(self.stays_as_seen, name));
-            let does = "Show the frozen picture as it was painted live.";
-            button(ui, true, seen, [name, does], Intent::LeaveAsSeen(!self.stays_as_seen));
+            button(
+                ui,
+                true,
+                seen,
+                [name, "Show the frozen picture as it was painted live."],
+                Intent::LeaveAsSeen(!self.stays_as_seen),
+            );
         }
     }
 
     /// Starts or stops a recording, and shows its progress.
-    pub fn record_button(&self, ui: &mut Ui, has_words: bool) {
+    fn record_button(&self, ui: &mut Ui, has_words: bool) {
         let colors = theme::palette(ui);
         let recorded = self.recorded_length(Instant::now());
         let is_recording = recorded.is_some();
@@ -342,8 +349,8 @@ impl LiveView {
                 SourceState::Waiting(problem) | SourceState::Ended(problem) => {
                     ui.label(sentence(&remark(&problem.to_string())));
                     if self.source != Source::Demo {
-                        let way_out = theme::main_button(ui, "Show the demo scene", true);
-                        ui.add(way_out).sends(Intent::UseSource(Source::Demo));
+                        ui.add(theme::main_button(ui, "Show the demo scene", true))
+                            .sends(Intent::UseSource(Source::Demo));
                     }
                 }
             }

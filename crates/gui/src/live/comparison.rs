@@ -32,8 +32,7 @@ impl LiveView {
     /// are known.
     fn comparison(&self) -> Option<([Spread; 2], &Equality)> {
         self.facts?.pair?;
-        let picture = &self.pictures.as_ref()?.value;
-        Some((self.pairs.spreads()?, picture.equality.as_deref()?))
+        Some((self.pairs.spreads()?, self.pictures.as_ref()?.value.equality.as_deref()?))
     }
 
     /// Draws the comparison's own lines.
@@ -74,9 +73,9 @@ impl LiveView {
         let toggle = Intent::ToggleMeasuring;
         let Some(share) = measuring else {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
-            let button = theme::main_button(ui, "Start benchmark", can);
-            let button = ui.add_enabled(can, button);
-            button.on_disabled_hover_text("Nothing is painted yet.").sends(toggle);
+            ui.add_enabled(can, theme::main_button(ui, "Start benchmark", can))
+                .on_disabled_hover_text("Nothing is painted yet.")
+                .sends(toggle);
             let what = "Paints 200 frames with each engine, interleaved, and makes a report to copy or save.";
             ui.label(quiet(ui, what));
             return;
@@ -88,8 +87,7 @@ impl LiveView {
             let passed = length_text(Duration::from_secs_f64(elapsed.max(0.0)));
             ui.label(format!("{passed}. {}", time_left::text(elapsed, share)));
         });
-        let what = "200 interleaved frames of each; the picture is frozen";
-        ui.label(quiet(ui, what));
+        ui.label(quiet(ui, "200 interleaved frames of each; the picture is frozen"));
         ui.request_repaint_after(Duration::from_millis(100));
     }
 
@@ -131,16 +129,15 @@ impl LiveView {
             Some(ratio) => {
                 let pair = self.facts.and_then(|facts| facts.pair);
                 let own = || pair.map_or_else(String::new, |pair| pair.modes[1].to_string());
-                let picture = self.pictures.as_ref().map(|pictures| &pictures.value);
-                let named = picture.and_then(|picture| picture.names.as_ref());
+                let named =
+                    self.pictures.as_ref().and_then(|pictures| pictures.value.names.as_ref());
                 let name = capital(&named.map_or_else(own, |names| names[1].clone()));
                 ui.strong(format!("{name} is {ratio:.1} times as fast"))
                     .on_hover_text("Ratio of the medians.");
             }
             None => {
                 let why = equality.failure.as_deref().unwrap_or("the pictures differ");
-                let text = format!("Not comparable: {why}");
-                ui.label(RichText::new(text).color(theme::palette(ui).error));
+                ui.label(theme::error(ui, format!("Not comparable: {why}")));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     label::{label, remark},
     list::{choose, choose_row, list, or_automatic},
     mode_choice::{ENGINE, Offers, engine},
-    theme::{self, ColumnTooltip},
+    theme::{self, ColumnTooltip, caption},
 };
 use engine::{
     capture::{PixelFormat, Rotation, Source},
@@ -50,8 +50,12 @@ impl App {
                 target_rate(ui, &mut choices);
                 self.model_row(ui, &mut choices.model, self.live_model(), true);
                 if !live.compares() {
-                    let offers = Offers::of(self.device.info.as_ref(), live.has_attention());
-                    engine(ui, ENGINE, &mut choices.mode, offers);
+                    engine(
+                        ui,
+                        ENGINE,
+                        &mut choices.mode,
+                        Offers::of(self.device.info.as_ref(), live.has_attention()),
+                    );
                 }
                 ui.checkbox(&mut choices.upscale, "Upscale to source size")
                     .column_tooltip("Upscale the painting to the source's size along its edges.");
@@ -76,7 +80,7 @@ impl App {
     fn live_source(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
         let button =
             ComboBox::from_id_salt("source").selected_text(live.source_name(self.cameras.as_ref()));
-        let response = list(ui, button.width(ui.available_width()), |ui, entries| {
+        list(ui, button.width(ui.available_width()), |ui, entries| {
             let mut offer = |ui: &mut Ui, source: Source, name: &str| {
                 let is_in_use = live.source == source;
                 let entry = ui.selectable_label(is_in_use, name).sends(Intent::UseSource(source));
@@ -84,19 +88,12 @@ impl App {
             };
             offer(ui, Source::Demo, "Demo scene");
             if let Source::Video(_) = &live.source {
-                let name = live.source_name(None);
-                offer(ui, live.source.clone(), &name);
+                offer(ui, live.source.clone(), &live.source_name(None));
             }
             match &self.cameras {
-                None => {
-                    theme::caption(ui, "Looking for cameras…");
-                }
-                Some(Err(error)) => {
-                    theme::caption(ui, remark(error));
-                }
-                Some(Ok(cameras)) if cameras.is_empty() => {
-                    theme::caption(ui, "No camera found");
-                }
+                None => caption(ui, "Looking for cameras…"),
+                Some(Err(error)) => caption(ui, remark(error)),
+                Some(Ok(cameras)) if cameras.is_empty() => caption(ui, "No camera found"),
                 Some(Ok(cameras)) => {
                     for camera in cameras {
                         offer(ui, Source::Camera(camera.id.clone()), &label(&camera.name));
@@ -105,8 +102,9 @@ impl App {
             }
             let video = ui.selectable_label(false, "Video file…").sends(Intent::AskVideo);
             entries.note(&video, false);
-        });
-        response.column_tooltip("Source of the live picture.").sends(Intent::ListCameras);
+        })
+        .column_tooltip("Source of the live picture.")
+        .sends(Intent::ListCameras);
         let is_camera = matches!(live.source, Source::Camera(_));
         ui.horizontal(|ui| {
             let (mirror, hint) = if is_camera {
@@ -121,9 +119,10 @@ impl App {
                 .column_tooltip(hint)
                 .accessible_name("Mirror");
             let label = ui.label("Rotate");
-            let rotate = &mut choices.rotate;
-            choose(ui, "rotate", 64.0, rotate, Rotation::ALL, |angle| format!("{angle}°"))
-                .labelled_by(label.id);
+            choose(ui, "rotate", 64.0, &mut choices.rotate, Rotation::ALL, |angle| {
+                format!("{angle}°")
+            })
+            .labelled_by(label.id);
         });
         if is_camera {
             ui.checkbox(&mut choices.mirror_saved, "Mirror saved files")
@@ -150,19 +149,18 @@ impl App {
         );
         // Always the height of the button, so that the widgets below do not move.
         ui.horizontal(|ui| {
-            theme::caption(ui, painted);
-            let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
-            if is_chosen && theme::reset_button(ui, "Detail") {
+            caption(ui, painted);
+            if matches!(choices.size, LiveSize::LongSide(_)) && theme::reset_button(ui, "Detail") {
                 choices.size = LiveSize::Auto { target_fps };
             }
         });
         if let LiveSize::Auto { target_fps } = choices.size {
-            let caption = match live.pace() {
+            let pace = match live.pace() {
                 _ if live.frozen => "Frozen".to_owned(),
                 Some((fps, _)) => format!("{fps:.0} fps (target {target_fps:.0})"),
                 None => format!("Target: {target_fps:.0} fps"),
             };
-            theme::caption(ui, caption);
+            caption(ui, pace);
         }
     }
 
@@ -184,16 +182,19 @@ impl App {
             Some(size) if size == in_use => model_name(size).to_owned(),
             Some(size) => format!("{}: no {size} model", model_name(in_use)),
         };
-        let lite = "About four times as fast, slightly coarser.";
-        let both = "Full on a GPU; lite on a CPU, which is about four times as fast.";
         theme::row(ui, "Model", |ui, label| {
-            let width = ui.available_width();
-            let button = ComboBox::from_id_salt("model").selected_text(shown).width(width);
+            let button =
+                ComboBox::from_id_salt("model").selected_text(shown).width(ui.available_width());
             list(ui, button, |ui, entries| {
                 if has_automatic {
-                    entries.offer(ui, value, None, automatic).column_tooltip(both);
+                    entries.offer(ui, value, None, automatic).column_tooltip(
+                        "Full on a GPU; lite on a CPU, which is about four times as fast.",
+                    );
                 }
-                for (size, hint) in [(ModelSize::Full, "Best quality."), (ModelSize::Lite, lite)] {
+                for (size, hint) in [
+                    (ModelSize::Full, "Best quality."),
+                    (ModelSize::Lite, "About four times as fast, slightly coarser."),
+                ] {
                     let has = self.models().is_empty() || self.models().contains(&size);
                     ui.add_enabled_ui(has, |ui| {
                         entries
@@ -232,7 +233,7 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices, no_video: Option<&str>) {
     if choices.record_as == RecordAs::Video
         && let Some(why) = no_video
     {
-        theme::caption(ui, format!("Recordings are folders of pictures: {}.", remark(why)));
+        caption(ui, format!("Recordings are folders of pictures: {}.", remark(why)));
     } else if choices.record_as == RecordAs::Video {
         let sound = ui
             .checkbox(&mut choices.microphone, format!("{} Record sound", icons::MICROPHONE))
@@ -263,12 +264,15 @@ const CAMERA_RATES: [u32; 5] = [10, 15, 24, 30, 60];
 
 fn camera_format(ui: &mut Ui, choices: &mut LiveChoices) {
     ui.collapsing("Camera format", |ui| {
-        let size = |(w, h)| format!("{w} × {h}");
-        or_automatic(ui, "Size", &mut choices.camera_size, CAMERA_SIZES, size);
-        let rate = |fps| format!("{fps} frames a second");
-        or_automatic(ui, "Rate", &mut choices.camera_fps, CAMERA_RATES, rate);
-        let format = |format: PixelFormat| format.to_string();
-        or_automatic(ui, "Pixels", &mut choices.camera_format, PixelFormat::ALL, format);
+        or_automatic(ui, "Size", &mut choices.camera_size, CAMERA_SIZES, |(w, h)| {
+            format!("{w} × {h}")
+        });
+        or_automatic(ui, "Rate", &mut choices.camera_fps, CAMERA_RATES, |fps| {
+            format!("{fps} frames a second")
+        });
+        or_automatic(ui, "Pixels", &mut choices.camera_format, PixelFormat::ALL, |format| {
+            format.to_string()
+        });
     });
 }
 
@@ -278,8 +282,7 @@ fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
         return;
     };
     let mut fps = target_fps.round() as u32;
-    let usual = DEFAULT_TARGET_FPS as u32;
-    theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, " fps")
+    theme::slider(ui, "Target frame rate", &mut fps, 5..=60, DEFAULT_TARGET_FPS as u32, " fps")
         .column_tooltip("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);
 }

@@ -1,12 +1,13 @@
 //! Saves snapshots, recordings and reports of live mode: the intents that start them, and the tasks that write them.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
 
-use eframe::egui;
+use eframe::egui::TextureOptions;
 
 use super::Recording;
 use crate::{
@@ -59,7 +60,6 @@ impl App {
         let finer = finer.filter(|_| !live.stays_as_seen);
         let is_finer = live.shown_finer().cloned();
         let frame = Arc::new(original.clone());
-        let picture = painted.clone();
         let choice = &self.workspace.choice;
         let choices = &self.settings.live;
         let mut source = live.source.to_string();
@@ -69,19 +69,20 @@ impl App {
         if choices.captures_mirrored(&live.source) {
             source.push_str(", mirrored");
         }
-        let painted = PaintedWith {
-            style: choice.network(self.live_model()).map(|network| network.as_painted()),
-            mode: live.facts.and_then(|facts| facts.mode),
-            working: live.facts.map(|facts| facts.working),
-            look: choice.look,
-            source: Some(source),
-            device: self.device.name(),
+        let shown = SnapshotPicture {
+            picture: painted.clone(),
+            painted: PaintedWith {
+                style: choice.network(self.live_model()).map(|network| network.as_painted()),
+                mode: live.facts.and_then(|facts| facts.mode),
+                working: live.facts.map(|facts| facts.working),
+                look: choice.look,
+                source: Some(source),
+                device: self.device.name(),
+            },
         };
-        let shown = SnapshotPicture { picture, painted };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
-                let repainted = shown.clone().repainted(&repainted, finer.network);
-                self.save_snapshot(repainted, Some(shown));
+                self.save_snapshot(shown.clone().repainted(&repainted, finer.network), Some(shown));
             }
             (_, finer) => self.keep(frame, finer, shown),
         }
@@ -113,8 +114,8 @@ impl App {
         if let Some(seen) = seen {
             offers.push(("Save live version instead", Intent::SaveAsSeen(Arc::new(seen))));
         }
-        let image = image_of(thumbnail);
-        let picture = self.ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR);
+        let picture =
+            self.ctx.load_texture("snapshot", image_of(thumbnail), TextureOptions::LINEAR);
         self.note_painting(path);
         let text = format!("Saved at {} × {} px as {}", size.0, size.1, path_label(path));
         self.messages.about(Topic::Saving).saved(text, offers, picture);
@@ -122,8 +123,7 @@ impl App {
 
     /// Asks where to write a report. The dialog asks before an existing file is replaced.
     pub(crate) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
-        let dialog = Dialog::Export { file_name: file_name.clone() };
-        self.ask(dialog, move |app, mut path| {
+        self.ask(Dialog::Export { file_name: file_name.clone() }, move |app, mut path| {
             // Add the extension if it is missing; otherwise no program recognizes the file type.
             if let (None, Some(ending)) = (path.extension(), Path::new(&file_name).extension()) {
                 path = path.with_extension(ending);
@@ -253,10 +253,9 @@ impl App {
             start,
             |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_text()),
             move |app, started| {
-                let has_end = taken.has_end();
                 // Another recording may have started in the meantime.
-                let live = app.live.as_mut().filter(|_| !has_end);
-                let recording = live.map(|live| &mut live.recording);
+                let recording =
+                    app.live.as_mut().filter(|_| !taken.has_end()).map(|live| &mut live.recording);
                 match (started, recording) {
                     (Ok((recorder, note)), recording) => {
                         if let Some(Some(recording)) = recording {
@@ -283,8 +282,9 @@ impl App {
 
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
     pub(crate) fn end_recording(&mut self) {
-        let recording = self.live.as_mut().and_then(|live| live.recording.take());
-        if let Some(Recording { taken, recorder, .. }) = recording {
+        if let Some(Recording { taken, recorder, .. }) =
+            self.live.as_mut().and_then(|live| live.recording.take())
+        {
             taken.hold_until(Instant::now());
             self.ending.recordings += 1;
             if let Some(recorder) = recorder {
@@ -345,9 +345,10 @@ impl App {
             disk::sweep(&home);
             for entry in std::fs::read_dir(&home).into_iter().flatten().flatten() {
                 let name = entry.file_name();
-                let number =
-                    name.to_str().and_then(|name| name.strip_prefix(RECORDING)?.strip_prefix('-'));
-                let is_number = number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+                let is_number = name
+                    .to_str()
+                    .and_then(|name| name.strip_prefix(RECORDING)?.strip_prefix('-'))
+                    .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
                 if is_number && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     disk::sweep(&entry.path());
                 }
@@ -360,10 +361,10 @@ impl App {
 
 /// The pictures folder, or a folder that exists.
 fn pictures() -> PathBuf {
-    let named = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
-    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let home = env::home_dir().filter(|home| home.is_absolute());
     let usual = home.as_ref().map(|home| home.join("Pictures"));
-    named
+    env::var_os("XDG_PICTURES_DIR")
+        .map(PathBuf::from)
         .filter(|folder| folder.is_absolute())
         .or(usual.filter(|folder| folder.is_dir()))
         .or(home)

@@ -17,11 +17,10 @@ const HEIGHT: f32 = 112.0;
 impl App {
     /// True if the cards are shown.
     fn is_first_start(&self) -> bool {
-        let live = self.live.as_ref();
-        let is_free = live.is_some_and(|live| {
+        self.live.as_ref().is_some_and(|live| {
             !(live.shows_message() || live.compares() || live.shows_previews || live.panel_open)
-        });
-        is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on
+        }) && !self.settings.state.has_seen_hint
+            && !self.full_screen.is_on
     }
 
     /// Hides the cards, because a key was pressed that does something else.
@@ -57,12 +56,10 @@ impl App {
                         card.request_focus();
                     }
                     // The upper bar has a button with the same name.
-                    let spoken = format!("Begin: {}", option.title);
-                    if card.accessible_name(spoken).clicked() {
+                    if card.accessible_name(format!("Begin: {}", option.title)).clicked() {
                         Intent::HideHint.send(ui);
                         // Do not restart the source that is already shown.
-                        let shown = Intent::UseSource(live.source.clone());
-                        if option.intent != shown {
+                        if option.intent != Intent::UseSource(live.source.clone()) {
                             option.intent.send(ui);
                         }
                     }

@@ -25,21 +25,23 @@ mod report;
 mod source_trial;
 mod update;
 
-pub use camera_out::CameraOutView;
-pub use chrome::{WORDS_WIDTH, full_screen_button};
-pub use preview_grid::PreviewGrid;
-use preview_grid::Styles;
-pub use repaints::Repaints;
-pub use report::ReportView;
-pub use source_trial::NO_CAMERA;
+pub use self::{
+    camera_out::CameraOutView,
+    chrome::{WORDS_WIDTH, full_screen_button},
+    preview_grid::PreviewGrid,
+    repaints::Repaints,
+    report::ReportView,
+    source_trial::NO_CAMERA,
+};
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{mem, path::Path, sync::Arc, time::Instant};
 
 use eframe::egui::{Context, ScrollArea, Ui};
 
 use self::{
     comparison::difference,
     pair_times::{ComparedModes, PairTimes},
+    preview_grid::Styles,
     source_trial::SourceTrial,
 };
 use super::{
@@ -123,7 +125,10 @@ pub struct LiveView {
 impl LiveView {
     /// Creates a view of `source` that has no pictures yet.
     pub fn new(source: Source) -> Self {
-        Self { source, stage: Stage::default().filled(), ..Self::default() }
+        let mut live = Self { source, ..Self::default() };
+        // Every picture, however small, fills the stage.
+        live.stage.fit_limit = f32::INFINITY;
+        live
     }
 
     fn has_attention(&self) -> bool {
@@ -141,10 +146,10 @@ impl LiveView {
         self.panel.compares = self.comparison.is_none();
         let Some(before) = self.comparison.take() else {
             self.comparison = Some(BeforeComparison {
-                compare: std::mem::replace(&mut self.stage.compare, Compare::Both),
-                shows_previews: std::mem::take(&mut self.shows_previews),
-                has_lab: std::mem::replace(&mut self.panel_open, true),
-                tab: std::mem::replace(&mut self.panel.tab, Tab::Compare),
+                compare: mem::replace(&mut self.stage.compare, Compare::Both),
+                shows_previews: mem::take(&mut self.shows_previews),
+                has_lab: mem::replace(&mut self.panel_open, true),
+                tab: mem::replace(&mut self.panel.tab, Tab::Compare),
             });
             return;
         };
@@ -159,12 +164,14 @@ impl LiveView {
 
     /// Returns the intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<Intent> {
-        let open = [
+        [
             (self.shows_difference, Intent::ToggleDifference),
             (self.shows_previews, Intent::TogglePreviews),
             (self.compares(), Intent::ToggleCompare),
-        ];
-        open.into_iter().find(|(is, _)| *is).map(|(_, intent)| intent)
+        ]
+        .into_iter()
+        .find(|(is, _)| *is)
+        .map(|(_, intent)| intent)
     }
 
     /// Leaves the preview grid, which cannot be zoomed or moved, and changes the view of the picture.
@@ -184,12 +191,11 @@ impl LiveView {
 
     /// Shows the source's picture alone, or restores the chosen view.
     pub fn show_original(&mut self, ctx: &Context, shows: bool) {
-        if std::mem::replace(&mut self.stage.shows_original, shows) == shows {
+        if mem::replace(&mut self.stage.shows_original, shows) == shows {
             return;
         }
-        let compares = |reader: &Reader<LivePicture>| reader.value.other.is_some();
         // The picture on the stage is that of one of the two modes; replace it.
-        if self.pictures.as_ref().is_some_and(compares) {
+        if self.pictures.as_ref().is_some_and(|reader| reader.value.other.is_some()) {
             self.put_on_stage(ctx);
         }
     }
@@ -257,8 +263,7 @@ impl LiveView {
                     } else {
                         self.comparison_ui(ui)
                     }
-                    let may_choose = measuring.is_none();
-                    self.candidates_ui(ui, choices, device, may_choose, is_benchmark);
+                    self.candidates_ui(ui, choices, device, measuring.is_none(), is_benchmark);
                 });
         }
     }
@@ -311,9 +316,8 @@ impl LiveView {
 
     /// Width and height at which the network received the picture on the stage, in pixels.
     fn painted_at(&self) -> Option<(usize, usize)> {
-        let finer = self.shown_finer().map(|finer| finer.working);
         let painted = self.facts.filter(|facts| facts.mode.is_some());
-        finer.or(painted.map(|facts| facts.working))
+        self.shown_finer().map(|finer| finer.working).or(painted.map(|facts| facts.working))
     }
 
     /// Puts the newest picture onto the stage; returns `false` if there is no newer one.
@@ -329,7 +333,6 @@ impl LiveView {
         let Some(facts) = picture.facts else {
             return false;
         };
-        let now = Instant::now();
         if let Some(pair) = &facts.pair {
             let of = ComparedModes {
                 modes: pair.modes,
@@ -338,7 +341,7 @@ impl LiveView {
             };
             self.pairs.note(of, pair.ms);
         }
-        self.panel.note_picture(&facts, now, pictures.counts().dropped);
+        self.panel.note_picture(&facts, Instant::now(), pictures.counts().dropped);
         self.facts = Some(facts);
         self.put_on_stage(ctx);
         true
@@ -356,8 +359,12 @@ impl LiveView {
         let is_painted = facts.mode.is_some() || self.shown_finer().is_some();
         match &picture.other {
             other if !is_painted || (other.is_some() && self.stage.shows_original) => {
-                let original = opaque_image_of(&picture.original);
-                self.stage.set_live_alone(ctx, original, size, "Original");
+                self.stage.set_live_alone(
+                    ctx,
+                    opaque_image_of(&picture.original),
+                    size,
+                    "Original",
+                );
                 return;
             }
             Some(other) if self.shows_difference => {
@@ -386,8 +393,7 @@ impl LiveView {
     /// Pictures shown per second, and the median delay from the source to the screen in milliseconds.
     pub fn pace(&self) -> Option<(f32, f32)> {
         let now = Instant::now();
-        let delay = self.panel.delay_ms(now)?;
-        Some((self.panel.fps(now).shown_fps, delay.p50))
+        Some((self.panel.fps(now).shown_fps, self.panel.delay_ms(now)?.p50))
     }
 
     fn shows_message(&self) -> bool {

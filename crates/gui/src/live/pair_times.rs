@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use crate::panel::meters::push_newest;
 use engine::live::meter::Spread;
 use values::mode::Mode;
 
@@ -34,10 +35,7 @@ impl PairTimes {
             self.of = Some(of);
             self.pairs.clear();
         }
-        if self.pairs.len() == KEPT {
-            self.pairs.pop_front();
-        }
-        self.pairs.push_back(ms);
+        push_newest(&mut self.pairs, KEPT, ms);
     }
 
     /// Spread of both modes' times; `None` before the first frame.

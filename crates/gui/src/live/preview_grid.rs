@@ -41,11 +41,11 @@ pub struct PreviewGrid {
 impl PreviewGrid {
     /// Sets the grid's styles. Returns the previews for the engine if they have changed.
     pub fn set_styles(&mut self, styles: Vec<(String, Arc<Network>)>) -> Option<Vec<Preview>> {
-        let same = self.tiles.len() == styles.len()
+        if self.tiles.len() == styles.len()
             && (self.tiles.iter().zip(&styles)).all(|(tile, (id, network))| {
                 tile.style == *id && Arc::ptr_eq(&tile.network, network)
-            });
-        if same {
+            })
+        {
             return None;
         }
         self.tiles.clear();
@@ -111,8 +111,12 @@ impl PreviewGrid {
             let is_chosen = chosen == Some(card.id.as_str());
             let id = ui.scope_id().with(("preview", &card.id));
             let response = ui.interact(rect, id, Sense::click());
-            let name = format!("Paint live in {}", card.title);
-            theme::named_choice(&response, Role::RadioButton, is_chosen, &name);
+            theme::named_choice(
+                &response,
+                Role::RadioButton,
+                is_chosen,
+                &format!("Paint live in {}", card.title),
+            );
             let own = thumbnails.get(&card.id).map(|own| (own, 1));
             let tile = style_card::Tile {
                 card,
@@ -127,8 +131,7 @@ impl PreviewGrid {
             };
             let is_cut = tile.paint(ui, &response, rect);
             let response = if is_cut { response.on_hover_text(&card.title) } else { response };
-            let response = response.sends(Intent::PickStyle(card.id.clone()));
-            if response.double_clicked() {
+            if response.sends(Intent::PickStyle(card.id.clone())).double_clicked() {
                 Intent::TogglePreviews.send(ui);
             }
         }

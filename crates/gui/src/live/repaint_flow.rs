@@ -32,8 +32,13 @@ impl App {
     /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
     /// repainted, and while two modes are compared, which must be judged by their live pictures.
     pub(super) fn finer(&self) -> Option<Finer> {
-        let live = self.live.as_ref().filter(|live| !live.compares())?;
-        let sent = live.sent.as_ref().filter(|_| self.settings.live.repaint_kept)?;
+        let sent = self
+            .live
+            .as_ref()
+            .filter(|live| !live.compares())?
+            .sent
+            .as_ref()
+            .filter(|_| self.settings.live.repaint_kept)?;
         let network = self.workspace.choice.network(self.model_of_style(ModelSize::Full))?;
         // A single picture has its own size, and none before it.
         let Stylization { network: _, size: _, mode, look, steadiness: _ } = sent.stylization;
@@ -51,8 +56,8 @@ impl App {
             Err(Missing::Loading) => return Ok(None),
             Err(Missing::Failed) => return Err("its network could not be loaded".to_owned()),
         };
-        let is_gpu = self.device.is(DeviceChoice::Cuda);
         // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
+        let is_gpu = self.device.is(DeviceChoice::Cuda);
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         let job = RepaintJob {
             frame: frame.clone(),
@@ -105,8 +110,12 @@ impl App {
     }
 
     fn repaint_frozen(&mut self, sequence: u64, finer: Finer) {
-        let original = self.live.as_ref().and_then(|live| live.pictures.as_ref());
-        let Some(frame) = original.map(|pictures| Arc::new(pictures.value.original.clone())) else {
+        let Some(frame) = self
+            .live
+            .as_ref()
+            .and_then(|live| live.pictures.as_ref())
+            .map(|pictures| Arc::new(pictures.value.original.clone()))
+        else {
             return;
         };
         let number = match self.request_repaint(&frame, &finer) {
@@ -145,12 +154,14 @@ impl App {
             return;
         }
         // The frozen picture is already being repainted.
-        let frozen = self
+        let number = self
             .repaints
             .frozen
             .as_ref()
-            .filter(|frozen| Some(frozen.sequence) == self.frozen_sequence());
-        let number = frozen.filter(|frozen| frozen.finer == finer).and_then(|frozen| frozen.number);
+            .filter(|frozen| {
+                Some(frozen.sequence) == self.frozen_sequence() && frozen.finer == finer
+            })
+            .and_then(|frozen| frozen.number);
         self.repaints.waiting.push(Waiting { number, frame, finer, shown });
         self.follow_repaints();
     }
@@ -189,8 +200,10 @@ impl App {
             match &result {
                 Ok(repainted) => {
                     let seen = snapshot.shown;
-                    let network = snapshot.finer.network;
-                    self.save_snapshot(seen.clone().repainted(repainted, network), Some(seen));
+                    self.save_snapshot(
+                        seen.clone().repainted(repainted, snapshot.finer.network),
+                        Some(seen),
+                    );
                 }
                 Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),
             }

@@ -49,8 +49,7 @@ impl LiveView {
     /// The picture on the stage: the source's frame and the painting.
     pub fn picture(&self) -> Option<(&Frame, &Frame)> {
         let (original, seen) = self.seen_picture()?;
-        let finer = self.shown_finer().map(|finer| &finer.picture);
-        Some((original, finer.unwrap_or(seen)))
+        Some((original, self.shown_finer().map_or(seen, |finer| &finer.picture)))
     }
 
     /// The same as it was painted live.

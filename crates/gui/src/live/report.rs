@@ -79,16 +79,18 @@ impl ReportView {
     }
 
     fn buttons(&self, ui: &mut Ui, is_fresh: bool) {
-        let copy = ui.button("Copy").on_hover_text("Copy the report as text.");
-        if copy.clicked() {
+        if ui.button("Copy").on_hover_text("Copy the report as text.").clicked() {
             ui.copy_text(self.text.clone());
         }
         ui.separator();
         ui.label("Save as");
         let ctx = ui.ctx().clone();
         let export = |ending: &str, bytes: Result<Vec<u8>, MeasureError>| {
-            let file_name = format!("styleforge-comparison.{ending}");
-            Intent::Export { file_name, bytes: bytes.or_text() }.send(&ctx);
+            Intent::Export {
+                file_name: format!("styleforge-comparison.{ending}"),
+                bytes: bytes.or_text(),
+            }
+            .send(&ctx);
         };
         for (name, ending, write) in WRITERS {
             if ui.button(name).clicked() {

@@ -43,6 +43,8 @@ const READABLE_PX: usize = 384;
 const SCENE_PX: usize = 512;
 /// The built-in style that looks best at 256 pixels: its strokes are soft instead of stair-stepped.
 const FIRST_WHEN_SMALL: &str = "starry_night";
+/// Maximum number of styles with live previews.
+const MAX_PREVIEWS: usize = 24;
 /// The fixed protocol: measured frames of each mode, and warm-up frames before that.
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
@@ -56,8 +58,7 @@ impl App {
         if let (Some(snapshot), true) = (self.engine.snapshot(), live.pictures.is_some()) {
             live.snapshot.clone_from(snapshot);
         }
-        let given_up = live.trial.give_up(&live.source, &live.snapshot.source);
-        if let Some((instead, why)) = given_up {
+        if let Some((instead, why)) = live.trial.give_up(&live.source, &live.snapshot.source) {
             self.messages.notice(why);
             live.source = instead;
             self.start_source();
@@ -96,19 +97,25 @@ impl App {
     /// Shows whenever a picture style is chosen that it looks better at a larger size than the one that the CPU paints
     /// at.
     fn hint_at_detail(&mut self) {
-        let style = self.workspace.choice.style();
-        let picture = style.and_then(|id| self.gallery.card(id)).filter(|card| card.is_picture());
+        let picture = self
+            .workspace
+            .choice
+            .style()
+            .and_then(|id| self.gallery.card(id))
+            .filter(|card| card.is_picture());
         let Some((Card { id, .. }, live)) = picture.zip(self.live.as_mut()) else {
             return;
         };
-        let painted = live.facts.filter(|facts| facts.mode.is_some());
-        let is_small = painted.is_some_and(|f| f.working.0.max(f.working.1) < READABLE_PX);
-        let is_coarse = is_small && self.device.is(DeviceChoice::Cpu);
-        if is_coarse && live.hinted_at.as_ref() != Some(id) {
+        let is_small = live
+            .facts
+            .filter(|facts| facts.mode.is_some())
+            .is_some_and(|f| f.working.0.max(f.working.1) < READABLE_PX);
+        if is_small && self.device.is(DeviceChoice::Cpu) && live.hinted_at.as_ref() != Some(id) {
             live.hinted_at = Some(id.clone());
-            let text =
-                "This style hides most of the scene at this size. Increase Detail to see more.";
-            self.messages.offer(text, ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX)));
+            self.messages.offer(
+                "This style hides most of the scene at this size. Increase Detail to see more.",
+                ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX)),
+            );
         }
     }
 
@@ -116,8 +123,7 @@ impl App {
     pub(crate) fn handle_live_event(&mut self, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
-                let text = format!("Live painting is not possible: {error}");
-                self.messages.error(text);
+                self.messages.error(format!("Live painting is not possible: {error}"));
                 self.step_film(film::Step::Pause);
                 if let Some(live) = self.live.as_mut().filter(|live| live.compares()) {
                     live.toggle_comparison();
@@ -151,12 +157,14 @@ impl App {
                 let colors = chart_colors(self.ctx.theme());
                 let drawn = report.clone();
                 let draw = move || {
-                    let frame = chart::draw(&drawn, &colors).or_text()?;
-                    Ok((frame, chart::png(&drawn).or_text()?))
+                    Ok((chart::draw(&drawn, &colors).or_text()?, chart::png(&drawn).or_text()?))
                 };
                 self.tasks.spawn(draw, move |app, chart| {
-                    let shown = ReportView::new(&app.ctx, report, chart.as_ref().ok());
-                    app.overlays.show(Overlay::Report(shown));
+                    app.overlays.show(Overlay::Report(ReportView::new(
+                        &app.ctx,
+                        report,
+                        chart.as_ref().ok(),
+                    )));
                     app.report_failure(chart);
                 });
             }
@@ -206,13 +214,12 @@ impl App {
 
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
     pub(crate) fn step_live_detail(&mut self, by: isize) {
-        let painted = self
-            .live
-            .as_ref()
-            .and_then(LiveView::painted_at)
-            .map(|(width, height)| width.max(height));
         let present = match self.settings.live.size {
-            LiveSize::Auto { .. } => painted,
+            LiveSize::Auto { .. } => self
+                .live
+                .as_ref()
+                .and_then(LiveView::painted_at)
+                .map(|(width, height)| width.max(height)),
             LiveSize::LongSide(px) => Some(px),
         };
         let mut steps = STEPS_PX.into_iter();
@@ -267,8 +274,7 @@ impl App {
 
     /// Switches to live mode with the stored source.
     pub(crate) fn enter_live(&mut self) {
-        let source = self.settings.live.source.clone();
-        self.enter_live_with(source, false);
+        self.enter_live_with(self.settings.live.source.clone(), false);
     }
 
     /// Switches to live mode with a source; `is_chosen` if the user has just chosen it.
@@ -336,8 +342,10 @@ impl App {
             // The device will be known soon.
             return;
         }
-        let is_cpu = self.device.is(DeviceChoice::Cpu);
-        let kind = self.gallery.card(FIRST_WHEN_SMALL).filter(|_| is_first_start && is_cpu);
+        let kind = self
+            .gallery
+            .card(FIRST_WHEN_SMALL)
+            .filter(|_| is_first_start && self.device.is(DeviceChoice::Cpu));
         let first = kind.or(self.gallery.cards.first()).map(|card| card.id.clone());
         let is_chosen_for_good = kind.is_some();
         self.gallery.unasked.clone_from(&first);
@@ -411,24 +419,7 @@ impl App {
             }
         };
     }
-}
 
-/// How the frames of a source are captured.
-fn capture_settings(choices: &LiveChoices, source: &Source) -> CaptureSettings {
-    CaptureSettings {
-        size: choices.camera_size,
-        fps: choices.camera_fps,
-        format: choices.camera_format,
-        mirror: choices.captures_mirrored(source),
-        rotate: choices.rotate,
-        ..CaptureSettings::default()
-    }
-}
-
-/// Maximum number of styles with live previews.
-const MAX_PREVIEWS: usize = 24;
-
-impl App {
     /// The model size for live mode: the chosen one, if the style has it. The automatic choice is the lite model on a
     /// CPU and the full model on a GPU, as on the command line.
     pub(crate) fn live_model(&self) -> ModelSize {
@@ -468,7 +459,7 @@ impl App {
         }
     }
 
-    pub(super) fn sync_live(&mut self) {
+    fn sync_live(&mut self) {
         let settings = self.live_settings();
         let Some(live) = &mut self.live else {
             return;
@@ -480,7 +471,7 @@ impl App {
     }
 
     /// Sends the engine the styles of the preview grid, while the grid or the gallery is shown.
-    pub(super) fn sync_previews(&mut self) {
+    fn sync_previews(&mut self) {
         let Some(live) = &self.live else {
             return;
         };
@@ -494,8 +485,9 @@ impl App {
                 let of = |model| NetworkOf::Style(card.id.clone(), card.model(model));
                 (card.id.clone(), of(ModelSize::Lite), of(large))
             };
-            let cards = self.gallery.cards.iter().take(MAX_PREVIEWS).map(models);
-            for (id, small, large) in cards.collect::<Vec<_>>() {
+            for (id, small, large) in
+                self.gallery.cards.iter().take(MAX_PREVIEWS).map(models).collect::<Vec<_>>()
+            {
                 styles.extend(self.network(&small).map(|network| (id, network)));
                 // Load the large network too, so that it is ready when the user clicks.
                 self.network(&large).ok();
@@ -506,5 +498,17 @@ impl App {
         {
             self.engine.set_previews(previews);
         }
+    }
+}
+
+/// How the frames of a source are captured.
+fn capture_settings(choices: &LiveChoices, source: &Source) -> CaptureSettings {
+    CaptureSettings {
+        size: choices.camera_size,
+        fps: choices.camera_fps,
+        format: choices.camera_format,
+        mirror: choices.captures_mirrored(source),
+        rotate: choices.rotate,
+        ..CaptureSettings::default()
     }
 }

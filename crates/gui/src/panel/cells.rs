@@ -4,7 +4,10 @@ use eframe::egui::{Align, Color32, Rangef, Rect, Response, Role, Sense, Ui, vec2
 
 use egui_plot::Plot;
 
-use crate::{texture::cut_line, theme};
+use crate::{
+    texture::cut_line,
+    theme::{self, palette},
+};
 
 /// Height of a line, in points.
 pub const ROW_HEIGHT: f32 = 20.0;
@@ -42,7 +45,7 @@ impl<'a> Line<'a> {
 
     /// The colour of less important text.
     pub fn quiet(&self) -> Color32 {
-        theme::palette(self.ui).quiet
+        palette(self.ui).quiet
     }
 
     /// Writes a text, truncated with an ellipsis if it is too long.
@@ -71,9 +74,13 @@ impl<'a> Line<'a> {
     /// Draws the background of bars.
     pub fn track(&self, x: Rangef) {
         let rect = self.cell(x).shrink2(vec2(0.0, 6.0));
-        let color = theme::palette(self.ui).outline.gamma_multiply(0.45);
-        self.ui.painter().rect_filled(rect, 2.0, color);
+        self.ui.painter().rect_filled(rect, 2.0, palette(self.ui).outline.gamma_multiply(0.45));
     }
+}
+
+/// The text of a cell; a dash without a value.
+pub fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "–".to_owned())
 }
 
 /// A plot that is not changed by the mouse, except by dragging and pinching.
@@ -84,12 +91,12 @@ pub fn plot<'a>(ui: &Ui, name: &str) -> Plot<'a> {
         .allow_axis_zoom_drag(false)
         .show_background(false)
         .show_x(false)
-        .grid_color(theme::palette(ui).quiet)
+        .grid_color(palette(ui).quiet)
 }
 
 /// The colour of steps that compute, and of those that only move or normalize data.
 pub fn step_color(ui: &Ui, computes: bool) -> Color32 {
-    let palette = theme::palette(ui);
+    let palette = palette(ui);
     if computes { palette.accent } else { palette.notice }
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use eframe::egui::{Align, Color32, Rangef, Response, RichText, Role, Ui, vec2};
+use eframe::egui::{Align, Color32, Rangef, Response, RichText, Role, Sense, Ui, vec2};
 use egui_plot::{GridMark, HoverPosition, Line as PlotLine, PlotPoints};
 
 use super::{
-    cells::{CELL_GAP, Line, plot},
+    cells::{CELL_GAP, Line, or_dash, plot},
     meters::{HISTORY, Meters, Point, Rates, STAGES, unbroken},
 };
-use crate::theme;
+use crate::theme::{self, group_title};
 use backend::DeviceInfo;
 use engine::live::{LiveSample, meter::Spread};
 use measure::chart::{decimals_of, round_step};
@@ -65,7 +65,7 @@ type RateSeries = (&'static str, &'static str, Color32, fn(&Rates) -> f32);
 
 fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     let width = ui.available_width();
-    theme::group_title(ui, "Frames per second");
+    group_title(ui, "Frames per second");
     let rates = meters.rates(now);
     let palette = theme::palette(ui);
     let series: [RateSeries; 3] = [
@@ -87,10 +87,10 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
 
 fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
     let width = ui.available_width();
-    theme::group_title(ui, "Latency from capture to screen");
+    group_title(ui, "Latency from capture to screen");
     let delay = meters.delay_ms(now);
     let palette = theme::palette(ui);
-    let of = |value: fn(Spread) -> f32| delay.map_or_else(|| "–".to_owned(), |d| tenths(value(d)));
+    let of = |value: fn(Spread) -> f32| or_dash(delay.map(|d| tenths(value(d))));
     ui.columns(2, |columns| {
         figure(&mut columns[0], "Median", &of(|d| d.p50), "ms", palette.accent)
             .on_hover_text("Median (p50): half of the frames took at most this long.");
@@ -114,7 +114,7 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
 fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
     let whole = meters.delay_ms(now).map_or(0.0, |d| d.p50).max(f32::EPSILON);
     let palette = theme::palette(ui);
-    theme::group_title(ui, "Latency by stage, ms");
+    group_title(ui, "Latency by stage, ms");
     let width = ui.available_width();
     let number = 50.0;
     let p95 = Rangef::new(width - number, width);
@@ -127,9 +127,7 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
         head.text(p95, "p95", Align::Max, head.quiet());
         for (place, ((stage, hint), spread)) in STAGES.iter().zip(meters.stages_ms(now)).enumerate()
         {
-            let of = |value: fn(Spread) -> f32| {
-                spread.map_or_else(|| "–".to_owned(), |s| tenths(value(s)))
-            };
+            let of = |value: fn(Spread) -> f32| or_dash(spread.map(|s| tenths(value(s))));
             let median = of(|s| s.p50);
             let most = of(|s| s.p95);
             let unit = if spread.is_some() { " ms" } else { "" };
@@ -153,7 +151,7 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
 }
 
 fn dropped(ui: &mut Ui, meters: &Meters) {
-    theme::group_title(ui, "Dropped frames");
+    group_title(ui, "Dropped frames");
     let newest = meters.newest;
     let engine = newest.map(|n| (n.facts.dropped, n.facts.captured));
     let screen = newest.map(|n| (n.dropped_before_screen, n.facts.painted));
@@ -171,11 +169,10 @@ fn dropped(ui: &mut Ui, meters: &Meters) {
     ];
     close_lines(ui, |ui| {
         for (name, counts, why) in both {
-            let share = |(dropped, of): (u64, u64)| {
+            let value = or_dash(counts.map(|(dropped, of)| {
                 let percent = 100.0 * dropped as f64 / of.max(1) as f64;
                 format!("{percent:.1} % ({dropped})")
-            };
-            let value = counts.map_or_else(|| "–".to_owned(), share);
+            }));
             let of = counts.map_or_else(String::new, |(n, of)| format!("{n} of {of}. "));
             fact(ui, name, &value).on_hover_text(format!("{of}{why}"));
         }
@@ -183,7 +180,7 @@ fn dropped(ui: &mut Ui, meters: &Meters) {
 }
 
 fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &DeviceInfo) {
-    theme::group_title(ui, "Device and size");
+    group_title(ui, "Device and size");
     let facts = meters.newest.map(|n| n.facts);
     let working = facts.map(|f| {
         let (width, height) = f.working;
@@ -194,31 +191,28 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         (Some(mode), Some(sample)) if sample.mode == mode => {
             ConvProvider::mode_label(mode, conv_provider)
         }
-        _ => (f.mode.map(|mode| mode.to_string()))
-            .unwrap_or_else(|| "None (unpainted source)".to_owned()),
+        _ => f.mode.map_or_else(|| "None (unpainted source)".to_owned(), |mode| mode.to_string()),
     });
-    let why = conv_provider.and_then(|c| c.reason.as_ref());
-    let why =
-        why.map_or_else(String::new, |why| format!(" StyleForge's own kernels, because {why}."));
+    let why = conv_provider
+        .and_then(|c| c.reason.as_ref())
+        .map_or_else(String::new, |why| format!(" StyleForge's own kernels, because {why}."));
     // Details about engines are for users who look for them, so they are in the tooltip.
-    let details = format!(
-        "{}, {}. Mode: {}.{why}",
-        device.parallelism(),
-        device.instructions,
-        mode.as_deref().unwrap_or("–")
-    );
+    let details =
+        format!("{}, {}. Mode: {}.{why}", device.parallelism(), device.instructions, or_dash(mode));
     close_lines(ui, |ui| {
         let mut line = |name, value: &str, hint: &str| {
             fact(ui, name, value).on_hover_text(hint);
         };
         line("Device", &device.name, &details);
-        let working = working.as_deref().unwrap_or("–");
-        line("Painted at", working, "Size at which the network sees a frame.");
+        line("Painted at", &or_dash(working), "Size at which the network sees a frame.");
         let Some(sample) = sample else {
             return;
         };
-        let hint = "Planned memory of the loaded networks: weights and maps.";
-        line("Memory in use", &megabytes(sample.session_bytes), hint);
+        line(
+            "Memory in use",
+            &megabytes(sample.session_bytes),
+            "Planned memory of the loaded networks: weights and maps.",
+        );
         if let Some(free) = sample.free_bytes {
             line("Memory free", &megabytes(free), "Free memory of the device.");
         }
@@ -241,7 +235,7 @@ fn figure(ui: &mut Ui, name: &str, value: &str, unit: &str, color: Color32) -> R
         .vertical(|ui| {
             ui.spacing_mut().item_spacing = vec2(4.0, 0.0);
             ui.horizontal(|ui| {
-                let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), eframe::egui::Sense::hover());
+                let (dot, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
                 ui.painter().circle_filled(dot.center(), 4.0, color);
                 theme::caption(ui, name);
             });
@@ -261,8 +255,7 @@ fn fact(ui: &mut Ui, name: &str, value: &str) -> Response {
     let (line, response) = Line::new(ui, width, format!("{name}: {value}"));
     let middle = (width * 0.5).min(130.0);
     line.text(Rangef::new(0.0, middle), name, Align::Min, line.quiet());
-    let rest = Rangef::new(middle + CELL_GAP, width);
-    line.text(rest, value, Align::Min, line.plain());
+    line.text(Rangef::new(middle + CELL_GAP, width), value, Align::Min, line.plain());
     response
 }
 

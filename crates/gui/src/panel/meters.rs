@@ -62,10 +62,7 @@ impl CountRate {
         if self.counts.back().is_some_and(|&(_, last)| count < last) {
             self.counts.clear();
         }
-        if self.counts.len() == KEPT {
-            self.counts.pop_front();
-        }
-        self.counts.push_back((at, count));
+        push_newest(&mut self.counts, KEPT, (at, count));
     }
 
     /// Counts per second over the last seconds; 0 with fewer than two counts.
@@ -152,9 +149,8 @@ impl Meters {
         *came = came.saturating_add(1);
         self.captured.note(facts.ready_at, facts.captured);
         self.painted.note(facts.ready_at, facts.painted);
-        let delay = ms(shown_at, facts.captured_at);
         self.shown.note(shown_at, 0.0);
-        self.delay.note(shown_at, delay);
+        self.delay.note(shown_at, ms(shown_at, facts.captured_at));
         for (recent, ms) in self.stages.iter_mut().zip(stages_ms(facts, shown_at)) {
             recent.note(shown_at, ms);
         }
@@ -173,14 +169,8 @@ impl Meters {
         if !(due && settled) {
             return;
         }
-        if self.history.len() == HISTORY_POINTS {
-            self.history.pop_front();
-        }
-        self.history.push_back(Point {
-            at: now,
-            rates: self.rates(now),
-            delay_ms: self.delay_ms(now),
-        });
+        let point = Point { at: now, rates: self.rates(now), delay_ms: self.delay_ms(now) };
+        push_newest(&mut self.history, HISTORY_POINTS, point);
     }
 
     /// Frames per second over the last seconds.
@@ -236,6 +226,14 @@ fn stages_ms(facts: &Facts, shown_at: Instant) -> [f32; STAGES.len()] {
     all[Stages::COUNT] = present;
     all[STAGES.len() - 1] = rest.max(0.0);
     all
+}
+
+/// Adds the newest entry of a history, and removes the oldest one of `most`.
+pub fn push_newest<T>(all: &mut VecDeque<T>, most: usize, newest: T) {
+    if all.len() == most {
+        all.pop_front();
+    }
+    all.push_back(newest);
 }
 
 fn ms(later: Instant, earlier: Instant) -> f32 {

@@ -123,8 +123,11 @@ impl Panel {
         let now = self.time_of_numbers(now);
         if !is_frozen {
             self.meters.tick(now);
-            let newest = self.meters.newest;
-            if newest.is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR) {
+            if self
+                .meters
+                .newest
+                .is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR)
+            {
                 ui.request_repaint_after(FALLING_EVERY);
             }
         }
@@ -200,20 +203,18 @@ impl Panel {
             .on_hover_text("Save steps, counters and history as JSON.")
             .accessible_name("Export");
         if button.clicked() {
-            exported(&self.meters, &self.steps, device, now).send(ui);
+            Intent::Export {
+                file_name: "styleforge-performance.json".to_owned(),
+                bytes: report(&self.meters, &self.steps, device, now)
+                    .map(String::into_bytes)
+                    .or_text(),
+            }
+            .send(ui);
         }
     }
 }
 
-/// The intent to save the panel's figures in a file.
-fn exported(meters: &Meters, steps: &Steps, device: &DeviceInfo, now: Instant) -> Intent {
-    let report = report(meters, steps, device, now);
-    Intent::Export {
-        file_name: "styleforge-performance.json".to_owned(),
-        bytes: report.map(String::into_bytes).or_text(),
-    }
-}
-
+/// The panel's figures as JSON.
 fn report(
     meters: &Meters,
     steps: &Steps,
@@ -224,7 +225,6 @@ fn report(
         .table
         .as_ref()
         .map(|table| KernelTable { device_name: device.name.clone(), ..table.clone() });
-    let spread = |s: Spread| json!({ "p50_ms": s.p50, "p95_ms": s.p95 });
     let stages: Vec<_> = STAGES
         .iter()
         .zip(meters.stages_ms(now))
@@ -262,7 +262,7 @@ fn report(
         "version": env!("CARGO_PKG_VERSION"),
         "device": device,
         "rates": meters.rates(now),
-        "latency": meters.delay_ms(now).map(spread),
+        "latency": meters.delay_ms(now).map(|s| json!({ "p50_ms": s.p50, "p95_ms": s.p95 })),
         "stages": stages,
         "pictures": facts,
         "memory": memory,
@@ -270,6 +270,5 @@ fn report(
         "steps": table,
         "history": history.collect::<Vec<_>>(),
     });
-    let text = serde_json::to_string_pretty(&report).map_err(MeasureError::json)?;
-    Ok(text + "\n")
+    Ok(serde_json::to_string_pretty(&report).map_err(MeasureError::json)? + "\n")
 }

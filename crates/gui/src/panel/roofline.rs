@@ -2,7 +2,7 @@
 //! (Williams, Waterman, Patterson: "Roofline", 2009).
 
 use eframe::egui::{Role, Ui, vec2};
-use egui_plot::{HoverPosition, Line, MarkerShape, Plot, PlotPoints, Points};
+use egui_plot::{HoverPosition, Line, MarkerShape, PlotPoints, Points};
 use itertools::Itertools;
 
 use super::cells::{plot, step_color};
@@ -24,10 +24,10 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
     // Leave space for the lines below.
     let height = (ui.available_height() - 58.0).max(160.0);
     // Whole decades, because only these have numbers.
-    let with_decades = |plot: Plot<'static>, [x, y]: &[f64; 2]| {
+    let whole = points.iter().fold(plot(ui, "roofline"), |plot, [x, y]| {
         plot.include_x(x.floor()).include_x(x.ceil()).include_y(y.floor()).include_y(y.ceil())
-    };
-    let response = (points.iter().fold(plot(ui, "roofline"), with_decades))
+    });
+    let response = whole
         .height(height)
         .show_y(false)
         .set_margin_fraction(vec2(0.02, 0.02))
@@ -49,9 +49,8 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
                 let line = Line::new("Device limit", PlotPoints::from(roof));
                 plot.line(line.color(palette.notice).width(1.5));
             }
-            let shape = MarkerShape::Circle;
             let points = Points::new(STEPS, PlotPoints::from(points));
-            plot.points(points.shape(shape).radius(4.0).color(color));
+            plot.points(points.shape(MarkerShape::Circle).radius(4.0).color(color));
         })
         .response;
     theme::named(&response, Role::Image, &format!("Roofline of {count} steps"));
@@ -72,8 +71,13 @@ fn roof(ceiling: &Ceiling, points: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let peak = ceiling.peak_tflops.map(f64::log10);
     // Where both take equally long.
     let ridge = peak.map(|peak| peak - bandwidth);
-    let ends = points.iter().map(|[x, _]| *x).chain(ridge).minmax_by(f64::total_cmp);
-    let (left, right) = ends.into_option().unwrap_or_default();
+    let (left, right) = points
+        .iter()
+        .map(|[x, _]| *x)
+        .chain(ridge)
+        .minmax_by(f64::total_cmp)
+        .into_option()
+        .unwrap_or_default();
     let along = [Some(left.floor()), ridge, Some(right.ceil())];
     let height = |x: f64| (x + bandwidth).min(peak.unwrap_or(f64::INFINITY));
     along.into_iter().flatten().map(|x| [x, height(x)]).collect()
@@ -82,9 +86,8 @@ fn roof(ceiling: &Ceiling, points: &[[f64; 2]]) -> Vec<[f64; 2]> {
 /// Marks at every power of ten, and fainter ones between them.
 fn decades(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     let (from, to) = input.bounds;
-    let digits = (from.floor() as i32..=to.ceil() as i32)
-        .flat_map(|decade| (1..=9).map(move |digit| (decade, digit)));
-    digits
+    (from.floor() as i32..=to.ceil() as i32)
+        .flat_map(|decade| (1..=9).map(move |digit| (decade, digit)))
         .map(|(decade, digit)| egui_plot::GridMark {
             value: f64::from(decade) + f64::from(digit).log10(),
             step_size: if digit == 1 { 1.0 } else { 0.1 },

@@ -8,6 +8,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use super::meters::push_newest;
 use backend::DeviceInfo;
 use engine::live::LiveSample;
 use measure::{KernelRow, KernelTable};
@@ -43,17 +44,13 @@ impl Steps {
         if self.samples.back().is_some_and(|s| !is_alike(s, &sample)) {
             self.samples.clear();
         }
-        if self.samples.len() == KEPT {
-            self.samples.pop_front();
-        }
-        self.samples.push_back(sample);
+        push_newest(&mut self.samples, KEPT, sample);
         self.average();
     }
 
     /// Why there is no roofline on this device; `None` if there is one, or may be.
     pub fn why_no_roof(&self, device: &DeviceInfo) -> Option<&'static str> {
-        let is_processor = device.kind == DeviceChoice::Cpu;
-        (is_processor && self.ceiling.is_none())
+        (device.kind == DeviceChoice::Cpu && self.ceiling.is_none())
             .then_some("The roofline needs a known peak performance (NVIDIA GPUs only).")
     }
 
@@ -89,7 +86,6 @@ impl Steps {
             let [layer, kernel] = BETWEEN.map(str::to_owned);
             steps.push(StepTiming { layer, kernel, ms: rest_ms, flops: 0, bytes: 0 });
         }
-        let kernels = (steps.iter()).map(|step| KernelRow::of(step, self.ceiling.as_ref()));
         self.table = Some(KernelTable {
             // The caller knows these values.
             device_name: String::new(),
@@ -99,7 +95,7 @@ impl Steps {
             frames: self.samples.len(),
             total_ms,
             ceiling: self.ceiling.clone(),
-            kernels: kernels.collect(),
+            kernels: steps.iter().map(|step| KernelRow::of(step, self.ceiling.as_ref())).collect(),
         });
     }
 }

@@ -9,7 +9,7 @@ use eframe::egui::{
 };
 
 use super::{
-    cells::{CELL_GAP, Line, ROW_HEIGHT, step_color, step_legend},
+    cells::{CELL_GAP, Line, ROW_HEIGHT, or_dash, step_color, step_legend},
     steps::{Column, Sorting},
 };
 use crate::theme;
@@ -299,10 +299,6 @@ fn teraflops(tflops: f64) -> String {
         t if t < 10.0 => format!("{t:.3}"),
         t => format!("{t:.1}"),
     }
-}
-
-fn or_dash(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "–".to_owned())
 }
 
 #[cfg(test)]

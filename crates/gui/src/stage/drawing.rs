@@ -1,8 +1,8 @@
 //! Draws over the pictures: the previous ones while these fade in, the divider, the names, and the colours of a pixel.
 
 use eframe::egui::{
-    self, Align2, Color32, Context, FontId, Order, Rect, Sense, Stroke, TextureHandle, Ui,
-    WidgetInfo, pos2, vec2,
+    Align2, Color32, Context, FontId, Order, Rect, Sense, Stroke, TextureHandle, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::Stage;
@@ -35,8 +35,7 @@ impl Stage {
 
     /// Fades this stage's pictures in over those that another stage showed in the same place.
     pub fn appear_over(&mut self, ctx: &Context, before: ShownPictures) {
-        let since = ctx.input(|i| i.time);
-        self.fade = Some(Fade { before, since, is_covered: false });
+        self.fade = Some(Fade { before, since: ctx.input(|i| i.time), is_covered: false });
     }
 
     /// Fades the next painting of the same photo in over what is shown now. A fade in progress continues.
@@ -44,8 +43,7 @@ impl Stage {
         let now = ctx.input(|i| i.time);
         self.fade.take_if(|fade| now - fade.since >= FADE_SECONDS);
         if self.fade.is_none() {
-            let before = self.seen_pictures();
-            self.fade = Some(Fade { before, since: now, is_covered: true });
+            self.fade = Some(Fade { before: self.seen_pictures(), since: now, is_covered: true });
         }
         // The next painting needs its own texture.
         self.painting.clear();
@@ -69,11 +67,9 @@ impl Stage {
         ui.set_opacity(share);
         ui.request_repaint();
     }
-}
 
-impl Stage {
     /// Shows the colours of the pixel under the pointer in both pictures, whose sizes may differ from the view's.
-    pub fn pixel_ui(&self, ui: &egui::Ui, area: Rect, [original, painted]: [&Frame; 2]) {
+    pub fn pixel_ui(&self, ui: &Ui, area: Rect, [original, painted]: [&Frame; 2]) {
         let (alt, pointer) = ui.input(|i| (i.modifiers.alt, i.pointer.hover_pos()));
         let (Some((x, y)), Some(pointer), true) = (self.pointed_at, pointer, alt) else {
             return;
@@ -88,7 +84,7 @@ impl Stage {
             theme::caption(ui, format!("x {x}, y {y}"));
             for (name, [r, g, b, _]) in [("Original", at(original)), ("Painted", at(painted))] {
                 ui.horizontal(|ui| {
-                    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), egui::Sense::hover());
+                    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
                     ui.painter().rect_filled(rect, 3.0, Color32::from_rgb(r, g, b));
                     ui.monospace(format!("{name:8} {r:3} {g:3} {b:3}"));
                 });
@@ -102,9 +98,7 @@ impl Stage {
     pub fn pictures(&self) -> Option<[&Frame; 2]> {
         Some([self.photo.frame()?, self.painting.frame()?])
     }
-}
 
-impl Stage {
     /// The divider, which keyboards and screen readers use as a slider.
     pub fn divider(&mut self, ui: &Ui, visible: Rect, x: f32) {
         if !visible.is_positive() {
@@ -126,12 +120,12 @@ impl Stage {
         response.widget_info(|| WidgetInfo::slider(true, wipe, &name));
 
         let painter = ui.painter_at(visible.expand(24.0));
-        let line = egui::Color32::from_white_alpha(230);
-        let shade = egui::Color32::from_black_alpha(90);
+        let line = Color32::from_white_alpha(230);
+        let shade = Color32::from_black_alpha(90);
         painter.vline(x, visible.y_range(), Stroke::new(4.0, shade));
         painter.vline(x, visible.y_range(), Stroke::new(2.0, line));
         painter.circle(handle, 15.0, line, Stroke::new(1.5, shade));
-        let (middle, ink) = (Align2::CENTER_CENTER, egui::Color32::from_gray(60));
+        let (middle, ink) = (Align2::CENTER_CENTER, Color32::from_gray(60));
         painter.text(handle, middle, "‹ ›", FontId::proportional(18.0), ink);
     }
 }
@@ -142,8 +136,8 @@ pub fn name_chips(names: &[String; 2], ui: &Ui, [left, right]: [Rect; 2]) {
     let aligned = [Align2::LEFT_TOP, Align2::RIGHT_TOP];
     for ((name, part), align) in names.iter().zip([left, right]).zip(aligned) {
         let painter = ui.painter_at(part);
-        let font = FontId::proportional(12.0);
-        let letters = painter.layout_no_wrap(name.clone(), font, egui::Color32::WHITE);
+        let letters =
+            painter.layout_no_wrap(name.clone(), FontId::proportional(12.0), Color32::WHITE);
         if letters.size().x + 2.0 * padding.x + 16.0 <= part.width() {
             let corner = align.pos_in_rect(&part.shrink(10.0));
             tag(&painter, letters, align, corner, padding, theme::RADIUS);

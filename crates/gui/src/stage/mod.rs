@@ -58,7 +58,7 @@ pub struct Stage {
     /// Where the stage was last drawn.
     pub rect: Rect,
     /// Maximum screen pixels per picture pixel when the picture is fitted to the stage.
-    fit_limit: f32,
+    pub fit_limit: f32,
     /// How the picture is placed on the stage before it is zoomed.
     pub framing: Framing,
     /// Labels of the two pictures.
@@ -103,13 +103,10 @@ impl Stage {
     /// Shows a new photo, fitted to the stage.
     pub fn set_photo(&mut self, ctx: &Context, preview: &Arc<Frame>, full: Arc<Frame>) {
         self.size = full.size();
-        self.alone = None;
         // Start a new texture, because a fade may still show the previous photo's texture.
-        self.photo.clear();
+        self.clear();
         self.photo.set(ctx, "photo", preview, Some(full));
-        self.painting.clear();
-        self.zoom = None;
-        self.center = vec2(0.5, 0.5);
+        self.step(ViewStep::Fit);
     }
 
     /// Shows another frame of the film. The view stays, and so does the painting until there is that of this frame.
@@ -180,13 +177,6 @@ impl Stage {
         self.painting.set_live(ctx, "live finer", finer);
     }
 
-    /// Enlarges every picture, however small, to fill the stage.
-    #[must_use]
-    pub fn filled(mut self) -> Self {
-        self.fit_limit = f32::INFINITY;
-        self
-    }
-
     /// Sets the labels of the two pictures.
     pub fn set_names(&mut self, left: &str, right: &str) {
         for (name, new) in self.names.iter_mut().zip([left, right]) {
@@ -197,15 +187,14 @@ impl Stage {
     }
 
     /// Every way to compare the two pictures, with its name.
-    pub fn looks(&self) -> [(Compare, String); 4] {
-        Compare::ALL.map(|(compare, name)| {
-            let name = match compare {
-                Compare::Photo => self.names[0].clone(),
-                Compare::Painting => self.names[1].clone(),
-                Compare::Both | Compare::SideBySide => name.to_owned(),
-            };
-            (compare, name)
-        })
+    pub fn looks(&self) -> [(Compare, &str); 4] {
+        let [left, right] = &self.names;
+        [
+            (Compare::Photo, left),
+            (Compare::Both, "Split"),
+            (Compare::SideBySide, "Side by side"),
+            (Compare::Painting, right),
+        ]
     }
 
     /// Removes both pictures.

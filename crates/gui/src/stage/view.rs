@@ -16,16 +16,6 @@ pub enum Compare {
     SideBySide,
 }
 
-impl Compare {
-    /// Every value and its name, in the order in which they are offered.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Photo, "Original"),
-        (Self::Both, "Split"),
-        (Self::SideBySide, "Side by side"),
-        (Self::Painting, "Painted"),
-    ];
-}
-
 /// How a picture is placed on the stage before it is zoomed.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub enum Framing {
