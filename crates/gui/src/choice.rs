@@ -137,11 +137,10 @@ pub struct Choice {
 impl Choice {
     /// The choice in the user's settings.
     pub fn from_settings(choices: &Choices) -> Self {
-        let requested_px = choices.working_px.unwrap_or(BRUSHES_PX[DEFAULT_BRUSH]);
         Self {
             mix: Mix::remembered(choices.style.as_ref(), choices.mix_own, &choices.mix),
             model: choices.model,
-            brush: nearest_brush(requested_px),
+            brush: choices.working_px.map_or(DEFAULT_BRUSH, nearest_brush),
             framing: Framing::default(),
             output: choices.output,
             look: choices.look,
@@ -223,7 +222,7 @@ impl Choice {
 }
 
 /// The brush whose size is closest to this one.
-pub fn nearest_brush(px: usize) -> usize {
+fn nearest_brush(px: usize) -> usize {
     (0..BRUSHES_PX.len()).min_by_key(|&i| BRUSHES_PX[i].abs_diff(px)).unwrap_or(DEFAULT_BRUSH)
 }
 
@@ -257,8 +256,8 @@ pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice
         }
     }
     choice.look = painted_with::look(texts, choice.look);
-    let sides = text(WORKING_SIZE).and_then(|t| t.strip_suffix(" px")?.split_once(" x "));
-    if let Some((width, height)) = sides
+    if let Some((width, height)) =
+        text(WORKING_SIZE).and_then(|t| t.strip_suffix(" px")?.split_once(" x "))
         && let (Ok(width), Ok(height)) = (width.parse(), height.parse())
     {
         choice.brush = nearest_brush(usize::max(width, height));

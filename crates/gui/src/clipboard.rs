@@ -40,13 +40,16 @@ impl App {
         });
         if pastes {
             let platform = self.platform.clone();
-            let paste = move || Ok(platform.paste_text());
-            self.run(paste, |app, text| {
-                if app.ctx.text_edit_focused() && !text.is_empty() {
-                    let text = text.replace("\r\n", "\n");
-                    app.ctx.input_mut(|input| input.events.push(Event::Paste(text)));
-                }
-            });
+            self.run(
+                move || Ok(platform.paste_text()),
+                |app, text| {
+                    if app.ctx.text_edit_focused() && !text.is_empty() {
+                        app.ctx.input_mut(|input| {
+                            input.events.push(Event::Paste(text.replace("\r\n", "\n")))
+                        });
+                    }
+                },
+            );
         }
     }
 
@@ -78,8 +81,7 @@ impl App {
     /// Copies the picture in a file.
     pub(super) fn copy_file(&self, path: PathBuf) {
         self.copy_picture(name_label(&path), move || {
-            let photo = decode::from_path(&path).or_text()?;
-            Ok(Arc::unwrap_or_clone(photo.frame))
+            Ok(Arc::unwrap_or_clone(decode::from_path(&path).or_text()?.frame))
         });
     }
 

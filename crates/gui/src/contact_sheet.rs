@@ -19,8 +19,7 @@ pub const NO_SHEET: &str =
 
 impl App {
     pub(crate) fn can_make_sheet(&self) -> bool {
-        let is_free = self.batch.as_ref().is_none_or(Batch::is_over);
-        is_free && self.workspace.photo().is_some()
+        self.batch.as_ref().is_none_or(Batch::is_over) && self.workspace.photo().is_some()
     }
 
     /// Asks where to save the sheet.
@@ -39,8 +38,12 @@ impl App {
         let (path, format) = self.with_format(path);
         let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
         let sheet = Sheet::new(photo, free_path(path), encoding);
-        let cards = self.gallery.cards.iter();
-        let styles = cards.map(|card| self.batch_style(&card.id, &Parts::new())).collect();
+        let styles = self
+            .gallery
+            .cards
+            .iter()
+            .map(|card| self.batch_style(&card.id, &Parts::new()))
+            .collect();
         self.confirm_styles(Batch::of_sheet(sheet, title), styles);
     }
 
@@ -55,8 +58,7 @@ impl App {
         let failures: String =
             batch.failures.iter().map(|(name, why)| format!(" {name}: {why}.")).collect();
         if !failures.is_empty() {
-            let text = format!("These styles are not on the contact sheet.{failures}");
-            self.messages.error(text);
+            self.messages.error(format!("These styles are not on the contact sheet.{failures}"));
         }
         self.tasks.spawn_writing(
             move || sheet.write(),

@@ -18,8 +18,7 @@ use super::{
     workspace::Step,
 };
 use media::framing::Rotation;
-use pictures::encode::Format;
-use settings::Choices;
+use pictures::encode::{DEFAULT_QUALITY, Format};
 use values::{compose::Look, mode::ModelSize};
 
 impl App {
@@ -128,10 +127,14 @@ impl App {
             Some((last - nearest) as f64)
         };
         let slider = ui.add_enabled_ui(finest < last, |ui| {
-            let range = 0..=last - finest;
-            theme::slider_with(ui, "Detail", &mut detail, range, last - usual, |number| {
-                number.custom_formatter(words).custom_parser(parsed)
-            })
+            theme::slider_with(
+                ui,
+                "Detail",
+                &mut detail,
+                0..=last - finest,
+                last - usual,
+                |number| number.custom_formatter(words).custom_parser(parsed),
+            )
         });
         let hint =
             "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
@@ -161,8 +164,7 @@ impl App {
             choices.format = Some(format);
         }
         if format.is_lossy() {
-            let usual = Choices::default().jpeg_quality;
-            theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, usual);
+            theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, DEFAULT_QUALITY);
         }
         if choices != self.settings.choices {
             Intent::SetChoices(Box::new(choices)).send(ui);
@@ -185,9 +187,10 @@ impl App {
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
         let can_save = has_result && !is_saving;
-        let save = match self.shows_film() {
-            true => "Save this frame as a picture.",
-            false => "Save the painting as a file.",
+        let save = if self.shows_film() {
+            "Save this frame as a picture."
+        } else {
+            "Save the painting as a file."
         };
         for (icon, name, does, can, why_not, intent) in [
             (icons::SAVE, "Save as…", save, can_save, not_yet, Intent::Save),
@@ -201,10 +204,10 @@ impl App {
                 Intent::AskContactSheet,
             ),
         ] {
-            let text = theme::icon_text(icon, name, has_words);
             let is_main = intent == Intent::Save && can && !self.shows_film();
-            let styled = theme::tall(theme::main_button(ui, &text, is_main));
-            button(ui, can, styled, [name, does], intent).on_disabled_hover_text(why_not);
+            let styled = theme::main_button(ui, &theme::icon_text(icon, name, has_words), is_main);
+            button(ui, can, theme::tall(styled), [name, does], intent)
+                .on_disabled_hover_text(why_not);
         }
     }
 }
@@ -214,24 +217,30 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
     let framing = choice.framing;
     theme::bar(ui, 5.0, |ui| {
         let mut offer = |icon, word, name: &str, hint, is_on| {
-            let words = theme::icon_text(icon, word, true);
-            ui.add(theme::toggle(is_on, words)).column_tooltip(hint).accessible_name(name).clicked()
+            ui.add(theme::toggle(is_on, theme::icon_text(icon, word, true)))
+                .column_tooltip(hint)
+                .accessible_name(name)
+                .clicked()
         };
         for (icon, word, hint, rotate) in [
             (icons::TURN_LEFT, "Left", "Rotate the photo 90° left", Rotation::ThreeQuarters),
             (icons::TURN_RIGHT, "Right", "Rotate the photo 90° right", Rotation::Quarter),
         ] {
-            let name = format!("Rotate {}", word.to_lowercase());
-            if offer(icon, word, &name, hint, false) {
+            if offer(icon, word, &format!("Rotate {}", word.to_lowercase()), hint, false) {
                 choice.framing = framing.turned(rotate, whole);
             }
         }
-        let hint = "Swap left and right of the photo";
-        if offer(icons::MIRROR, "Mirror", "Mirror", hint, framing.mirror) {
+        if offer(
+            icons::MIRROR,
+            "Mirror",
+            "Mirror",
+            "Swap left and right of the photo",
+            framing.mirror,
+        ) {
             choice.framing = framing.mirrored(whole);
         }
-        let hint = "Paint only part of the photo";
-        if offer(icons::CROP, "Crop", "Crop the photo", hint, is_cropping) {
+        if offer(icons::CROP, "Crop", "Crop the photo", "Paint only part of the photo", is_cropping)
+        {
             Intent::ToggleCrop.send(ui);
         }
     });

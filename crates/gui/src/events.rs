@@ -51,8 +51,8 @@ impl App {
             Event::Device { info, notice } => {
                 // The first notice is in the status line. A later one is a lost GPU, which only a new process can open.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
-                    let offer = ("Restart StyleForge", Intent::Restart);
-                    self.messages.error_with(notice.clone(), offer);
+                    self.messages
+                        .error_with(notice.clone(), ("Restart StyleForge", Intent::Restart));
                 }
                 self.device.info = Some(info);
                 self.device.notice = notice;

@@ -49,11 +49,10 @@ impl FocusFrame {
         if !rect.is_positive() {
             return;
         }
-        let ring = theme::palette_of(&ctx.global_style().visuals).ring;
         ctx.layer_painter(response.layer_id).rect_stroke(
             rect.expand(GAP),
             f32::from(theme::RADIUS) + GAP,
-            Stroke::new(2.0, ring),
+            Stroke::new(2.0, theme::palette_of(&ctx.global_style().visuals).ring),
             StrokeKind::Middle,
         );
     }

@@ -71,7 +71,6 @@ pub fn install(ctx: &Context) {
     const INTER: &str = "Inter";
     const ICONS: &str = "Phosphor";
     let mut fonts = FontDefinitions::default();
-    let icons = FontData::from_static(include_bytes!("../../../assets/fonts/Phosphor.ttf"));
     for (name, data) in [
         (INTER, FontData::from_static(canvas::INTER)),
         (
@@ -80,12 +79,14 @@ pub fn install(ctx: &Context) {
         ),
         (
             ICONS,
-            icons.tweak(FontTweak {
-                // Next to text, the icons are too high and look small.
-                scale: 1.15,
-                y_offset_factor: 0.02,
-                ..FontTweak::default()
-            }),
+            FontData::from_static(include_bytes!("../../../assets/fonts/Phosphor.ttf")).tweak(
+                FontTweak {
+                    // Next to text, the icons are too high and look small.
+                    scale: 1.15,
+                    y_offset_factor: 0.02,
+                    ..FontTweak::default()
+                },
+            ),
         ),
     ] {
         fonts.font_data.insert(name.to_owned(), Arc::new(data));

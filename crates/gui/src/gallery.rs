@@ -59,13 +59,16 @@ impl PaintedPicture {
         painting: Arc<Repainted>,
         look: Look,
     ) -> Self {
-        let image = image_in(look, &photo, &painting);
         Self {
+            texture: ctx.load_texture(
+                format!("painted {id}"),
+                image_in(look, &photo, &painting),
+                MIPMAPPED,
+            ),
             subject,
             photo,
             painting,
             look,
-            texture: ctx.load_texture(format!("painted {id}"), image, MIPMAPPED),
         }
     }
 }
@@ -122,8 +125,7 @@ impl Gallery {
     }
 
     fn sort(&mut self) {
-        let order = &self.order;
-        self.cards.sort_by_cached_key(|card| order.place(&card.id));
+        self.cards.sort_by_cached_key(|card| self.order.place(&card.id));
     }
 
     /// Sets the styles of the library: known styles keep their positions, new ones are added at the end. Returns the
@@ -302,8 +304,8 @@ impl Gallery {
                     }
                 };
                 if let Some(mix) = mix {
-                    let share = painting.map(|(_, share)| share);
-                    let response = mix.ui(ui, |id| self.thumbnails.get(id), share);
+                    let response =
+                        mix.ui(ui, |id| self.thumbnails.get(id), painting.map(|(_, share)| share));
                     follow(ui, UnkeptMix::ID, &response);
                 }
                 let mut drag = Drag::default();
@@ -373,8 +375,7 @@ impl Gallery {
         let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
             .min_size(vec2(list.inner_rect.width() - CARD_INSET, 0.0));
         let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
-        let response = ui.add(button).column_tooltip(hint);
-        response.accessible_name("Add a style…").sends(Intent::AskStyle);
+        ui.add(button).column_tooltip(hint).accessible_name("Add a style…").sends(Intent::AskStyle);
     }
 }
 

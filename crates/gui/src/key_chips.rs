@@ -99,8 +99,8 @@ impl ColumnTooltip for egui::Response {
             let spoken = format!("{text} {press}").trim().to_owned();
             self.ctx.accesskit_node_builder(self.id, |node| {
                 node.set_description(spoken.as_str());
-                let has_name = node.label().is_some_and(|name| !name.is_empty());
-                if !has_name && node.labelled_by().is_empty() {
+                if node.label().is_none_or(|name| name.is_empty()) && node.labelled_by().is_empty()
+                {
                     node.set_label(spoken);
                 }
             });

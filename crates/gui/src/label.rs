@@ -23,16 +23,19 @@ pub fn remark(text: &str) -> String {
 /// Capitalizes the first letter.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}", first.unwrap_or_default(), letters.as_str())
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 /// Makes an error a whole sentence for a message: errors of lower layers start in lower case, like parts of sentences.
 /// Paths and names are not capitalized.
 pub fn sentence(text: &str) -> String {
     let text = text.trim();
-    let first_word = text.split_whitespace().next().unwrap_or_default();
-    let is_word = first_word.chars().all(|c| c.is_lowercase() || c == '-');
+    let is_word = text
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .all(|c| c.is_lowercase() || c == '-');
     let mut sentence = if is_word { capital(text) } else { text.to_owned() };
     if !sentence.ends_with(['.', '!', '?', '…']) {
         sentence.push('.');

@@ -140,9 +140,8 @@ pub fn run(files: Vec<PathBuf>, licences: fn() -> Result<String, String>) -> Res
         clipboard_shortcuts: false,
         ..Default::default()
     };
-    let live = !loaded.0.state.shows_photos;
     let launch = Launch {
-        live,
+        live: !loaded.0.state.shows_photos,
         platform: Arc::new(platform::Desktop::default()),
         style_source: Arc::new(style_source::Library::standard()),
         open_device: backend::opener(DeviceOptions::default()),
@@ -166,9 +165,9 @@ pub fn run(files: Vec<PathBuf>, licences: fn() -> Result<String, String>) -> Res
 
 /// The stored window size and position, or the default size.
 fn viewport(state: &settings::State) -> egui::ViewportBuilder {
-    let size = state.window_size.map_or(FIRST_SIZE, |(w, h)| [w, h]);
-    let icon = include_bytes!("../../../assets/icon.png");
-    let icon = eframe::icon_data::from_png_bytes(icon).unwrap_or_default();
+    let size = state.window_size.map_or(FIRST_SIZE, Into::into);
+    let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icon.png"))
+        .unwrap_or_default();
     egui::ViewportBuilder::default()
         .with_title("StyleForge")
         .with_app_id("styleforge")
@@ -183,11 +182,12 @@ fn viewport(state: &settings::State) -> egui::ViewportBuilder {
 /// The window system's message without the source location of a library that it contains: `os error at
 /// /x/winit/src/linux.rs:788: no display`.
 fn without_place(text: &str) -> String {
-    let place = text.split_once("os error at ").and_then(|(before, rest)| {
-        let (_, words) = rest.split_once(": ")?;
-        Some(format!("{before}{words}"))
-    });
-    place.unwrap_or_else(|| text.to_owned())
+    text.split_once("os error at ")
+        .and_then(|(before, rest)| {
+            let (_, words) = rest.split_once(": ")?;
+            Some(format!("{before}{words}"))
+        })
+        .unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]

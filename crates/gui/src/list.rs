@@ -1,6 +1,6 @@
 //! Drop-down lists with arrow-key navigation that works regardless of how the list was opened.
 
-use eframe::egui::{ComboBox, FocusDirection, Id, Key, Modifiers, Response, Ui};
+use eframe::egui::{ComboBox, FocusDirection, Key, Modifiers, Response, Ui};
 
 use super::theme::{self, hold_arrows};
 
@@ -109,8 +109,7 @@ pub fn or_automatic<T: Copy + PartialEq>(
     name: impl Fn(T) -> String,
 ) {
     let offered = std::iter::once(None).chain(offered.into_iter().map(Some));
-    let name = |one: Option<T>| one.map_or_else(|| "Automatic".to_owned(), &name);
-    choose_row(ui, title, value, offered, name);
+    choose_row(ui, title, value, offered, |one| one.map_or_else(|| "Automatic".to_owned(), &name));
 }
 
 /// Draws the button of a list, and its entries while it is open.
@@ -125,13 +124,12 @@ pub fn list(
         entries.follow_keys(ui)
     });
     let response = shown.response;
-    let by_keys: Id = response.id.with("by keys");
+    let by_keys = response.id.with("by keys");
     match shown.inner {
-        Some(follows_keys) => {
-            if follows_keys {
-                ui.data_mut(|d| d.insert_temp(by_keys, true));
-            }
+        Some(true) => {
+            ui.data_mut(|d| d.insert_temp(by_keys, true));
         }
+        Some(false) => {}
         // If the keyboard was used in the list, return the focus to its button.
         None => {
             if ui.data_mut(|d| d.remove_temp::<bool>(by_keys)).is_some() {

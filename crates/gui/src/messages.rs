@@ -6,16 +6,16 @@
 //! - A notice is replaced by newer notices and by messages on the same topic; errors wait for newer messages to leave.
 //! - If space is short, a message is a single line.
 
-use eframe::egui::{
-    self, Align, CornerRadius, Frame, Label, Layout, Margin, Order, Stroke, TextureHandle, Ui, vec2,
-};
-
 use super::{
     fonts::icons,
     intent::{Intent, Sends},
     label::{remark, sentence},
     shortcuts::{button, plain_button},
     theme,
+};
+use eframe::egui::{
+    self, Align, Align2, CornerRadius, Frame, Label, Layout, Margin, Order, Stroke, TextureHandle,
+    Ui, Vec2, vec2,
 };
 
 /// Maximum number of messages shown at a time; the newest are shown, and the oldest notice is removed first.
@@ -39,9 +39,9 @@ const PADDING: Margin = Margin { left: 14, right: 6, top: 5, bottom: 5 };
 /// Space between the messages and the area's edges, in points.
 const EDGE: f32 = 8.0;
 /// Maximum width and height of a saved picture's thumbnail, in points.
-const THUMBNAIL: egui::Vec2 = vec2(84.0, 63.0);
+const THUMBNAIL: Vec2 = vec2(84.0, 63.0);
 /// The same in a single-line message.
-const SMALL_THUMBNAIL: egui::Vec2 = vec2(37.0, 28.0);
+const SMALL_THUMBNAIL: Vec2 = vec2(37.0, 28.0);
 /// Width of the close button, in points.
 const CLOSE_WIDTH: f32 = 40.0;
 
@@ -92,9 +92,9 @@ impl Message {
 
     /// True if it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
-        let is_about_a_file = |(_, intent): &Offer| matches!(intent, Intent::ShowInFolder(_));
-        let has_file = self.picture.is_none() && self.offers.iter().any(is_about_a_file);
-        self.kind == Kind::Error || has_file
+        let has_file =
+            self.offers.iter().any(|(_, intent)| matches!(intent, Intent::ShowInFolder(_)));
+        self.kind == Kind::Error || has_file && self.picture.is_none()
     }
 
     /// Seconds until it disappears automatically.
@@ -109,8 +109,7 @@ impl Message {
 
     /// True if it disappears now. An error disappears only if `is_busy`: the user is doing something.
     fn leaves(&self, now: f64, is_busy: bool) -> bool {
-        let is_over = self.left(now).is_some_and(|left| left <= 0.0);
-        is_over && (is_busy || self.kind == Kind::Notice)
+        self.left(now).is_some_and(|left| left <= 0.0) && (is_busy || self.kind == Kind::Notice)
     }
 }
 
@@ -177,10 +176,16 @@ impl Messages {
         let topic = self.topic.take();
         self.remove(|m| m.text == text || (topic.is_some() && m.topic == topic));
         self.newest += 1;
-        let number = self.newest;
-        let since = None;
-        let height = None;
-        self.list.push(Message { number, kind, text, since, offers, picture, topic, height });
+        self.list.push(Message {
+            number: self.newest,
+            kind,
+            text,
+            since: None,
+            offers,
+            picture,
+            topic,
+            height: None,
+        });
         let older = self.list.len() - 1;
         if older >= MAX_SHOWN {
             let notice = self.list.iter().take(older).find(|m| m.kind == Kind::Notice);
@@ -270,8 +275,7 @@ impl Messages {
             shown.push(message.number);
         }
         let notices = self.list.iter().filter(|m| m.kind == Kind::Notice);
-        let next_to_leave = notices.filter_map(|m| m.left(now));
-        if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
+        if let Some(seconds) = notices.filter_map(|m| m.left(now)).min_by(f64::total_cmp) {
             ui.request_repaint_after_secs(seconds as f32 + 0.01);
         }
         if shown.is_empty() {
@@ -280,8 +284,8 @@ impl Messages {
         let widest = area.width() - 2.0 * EDGE;
         let margin = EDGE + further_in;
         let (pivot, at) = match corner {
-            Corner::Bottom => (egui::Align2::LEFT_BOTTOM, area.left_bottom() + vec2(EDGE, -margin)),
-            Corner::Top => (egui::Align2::LEFT_TOP, area.left_top() + vec2(EDGE, margin)),
+            Corner::Bottom => (Align2::LEFT_BOTTOM, area.left_bottom() + vec2(EDGE, -margin)),
+            Corner::Top => (Align2::LEFT_TOP, area.left_top() + vec2(EDGE, margin)),
         };
         // Dialogs are in the foreground.
         let order = match (corner, self.before_dialog) {
@@ -300,7 +304,9 @@ impl Messages {
                     let is_low = message.is_low(most);
                     let width = if is_low { widest } else { WIDTH.min(widest) };
                     let height = show(ui, message, width, is_low);
-                    message.height = if is_low { message.height } else { Some(height) };
+                    if !is_low {
+                        message.height = Some(height);
+                    }
                 }
                 let seen_here = &mut self.seen[usize::from(corner == Corner::Top)];
                 if *seen_here != shown {
@@ -353,8 +359,10 @@ fn show(ui: &mut Ui, message: &Message, width: f32, is_low: bool) -> f32 {
                     ui.add(Label::new(&message.text).wrap());
                     if !message.offers.is_empty() {
                         ui.horizontal_wrapped(|ui| {
-                            let offers = message.offers.iter();
-                            offers.for_each(|offer| offer_button(ui, message, offer));
+                            message
+                                .offers
+                                .iter()
+                                .for_each(|offer| offer_button(ui, message, offer));
                         });
                     }
                 });

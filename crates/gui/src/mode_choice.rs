@@ -38,19 +38,17 @@ impl Offers {
 
     /// The variants that the device has.
     fn variants(self) -> impl Iterator<Item = Variant> {
-        let is_there = move |v: &Variant| !self.is_processor || *v != Variant::FusedNorm;
-        Variant::ALL.iter().copied().filter(is_there)
+        Variant::ALL.iter().copied().filter(move |v| !self.is_processor || *v != Variant::FusedNorm)
     }
 
     /// The precisions that the device has, regardless of the network.
     fn precisions(self) -> impl Iterator<Item = PrecisionChoice> {
-        let is_there = move |choice: &PrecisionChoice| match choice {
+        PrecisionChoice::ALL.iter().copied().filter(move |choice| match choice {
             PrecisionChoice::Auto | PrecisionChoice::Fixed(Precision::Fp32) => true,
             PrecisionChoice::Fixed(precision) => {
                 !self.is_processor || *precision == Precision::Int8
             }
-        };
-        PrecisionChoice::ALL.iter().copied().filter(is_there)
+        })
     }
 }
 
@@ -70,24 +68,34 @@ pub fn candidate(
     if offers.device {
         let devices = [DeviceChoice::Auto, DeviceChoice::Cpu];
         let name = |device| if device == DeviceChoice::Cpu { "CPU" } else { "GPU" };
-        let hint = "Device for this side.";
-        list(ui, side, ["Device", "device", hint], device, devices, name);
+        list(ui, side, ["Device", "device", "Device for this side."], device, devices, name);
     }
 }
 
 /// Lists for an engine, below each other; their accessible names begin with `title`.
 pub fn engine(ui: &mut Ui, title: &str, mode: &mut ModeChoice, offers: Offers) {
     let hint = "How the network is divided into kernels. Baseline: one operation each. Fused: several operations each.";
-    let words = [ENGINE, "variant", hint];
-    list(ui, title, words, &mut mode.variant, offers.variants(), Variant::name);
+    list(ui, title, [ENGINE, "variant", hint], &mut mode.variant, offers.variants(), Variant::name);
     let hint = "Number format for inference. Auto: the fastest accurate one on this device.";
-    let (words, name) = (["Precision", "precision", hint], PrecisionChoice::name);
-    list(ui, title, words, &mut mode.precision, offers.precisions(), name);
+    list(
+        ui,
+        title,
+        ["Precision", "precision", hint],
+        &mut mode.precision,
+        offers.precisions(),
+        PrecisionChoice::name,
+    );
     if offers.attention {
         let hint = "How the GPU computes attention. Naive stores all scores; Tiled and Online store none; Flash is Online on tensor cores. Auto: Naive for Baseline, otherwise the fastest available.";
         let all = AttentionChoice::ALL.iter().copied();
-        let words = ["Attention", "attention", hint];
-        list(ui, title, words, &mut mode.attention, all, AttentionChoice::name);
+        list(
+            ui,
+            title,
+            ["Attention", "attention", hint],
+            &mut mode.attention,
+            all,
+            AttentionChoice::name,
+        );
     }
 }
 
@@ -102,9 +110,10 @@ fn list<T: Copy + PartialEq>(
 ) {
     let spoken = format!("{title}: {what}");
     theme::row(ui, name, |ui, _| {
-        let width = ui.available_width();
-        let button = choose(ui, &spoken, width, value, offered, |one| shown_name(name_of(one)))
-            .accessible_name(&spoken);
+        let button = choose(ui, &spoken, ui.available_width(), value, offered, |one| {
+            shown_name(name_of(one))
+        })
+        .accessible_name(&spoken);
         match title {
             // The list is in the column of controls.
             ENGINE => button.column_tooltip(hint),

@@ -30,14 +30,17 @@ impl App {
 
     /// A network for live mode: until that of a mix is loaded, that of an older mix of the same styles.
     pub(super) fn live_network(&mut self, of: &NetworkOf) -> Option<Arc<Network>> {
-        let mut all = self.networks.iter();
-        let older = all.find_map(|(older, network)| {
-            let is_it = of.is_mix() && older.is_mix() && older.styles() == of.styles();
-            network.as_ref().ok().filter(|_| is_it).cloned()
+        let older = self.networks.iter().find_map(|(older, network)| {
+            network
+                .as_ref()
+                .ok()
+                .filter(|_| of.is_mix() && older.is_mix() && older.styles() == of.styles())
+                .cloned()
         });
-        let live = self.live.as_ref();
         // Newer settings would cancel the preparation of the previous ones again and again.
-        if older.is_some() && live.is_some_and(|live| live.snapshot.preparing.is_some()) {
+        if older.is_some()
+            && self.live.as_ref().is_some_and(|live| live.snapshot.preparing.is_some())
+        {
             return older;
         }
         self.network(of).ok().or(older)
@@ -53,8 +56,7 @@ impl App {
 
     /// Loads a network, unless it is already being loaded. One mix is made at a time.
     pub(super) fn load(&mut self, of: NetworkOf) {
-        let is_it = |other: &NetworkOf| *other == of || (other.is_mix() && of.is_mix());
-        if self.loading().any(is_it) {
+        if self.loading().any(|other| *other == of || (other.is_mix() && of.is_mix())) {
             return;
         }
         self.networks.insert(of.clone(), Err(Missing::Loading));
@@ -62,8 +64,7 @@ impl App {
         let requested = of.clone();
         let load = move || match requested {
             NetworkOf::Style(id, model) => {
-                let what = format!("The style {id} could not be loaded");
-                named(&what, || styles.load(&id, model))
+                named(&format!("The style {id} could not be loaded"), || styles.load(&id, model))
             }
             NetworkOf::Mix(parts) => named("The styles could not be mixed", || styles.mix(&parts)),
         };

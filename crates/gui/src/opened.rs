@@ -8,8 +8,10 @@ use std::{
 };
 
 use super::{
-    film::FilmFrame, label::name_label, label::path_label, label::remark, label::sentence,
-    platform::has_checkpoint_name, tasks::OrText,
+    film::FilmFrame,
+    label::{name_label, path_label, remark, sentence},
+    platform::has_checkpoint_name,
+    tasks::OrText,
 };
 use engine::{compositor::PREVIEW_PX, trial::TRIAL_PX};
 use media::{film::OpenFilm, framing::Framing};
@@ -48,6 +50,16 @@ pub struct Opened {
 }
 
 impl Opened {
+    fn of(photo: decode::Photo, origin: Origin) -> Self {
+        Self {
+            preview: smaller(&photo.frame, PREVIEW_PX),
+            photo,
+            origin,
+            framing: Framing::default(),
+            film: None,
+        }
+    }
+
     /// A frame of a film as a photo.
     pub fn of_film(film: FilmFrame, frame: Frame) -> Self {
         let path = film.film.path.clone();
@@ -103,13 +115,7 @@ pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
         Origin::Sample | Origin::Clipboard => sample(),
     }
     .or_text()?;
-    Ok(Box::new(Opened {
-        preview: preview_of(&photo.frame),
-        photo,
-        origin,
-        framing: Framing::default(),
-        film: None,
-    }))
+    Ok(Box::new(Opened::of(photo, origin)))
 }
 
 /// Opens a file of a list with `open`; `None` if it no longer exists.
@@ -131,8 +137,7 @@ fn film_at(path: &Path) -> Option<Result<Opened, String>> {
     }
     match OpenFilm::open(path) {
         Ok((film, seconds, frame)) if is_film || film.clip.frames.is_some_and(|n| n > 1) => {
-            let film = Arc::new(film);
-            Some(Ok(Opened::of_film(FilmFrame { film, seconds }, frame)))
+            Some(Ok(Opened::of_film(FilmFrame { film: Arc::new(film), seconds }, frame)))
         }
         Err(error) if is_film => Some(Err(sentence(&remark(&error.to_string())))),
         _ => None,
@@ -145,25 +150,19 @@ pub fn framed(whole: Whole, framing: Framing) -> Result<Whole, String> {
         return Ok(whole);
     }
     let frame = Arc::new(framing.applied(&whole.frame).or_text()?);
-    Ok(Whole { preview: preview_of(&frame), frame })
+    Ok(Whole { preview: smaller(&frame, PREVIEW_PX), frame })
 }
 
 pub fn from_clipboard(frame: Frame) -> Opened {
-    let frame = Arc::new(frame);
-    Opened {
-        preview: preview_of(&frame),
-        photo: decode::Photo {
-            frame,
-            profile: None,
-            metadata: Metadata::default(),
-            notes: Vec::new(),
-            name: "the pasted picture".to_owned(),
-            natural_format: encode::Format::Png,
-        },
-        origin: Origin::Clipboard,
-        framing: Framing::default(),
-        film: None,
-    }
+    let photo = decode::Photo {
+        frame: Arc::new(frame),
+        profile: None,
+        metadata: Metadata::default(),
+        notes: Vec::new(),
+        name: "the pasted picture".to_owned(),
+        natural_format: encode::Format::Png,
+    };
+    Opened::of(photo, Origin::Clipboard)
 }
 
 /// The picture for trials of networks: a small version of the photo, or of the sample without a photo.
@@ -173,10 +172,6 @@ pub fn for_trials(photo: Option<Arc<Frame>>) -> Result<Arc<Frame>, String> {
         None => sample().or_text()?.frame,
     };
     Ok(smaller(&photo, TRIAL_PX))
-}
-
-fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
-    smaller(frame, PREVIEW_PX)
 }
 
 /// The frame with a long side of at most `long_side_px`.
@@ -200,8 +195,12 @@ pub fn sorted(files: Vec<PathBuf>) -> FilesByKind {
                     ));
                 }
                 Ok(folder) => {
-                    let notes = folder.notes(Some(&path.join(PAINTED)));
-                    sorted.notes.extend(notes.iter().map(|note| format!("{name}: {note}")));
+                    sorted.notes.extend(
+                        folder
+                            .notes(Some(&path.join(PAINTED)))
+                            .iter()
+                            .map(|note| format!("{name}: {note}")),
+                    );
                     sorted.photos.extend(folder.photos);
                 }
                 Err(error) => {

@@ -98,8 +98,10 @@ impl App {
             .into();
         if kept != usual {
             self.opening.announced_brush = Some(brush);
-            let text = format!("Painted with your previous detail, {} × {} px.", kept.0, kept.1);
-            self.messages.offer(text, ("Reset detail", Intent::UsualDetail));
+            self.messages.offer(
+                format!("Painted with your previous detail, {} × {} px.", kept.0, kept.1),
+                ("Reset detail", Intent::UsualDetail),
+            );
         }
     }
 

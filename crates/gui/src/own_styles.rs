@@ -3,6 +3,8 @@
 //! Removing a style only hides it from the gallery, so that undo can restore it; undo also reverts moves. The file of a
 //! removed style is deleted when the program ends normally. If the program ends in any other way, no style is lost.
 
+use std::mem;
+
 use eframe::egui::Event;
 
 use super::{
@@ -82,22 +84,23 @@ impl App {
     fn note_renamed(&mut self, id: &str, new: &str) {
         self.gallery.rename(id, new);
         // The message names the style by its old name and offers to rename it.
-        let offered = Intent::AskName(id.to_owned());
-        self.messages.withdraw(|intent| *intent == offered);
+        self.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
         self.end_change();
         self.workspace.rename_style(id, new);
         self.rename_in_exports(id, new);
         if let Some(request) = &mut self.painting.request {
             request.recipe.network.rename_style(id, new);
         }
-        let networks = std::mem::take(&mut self.networks).into_iter().map(|(mut of, network)| {
-            // One that is being loaded keeps its id until it is loaded.
-            if network.is_ok() {
-                of.rename_style(id, new);
-            }
-            (of, network)
-        });
-        self.networks = networks.collect();
+        self.networks = mem::take(&mut self.networks)
+            .into_iter()
+            .map(|(mut of, network)| {
+                // One that is being loaded keeps its id until it is loaded.
+                if network.is_ok() {
+                    of.rename_style(id, new);
+                }
+                (of, network)
+            })
+            .collect();
         self.remember_choice();
         self.list_styles(None);
     }
@@ -123,12 +126,11 @@ impl App {
         let cards = &self.gallery.cards;
         let place = cards.iter().position(|other| other.id == card.id);
         // The style below it, or above it if it is the last one.
-        let beside =
-            place.and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)));
-        let beside = beside.map(|card| card.id.clone());
+        let beside = place
+            .and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)))
+            .map(|card| card.id.clone());
         self.gallery.hide(&card.id);
-        let offered = Intent::AskName(card.id.clone());
-        self.messages.withdraw(|intent| *intent == offered);
+        self.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
         // Neither page may keep a removed style.
         for (is_shown, choice, history) in self.workspace.pages_mut() {
             let before = choice.clone();
@@ -138,14 +140,16 @@ impl App {
             choice.mix.styles.retain(|(other, _)| other != id);
             // A page that is not shown undoes only what changed its choice.
             if is_shown || *choice != before {
-                let choices = Box::new([before, choice.clone()]);
-                history.note(Step::Removed { id: card.id.clone(), choices });
+                history.note(Step::Removed {
+                    id: card.id.clone(),
+                    choices: Box::new([before, choice.clone()]),
+                });
             }
         }
         self.remember_choice();
         self.follow_choice();
-        let text = format!("“{}” was removed.", card.title);
-        self.messages.offer(text, ("Undo", Intent::BringBack(card.id)));
+        self.messages
+            .offer(format!("“{}” was removed.", card.title), ("Undo", Intent::BringBack(card.id)));
     }
 
     /// Moves a style in the list, as an undo step.
@@ -162,7 +166,7 @@ impl App {
         while let Some(step) = self.workspace.history.take(is_undo) {
             let inverse = match step {
                 Step::Choice(mut choice) => {
-                    std::mem::swap(&mut self.workspace.choice, &mut choice);
+                    mem::swap(&mut self.workspace.choice, &mut choice);
                     // An undo step may return to removed styles.
                     for (id, _) in self.workspace.choice.mix.styles.clone() {
                         self.bring_back(&id);
@@ -196,8 +200,8 @@ impl App {
     pub(super) fn bring_back(&mut self, id: &str) -> bool {
         let is_hidden = self.gallery.unhide(id);
         for (_, choice, history) in self.workspace.pages_mut() {
-            let removal = history.take_removal(id).filter(|_| is_hidden);
-            if let Some([before, after]) = removal.map(|choices| *choices)
+            if let Some([before, after]) =
+                history.take_removal(id).filter(|_| is_hidden).map(|choices| *choices)
                 && choice.mix == after.mix
             {
                 choice.mix = before.mix;
@@ -265,8 +269,10 @@ impl App {
         }
         match added.filter(|id| self.gallery.card(id).is_some()) {
             Some(id) => {
-                let text = format!("“{}” was added to the styles.", self.title_of(&id));
-                self.messages.offer(text, ("Rename…", Intent::AskName(id.clone())));
+                self.messages.offer(
+                    format!("“{}” was added to the styles.", self.title_of(&id)),
+                    ("Rename…", Intent::AskName(id.clone())),
+                );
                 self.intents.push(Intent::PickStyle(id));
             }
             None => self.follow_choice(),

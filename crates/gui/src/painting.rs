@@ -123,8 +123,12 @@ impl App {
 
     /// Applies the choice if weights were dragged further while a draft was painted.
     pub(super) fn catch_up(&mut self) {
-        let request = self.painting.request.as_ref().map(|r| &r.recipe);
-        let painted = request.or(self.workspace.shown().map(|s| &s.recipe));
+        let painted = self
+            .painting
+            .request
+            .as_ref()
+            .map(|r| &r.recipe)
+            .or(self.workspace.shown().map(|s| &s.recipe));
         if self.workspace.recipe(self.model()).as_ref() != painted {
             self.follow_choice();
         }
@@ -132,8 +136,13 @@ impl App {
 
     /// Starts the run of the request, once its network is loaded.
     pub(super) fn paint_requested(&mut self) {
-        let waiting = self.painting.request.as_ref().filter(|request| request.run.is_none());
-        let Some(recipe) = waiting.map(|request| request.recipe.clone()) else {
+        let Some(recipe) = self
+            .painting
+            .request
+            .as_ref()
+            .filter(|request| request.run.is_none())
+            .map(|request| request.recipe.clone())
+        else {
             return;
         };
         let network = match self.network(&recipe.network) {
@@ -146,13 +155,12 @@ impl App {
         else {
             return;
         };
-        let run = self.engine.paint(PaintJob {
+        request.run = Some(self.engine.paint(PaintJob {
             photo: photo.framed.frame.clone(),
             network,
             settings: self.workspace.choice.paint_settings(),
             draft: true,
-        });
-        request.run = Some(run);
+        }));
     }
 
     /// Requests the composition of the photo and its painting with the current strength, colours and size. With `full`,
@@ -160,8 +168,10 @@ impl App {
     pub(super) fn recompose(&mut self, full: bool) {
         let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
         else {
-            let epoch = self.painting.composed.epoch + 1;
-            self.painting.composed = ComposeRequest { epoch, ..ComposeRequest::default() };
+            self.painting.composed = ComposeRequest {
+                epoch: self.painting.composed.epoch + 1,
+                ..ComposeRequest::default()
+            };
             self.stage.painting.clear();
             return;
         };

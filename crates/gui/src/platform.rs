@@ -4,6 +4,7 @@
 //! from background threads only, never from the window's thread. No other module uses `rfd` or `arboard`.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Mutex,
@@ -218,13 +219,12 @@ impl DialogProvider {
         if !cfg!(target_os = "linux") {
             return Self::Certain;
         }
-        let folders = std::env::var_os("PATH").unwrap_or_default();
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let has_address =
-            std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|a| !a.is_empty());
-        let has_bus = has_address || runtime.is_some_and(|folder| folder.join("bus").exists());
+        let folders = env::var_os("PATH").unwrap_or_default();
+        let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let has_bus = env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|a| !a.is_empty())
+            || runtime.is_some_and(|folder| folder.join("bus").exists());
         // Start programs from absolute folders only (see `cli::search_path`).
-        let folders = std::env::split_paths(&folders).filter(|folder| folder.is_absolute());
+        let folders = env::split_paths(&folders).filter(|folder| folder.is_absolute());
         Self::of(folders, has_bus)
     }
 
@@ -268,8 +268,10 @@ impl Platform for Desktop {
             _ => box_.pick_folder(),
         };
         // A portal that fails to open a dialog looks like a dialog that was cancelled very quickly.
-        let is_doubtful = answer.is_none() && provider == DialogProvider::Portal;
-        if is_doubtful && opened_at.elapsed() < FASTEST_PERSON {
+        if answer.is_none()
+            && provider == DialogProvider::Portal
+            && opened_at.elapsed() < FASTEST_PERSON
+        {
             return Err(NO_DIALOG.to_owned());
         }
         Ok(answer.filter(|path| !path.as_os_str().is_empty()))
@@ -284,9 +286,9 @@ impl Platform for Desktop {
                 return Ok(Clip::Files(files));
             }
             if let Ok(picture) = clipboard.get_image() {
-                let frame =
-                    Frame::from_rgba(picture.width, picture.height, picture.bytes.into_owned());
-                return frame.map(Clip::Picture).or_text();
+                return Frame::from_rgba(picture.width, picture.height, picture.bytes.into_owned())
+                    .map(Clip::Picture)
+                    .or_text();
             }
             Ok(files_in(&clipboard.get_text().unwrap_or_default()))
         })
@@ -325,20 +327,20 @@ impl Platform for Desktop {
 
     fn show(&self, path: &Path) -> Result<(), String> {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-        let why = || format!("No file manager could be opened. The folder is {}", path_label(path));
-        opens(folder).then_some(()).ok_or_else(why)
+        opens(folder).then_some(()).ok_or_else(|| {
+            format!("No file manager could be opened. The folder is {}", path_label(path))
+        })
     }
 
     fn play(&self, path: &Path) -> Result<(), String> {
-        let why = || {
+        opens(path).then_some(()).ok_or_else(|| {
             let path = path_label(path);
             format!("No player could be opened. The video is {path}; open it in a player.")
-        };
-        opens(path).then_some(()).ok_or_else(why)
+        })
     }
 
     fn restart(&self, photo: Option<&Path>) -> Result<(), String> {
-        std::env::current_exe()
+        env::current_exe()
             .and_then(|own| Command::new(own).args(photo).spawn())
             .map(drop)
             .map_err(|e| format!("StyleForge could not be restarted: {}", words(&e)))
@@ -381,14 +383,17 @@ fn why(error: &arboard::Error) -> String {
 
 /// Opens a file or folder in the desktop's default program; returns whether that succeeds.
 fn opens(path: &Path) -> bool {
-    let program = match std::env::consts::OS {
+    let program = match env::consts::OS {
         "windows" => "explorer",
         "macos" => "open",
         _ => "xdg-open",
     };
-    let mut command = Command::new(program);
-    command.arg(path).stdin(Stdio::null());
-    let started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let started = Command::new(program)
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     let Ok(mut child) = started else {
         return false;
     };

@@ -5,12 +5,14 @@
 
 #[cfg(target_os = "linux")]
 mod x11 {
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::Mutex;
 
     use x11rb::{
         connection::Connection, errors::ReplyError, protocol::xproto::ConnectionExt,
         rust_connection::RustConnection,
     };
+
+    use values::lock::lock;
 
     /// A connection to the X server, opened by the first query.
     #[derive(Default)]
@@ -21,7 +23,7 @@ mod x11 {
     impl Pointer {
         /// The pointer's position in pixels of the screen. Waits for the server's answer.
         pub fn position(&self) -> Option<(i32, i32)> {
-            let mut guard = (self.connection.lock()).unwrap_or_else(PoisonError::into_inner);
+            let mut guard = lock(&self.connection);
             let (connection, screen) = match guard.take() {
                 Some(open) => open,
                 None => x11rb::connect(None).ok()?,
@@ -38,8 +40,7 @@ mod x11 {
             return Ok(None);
         };
         let reply = connection.query_pointer(screen.root)?.reply()?;
-        let place = (i32::from(reply.root_x), i32::from(reply.root_y));
-        Ok(reply.same_screen.then_some(place))
+        Ok(reply.same_screen.then_some((reply.root_x.into(), reply.root_y.into())))
     }
 }
 

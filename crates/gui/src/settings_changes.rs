@@ -71,8 +71,8 @@ impl App {
         if viewport.fullscreen != Some(true) {
             state.is_maximized = viewport.maximized.unwrap_or(state.is_maximized);
             let plain = viewport.inner_rect.filter(|_| viewport.maximized != Some(true));
-            let size = plain.map(|window| window.size().round());
-            state.window_size = size.map(|size| (size.x, size.y)).or(state.window_size);
+            state.window_size =
+                plain.map(|window| window.size().round().into()).or(state.window_size);
         }
         if before != (state.is_maximized, state.window_size) {
             self.settings_changed();

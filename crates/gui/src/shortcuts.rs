@@ -93,10 +93,9 @@ pub fn keys_of(ctx: &Context, intent: &Intent) -> &'static str {
 
 /// What a key would do that only live mode can do.
 pub fn live_only(intent: &Intent) -> Option<&'static str> {
-    let is_it = |group: &Group, bound: &Intent| group.title == LIVE && bound == intent;
     bindings()
         .filter(|_| *intent != Intent::TurnPage)
-        .find(|(group, _, b)| is_it(group, &b.intent))
+        .find(|(group, _, bound)| group.title == LIVE && bound.intent == *intent)
         .map(|(_, line, _)| line.does)
 }
 
@@ -114,8 +113,7 @@ pub fn button(
     intent: Intent,
 ) -> Response {
     let response = ui.add_enabled(is_enabled, button);
-    let keys = keys_of(ui, &intent);
-    hint(response, does, keys).accessible_name(name).sends(intent)
+    hint(response, does, keys_of(ui, &intent)).accessible_name(name).sends(intent)
 }
 
 /// Adds a plain button that sends an intent.
@@ -198,8 +196,11 @@ fn line<const N: usize>(keys: &'static str, does: &'static str, intents: [Intent
         let text = if N == 1 { keys } else { key };
         let aliases = ALIASES.iter().filter(|(_, same)| same == key).map(|(alias, _)| *alias);
         let all = aliases.chain([key.as_str()]).filter_map(parsed);
-        let bind = |keys| Binding { text: text.to_owned(), keys, intent: intent.clone() };
-        bindings.extend(all.map(bind));
+        bindings.extend(all.map(|keys| Binding {
+            text: text.to_owned(),
+            keys,
+            intent: intent.clone(),
+        }));
     }
     Line { keys, does, also: "", bindings }
 }
@@ -354,10 +355,9 @@ pub fn pressed(ctx: &Context, covered: bool, yields: bool) -> Vec<Intent> {
             if types && *key != Key::F1 {
                 return true;
             }
-            let is_pressed = |keys: KeyboardShortcut| {
+            let bound = bound.iter().find(|(.., Binding { keys, .. })| {
                 keys.logical_key == *key && are_down(*modifiers, keys.modifiers, *key)
-            };
-            let bound = bound.iter().find(|b| is_pressed(b.2.keys));
+            });
             let Some((.., Binding { intent, .. })) = bound else {
                 return true;
             };

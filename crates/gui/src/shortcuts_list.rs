@@ -51,10 +51,10 @@ pub fn ui(ui: &mut Ui, wanted: &mut String, is_fresh: bool) {
             ui.columns(count, |columns| {
                 for (group, lines) in &found {
                     // Add the group to the shorter column.
-                    let tops = columns.iter().map(|column| column.cursor().top());
-                    let shorter = tops.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
-                    if let Some((at, _)) = shorter {
-                        group_ui(&mut columns[at], group, lines);
+                    let top = |column: &&mut Ui| column.cursor().top();
+                    let shorter = columns.iter_mut().min_by(|a, b| top(a).total_cmp(&top(b)));
+                    if let Some(column) = shorter {
+                        group_ui(column, group, lines);
                     }
                 }
             });
@@ -88,12 +88,11 @@ fn group_ui(ui: &mut Ui, group: &Group, lines: &[&Line]) {
 fn found(wanted: &str, is_film: bool) -> Vec<(&'static Group, Vec<&'static Line>)> {
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
     let of_group = |(group, mut lines): (&'static Group, Vec<&'static Line>)| {
-        let holds = |line: &&Line| {
+        lines.retain(|line| {
             let text =
                 format!("{} {} {} {}", group.title, line.keys, line.does, line.also).to_lowercase();
             words.iter().all(|word| text.contains(word))
-        };
-        lines.retain(holds);
+        });
         (!lines.is_empty()).then_some((group, lines))
     };
     groups(is_film).filter_map(of_group).collect()

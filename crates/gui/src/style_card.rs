@@ -127,18 +127,17 @@ impl Tile<'_> {
             let at = top.right_bottom() - vec2(6.0, 6.0);
             let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
             let corners = 4;
-            let frame = Stroke::new(1.5, colors.card);
             if self.card.is_mix() {
                 // All of its pictures.
                 Image::from_texture(*inset).corner_radius(corners).paint_at(ui, place);
             } else {
                 paint_cover(ui, inset, place, corners);
             }
-            painter.rect_stroke(place, corners, frame, StrokeKind::Outside);
+            painter.rect_stroke(place, corners, Stroke::new(1.5, colors.card), StrokeKind::Outside);
         }
         if let Some(note) = self.note {
-            let font = FontId::proportional(11.0);
-            let letters = painter.layout_no_wrap(note.to_owned(), font, Color32::WHITE);
+            let letters =
+                painter.layout_no_wrap(note.to_owned(), FontId::proportional(11.0), Color32::WHITE);
             let at = top.right_top() + vec2(-6.0, 6.0);
             tag(painter, letters, Align2::RIGHT_TOP, at, NOTE_MARGIN, 4);
         }
@@ -187,11 +186,10 @@ fn swatch(ui: &Ui, rect: Rect, radius: CornerRadius, title: &str) {
     let hue = (sum % 360) as f32 / 360.0;
     let color: Color32 = egui::ecolor::Hsva::new(hue, 0.35, 0.55, 1.0).into();
     ui.painter().rect_filled(rect, radius, color);
-    let letter: String = title.chars().take(1).collect::<String>().to_uppercase();
     ui.painter().text(
         rect.center(),
         Align2::CENTER_CENTER,
-        letter,
+        title.chars().take(1).flat_map(char::to_uppercase).collect::<String>(),
         FontId::proportional(40.0),
         Color32::from_white_alpha(220),
     );

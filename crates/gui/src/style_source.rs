@@ -5,12 +5,17 @@
 
 use std::{
     borrow::Cow,
+    fmt::Display,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::SystemTime,
 };
 
-use super::{label::stem, mix::LastNetwork, mix::MixedCodes, mix::why_not_mixed, tasks::OrText};
+use super::{
+    label::stem,
+    mix::{LastNetwork, MixedCodes, why_not_mixed},
+    tasks::OrText,
+};
 use engine::{network_choice::NetworkChoice, style_picture, trial::only_color};
 use network::Network;
 use pictures::{
@@ -29,6 +34,8 @@ pub const THUMBNAIL_PX: usize = 384;
 /// Maximum memory for reading a thumbnail's file, in bytes.
 const THUMBNAIL_BYTES: u64 = 64 << 20;
 
+/// Maximum number of styles that may be added under the same name.
+const MAX_COPIES: usize = 9;
 /// Begins the credit of a saved mix.
 pub const MIX_OF: &str = "mix of ";
 
@@ -161,8 +168,8 @@ pub trait StyleSource: Send + Sync {
 }
 
 /// The program's style library as a [`StyleSource`].
+#[derive(Default)]
 pub struct Library {
-    open: fn() -> StyleLibrary,
     /// Opened by the first call, on a background thread.
     library: Mutex<Option<StyleLibrary>>,
     mixes: LastNetwork,
@@ -171,27 +178,18 @@ pub struct Library {
 impl Library {
     /// The styles of [`StyleLibrary::standard`], read at first use.
     pub fn standard() -> Self {
-        Self {
-            open: StyleLibrary::standard,
-            library: Mutex::new(None),
-            mixes: LastNetwork::default(),
-        }
+        Self::default()
     }
 
     pub fn of(library: StyleLibrary) -> Self {
-        Self { library: Mutex::new(Some(library)), ..Self::standard() }
+        Self { library: Mutex::new(Some(library)), ..Self::default() }
     }
 
     fn with<T>(&self, use_library: impl FnOnce(&mut StyleLibrary) -> T) -> T {
         let mut guard = lock(&self.library);
-        use_library(guard.get_or_insert_with(self.open))
+        use_library(guard.get_or_insert_with(StyleLibrary::standard))
     }
-}
 
-/// Maximum number of styles that may be added under the same name.
-const MAX_COPIES: usize = 9;
-
-impl Library {
     /// Returns the codes of these styles' pictures, with the weights.
     fn codes(&self, parts: &[(String, u8)]) -> Result<MixedCodes, String> {
         // Do not lock the library while reading files.
@@ -222,15 +220,16 @@ impl StyleSource for Library {
             .with(|library| library.find(id).cloned())
             .ok_or_else(|| format!("The style {id} no longer exists. Choose another one."))?;
         let model = Some(requested).filter(|model| style.models().contains(model));
-        let chosen = NetworkChoice::Style(&style, model).load();
-        let chosen = chosen.map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
+        let chosen = NetworkChoice::Style(&style, model)
+            .load()
+            .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
         Ok(Loaded { network: chosen.network, note: chosen.notes.into_iter().next() })
     }
 
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
         // Do not lock the library while reading pictures and weights.
         if decode::has_picture_name(path) {
-            let photo = decode::from_path(path).map_err(|e| not_added(&e))?;
+            let photo = decode::from_path(path).map_err(not_added)?;
             return self.import_picture(&photo.frame, &picture_name(path));
         }
         let checkpoint = match Checkpoint::read_as(path, pixels) {
@@ -246,7 +245,7 @@ impl StyleSource for Library {
             let first = library.keep(&checkpoint, path, None);
             or_numbered(&stem(path), first, |name| library.keep(&checkpoint, path, Some(name)))
         });
-        let style = kept.map_err(|error| not_added(&error))?;
+        let style = kept.map_err(not_added)?;
         let flat = only_color(&checkpoint).map(|color| {
             format!(
                 "{} paints everything {color}; its output range is probably wrong. Add the file again and choose another one.",
@@ -262,29 +261,30 @@ impl StyleSource for Library {
     }
 
     fn import_picture(&self, picture: &Frame, name: &str) -> Result<Import, String> {
-        let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
-        let seen = style_picture::look_at(&network, picture);
-        let (code, thumbnail) = seen.map_err(|e| not_added(&e))?;
+        let network = StyleNetwork::built_in().map_err(not_added)?;
+        let (code, thumbnail) = style_picture::look_at(&network, picture).map_err(not_added)?;
         let warning = style_picture::caution(&format!("“{name}”"), picture);
         let kept = self.with(|library| {
             let mut keep = |name: &str| library.keep_style_picture(&code, name, &thumbnail, None);
             or_numbered(name, keep(name), keep)
         });
-        let style = kept.map_err(|error| not_added(&error))?;
+        let style = kept.map_err(not_added)?;
         Ok(Import::Added { id: style.id, warning })
     }
 
     fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String> {
-        let painting = self.codes(parts)?.painting();
-        Ok(Loaded {
-            network: painting.map_err(|e| format!("The styles could not be mixed: {e}."))?,
-            note: None,
-        })
+        let network = self
+            .codes(parts)?
+            .painting()
+            .map_err(|e| format!("The styles could not be mixed: {e}."))?;
+        Ok(Loaded { network, note: None })
     }
 
     fn keep_mix(&self, parts: &[(String, u8)], name: &str, words: &str) -> Result<String, String> {
-        let not_kept = |e: &dyn std::error::Error| format!("The mix was not saved: {e}.");
-        let code = self.codes(parts)?.kept().map_err(|e| not_kept(&e))?;
+        fn not_kept(error: impl Display) -> String {
+            format!("The mix was not saved: {error}.")
+        }
+        let code = self.codes(parts)?.kept().map_err(not_kept)?;
         let pictures: Vec<_> = parts
             .iter()
             .filter_map(|(id, weight)| {
@@ -292,10 +292,10 @@ impl StyleSource for Library {
                 Some((thumbnail(&style.thumbnail()?)?, *weight))
             })
             .collect();
-        let picture = style_picture::thumbnail_of_mix(&pictures).map_err(|e| not_kept(&e))?;
-        let kept =
-            self.with(|library| library.keep_style_picture(&code, name, &picture, Some(words)));
-        kept.map(|style| style.id).map_err(|e| not_kept(&e))
+        let picture = style_picture::thumbnail_of_mix(&pictures).map_err(not_kept)?;
+        self.with(|library| library.keep_style_picture(&code, name, &picture, Some(words)))
+            .map(|style| style.id)
+            .map_err(not_kept)
     }
 
     fn rename(&self, id: &str, name: &str) -> Result<String, String> {
@@ -376,7 +376,7 @@ fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
 }
 
 /// Why a file was not added.
-fn not_added(error: &dyn std::error::Error) -> String {
+fn not_added(error: impl Display) -> String {
     format!("This file was not added as a style: {error}.")
 }
 

@@ -74,7 +74,7 @@ impl<S: 'static> Tasks<S> {
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
         done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
-        self.send(boxed(work, |_| None, done), None);
+        self.send(work, |_| None, done, None);
     }
 
     /// Like [`Self::spawn`], for work that writes a file: [`Self::finish_writing`] waits for it.
@@ -94,7 +94,7 @@ impl<S: 'static> Tasks<S> {
         close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
         done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
-        self.send(boxed(work, close, done), self.writes.clone());
+        self.send(work, close, done, self.writes.clone());
     }
 
     /// Returns a callback that wakes the window up so that it polls.
@@ -110,34 +110,33 @@ impl<S: 'static> Tasks<S> {
         self.completions.try_iter().filter_map(|completion| completion(None)).collect()
     }
 
-    fn send(&self, work: Work<S>, writes: Option<Sender<()>>) {
+    fn send<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
+        done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
+        writes: Option<Sender<()>>,
+    ) {
+        let work: Work<S> = Box::new(move |may_run| {
+            let result = may_run.and_then(|()| {
+                caught(work).unwrap_or_else(|panic| {
+                    Err(format!("A bug in StyleForge stopped this ({panic}). Please report it."))
+                })
+            });
+            Box::new(move |window| match window {
+                Some(state) => {
+                    done(state, result);
+                    None
+                }
+                None => close(result),
+            })
+        });
         if let Err(refused) = self.tasks.try_send((work, writes)) {
             let why = "StyleForge is doing too many things at once. Wait a moment and try again.";
             let (work, _) = refused.into_inner();
             complete(work(Err(why.to_owned())), &self.completed, &self.wake_up);
         }
     }
-}
-
-fn boxed<S: 'static, T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-    close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
-    done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
-) -> Work<S> {
-    Box::new(move |may_run| {
-        let result = may_run.and_then(|()| {
-            caught(work).unwrap_or_else(|panic| {
-                Err(format!("A bug in StyleForge stopped this ({panic}). Please report it."))
-            })
-        });
-        Box::new(move |window| match window {
-            Some(state) => {
-                done(state, result);
-                None
-            }
-            None => close(result),
-        })
-    })
 }
 
 fn complete<S>(completion: Completion<S>, completed: &Sender<Completion<S>>, wake_up: &WakeUp) {

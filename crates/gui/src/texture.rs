@@ -7,7 +7,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
     self, Color32, ColorImage, Context, Galley, Mesh, Pos2, Rect, TextureHandle, TextureOptions,
-    Ui, Vec2, emath::RectTransform, pos2, vec2,
+    Ui, Vec2,
+    emath::RectTransform,
+    pos2,
+    text::{LayoutJob, TextWrapping},
+    vec2,
 };
 
 use values::frame::Frame;
@@ -172,8 +176,7 @@ impl Picture {
             }
         }
         if self.tiles.len() > KEPT_TILES {
-            let now = self.frames_drawn;
-            self.tiles.retain(|_, (_, used)| *used == now);
+            self.tiles.retain(|_, (_, used)| *used == self.frames_drawn);
         }
     }
 
@@ -241,9 +244,8 @@ pub fn paint_cover(
 
 /// A text in one line that is truncated at `width`.
 pub fn cut_line(ui: &Ui, text: String, color: Color32, width: f32) -> Arc<Galley> {
-    let font = egui::FontId::proportional(13.0);
-    let mut job = egui::text::LayoutJob::simple_singleline(text, font, color);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(width);
+    let mut job = LayoutJob::simple_singleline(text, egui::FontId::proportional(13.0), color);
+    job.wrap = TextWrapping::truncate_at_width(width);
     ui.painter().layout_job(job)
 }
 
@@ -268,8 +270,11 @@ fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
     if step <= 1 {
         return image;
     }
-    let rows = image.pixels.chunks_exact(width).step_by(step);
-    let pixels = rows.flat_map(|row| row.iter().step_by(step).copied());
+    let pixels = image
+        .pixels
+        .chunks_exact(width)
+        .step_by(step)
+        .flat_map(|row| row.iter().step_by(step).copied());
     ColorImage::new([width.div_ceil(step), height.div_ceil(step)], pixels.collect())
 }
 

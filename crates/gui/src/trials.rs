@@ -88,9 +88,7 @@ impl App {
             self.cancel_repaint(painting);
         }
     }
-}
 
-impl App {
     /// Starts the next thumbnail if nothing else is being painted.
     pub(super) fn serve_style_pictures(&mut self) {
         self.gallery.follow_look(self.workspace.choice.look);
@@ -118,8 +116,11 @@ impl App {
         let photo = photo.map(|photo| photo.framed.frame.clone());
         let styles = self.style_source.clone();
         let style = id.clone();
-        let read = move || Ok(styles.load(&style, ModelSize::Lite)?.network);
-        self.try_network(photo, read, move |app, tried| app.show_style_picture(id, subject, tried));
+        self.try_network(
+            photo,
+            move || Ok(styles.load(&style, ModelSize::Lite)?.network),
+            move |app, tried| app.show_style_picture(id, subject, tried),
+        );
     }
 
     fn show_style_picture(&mut self, id: String, subject: Subject, tried: TrialOutcome) {
@@ -129,9 +130,11 @@ impl App {
                 Some(PaintedPicture::new(&self.ctx, &id, subject, photo, painting, look))
             }
             Err(TrialError::Failed(EngineError::Panicked(panic))) => {
-                let title = self.title_of(&id);
-                let why = format!("“{title}” cannot be shown: {}", mistake(&panic));
-                self.messages.error(why);
+                self.messages.error(format!(
+                    "“{}” cannot be shown: {}",
+                    self.title_of(&id),
+                    mistake(&panic)
+                ));
                 None
             }
             // The reason is shown when the user paints with the style.

@@ -94,88 +94,88 @@ impl App {
         if self.perform_on_viewed(&intent) {
             return;
         }
+        use Intent::*;
+
         let is_live = self.live.is_some();
         match intent {
-            Intent::AskOpen => {
-                self.ask(Dialog::Open, |app, path| app.sort(vec![path], PictureUse::Photo));
+            AskOpen => self.ask(Dialog::Open, |app, path| app.sort(vec![path], PictureUse::Photo)),
+            AskFolder => {
+                self.ask(Dialog::Folder, |app, path| app.sort(vec![path], PictureUse::Photo))
             }
-            Intent::AskFolder => {
-                self.ask(Dialog::Folder, |app, path| app.sort(vec![path], PictureUse::Photo));
-            }
-            Intent::AskStyle => self.ask(Dialog::Style, Self::import),
-            Intent::AskTargetFolder => self.ask(Dialog::TargetFolder, |app, path| {
+            AskStyle => self.ask(Dialog::Style, Self::import),
+            AskTargetFolder => self.ask(Dialog::TargetFolder, |app, path| {
                 if let Some(batch) = &mut app.batch {
                     batch.target = path;
                 }
             }),
-            Intent::AskSnapshotFolder => self.ask(Dialog::SnapshotFolder, |app, path| {
+            AskSnapshotFolder => self.ask(Dialog::SnapshotFolder, |app, path| {
                 app.settings.choices.snapshot_folder = Some(path);
                 app.settings_changed();
             }),
-            Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
-            Intent::OpenRecent(path) => self.open_recent(path),
-            Intent::SeeRecents => self.make_small_picture(FileList::Recent),
-            Intent::ClearRecents => self.clear_files(FileList::Recent),
-            Intent::OpenSample => self.open(Origin::Sample),
-            Intent::Paste => self.paste(),
-            Intent::PreferStyle(path) => self.prefer_style(path),
-            Intent::PickStyle(id) => self.edit(|choice| {
+            OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
+            OpenRecent(path) => self.open_recent(path),
+            SeeRecents => self.make_small_picture(FileList::Recent),
+            ClearRecents => self.clear_files(FileList::Recent),
+            OpenSample => self.open(Origin::Sample),
+            Paste => self.paste(),
+            PreferStyle(path) => self.prefer_style(path),
+            PickStyle(id) => self.edit(|choice| {
                 // A mix has its own tile.
                 if choice.style() != Some(id.as_str()) || !choice.parts().is_empty() {
                     choice.mix = Mix::of(Some(id));
                 }
             }),
-            Intent::PickKey(place) => self.pick(self.gallery.cards.get(place).cloned()),
+            PickKey(place) => self.pick(self.gallery.cards.get(place).cloned()),
             // A mix is before all styles.
-            Intent::StepStyle(by) => {
+            StepStyle(by) => {
                 self.pick(self.gallery.neighbour(self.chosen_style().as_deref(), by).cloned());
             }
-            Intent::AskMixName => self.ask_mix_name(),
-            Intent::DropMix => self.edit(|choice| {
+            AskMixName => self.ask_mix_name(),
+            DropMix => self.edit(|choice| {
                 choice.mix = Mix::of(choice.style().map(str::to_owned));
             }),
-            Intent::AskName(id) => self.ask_name(&id),
-            Intent::RemoveStyle(id) => self.remove_style(&id),
-            Intent::MoveStyle(id, to) => self.move_style(&id, &to),
+            AskName(id) => self.ask_name(&id),
+            RemoveStyle(id) => self.remove_style(&id),
+            MoveStyle(id, to) => self.move_style(&id, &to),
             // Applies to the visible painting, not to the chosen style.
-            Intent::RemoveChosen if self.shows_painting() => {
+            RemoveChosen if self.shows_painting() => {
                 if let Some(path) = self.paintings.viewed.as_ref().map(|viewed| viewed.path.clone())
                 {
                     self.forget_file(FileList::Paintings, &path);
                 }
             }
-            Intent::RenameChosen => match self.chosen_style() {
+            RenameChosen => match self.chosen_style() {
                 Some(style) => self.ask_name(&style),
                 None => self.ask_mix_name(),
             },
-            Intent::RemoveChosen => match self.chosen_style() {
+            RemoveChosen => match self.chosen_style() {
                 Some(style) => self.remove_style(&style),
-                None => self.perform(Intent::DropMix),
+                None => self.perform(DropMix),
             },
-            Intent::MoveChosen(to) => match self.chosen_style() {
+            MoveChosen(to) => match self.chosen_style() {
                 Some(style) => self.move_style(&style, &to),
                 None if self.workspace.choice.style().is_some() => {
                     self.messages.notice("Save the mix to move it in the list.");
                 }
                 None => {}
             },
-            Intent::BringBack(id) => {
+            BringBack(id) => {
                 self.bring_back(&id);
             }
-            Intent::ShowInFolder(path) => self.ask_desktop(move |desktop| desktop.show(&path)),
-            Intent::Play(path) => self.ask_desktop(move |desktop| desktop.play(&path)),
-            Intent::CopyFile(path) => self.copy_file(path),
-            Intent::ShowPainting(path) => self.show_painting(path),
-            Intent::ClosePainting => {
+            ShowInFolder(path) => self.ask_desktop(move |desktop| desktop.show(&path)),
+            Play(path) => self.ask_desktop(move |desktop| desktop.play(&path)),
+            CopyFile(path) => self.copy_file(path),
+            ShowPainting(path) => self.show_painting(path),
+            ClosePainting => {
                 self.close_painting();
             }
-            Intent::ForgetPainting(path) => self.forget_file(FileList::Paintings, &path),
-            Intent::ClearPaintings => self.clear_files(FileList::Paintings),
-            Intent::ToggleStrip => self.toggle_strip(),
-            Intent::Edit(new) => self.edit(|choice| *choice = new),
-            Intent::UsualDetail => self.edit(|choice| choice.brush = DEFAULT_BRUSH),
-            Intent::StepDetail(by) if is_live => self.step_live_detail(by),
-            Intent::StepDetail(by) => {
+            ForgetPainting(path) => self.forget_file(FileList::Paintings, &path),
+            ClearPaintings => self.clear_files(FileList::Paintings),
+            ToggleStrip => self.toggle_strip(),
+            Edit(new) => self.edit(|choice| *choice = new),
+            UsualDetail => self.edit(|choice| choice.brush = DEFAULT_BRUSH),
+            StepDetail(by) if is_live => self.step_live_detail(by),
+            StepDetail(by) => {
                 let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
                 let last = BRUSHES_PX.len() - 1;
                 self.edit(|choice| {
@@ -187,71 +187,68 @@ impl App {
                     }
                 });
             }
-            Intent::StepStrength(by) => self.edit(|choice| {
+            StepStrength(by) => self.edit(|choice| {
                 let strength = &mut choice.look.strength_percent;
                 *strength = (i16::from(*strength) + by).clamp(0, 100) as u8;
             }),
-            Intent::ToggleColors => {
-                self.edit(|choice| choice.look.keep_colors = !choice.look.keep_colors);
-            }
-            Intent::ToggleModel if is_live => {
+            ToggleColors => self.edit(|choice| choice.look.keep_colors ^= true),
+            ToggleModel if is_live => {
                 // Photos have a separate choice.
                 let other = other(self.live_model());
                 if self.model_of_style(other) == other {
                     self.edit_live(|choices| choices.model = Some(other));
                 } else {
-                    let why = format!("This style's {other} model is not installed.");
-                    self.messages.notice(why);
+                    self.messages.notice(format!("This style's {other} model is not installed."));
                 }
             }
-            Intent::ToggleModel => {
+            ToggleModel => {
                 let other = other(self.model());
                 self.edit(|choice| choice.model = other);
             }
             // A crop in progress has its own undo steps; those of the photo wait until it ends.
-            Intent::Undo | Intent::Redo if self.seen_crop().is_some() => {
+            Undo | Redo if self.seen_crop().is_some() => {
                 if let Some(cropping) = &mut self.cropping {
-                    cropping.step(intent == Intent::Undo);
+                    cropping.step(intent == Undo);
                 }
             }
-            Intent::ExportFilm => self.export_film(),
-            Intent::Film(step) if self.shows_film() => self.step_film(step),
-            Intent::Film(_) => {}
-            Intent::Undo => self.revert_step(true),
-            Intent::Redo => self.revert_step(false),
-            Intent::Look(compare) => match &mut self.live {
+            ExportFilm => self.export_film(),
+            Film(step) if self.shows_film() => self.step_film(step),
+            Film(_) => {}
+            Undo => self.revert_step(true),
+            Redo => self.revert_step(false),
+            Look(compare) => match &mut self.live {
                 Some(live) => live.look(compare),
                 None => self.stage.compare = compare,
             },
-            Intent::StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
+            StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
                 self.step_painting(if by < 0.0 { -1 } else { 1 });
             }
-            Intent::StepView(step) => match (&mut self.live, &mut self.paintings.viewed) {
+            StepView(step) => match (&mut self.live, &mut self.paintings.viewed) {
                 (Some(live), _) => live.step(step),
                 (None, Some(viewed)) => viewed.stage.step(step),
                 (None, None) => self.stage.step(step),
             },
-            Intent::HoldOrCompare if is_live => self.perform(Intent::ToggleFreeze),
-            Intent::HoldOrCompare => self.stage.step(ViewStep::NextCompare),
-            Intent::Cancel => self.stop_painting(),
+            HoldOrCompare if is_live => self.perform(ToggleFreeze),
+            HoldOrCompare => self.stage.step(ViewStep::NextCompare),
+            Cancel => self.stop_painting(),
             // Save what is on screen, not a painting that live mode hides.
-            Intent::Save | Intent::Snapshot if is_live => self.snapshot(),
-            Intent::Save => self.ask_target(None),
-            Intent::Copy => self.copy_painting(),
-            Intent::ToggleCrop => self.toggle_crop(),
-            Intent::ApplyCrop => {
+            Save | Snapshot if is_live => self.snapshot(),
+            Save => self.ask_target(None),
+            Copy => self.copy_painting(),
+            ToggleCrop => self.toggle_crop(),
+            ApplyCrop => {
                 if let Some(cropping) = self.cropping.take() {
                     self.edit(|choice| choice.framing = cropping.framing());
                 }
             }
-            Intent::AskContactSheet => self.ask_contact_sheet(),
-            Intent::SetChoices(choices) => self.set_choices(*choices),
-            Intent::ToggleFill => {
+            AskContactSheet => self.ask_contact_sheet(),
+            SetChoices(choices) => self.set_choices(*choices),
+            ToggleFill => {
                 self.settings.choices.full_screen_fills = !self.settings.choices.full_screen_fills;
                 self.frame_pictures();
                 self.settings_changed();
             }
-            Intent::ToggleTheme => {
+            ToggleTheme => {
                 // Every press changes the visible theme, even if it comes from the desktop.
                 let theme = match self.ctx.theme() {
                     Theme::Dark => ThemeChoice::Light,
@@ -259,75 +256,70 @@ impl App {
                 };
                 self.set_choices(Choices { theme, ..self.settings.choices.clone() });
             }
-            Intent::ToggleControls => self.window.controls_open = !self.window.controls_open,
-            Intent::ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),
-            Intent::ToggleAbout => self.overlays.toggle(Overlay::About),
-            Intent::ShowLicences => {
+            ToggleControls => self.window.controls_open = !self.window.controls_open,
+            ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),
+            ToggleAbout => self.overlays.toggle(Overlay::About),
+            ShowLicences => {
                 let text = (self.licences)().unwrap_or_else(|problem| problem);
                 let lines = text.lines().map(str::to_owned).collect();
                 self.overlays.show(Overlay::Licences(lines));
             }
-            Intent::CloseOverlay => self.close_overlay(),
-            Intent::Answer(button) => self.answer(button),
-            Intent::Dismiss(number) => self.messages.dismiss(number),
-            Intent::StartBatch => self.confirm_batch(),
-            Intent::StopBatch => self.stop_batch(),
-            Intent::PauseBatch(pause) => self.pause_batch(pause),
-            Intent::ReplaceSkipped => self.batch = self.batch.as_ref().map(Batch::of_skipped),
-            Intent::CloseBatch => self.batch = None,
-            Intent::TakeReading(format) => self.take_reading(format),
-            Intent::TurnPage if is_live => self.leave_live(),
-            Intent::LeaveLive => self.leave_live(),
-            Intent::TurnPage | Intent::EnterLive => self.enter_live(),
-            Intent::UseSource(source) => self.use_source(source),
-            Intent::AskVideo => {
-                self.ask(Dialog::Video, |app, path| app.use_source(Source::Video(path)));
-            }
-            Intent::UseCamera => self.use_source(Source::Camera(CameraId::first())),
-            Intent::ReleaseCamera => {
+            CloseOverlay => self.close_overlay(),
+            Answer(button) => self.answer(button),
+            Dismiss(number) => self.messages.dismiss(number),
+            StartBatch => self.confirm_batch(),
+            StopBatch => self.stop_batch(),
+            PauseBatch(pause) => self.pause_batch(pause),
+            ReplaceSkipped => self.batch = self.batch.as_ref().map(Batch::of_skipped),
+            CloseBatch => self.batch = None,
+            TakeReading(format) => self.take_reading(format),
+            TurnPage if is_live => self.leave_live(),
+            LeaveLive => self.leave_live(),
+            TurnPage | EnterLive => self.enter_live(),
+            UseSource(source) => self.use_source(source),
+            AskVideo => self.ask(Dialog::Video, |app, path| app.use_source(Source::Video(path))),
+            UseCamera => self.use_source(Source::Camera(CameraId::first())),
+            ReleaseCamera => {
                 if self.live.as_ref().is_some_and(LiveView::uses_camera) {
                     self.use_source(Source::Demo);
                     self.messages.notice("The camera is off.");
                 }
             }
-            Intent::ListCameras => self.list_cameras(false),
-            Intent::LookForCamera => {
+            ListCameras => self.list_cameras(false),
+            LookForCamera => {
                 self.cameras = None;
                 self.list_cameras(true);
             }
-            Intent::TryMicrophone => self.try_microphone(),
-            Intent::TryCodec(codec) => self.try_codec(codec),
-            Intent::SetLive(new) => self.edit_live(|choices| *choices = *new),
-            Intent::LiveDetail(px) => {
-                self.edit_live(|choices| choices.size = LiveSize::LongSide(px));
-            }
-            Intent::HideHint => {
+            TryMicrophone => self.try_microphone(),
+            TryCodec(codec) => self.try_codec(codec),
+            SetLive(new) => self.edit_live(|choices| *choices = *new),
+            LiveDetail(px) => self.edit_live(|choices| choices.size = LiveSize::LongSide(px)),
+            HideHint => {
                 self.settings.state.has_seen_hint = true;
                 self.settings_changed();
             }
-            Intent::ToggleFullScreen => self.toggle_full_screen(),
-            Intent::Export { bytes: Err(why), .. } => self.messages.error(why),
-            Intent::Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
-            Intent::Exports(action) => self.act_on_exports(action),
-            Intent::ToggleMeasuring => self.toggle_measuring(),
-            Intent::LeaveAsSeen(stays) => self.leave_as_seen(stays),
-            Intent::SaveAsSeen(seen) => self.save_seen(seen),
-            Intent::ToggleRecording => self.toggle_recording(),
-            Intent::ToggleCameraOut => self.toggle_camera_out(),
-            Intent::ToggleCompare | Intent::ToggleLab => {
+            ToggleFullScreen => self.toggle_full_screen(),
+            Export { bytes: Err(why), .. } => self.messages.error(why),
+            Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
+            Exports(action) => self.act_on_exports(action),
+            ToggleMeasuring => self.toggle_measuring(),
+            LeaveAsSeen(stays) => self.leave_as_seen(stays),
+            SaveAsSeen(seen) => self.save_seen(seen),
+            ToggleRecording => self.toggle_recording(),
+            ToggleCameraOut => self.toggle_camera_out(),
+            ToggleCompare | ToggleLab => {
                 // Otherwise the user could neither see the progress of the measurement nor stop it.
                 self.stop_measuring();
                 self.change_view(&intent);
             }
-            Intent::Snapshot
-            | Intent::ToggleFreeze
-            | Intent::ToggleDifference
-            | Intent::TogglePreviews => self.change_view(&intent),
-            Intent::Escape => self.escape(),
+            Snapshot | ToggleFreeze | ToggleDifference | TogglePreviews => {
+                self.change_view(&intent)
+            }
+            Escape => self.escape(),
             // Handled elsewhere: the picture follows the state of the key.
-            Intent::ShowOriginal => {}
-            Intent::Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
-            Intent::Restart => {
+            ShowOriginal => {}
+            Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
+            Restart => {
                 self.ending.restarts = true;
                 self.close();
             }
@@ -391,7 +383,7 @@ impl App {
     }
 
     /// Changes the choice, and follows it. All steps of one drag are undone together.
-    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Choice)) {
+    fn edit(&mut self, change: impl FnOnce(&mut Choice)) {
         let before = self.workspace.choice.clone();
         change(&mut self.workspace.choice);
         if self.workspace.choice != before {

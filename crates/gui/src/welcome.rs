@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{
-    self, Align, Layout, Popup, Rect, Response, RichText, ScrollArea, Sense, Stroke, Ui, UiBuilder,
-    vec2,
+    Align, Atom, Button, IdSalt, Layout, Popup, Rect, Response, RichText, ScrollArea, Sense,
+    Stroke, Ui, UiBuilder, Vec2, vec2,
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     paintings::Paintings,
     shortcuts::plain_button,
     texture::paint_cover,
-    theme,
+    theme::{self, caption},
 };
 use engine::capture::{Camera, Source};
 
@@ -27,7 +27,7 @@ const MAX_SHOWN: usize = 4;
 /// Height of the line of a recent photo, in points.
 const LINE_HEIGHT: f32 = 24.0;
 /// Width and height of its thumbnail, in points.
-const SIZE: egui::Vec2 = vec2(30.0, 20.0);
+const SIZE: Vec2 = vec2(30.0, 20.0);
 /// Width of the list of recent photos, in points.
 const LIST_WIDTH: f32 = 280.0;
 /// Width of the page, and its height without recent photos, in points.
@@ -56,8 +56,11 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
             ("No camera found. Connect one, then click again.".to_owned(), Intent::LookForCamera)
         }
         Some(Ok(found)) if found.iter().all(|camera| camera.problem.is_some()) => {
-            let problem = found.iter().find_map(|camera| camera.problem.as_ref());
-            let why = problem.map(ToString::to_string).unwrap_or_default();
+            let why = found
+                .iter()
+                .find_map(|camera| camera.problem.as_ref())
+                .map(ToString::to_string)
+                .unwrap_or_default();
             (remark(&why), uses)
         }
         Some(Ok(_)) => ("Paint what it sees, live. Nothing leaves this computer.".to_owned(), uses),
@@ -124,21 +127,23 @@ fn contents(ui: &mut Ui, cameras: Cameras<'_>, recent: Recent<'_>) {
             ui.vertical_centered(|ui| {
                 // The most common option.
                 let is_main = option.intent == Intent::AskOpen;
-                let button = option.button(ui, ui.available_width(), is_main);
-                button.accessible_name(option.title).sends(option.intent);
-                theme::caption(ui, option.does);
+                option
+                    .button(ui, ui.available_width(), is_main)
+                    .accessible_name(option.title)
+                    .sends(option.intent);
+                caption(ui, option.does);
             });
         }
     });
     ui.add_space(theme::GROUP_GAP);
-    let sample = egui::Button::new("Try the sample photo").frame_when_inactive(false);
+    let sample = Button::new("Try the sample photo").frame_when_inactive(false);
     hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").sends(Intent::OpenSample);
     ui.allocate_ui(vec2(LIST_WIDTH, 18.0), |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             for (keys, does) in [("Ctrl+V", "pastes a picture"), ("F1", "shows all keys")] {
                 chips(ui, keys);
-                theme::caption(ui, does);
+                caption(ui, does);
             }
         });
     });
@@ -195,7 +200,7 @@ fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
     ui.allocate_ui_with_layout(vec2(LIST_WIDTH, 0.0), layout, |ui| {
         ui.horizontal(|ui| {
             ui.add_space(ui.spacing().button_padding.x);
-            theme::caption(ui, "Recent");
+            caption(ui, "Recent");
         });
         for path in recent.files.iter().take(MAX_SHOWN) {
             entry(ui, path, recent.paintings);
@@ -204,8 +209,8 @@ fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
 }
 
 fn entry(ui: &mut Ui, path: &Path, paintings: &Paintings) {
-    let room = egui::Atom::custom(egui::IdSalt::new("small"), SIZE);
-    let button = egui::Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
+    let room = Atom::custom(IdSalt::new("small"), SIZE);
+    let button = Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
     let response = ui.add(button).on_hover_text(path_label(path));
     if let Some(small) = paintings.small(path) {
         let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);

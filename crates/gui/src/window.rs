@@ -4,6 +4,8 @@ use eframe::egui::{
     self, Align2, CentralPanel, Frame, Margin, Panel, ProgressBar, Rect, Ui, Vec2, vec2,
 };
 
+use itertools::Itertools;
+
 use super::{
     app::App,
     bars::{self, LowerPanel},
@@ -14,7 +16,7 @@ use super::{
     intent::Intent,
     key_chips,
     label::{label, remark},
-    live::{self, LiveView},
+    live,
     messages::Corner,
     paintings,
     shortcuts::{button, plain_button},
@@ -35,6 +37,10 @@ const BOTH_FROM: f32 = 860.0;
 const MIN_STYLES: f32 = 120.0;
 /// Minimum width of the picture between narrower styles and the controls, in points.
 const MIN_PICTURE: f32 = 280.0;
+/// Default height of the Lab, in points, if there is enough space.
+const LAB_HEIGHT: f32 = 300.0;
+/// Minimum height of the Lab, in points.
+const MIN_HEIGHT: f32 = 100.0;
 
 /// The minimum size of the window on a screen of this size, in points; never larger than the screen.
 fn min_size(screen: Vec2) -> Vec2 {
@@ -82,26 +88,29 @@ impl App {
         } else {
             theme::GALLERY_WIDTH
         };
-        let gallery =
-            Panel::left("gallery").resizable(false).exact_size(styles_width).frame(side(ui, 12, 8));
-        gallery.show(ui, |ui| {
-            let share = self.engine.progress().unwrap_or(0.0);
-            let request = self.painting.request.as_ref();
-            let painting = request.map(|request| (&request.recipe.network, share));
-            let viewed = self.shows_painting().then(|| self.viewed_choice());
-            let (style, mix) = match &viewed {
-                // A saved file's own style, unless it is a mix.
-                Some(choice) => {
-                    let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
-                    (alone.and_then(|choice| choice.style()), None)
-                }
-                None => (self.workspace.choice.style(), self.unkept_mix()),
-            };
-            let live = self.live.as_ref();
-            let moves = |live: &&LiveView| self.settings.live.moving_gallery || live.shows_previews;
-            let moving = live.filter(moves).map(|live| &live.previews);
-            self.gallery.ui(ui, style, mix.as_ref(), painting, moving);
-        });
+        Panel::left("gallery")
+            .resizable(false)
+            .exact_size(styles_width)
+            .frame(side(ui, 12, 8))
+            .show(ui, |ui| {
+                let share = self.engine.progress().unwrap_or(0.0);
+                let painting =
+                    self.painting.request.as_ref().map(|request| (&request.recipe.network, share));
+                let viewed = self.shows_painting().then(|| self.viewed_choice());
+                let (style, mix) = match &viewed {
+                    // A saved file's own style, unless it is a mix.
+                    Some(choice) => {
+                        let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
+                        (alone.and_then(|choice| choice.style()), None)
+                    }
+                    None => (self.workspace.choice.style(), self.unkept_mix()),
+                };
+                let live = self
+                    .live
+                    .as_ref()
+                    .filter(|live| self.settings.live.moving_gallery || live.shows_previews);
+                self.gallery.ui(ui, style, mix.as_ref(), painting, live.map(|live| &live.previews));
+            });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
         let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
         if let Some(controls) = controls.take_if(|_| !is_narrow) {
@@ -164,8 +173,13 @@ impl App {
                     if self.shows_film() {
                         let export = theme::icon_text(icons::VIDEO, "Export…", true);
                         let export = theme::tall(theme::main_button(ui, &export, true));
-                        let words = ["Export…", "Save the painted film as a video."];
-                        button(ui, true, export, words, Intent::ExportFilm);
+                        button(
+                            ui,
+                            true,
+                            export,
+                            ["Export…", "Save the painted film as a video."],
+                            Intent::ExportFilm,
+                        );
                     }
                     self.save_buttons(ui);
                     theme::at_the_right(ui, "views of the photo", |ui| {
@@ -254,8 +268,11 @@ impl App {
                 ui.add(ProgressBar::new(share).desired_width(140.0).desired_height(8.0));
                 let percent = format!("{:.0} %", share * 100.0);
                 ui.add_sized([40.0, 20.0], egui::Label::new(percent));
-                let cancel = plain_button(ui, "Cancel", Intent::Cancel);
-                key_chips::hint(cancel, "Stop painting.", "Esc");
+                key_chips::hint(
+                    plain_button(ui, "Cancel", Intent::Cancel),
+                    "Stop painting.",
+                    "Esc",
+                );
             });
             None
         } else if self.opening.is_running && self.workspace.photo().is_some() {
@@ -318,7 +335,6 @@ impl App {
                     .into_iter()
                     .filter(|part| !part.is_empty())
                     .map(label)
-                    .collect::<Vec<_>>()
                     .join(", ")
             }
             Some(info) if info.kind == DeviceChoice::Cpu => "CPU".to_owned(),
@@ -336,8 +352,7 @@ impl App {
                 let photo = self.workspace.photo().zip(self.workspace.photo_size());
                 let words =
                     photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
-                let shown = self.workspace.shown();
-                (words, shown.map(|shown| run_text(&shown.painting)))
+                (words, self.workspace.shown().map(|shown| run_text(&shown.painting)))
             }
         };
         let device = match self.device.notice.as_deref().map(remark) {
@@ -350,33 +365,10 @@ impl App {
         // The device is last: if the line is too long, its name is truncated.
         [photo, last_run, Some(device)].into_iter().flatten().collect()
     }
-}
 
-/// A line over the bottom of the stage; `name` must be unique.
-fn chip(ui: &Ui, area: Rect, name: &str, contents: impl FnOnce(&mut Ui)) {
-    theme::floating(ui, name, Align2::CENTER_BOTTOM, area, |ui| {
-        ui.horizontal(contents);
-    });
-}
-
-/// Size and time of a run, as text.
-fn run_text(painting: &Painting) -> String {
-    let (w, h) = painting.painted.size();
-    let seconds = painting.total_ms / 1e3;
-    let digits = if seconds < 10.0 { 2 } else { 0 };
-    format!("Painted at {w} × {h} px in {seconds:.digits$} s")
-}
-
-/// Default height of the Lab, in points, if there is enough space.
-const LAB_HEIGHT: f32 = 300.0;
-/// Minimum height of the Lab, in points.
-const MIN_HEIGHT: f32 = 100.0;
-
-impl App {
     /// The area between live pictures and the buttons below them for the Lab, if it is open.
-    pub(crate) fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
-        let live = self.live.as_ref().filter(|live| live.panel_open);
-        live.zip(self.device.info.as_ref())?;
+    fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
+        self.live.as_ref().filter(|live| live.panel_open).zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
         let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
         let lab = Panel::bottom("lab")
@@ -396,7 +388,7 @@ impl App {
     }
 
     /// Draws the Lab.
-    pub(crate) fn lab_ui(&mut self, ui: &mut Ui) {
+    fn lab_ui(&mut self, ui: &mut Ui) {
         let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
             return;
         };
@@ -407,6 +399,21 @@ impl App {
             Intent::SetLive(Box::new(choices)).send(ui);
         }
     }
+}
+
+/// A line over the bottom of the stage; `name` must be unique.
+fn chip(ui: &Ui, area: Rect, name: &str, contents: impl FnOnce(&mut Ui)) {
+    theme::floating(ui, name, Align2::CENTER_BOTTOM, area, |ui| {
+        ui.horizontal(contents);
+    });
+}
+
+/// Size and time of a run, as text.
+fn run_text(painting: &Painting) -> String {
+    let (w, h) = painting.painted.size();
+    let seconds = painting.total_ms / 1e3;
+    let digits = if seconds < 10.0 { 2 } else { 0 };
+    format!("Painted at {w} × {h} px in {seconds:.digits$} s")
 }
 
 #[cfg(test)]

@@ -244,9 +244,12 @@ impl Workspace {
         let before = shown.recipe.clone();
         let painting = shown.painting.clone();
         let recipe = Recipe { network: style, ..before.clone() };
-        let saved = self.saved.iter().filter(|(saved, ..)| *saved == before);
-        let saved: Vec<SavedKey> =
-            saved.map(|(_, look, output)| (recipe.clone(), *look, *output)).collect();
+        let saved: Vec<SavedKey> = self
+            .saved
+            .iter()
+            .filter(|(saved, ..)| *saved == before)
+            .map(|(_, look, output)| (recipe.clone(), *look, *output))
+            .collect();
         self.saved.extend(saved);
         self.keep(recipe, painting);
     }
@@ -279,8 +282,11 @@ impl Workspace {
         for recipe in kept.chain(saved).chain(shown) {
             recipe.network.rename_style(old, new);
         }
-        let shown = self.shown.iter_mut().map(|shown| &mut shown.choice);
-        shown.chain(&mut self.unasked).for_each(|choice| choice.rename_style(old, new));
+        self.shown
+            .iter_mut()
+            .map(|shown| &mut shown.choice)
+            .chain(&mut self.unasked)
+            .for_each(|choice| choice.rename_style(old, new));
         for (_, choice, history) in self.pages_mut() {
             choice.rename_style(old, new);
             history.rename(old, new);
@@ -289,9 +295,8 @@ impl Workspace {
 
     /// The finished picture on the table; `None` while only a draft or the photo is shown.
     pub fn finished(&self) -> Option<FinishedPicture> {
-        let open = self.photo.as_ref();
-        let choice = self.photo_choice();
-        let open = open.filter(|photo| photo.framing == choice.framing)?;
+        let open =
+            self.photo.as_ref().filter(|photo| photo.framing == self.photo_choice().framing)?;
         let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
         Some(FinishedPicture {
             key: self.saved_key()?,
@@ -315,10 +320,12 @@ impl Workspace {
             &self.photo,
             Some(p) if p.opened.origin != Origin::Sample && p.opened.film.is_none()
         );
-        let key = self.saved_key().filter(|key| !self.saved.contains(key));
         let choice = self.photo_choice();
         let is_asked = self.unasked.as_ref() != Some(choice);
-        is_own && is_asked && choice.look.strength_percent > 0 && key.is_some()
+        is_own
+            && is_asked
+            && choice.look.strength_percent > 0
+            && self.saved_key().is_some_and(|key| !self.saved.contains(&key))
     }
 
     /// The photo's file name without extension.
@@ -390,7 +397,7 @@ pub struct History {
 
 impl History {
     /// Handles a new photo with this framing: removes the previous photo's framing from all steps.
-    pub fn reframe(&mut self, framing: Framing, now: &Choice) {
+    fn reframe(&mut self, framing: Framing, now: &Choice) {
         for steps in [&mut self.past, &mut self.future] {
             for step in steps.iter_mut() {
                 if let Step::Choice(choice) = step {
@@ -412,7 +419,7 @@ impl History {
     }
 
     /// Removes the choices that led away from this one, because it was restored.
-    pub fn forget_steps_from(&mut self, choice: &Choice) {
+    fn forget_steps_from(&mut self, choice: &Choice) {
         let is_it = |step: &Step| matches!(step, Step::Choice(other) if **other == *choice);
         if let Some(at) = self.past.iter().rposition(is_it) {
             let is_choice = |step: &mut Step| matches!(step, Step::Choice(_));

@@ -4,6 +4,8 @@ use eframe::egui::{
     self, Align2, Checkbox, Context, ProgressBar, Rect, RichText, ScrollArea, Ui, vec2,
 };
 
+use itertools::Itertools;
+
 use super::{Batch, Phase};
 use crate::{
     intent::Intent,
@@ -12,7 +14,8 @@ use crate::{
     messages,
     shortcuts::plain_button,
     style_source::Card,
-    theme, time_left,
+    theme::{self, caption},
+    time_left,
 };
 
 /// The name of the card.
@@ -53,8 +56,8 @@ impl Batch {
         let asks = self.sheet.is_none() && matches!(self.phase, Phase::Ready | Phase::Loading);
         // The card grows downwards, so that what is under the pointer stays there.
         let place = (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0), area);
-        let most = area.height() - QUESTION_HEIGHT;
-        let list_height = most.clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
+        let list_height =
+            (area.height() - QUESTION_HEIGHT).clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
         theme::floating_window(ui, CARD, place, WIDTH, |ui| match self.phase {
             _ if asks => self.ready_ui(ui, painting, list_height),
             Phase::Ready | Phase::Loading | Phase::Running => self.running_ui(ui, progress),
@@ -64,25 +67,24 @@ impl Batch {
 
     fn ready_ui(&mut self, ui: &mut Ui, painting: &Painting<'_>, list_height: f32) {
         let counts = [(self.photos.len(), "photo"), (self.films.len(), "video")];
-        let counts: Vec<_> = counts
+        let counts = counts
             .into_iter()
             .filter(|(many, _)| *many > 0)
             .map(|(many, what)| counted(many, what))
-            .collect();
-        ui.label(RichText::new(format!("Paint {}", counts.join(" and "))).strong().size(16.0));
+            .join(" and ");
+        ui.label(RichText::new(format!("Paint {counts}")).strong().size(16.0));
         if !self.films.is_empty() {
-            theme::caption(ui, "Videos are exported one after another, after the photos.");
+            caption(ui, "Videos are exported one after another, after the photos.");
         }
         let is_ready = self.styles_ui(ui, painting, list_height);
-        theme::caption(ui, painting.settings);
+        caption(ui, painting.settings);
         self.left_out_ui(ui);
         ui.label("Save to");
-        theme::caption(ui, path_label(&self.target));
+        caption(ui, path_label(&self.target));
         plain_button(ui, "Another folder…", Intent::AskTargetFolder);
         ui.checkbox(&mut self.replace, "Overwrite existing files");
         ui.horizontal(|ui| {
-            let start = theme::main_button(ui, "Start", is_ready);
-            let start = ui.add_enabled(is_ready, start);
+            let start = ui.add_enabled(is_ready, theme::main_button(ui, "Start", is_ready));
             let start = key_chips::hint(start, "Paint the folder.", "Enter")
                 .on_disabled_hover_text("Choose a style first.");
             let enters = ui.memory(|m| m.focused().is_none())
@@ -158,11 +160,11 @@ impl Batch {
     fn running_ui(&self, ui: &mut Ui, progress: f32) {
         let total = self.items.len();
         let share = (self.done as f32 + progress) / total.max(1) as f32;
-        let title = format!("Painting {} of {total}", (self.done + 1).min(total));
-        ui.label(RichText::new(title).strong().size(16.0));
+        let place = (self.done + 1).min(total);
+        ui.label(RichText::new(format!("Painting {place} of {total}")).strong().size(16.0));
         if let Some((photo, style)) = self.items.get(self.done) {
             let photo = name_label(photo);
-            theme::caption(
+            caption(
                 ui,
                 if self.has_several_styles() {
                     format!("{photo} in {}", self.styles[*style].title)
@@ -175,12 +177,14 @@ impl Batch {
         let elapsed = self.watch.seconds(ui.input(|i| i.time));
         let is_paused = self.watch.is_paused();
         // Always one line, with the remarks below, so that the buttons do not move away from the pointer.
-        theme::caption(
+        caption(
             ui,
-            match is_paused {
-                false => time_left::text(elapsed, share),
-                true if progress > 0.0 => "Pauses after this photo".to_owned(),
-                true => "Paused".to_owned(),
+            if !is_paused {
+                time_left::text(elapsed, share)
+            } else if progress > 0.0 {
+                "Pauses after this photo".to_owned()
+            } else {
+                "Paused".to_owned()
             },
         );
         ui.horizontal(|ui| {
@@ -207,7 +211,7 @@ impl Batch {
         ui.label(RichText::new(title).strong().size(16.0));
         if self.saved > 0 {
             ui.label(format!("{} painted into the folder", counted(self.saved, self.unit())));
-            theme::caption(ui, path_label(&self.target));
+            caption(ui, path_label(&self.target));
         }
         self.remarks_ui(ui);
         self.left_out_ui(ui);
@@ -233,24 +237,21 @@ impl Batch {
     fn left_out_ui(&self, ui: &mut Ui) {
         ScrollArea::vertical().id_salt("left out").max_height(LEFT_OUT_HEIGHT).show(ui, |ui| {
             for note in &self.left_out {
-                theme::caption(ui, note);
+                caption(ui, note);
             }
         });
     }
 
     /// Failures and notes, photo by photo.
     fn remarks_ui(&self, ui: &mut Ui) {
-        let color = theme::palette(ui).error;
         // A photo that fails in every style is listed, and counted, once.
         let failures = format!("{} not painted", counted(self.failures.len(), "photo"));
-        let failures = RichText::new(failures);
-        let skipped = RichText::new(format!("Skipped, already exist ({})", self.skipped.len()));
-        let notes =
-            RichText::new(format!("{} with a note", counted(self.notes.len(), self.unit())));
+        let skipped = format!("Skipped, already exist ({})", self.skipped.len());
+        let notes = format!("{} with a note", counted(self.notes.len(), self.unit()));
         for (title, remarks) in [
-            (failures.color(color), &self.failures),
-            (skipped, &self.skipped),
-            (notes, &self.notes),
+            (theme::error(ui, failures), &self.failures),
+            (RichText::new(skipped), &self.skipped),
+            (RichText::new(notes), &self.notes),
         ] {
             if remarks.is_empty() {
                 continue;
@@ -260,7 +261,7 @@ impl Batch {
             ScrollArea::vertical().id_salt(salt).max_height(160.0).show(ui, |ui| {
                 for (name, remark) in remarks {
                     ui.label(name);
-                    theme::caption(ui, remark);
+                    caption(ui, remark);
                 }
             });
         }

@@ -31,8 +31,9 @@ impl App {
         let films = std::mem::take(&mut batch.films);
         self.export_films(&films, &styles, &batch.target, batch.replace);
         if !films.is_empty() {
-            let note = "Its videos are in the list of exports, at the left of the status line.";
-            batch.left_out.push(note.to_owned());
+            batch.left_out.push(
+                "Its videos are in the list of exports, at the left of the status line.".to_owned(),
+            );
         }
         if !batch.photos.is_empty() {
             self.confirm_styles(batch, styles);
@@ -101,10 +102,11 @@ impl App {
     /// A style, or a mix with it, in the chosen model size.
     pub(crate) fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
         let chosen = self.workspace.photo_choice().model;
-        let card = self.gallery.known(id);
-        let model = card.map_or(chosen, |card| card.model(chosen));
-        let title = self.title_of(id).to_owned();
-        BatchStyle { network: NetworkOf::new(id, parts, model), title }
+        let model = self.gallery.known(id).map_or(chosen, |card| card.model(chosen));
+        BatchStyle {
+            network: NetworkOf::new(id, parts, model),
+            title: self.title_of(id).to_owned(),
+        }
     }
 
     pub(crate) fn pause_batch(&mut self, pause: bool) {
@@ -158,10 +160,8 @@ impl App {
         }
         let started = self.engine.start_batch(BatchJob {
             source: match &batch.sheet {
-                Some(sheet) => {
-                    let titles = styles.iter().map(|style| style.title.clone()).collect();
-                    sheet.source(titles, choice.look)
-                }
+                Some(sheet) => sheet
+                    .source(styles.iter().map(|style| style.title.clone()).collect(), choice.look),
                 None => Box::new(photos),
             },
             networks,

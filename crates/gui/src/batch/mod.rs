@@ -8,11 +8,15 @@ mod flow;
 mod photos;
 mod sheet;
 
-pub use card::{Painting, area_without_card, below_card};
-pub use photos::{BatchPhotos, painting_name};
-pub use sheet::Sheet;
+pub use self::{
+    card::{Painting, area_without_card, below_card},
+    photos::{BatchPhotos, painting_name},
+    sheet::Sheet,
+};
 
 use std::path::{Path, PathBuf};
+
+use itertools::Itertools;
 
 use super::{
     choice::NetworkOf,
@@ -85,11 +89,10 @@ impl Batch {
     /// paint. The output folder is `PAINTED` in the folder of the first one. Animations are videos if ffmpeg is
     /// installed. Reads files.
     pub fn new(files: Vec<PathBuf>, left_out: Vec<String>) -> Self {
-        let beside = files.first().and_then(|p| p.parent());
-        let target = beside.unwrap_or(Path::new(".")).join(PAINTED);
+        let target = files.first().and_then(|p| p.parent()).unwrap_or(Path::new(".")).join(PAINTED);
         let has_ffmpeg = process::program("ffmpeg").is_some();
-        let is_video = |path: &PathBuf| is_film(path) || has_ffmpeg && is_animated(path);
-        let (films, photos) = files.into_iter().partition(is_video);
+        let (films, photos) =
+            files.into_iter().partition(|path| is_film(path) || has_ffmpeg && is_animated(path));
         Self {
             target,
             films,
@@ -145,8 +148,7 @@ impl Batch {
             Ok(saved) => {
                 self.saved += 1;
                 if !saved.notes.is_empty() {
-                    let notes: Vec<String> = saved.notes.iter().map(|note| remark(note)).collect();
-                    self.notes.push((name, notes.join("\n")));
+                    self.notes.push((name, saved.notes.iter().map(|note| remark(note)).join("\n")));
                 }
             }
             Err(Unpainted::Exists(target)) => {
@@ -160,10 +162,9 @@ impl Batch {
     /// Notes that a photo failed; `name` is that of the photo, or of the photo in a style.
     fn note_failure(&mut self, photo: &str, name: String, reason: String) {
         let in_a_style = format!("{photo} in ");
-        let same = self.failures.iter_mut().find(|(before, why)| {
+        match self.failures.iter_mut().find(|(before, why)| {
             *why == reason && (before == photo || before.starts_with(&in_a_style))
-        });
-        match same {
+        }) {
             // The reason is the photo, not the style.
             Some((before, _)) => photo.clone_into(before),
             None => self.failures.push((name, reason)),

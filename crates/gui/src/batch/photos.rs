@@ -63,8 +63,7 @@ impl BatchPhotos {
 
     fn target_of(&self, (photo, style): &(PathBuf, usize), format: Format) -> PathBuf {
         let name = painting_name(photo, &self.styles[*style], format.extension());
-        let path = self.target.join(name);
-        disk::numbered_path(path, |path| !self.written.contains(path))
+        disk::numbered_path(self.target.join(name), |path| !self.written.contains(path))
     }
 }
 

@@ -161,8 +161,7 @@ impl Cropping {
                 None => self.size,
             };
             // On a single line, here or below.
-            let size = theme::small(ui, format!("{w} × {h} px"));
-            ui.add(egui::Label::new(size).extend());
+            ui.add(egui::Label::new(theme::small(ui, format!("{w} × {h} px"))).extend());
         });
     }
 
@@ -176,18 +175,21 @@ impl Cropping {
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0));
         let scale = (room.x / size.x).min(room.y / size.y).min(MAX_FIT);
         let photo = Rect::from_center_size(area.center(), size * scale);
-        let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
-        painter.image(self.texture.id(), photo, whole, Color32::WHITE);
+        painter.image(
+            self.texture.id(),
+            photo,
+            Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)),
+            Color32::WHITE,
+        );
         self.handles(ui, photo.min, scale);
         let crop = self.on_screen(photo.min, scale);
-        let shade = Color32::from_black_alpha(150);
         for outside in [
             Rect::from_min_max(photo.min, pos2(photo.right(), crop.top())),
             Rect::from_min_max(pos2(photo.left(), crop.bottom()), photo.max),
             Rect::from_min_max(pos2(photo.left(), crop.top()), crop.left_bottom()),
             Rect::from_min_max(crop.right_top(), pos2(photo.right(), crop.bottom())),
         ] {
-            painter.rect_filled(outside, 0.0, shade);
+            painter.rect_filled(outside, 0.0, Color32::from_black_alpha(150));
         }
         let thin = Stroke::new(1.0, Color32::from_white_alpha(110));
         for third in [1.0 / 3.0, 2.0 / 3.0] {
@@ -227,8 +229,8 @@ impl Cropping {
             theme::named(&response, Role::Splitter, name);
             let pointer = response.interact_pointer_pos();
             if response.drag_started() {
-                let origin = ui.input(|i| i.pointer.press_origin()).or(pointer);
-                self.drag = origin.map(|at| (self.rect, at));
+                self.drag =
+                    ui.input(|i| i.pointer.press_origin()).or(pointer).map(|at| (self.rect, at));
             }
             if let (true, Some((from, start)), Some(at)) = (response.dragged(), self.drag, pointer)
             {
@@ -237,8 +239,12 @@ impl Cropping {
                 let size = self.size_points();
                 self.rect = if is_whole && from.size() == size {
                     // A rectangle that is the whole photo cannot be moved, so the drag starts a new rectangle.
-                    let start = ((start - origin) / scale).clamp(Vec2::ZERO, size);
-                    drawn(start.to_pos2(), by, size, ratio)
+                    drawn(
+                        ((start - origin) / scale).clamp(Vec2::ZERO, size).to_pos2(),
+                        by,
+                        size,
+                        ratio,
+                    )
                 } else {
                     dragged(from, handle, by, size, ratio)
                 };
@@ -263,17 +269,21 @@ impl Cropping {
 /// The buttons that end cropping.
 pub fn buttons(ui: &mut Ui) {
     ui.horizontal(|ui| {
-        let apply = theme::main_button(ui, "Apply crop", true);
         for (button, hint, intent) in [
-            (apply, "Paint only this part. Enter", Intent::ApplyCrop),
+            (
+                theme::main_button(ui, "Apply crop", true),
+                "Paint only this part. Enter",
+                Intent::ApplyCrop,
+            ),
             (Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
         ] {
             ui.add(theme::tall(button)).on_hover_text(hint).sends(intent);
         }
     });
     // A focused control handles the key itself.
-    let is_free = ui.memory(|memory| memory.focused().is_none());
-    if is_free && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter)) {
+    if ui.memory(|memory| memory.focused().is_none())
+        && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter))
+    {
         Intent::ApplyCrop.send(ui);
     }
 }

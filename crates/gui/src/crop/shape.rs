@@ -58,8 +58,7 @@ pub fn dragged(from: Rect, handle: Align2, by: Vec2, size: Vec2, ratio: Option<f
 /// width to height, if any.
 pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
     let away = |by: f32| if by < 0.0 { Align::Min } else { Align::Max };
-    let corner = Align2::new(away(by.x), away(by.y));
-    dragged(Rect::from_min_max(start, start), corner, by, size, ratio)
+    dragged(Rect::from_min_max(start, start), Align2::new(away(by.x), away(by.y)), by, size, ratio)
 }
 
 /// The rectangle with this ratio of width to height, with the same center and area, inside a photo of `size`. If the
@@ -68,8 +67,7 @@ pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
     let is_bounded = from.width() + 0.5 > size.x || from.height() + 0.5 > size.y;
     let area = if is_bounded { size.x * size.y } else { from.area() };
     let width = (area * ratio).sqrt().min(size.x).min(size.y * ratio);
-    let sides = vec2(width, width / ratio);
-    inside(Rect::from_center_size(from.center(), sides), size)
+    inside(Rect::from_center_size(from.center(), vec2(width, width / ratio)), size)
 }
 
 /// The rectangle in whole pixels of a photo of `columns` by `rows`; with a fixed ratio of width to height, as close to
@@ -103,8 +101,7 @@ pub fn pixels(rect: Rect, (columns, rows): (usize, usize), ratio: Option<f32>) -
 fn inside(rect: Rect, size: Vec2) -> Rect {
     let sides = rect.size().min(size);
     let most = (size - sides).max(Vec2::ZERO);
-    let min = rect.min.to_vec2().clamp(Vec2::ZERO, most);
-    Rect::from_min_size(min.to_pos2(), sides)
+    Rect::from_min_size(rect.min.to_vec2().clamp(Vec2::ZERO, most).to_pos2(), sides)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crossbeam_channel::bounded;
+use itertools::Itertools;
 
 use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
 use crate::{
@@ -79,8 +80,7 @@ impl App {
     /// Work that writes the queue.
     fn exports_written(&mut self) -> Option<impl FnOnce() -> Result<(), String> + Send + use<>> {
         // A path that is not Unicode cannot be written; the list on the disk then stays as it is.
-        let text = toml::to_string(&self.exports.queue).ok()?;
-        self.exports.file.write(&text, write)
+        self.exports.file.write(&toml::to_string(&self.exports.queue).ok()?, write)
     }
 
     fn exports_changed(&mut self) {
@@ -136,8 +136,13 @@ impl App {
 
     /// The files that exports will write.
     fn outputs_of_exports(&self) -> Vec<PathBuf> {
-        let entries = self.exports.queue.entries.iter().filter(|entry| !entry.is_done());
-        entries.map(|entry| entry.export.output.clone()).collect()
+        self.exports
+            .queue
+            .entries
+            .iter()
+            .filter(|entry| !entry.is_done())
+            .map(|entry| entry.export.output.clone())
+            .collect()
     }
 
     /// Adds exports of the videos of a batch, in its styles and into its folder. Unless it `replaces` files, videos that
@@ -161,16 +166,19 @@ impl App {
                 // The source's own container holds its sound.
                 let container = Container::from_path(source).unwrap_or(Container::Mp4);
                 let name = painting_name(source, &style.network.label(), container.extension());
-                let path = folder.join(name);
-                let output = disk::numbered_path(path, |path| !taken.contains(path));
+                let output = disk::numbered_path(folder.join(name), |path| !taken.contains(path));
                 taken.push(output.clone());
                 if output.exists() && !replaces {
                     existing += 1;
                     continue;
                 }
-                let codec = container.usual_codec();
                 let export = self.export_of(source.clone(), &choice);
-                self.exports.queue.add(Export { output, replaces, codec, ..export });
+                self.exports.queue.add(Export {
+                    output,
+                    replaces,
+                    codec: container.usual_codec(),
+                    ..export
+                });
             }
         }
         let all = films.len() * styles.len();
@@ -290,8 +298,13 @@ impl App {
     }
 
     fn begin_export(&mut self) {
-        let next = self.exports.queue.next().filter(|_| self.exports.running.is_none());
-        let Some((id, export)) = next.map(|entry| (entry.id, entry.export.clone())) else {
+        let Some((id, export)) = self
+            .exports
+            .queue
+            .next()
+            .filter(|_| self.exports.running.is_none())
+            .map(|entry| (entry.id, entry.export.clone()))
+        else {
             return;
         };
         let choice = Choice::from_settings(&export.choices);
@@ -317,8 +330,8 @@ impl App {
             progress: Progress::default(),
         });
         let (sender, ended) = bounded(1);
-        let watch = Stopwatch::started(self.now());
-        let running = Running { id, run: run.clone(), ended, watch };
+        let running =
+            Running { id, run: run.clone(), ended, watch: Stopwatch::started(self.now()) };
         let wake_up = self.tasks.wake_up();
         let work = move || {
             let render = || run.render().map_err(|error| format!("{what}: {error}"));
@@ -343,8 +356,8 @@ impl App {
         match ended {
             Ok(Rendered { notes, damage, .. }) => {
                 let damage = damage.map(|why| format!("the video is damaged ({why})"));
-                let notes: Vec<_> = notes.iter().chain(&damage).map(|n| sentence(n)).collect();
-                self.exports.queue.end(id, Ok(notes.join(" ")));
+                let notes = notes.iter().chain(&damage).map(|n| sentence(n)).join(" ");
+                self.exports.queue.end(id, Ok(notes));
                 self.report_file(format!("Exported as {}", path_label(&output)), &output);
                 self.note_painting(&output);
             }
@@ -389,9 +402,7 @@ impl App {
         let painter = self.engine.film_painter();
         let measure = move || {
             let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
-            let settings = choice.paint_settings();
-            let painted = painter.paint(&[&frame], &network, settings, None, &control);
-            painted.or_text()
+            painter.paint(&[&frame], &network, choice.paint_settings(), None, &control).or_text()
         };
         self.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {
             let painting = painted.ok().and_then(|mut painted| painted.pop());
@@ -400,8 +411,9 @@ impl App {
                 |form: &&mut Form| form.measuring.as_ref().is_some_and(|m| Arc::ptr_eq(m, &same));
             if let Some(form) = form.filter(is_it) {
                 // Without the time in which its session was opened.
-                let seconds = painting.map(|painting| painting.run.total_ms / 1e3);
-                form.frame_seconds = seconds.ok_or("not known, because a test frame failed");
+                form.frame_seconds = painting
+                    .map(|painting| painting.run.total_ms / 1e3)
+                    .ok_or("not known, because a test frame failed");
             }
         });
     }

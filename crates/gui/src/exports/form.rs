@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::Ui;
 
 use super::{Action, Export};
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     list::choose_row,
     output_size::output_control,
     shortcuts::plain_button,
-    theme, time_left,
+    theme::{self, caption},
+    time_left,
 };
 use backend::RunControl;
 use engine::film::USUAL_QUALITY;
@@ -64,8 +65,13 @@ fn bits_per_pixel(container: Container, codec: Codec, quality: u8) -> f64 {
 
 impl Form {
     pub fn new(export: Export, film: Arc<OpenFilm>, painting: String) -> Self {
-        let frame_seconds = Err("measured as soon as nothing else is painted");
-        Self { export, film, painting, frame_seconds, measuring: None }
+        Self {
+            export,
+            film,
+            painting,
+            frame_seconds: Err("measured as soon as nothing else is painted"),
+            measuring: None,
+        }
     }
 
     fn container(&self) -> Container {
@@ -115,8 +121,8 @@ impl Form {
         let OpenFilm { clip, tools, .. } = &*self.film;
         let (width, height) = self.size();
         let name = name_label(&self.export.source);
-        theme::caption(ui, format!("{name}, {width} × {height} px"));
-        theme::caption(ui, self.painting.as_str());
+        caption(ui, format!("{name}, {width} × {height} px"));
+        caption(ui, self.painting.as_str());
         ui.add_space(theme::GAP);
         theme::row(ui, "File", |ui, _| {
             plain_button(ui, "Change…", Intent::Exports(Action::AskFile));
@@ -137,8 +143,8 @@ impl Form {
         let export = &mut self.export;
         if !codecs.contains(&export.codec) {
             let usual = container.usual_codec();
-            let first = codecs.iter().find(|codec| **codec == usual).or(codecs.first());
-            export.codec = *first.unwrap_or(&usual);
+            export.codec =
+                *codecs.iter().find(|codec| **codec == usual).or(codecs.first()).unwrap_or(&usual);
         }
         let can_choose = codecs.len() > 1;
         let mut notes = Vec::new();
@@ -163,16 +169,15 @@ impl Form {
         ui.add_space(theme::GAP);
         ui.label(self.estimate(output));
         for note in &notes {
-            theme::caption(ui, sentence(note));
+            caption(ui, sentence(note));
         }
         if let Some(problem) = &problem {
-            ui.label(RichText::new(problem).color(theme::palette(ui).error));
+            ui.label(theme::error(ui, problem));
         }
         ui.add_space(theme::GAP);
         ui.horizontal(|ui| {
             let can = problem.is_none();
-            let button = theme::main_button(ui, "Export", can);
-            let response = ui.add_enabled(can, button);
+            let response = ui.add_enabled(can, theme::main_button(ui, "Export", can));
             if is_fresh {
                 response.request_focus();
             }

@@ -13,7 +13,8 @@ use crate::{
     paintings::Paintings,
     shortcuts::plain_button,
     texture::paint_cover,
-    theme, time_left,
+    theme::{self, caption},
+    time_left,
 };
 
 /// Width and height of a poster, in points.
@@ -74,14 +75,16 @@ impl Exports {
             "Exports not finished".to_owned()
         };
         let text = RichText::new(theme::icon_text(icons::VIDEO, &text, true)).small();
-        let response = ui.add(Button::new(text).small()).on_hover_text("Show the exports.");
-        response.accessible_name("Exports").sends(Intent::Exports(Action::ToggleList));
+        ui.add(Button::new(text).small())
+            .on_hover_text("Show the exports.")
+            .accessible_name("Exports")
+            .sends(Intent::Exports(Action::ToggleList));
     }
 
     /// Draws the list; finished exports are shown with their thumbnails among the `paintings`.
     pub fn list_ui(&self, ui: &mut Ui, paintings: &Paintings) {
         ui.heading("Exports");
-        theme::caption(
+        caption(
             ui,
             "One after another; drag a waiting one to change the order. Without a GPU, they wait while live video runs or a film plays. Unfinished ones continue the next time that StyleForge runs.",
         );
@@ -91,9 +94,12 @@ impl Exports {
             ui.set_width(ui.available_width());
             let mut drag = Drag::default();
             for entry in entries {
-                let moves = entry.state == State::Waiting;
                 // With the sense for clicks, a drag starts only after a movement, so that buttons can be pressed.
-                let sense = if moves { Sense::CLICK | Sense::DRAG } else { Sense::hover() };
+                let sense = if entry.state == State::Waiting {
+                    Sense::CLICK | Sense::DRAG
+                } else {
+                    Sense::hover()
+                };
                 let scope = UiBuilder::new().id_salt(entry.id).sense(sense);
                 let drawn = ui.scope_builder(scope, |ui| self.entry_ui(ui, entry, paintings));
                 if !entry.is_done() {
@@ -158,13 +164,12 @@ impl Exports {
         match (&entry.state, &self.running) {
             (State::Running, Some(running)) => {
                 ui.add(ProgressBar::new(running.share()).desired_height(8.0));
-                let now = ui.input(|i| i.time);
-                theme::caption(ui, running.text(now, self.waits));
+                caption(ui, running.text(ui.input(|i| i.time), self.waits));
             }
-            (State::Waiting | State::Running, _) => theme::caption(ui, "Waiting"),
-            (State::Done(notes), _) => theme::caption(ui, remark(format!("Done. {notes}").trim())),
+            (State::Waiting | State::Running, _) => caption(ui, "Waiting"),
+            (State::Done(notes), _) => caption(ui, remark(format!("Done. {notes}").trim())),
             (State::Failed(why), _) => {
-                ui.label(RichText::new(remark(why)).small().color(theme::palette(ui).error));
+                ui.label(theme::error(ui, remark(why)).small());
             }
         }
     }

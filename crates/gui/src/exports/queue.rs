@@ -112,15 +112,16 @@ impl Queue {
             queue.newest += 1;
             entry.id = queue.newest;
         }
-        let was_killed = queue.stop();
-        queue.is_paused |= was_killed;
+        queue.is_paused |= queue.stop();
         Ok(queue)
     }
 
     /// Number of exports that are waiting or running.
     pub fn unfinished(&self) -> usize {
-        let is_it = |entry: &&Entry| matches!(entry.state, State::Waiting | State::Running);
-        self.entries.iter().filter(is_it).count()
+        self.entries
+            .iter()
+            .filter(|entry| matches!(entry.state, State::Waiting | State::Running))
+            .count()
     }
 
     /// True if an export that is not done writes this file.
@@ -144,8 +145,8 @@ impl Queue {
 
     /// The export that runs next, if none is running and the queue is not paused.
     pub fn next(&self) -> Option<&Entry> {
-        let is_running = self.entries.iter().any(|entry| entry.state == State::Running);
-        let may_begin = !is_running && !self.is_paused;
+        let may_begin =
+            !self.is_paused && self.entries.iter().all(|entry| entry.state != State::Running);
         self.entries.iter().find(|entry| may_begin && entry.state == State::Waiting)
     }
 
@@ -184,8 +185,11 @@ impl Queue {
 
     /// Has the running export wait; returns whether there was one. It continues after its complete parts.
     pub fn stop(&mut self) -> bool {
-        let running = self.entries.iter_mut().find(|entry| entry.state == State::Running);
-        running.map(|entry| entry.state = State::Waiting).is_some()
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.state == State::Running)
+            .map(|entry| entry.state = State::Waiting)
+            .is_some()
     }
 
     /// Has a failed export run again.
@@ -198,8 +202,10 @@ impl Queue {
     /// Ends an export that has parts, which are kept until it is removed; removes another one.
     pub fn cancel(&mut self, id: u64) {
         if let Some(entry) = self.get_mut(id).filter(|entry| entry.has_parts) {
-            let why = "Cancelled. What is painted is kept: Try again continues, Remove deletes it.";
-            entry.state = State::Failed(why.to_owned());
+            entry.state = State::Failed(
+                "Cancelled. What is painted is kept: Try again continues, Remove deletes it."
+                    .to_owned(),
+            );
         } else {
             self.remove(id);
         }
@@ -212,22 +218,30 @@ impl Queue {
 
     /// The export that is before a waiting one, unless it is running.
     pub fn before(&self, id: u64) -> Option<u64> {
-        let is_it = |entry: &Entry| entry.id == id && entry.state == State::Waiting;
-        let before = self.entries.iter().position(is_it)?.checked_sub(1)?;
-        Some(&self.entries[before]).filter(|entry| entry.state != State::Running).map(|e| e.id)
+        let place = self.entries.iter().position(|e| e.id == id && e.state == State::Waiting)?;
+        let before = &self.entries[place.checked_sub(1)?];
+        (before.state != State::Running).then_some(before.id)
     }
 
     /// Moves a waiting export before another one, or after all that are not done. The running one stays first.
     pub fn move_before(&mut self, id: u64, before: Option<u64>) {
-        let is_waiting = |e: &Entry| e.id == id && e.state == State::Waiting;
-        if before == Some(id) || !self.entries.iter().any(is_waiting) {
+        if before == Some(id)
+            || !self.entries.iter().any(|e| e.id == id && e.state == State::Waiting)
+        {
             return;
         }
         let Some(entry) = self.remove(id) else { return };
-        let running = self.entries.iter().position(|entry| entry.state == State::Running);
-        let first = running.map_or(0, |place| place + 1);
-        let place = self.entries.iter().position(|entry| Some(entry.id) == before);
-        let place = place.unwrap_or(usize::MAX).clamp(first, self.first_done());
+        let first = self
+            .entries
+            .iter()
+            .position(|entry| entry.state == State::Running)
+            .map_or(0, |place| place + 1);
+        let place = self
+            .entries
+            .iter()
+            .position(|entry| Some(entry.id) == before)
+            .unwrap_or(usize::MAX)
+            .clamp(first, self.first_done());
         self.entries.insert(place, entry);
     }
 

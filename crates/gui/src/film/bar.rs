@@ -1,6 +1,6 @@
 //! Draws the scrub bar and the buttons of a film.
 
-use eframe::egui::{Button, Stroke, Ui};
+use eframe::egui::{Stroke, Ui};
 
 use super::{
     FilmView,
@@ -27,27 +27,28 @@ impl FilmView {
         let has_words = ui.available_width() >= WORDS_WIDTH;
         theme::bar(ui, 8.0, |ui| {
             let mut add = |can, is_on, text: &str, words: [&str; 2], step| {
-                let shown = Button::selectable(is_on, text).frame_when_inactive(true);
-                button(ui, can, shown, words, Intent::Film(step))
+                button(ui, can, theme::toggle(is_on, text), words, Intent::Film(step))
             };
             add(true, false, "‹", ["Previous frame", "One frame back."], Step::Frame(-1));
             let (icon, name) = match film.speed {
                 0.0 => (icons::PLAY, "Play"),
                 _ => (icons::PAUSE, "Pause"),
             };
-            let text = theme::icon_text(icon, name, has_words);
-            add(true, false, &text, [name, "Play or pause."], Step::Toggle);
+            add(
+                true,
+                false,
+                &theme::icon_text(icon, name, has_words),
+                [name, "Play or pause."],
+                Step::Toggle,
+            );
             add(true, false, "›", ["Next frame", "One frame forward."], Step::Frame(1));
             let is_set = [film.range.start, film.range.end].map(|point| point.is_some());
-            let words = ["In point", "Begin at this frame."];
-            add(true, is_set[0], "In", words, Step::SetIn);
+            add(true, is_set[0], "In", ["In point", "Begin at this frame."], Step::SetIn);
             add(true, is_set[1], "Out", ["Out point", "End with this frame."], Step::SetOut);
             if is_set != [false; 2] {
-                let words = ["Whole film", "Remove both points."];
-                add(true, false, "Whole", words, Step::ClearRange);
+                add(true, false, "Whole", ["Whole film", "Remove both points."], Step::ClearRange);
             }
-            let words = ["Loop", "Begin again at the end."];
-            add(true, film.loops, "Loop", words, Step::ToggleLoop);
+            add(true, film.loops, "Loop", ["Loop", "Begin again at the end."], Step::ToggleLoop);
             let silent = if !self.film.has_sound() {
                 Some("This video has no sound.")
             } else if self.is_silent {
@@ -87,14 +88,20 @@ fn scrub(ui: &mut Ui, film: &Transport) {
     let colors = palette(ui);
     let (first, last) = film.bounds();
     if film.range != Default::default() {
-        let range = Stroke::new(2.0, colors.quiet);
-        ui.painter().hline(x(first)..=x(last), response.rect.bottom() - 1.0, range);
+        ui.painter().hline(
+            x(first)..=x(last),
+            response.rect.bottom() - 1.0,
+            Stroke::new(2.0, colors.quiet),
+        );
     }
     for (at, side) in [(film.range.start, -1.0), (film.range.end, 1.0)] {
         if let Some(seconds) = at {
             let at = x(seconds) + side * MARK_WIDTH / 2.0;
-            let mark = Stroke::new(MARK_WIDTH, colors.ring);
-            ui.painter().vline(at, response.rect.y_range().shrink(4.0), mark);
+            ui.painter().vline(
+                at,
+                response.rect.y_range().shrink(4.0),
+                Stroke::new(MARK_WIDTH, colors.ring),
+            );
         }
     }
 }

@@ -37,9 +37,10 @@ impl App {
         self.film = None;
         let photo = self.workspace.photo();
         let of_film = photo.and_then(|photo| Some((photo.opened.film.clone()?, photo.number)));
-        let opened =
-            of_film.map(|(frame, number)| FilmView::new(frame, number, self.tasks.wake_up()));
-        match opened.transpose() {
+        match of_film
+            .map(|(frame, number)| FilmView::new(frame, number, self.tasks.wake_up()))
+            .transpose()
+        {
             Ok(film) => self.film = film,
             Err(error) => self.messages.error(format!("The film cannot play: {}", words(&error))),
         }
@@ -94,14 +95,14 @@ impl App {
             // The held frame is no longer the one that would be saved.
             self.workspace.show_only_photo();
             let (writer, frames) = mailbox(|| Captured::of(Frame::from_fn(1, 1, |_, _| [0; 4])));
-            let started = self.engine.start_live(LiveSource::Frames(frames), settings.clone());
-            let pictures = match started {
-                Ok(pictures) => pictures,
-                Err(error) => {
-                    self.fail_film(format!("The film cannot play: {}", words(&error)));
-                    return None;
-                }
-            };
+            let pictures =
+                match self.engine.start_live(LiveSource::Frames(frames), settings.clone()) {
+                    Ok(pictures) => pictures,
+                    Err(error) => {
+                        self.fail_film(format!("The film cannot play: {}", words(&error)));
+                        return None;
+                    }
+                };
             self.film.as_mut()?.painting = Some(Painting {
                 output: Arc::new(Mutex::new(writer)),
                 pictures,
@@ -248,11 +249,9 @@ impl App {
         let framing = painting.sent.1;
         let size = framing.size(photo.opened.photo.frame.size());
         if facts.mode.is_some() {
-            let pair = [original, painted].map(opaque_image_of);
-            self.stage.set_live(&self.ctx, pair, size);
+            self.stage.set_live(&self.ctx, [original, painted].map(opaque_image_of), size);
         } else {
-            let original = opaque_image_of(original);
-            self.stage.set_live_alone(&self.ctx, original, size, "Original");
+            self.stage.set_live_alone(&self.ctx, opaque_image_of(original), size, "Original");
         }
         // One of an older order may be at another place of the film.
         if facts.sequence == painting.order {

@@ -35,12 +35,10 @@ pub struct FilmFrame {
     pub seconds: f64,
 }
 
-/// Frames for the engine, which the player writes.
-type Output = Arc<Mutex<Writer<Captured>>>;
-
 /// What paints the film while it plays.
 struct Painting {
-    output: Output,
+    /// Frames for the engine, which the player writes.
+    output: Arc<Mutex<Writer<Captured>>>,
     pictures: Reader<LivePicture>,
     /// The settings that were last sent to the engine, and the framing that the player applies.
     sent: (LiveSettings, Framing),

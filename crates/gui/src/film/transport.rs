@@ -68,8 +68,7 @@ impl Transport {
     pub fn new(film: &OpenFilm, position: f64) -> Self {
         let frame = film.frame_seconds();
         let counted = film.clip.frames.map(|frames| frames as f64 * frame);
-        let length = film.clip.seconds.or(counted).unwrap_or(position + frame);
-        Self::of(length, frame, position)
+        Self::of(film.clip.seconds.or(counted).unwrap_or(position + frame), frame, position)
     }
 
     /// The film takes `length` seconds, and a frame of it `frame`.
@@ -112,8 +111,7 @@ impl Transport {
             }
             Step::Run(direction) => {
                 let direction = f64::from(direction);
-                let faster = (2.0 * self.speed * direction).clamp(1.0, MAX_SPEED);
-                self.speed = direction * faster;
+                self.speed = direction * (2.0 * self.speed * direction).clamp(1.0, MAX_SPEED);
             }
             Step::Seek(to) => {
                 let at = to.clamp(0.0, self.length);

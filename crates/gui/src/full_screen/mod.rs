@@ -60,9 +60,10 @@ impl App {
             if shows_controls {
                 area.max.y -= self.full_screen.bar_height;
             }
-            let styles = (&*self.gallery.cards, &self.gallery.thumbnails);
             match &mut self.live {
-                Some(live) => live.stage_ui(ui, styles, None),
+                Some(live) => {
+                    live.stage_ui(ui, (&self.gallery.cards, &self.gallery.thumbnails), None)
+                }
                 None => self.photo_stage(ui),
             }
             self.over_stage(ui, area, true);
@@ -121,8 +122,13 @@ impl App {
         theme::at_the_right(ui, "full screen views", |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             for (icon, name, by) in [("‹", "Previous style", -1), ("›", "Next style", 1)] {
-                let step = Button::new(icon).frame_when_inactive(false);
-                button(ui, true, step, [name, name], Intent::StepStyle(by));
+                button(
+                    ui,
+                    true,
+                    Button::new(icon).frame_when_inactive(false),
+                    [name, name],
+                    Intent::StepStyle(by),
+                );
             }
             ui.separator();
             let fills = self.settings.choices.full_screen_fills;
@@ -130,16 +136,21 @@ impl App {
                 ("Fit", "Fit the screen", false, "The whole picture."),
                 ("Fill", "Fill the screen", true, "Fill the screen; the edges are cut off."),
             ] {
-                let look = Button::selectable(fills == is_fill, text);
-                let response = key_chips::hint(ui.add(look), does, "Shift+F").accessible_name(name);
+                let look = ui.add(Button::selectable(fills == is_fill, text));
+                let response = key_chips::hint(look, does, "Shift+F").accessible_name(name);
                 if response.clicked() && fills != is_fill {
                     Intent::ToggleFill.send(ui);
                 }
             }
             ui.separator();
             let leave = Button::new("Leave").frame_when_inactive(false);
-            let name = ["Exit full screen", "Back to the window."];
-            button(ui, true, leave, name, Intent::ToggleFullScreen);
+            button(
+                ui,
+                true,
+                leave,
+                ["Exit full screen", "Back to the window."],
+                Intent::ToggleFullScreen,
+            );
         });
     }
 }

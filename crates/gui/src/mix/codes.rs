@@ -31,8 +31,10 @@ impl MixedCodes {
     /// [`StylePictureError`] if all weights are zero.
     pub fn kept(&self) -> Result<CodeOf, StylePictureError> {
         let parts: Vec<_> = self.codes.iter().map(|(code, weight)| (code, *weight)).collect();
-        let code = StyleCode::mixed(&parts).ok_or(StylePictureError::Nothing)?;
-        Ok(CodeOf { code, network: self.network.name.clone() })
+        Ok(CodeOf {
+            code: StyleCode::mixed(&parts).ok_or(StylePictureError::Nothing)?,
+            network: self.network.name.clone(),
+        })
     }
 }
 

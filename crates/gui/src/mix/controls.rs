@@ -1,6 +1,6 @@
 //! The sliders of a mix.
 
-use eframe::egui::{self, Button, ComboBox, Ui};
+use eframe::egui::{self, Button, ComboBox, Ui, Vec2};
 
 use super::{
     Mix, parsed,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Width and height of the button that removes a style, in points.
-const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
+const CROSS: Vec2 = Vec2::splat(22.0);
 
 /// Draws the mix below its heading if the chosen style is a picture style. `before` is the choice at the start of a drag.
 pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choice>) {
@@ -83,28 +83,26 @@ fn sliders(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Cho
         let card = cards.iter().find(|card| card.id == *style);
         let title = card.map_or(style.as_str(), |card| &card.title);
         let mut share = now.get(place).copied().unwrap_or_default();
-        let usual = usual_share(styles.len());
         let response = theme::slider_with_button(
             ui,
             title,
             &mut share,
             0..=100,
-            usual,
+            usual_share(styles.len()),
             |n| n.suffix(" %"),
             |ui| {
                 if place == 0 {
                     return false;
                 }
-                ui.spacing_mut().button_padding = egui::Vec2::ZERO;
+                ui.spacing_mut().button_padding = Vec2::ZERO;
                 let cross = Button::new(icons::CLOSE).frame_when_inactive(false);
                 let name = format!("Remove {title} from the mix");
                 let cross = ui.add_sized(CROSS, cross).column_tooltip(&name).accessible_name(name);
                 removed = removed.or(cross.clicked().then_some(place));
                 false
             },
-        );
-        let response = response
-            .column_tooltip("Share of this style in the mix. Double-click for equal shares.");
+        )
+        .column_tooltip("Share of this style in the mix. Double-click for equal shares.");
         if response.changed() {
             choice.mix.set_shares(&with_share(&from, place, share));
         }
@@ -122,23 +120,22 @@ fn add(ui: &mut Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice) {
     let button = ComboBox::from_id_salt("add to the mix")
         .selected_text("Add another style…")
         .width(ui.available_width());
-    let response = list(ui, button, |ui, entries| {
+    list(ui, button, |ui, entries| {
         for card in can_add {
             let why_not = chosen.why_not_mixed(card);
-            let entry = Button::selectable(false, &card.title);
-            let mut entry = ui.add_enabled(why_not.is_none(), entry);
+            let mut entry =
+                ui.add_enabled(why_not.is_none(), Button::selectable(false, &card.title));
             entries.note(&entry, false);
             if let Some(why) = why_not {
-                let title = &card.title;
                 entry = entry.on_disabled_hover_text(format!(
-                    "{title} cannot be mixed with {}: {why}.",
-                    chosen.title
+                    "{} cannot be mixed with {}: {why}.",
+                    card.title, chosen.title
                 ));
             }
             if entry.clicked() {
                 choice.mix.add(card.id.clone());
             }
         }
-    });
-    response.accessible_name("Add to the mix");
+    })
+    .accessible_name("Add to the mix");
 }

@@ -1,6 +1,6 @@
 //! The styles of a mix and their weights. Plain data.
 
-use std::fmt::Write;
+use itertools::Itertools;
 
 /// Maximum number of other styles in a mix.
 pub const MAX_OTHERS: usize = 3;
@@ -69,7 +69,7 @@ impl Mix {
     /// The weights of all styles as percentages.
     pub fn shares(&self) -> Vec<u8> {
         let weights: Vec<u8> = self.styles.iter().map(|(_, weight)| *weight).collect();
-        shares(&weights).into_iter().map(|share| share.min(100) as u8).collect()
+        parts_of(100, &weights).into_iter().map(|share| share.min(100) as u8).collect()
     }
 
     /// Sets the shares of all styles.
@@ -98,13 +98,7 @@ impl Mix {
 
 /// The name of a mix in file names, as on the command line.
 pub fn label(parts: &Parts) -> String {
-    let names: Vec<&str> = parts.iter().map(|(style, _)| style.as_str()).collect();
-    names.join("+")
-}
-
-/// Shares in whole percent that add up to 100.
-pub fn shares(weights: &[u8]) -> Vec<u32> {
-    parts_of(100, weights)
+    parts.iter().map(|(style, _)| style).join("+")
 }
 
 /// Divides `whole` into integers in the ratio of these weights.
@@ -155,13 +149,8 @@ pub fn parsed(text: &str) -> Option<Parts> {
 /// The mix as text, with the titles of its styles.
 pub fn text<'a>(parts: &'a Parts, title: impl Fn(&'a str) -> &'a str) -> String {
     let weights: Vec<u8> = parts.iter().map(|(_, weight)| *weight).collect();
-    let mut words = String::new();
-    for ((style, _), share) in parts.iter().zip(shares(&weights)) {
-        let comma = if words.is_empty() { "" } else { ", " };
-        // Writing to a string cannot fail.
-        write!(words, "{comma}{} {share} %", title(style)).ok();
-    }
-    words
+    let shares = parts.iter().zip(parts_of(100, &weights));
+    shares.map(|((style, _), share)| format!("{} {share} %", title(style))).join(", ")
 }
 
 #[cfg(test)]
@@ -214,10 +203,10 @@ mod tests {
 
     #[test]
     fn shares_add_up() {
-        assert_eq!(shares(&[50, 50]), [50, 50]);
-        assert_eq!(shares(&[1, 1, 1]), [33, 34, 33]);
-        assert_eq!(shares(&[100, 0, 1]), [99, 0, 1]);
-        assert_eq!(shares(&[0, 0]), [0, 0]);
+        assert_eq!(parts_of(100, &[50, 50]), [50, 50]);
+        assert_eq!(parts_of(100, &[1, 1, 1]), [33, 34, 33]);
+        assert_eq!(parts_of(100, &[100, 0, 1]), [99, 0, 1]);
+        assert_eq!(parts_of(100, &[0, 0]), [0, 0]);
         let parts = mix(70, &[("b", 30)]).parts();
         assert_eq!(text(&parts, |style| style), "a 70 %, b 30 %");
     }

@@ -30,9 +30,11 @@ impl UnkeptMix {
         picture: impl Fn(&str) -> Option<&'a TextureHandle>,
         share: Option<f32>,
     ) -> Response {
-        let parts = self.parts.iter();
-        let own: Vec<_> =
-            parts.filter_map(|(style, weight)| Some((picture(style)?, *weight))).collect();
+        let own: Vec<_> = self
+            .parts
+            .iter()
+            .filter_map(|(style, weight)| Some((picture(style)?, *weight)))
+            .collect();
         let tile = Tile {
             card: &self.card,
             key: None,
@@ -44,12 +46,16 @@ impl UnkeptMix {
             is_stop: true,
             share,
         };
-        let response = card_ui(ui, &tile);
-        let response =
-            response.column_tooltip("Lost when you choose another style, unless you save it.");
+        let response = card_ui(ui, &tile)
+            .column_tooltip("Lost when you choose another style, unless you save it.");
         response.context_menu(|ui| {
-            let keep = ("Save mix…", "F2", true, Intent::AskMixName);
-            menu(ui, [keep, ("Remove", "Delete", true, Intent::DropMix)]);
+            menu(
+                ui,
+                [
+                    ("Save mix…", "F2", true, Intent::AskMixName),
+                    ("Remove", "Delete", true, Intent::DropMix),
+                ],
+            );
         });
         response
     }

@@ -65,9 +65,8 @@ impl App {
         if self.has_regained_focus() {
             let stamps = self.paintings.stamps();
             let look = move || {
-                let is_other = |(path, stamp): &(PathBuf, Option<Stamp>)| Stamp::of(path) != *stamp;
-                let others = stamps.into_iter().filter(is_other).map(|(path, _)| path);
-                Ok(others.collect::<Vec<_>>())
+                let others = stamps.into_iter().filter(|(path, stamp)| Stamp::of(path) != *stamp);
+                Ok(others.map(|(path, _)| path).collect::<Vec<_>>())
             };
             self.tasks.spawn(look, |app, changed| {
                 app.paintings.outdated.extend(changed.into_iter().flatten());
@@ -83,8 +82,7 @@ impl App {
         self.tasks.spawn(
             move || open_painting(file),
             |app, opened| {
-                let was_awaited = app.paintings.opening.take_if(|opening| *opening == path);
-                if was_awaited.is_none() {
+                if app.paintings.opening.take_if(|opening| *opening == path).is_none() {
                     return;
                 }
                 match opened {
@@ -99,8 +97,7 @@ impl App {
                     Ok(None) => app.forget_gone(FileList::Paintings, &path),
                     // A video player may be able to play a file that cannot be read here.
                     Err(error) if is_film(&path) => {
-                        let name = name_label(&path);
-                        let text = format!("{name} cannot be previewed: {error}");
+                        let text = format!("{} cannot be previewed: {error}", name_label(&path));
                         app.messages.offer(text, ("Play", Intent::Play(path)));
                     }
                     Err(error) => app.messages.error(error),
@@ -119,27 +116,23 @@ impl App {
             .filter(|path| !self.paintings.is_gone(path))
             .collect();
         // Start from the painting that is being opened, because key presses are faster than reading files.
-        let from =
-            self.paintings.opening.as_ref().or(self.paintings.viewed.as_ref().map(|v| &v.path));
-        let place = from.and_then(|path| listed.iter().position(|listed| *listed == path));
-        let next = place
-            .and_then(|place| listed.get(place.checked_add_signed(by)?))
-            .map(|path| Intent::ShowPainting((*path).clone()));
-        self.intents.extend(next);
+        let place = self
+            .paintings
+            .opening
+            .as_ref()
+            .or(self.paintings.viewed.as_ref().map(|v| &v.path))
+            .and_then(|path| listed.iter().position(|listed| *listed == path));
+        let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
+        self.intents.extend(next.map(|path| Intent::ShowPainting((*path).clone())));
     }
 
     /// The photo and its painting, or the saved painting that is shown large instead.
     pub(crate) fn seen_pictures(&self) -> ShownPictures {
-        self.paintings
-            .viewed
-            .as_ref()
-            .map(|viewed| &viewed.stage)
-            .unwrap_or(&self.stage)
-            .seen_pictures()
+        self.paintings.viewed.as_ref().map_or(&self.stage, |viewed| &viewed.stage).seen_pictures()
     }
 
     /// Shows the photo again if the painting that is shown large is no longer in the list.
-    pub(crate) fn close_forgotten(&mut self) {
+    fn close_forgotten(&mut self) {
         let listed = &self.settings.state.paintings;
         let viewed = self.paintings.viewed.as_ref();
         if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {
@@ -216,10 +209,10 @@ impl App {
             return false;
         };
         let choice = self.viewed_choice();
-        let mixed = choice.iter().flat_map(|choice| &choice.mix.styles);
-        let styles = mixed.map(|(style, _)| style);
-        let missing = styles.into_iter().find(|style| self.gallery.card(style).is_none());
-        strip::settings(ui, &viewed.texts, choice.as_ref(), missing.map(String::as_str));
+        let mut styles =
+            choice.iter().flat_map(|choice| &choice.mix.styles).map(|(style, _)| style.as_str());
+        let missing = styles.find(|style| self.gallery.card(style).is_none());
+        strip::settings(ui, &viewed.texts, choice.as_ref(), missing);
         true
     }
 

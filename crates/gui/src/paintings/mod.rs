@@ -24,10 +24,11 @@ use std::{
 
 use eframe::egui::{self, TextureHandle};
 
-use super::texture::{MIPMAPPED, image_of};
 use crate::{
     label::path_label,
     opened::{Opened, Origin, from_clipboard, if_there, opened, smaller},
+    tasks::OrText,
+    texture::{MIPMAPPED, image_of},
 };
 use media::record::beginning_of;
 use pictures::{decode, folder::is_film};
@@ -78,10 +79,10 @@ impl Paintings {
         if self.running.is_some() {
             return None;
         }
-        let here = &self.thumbnails;
-        let outdated = &self.outdated;
-        let lacks = |path: &&PathBuf| !here.contains_key(*path) || outdated.contains(*path);
-        self.running = listed.iter().find(lacks).cloned();
+        self.running = listed
+            .iter()
+            .find(|&path| !self.thumbnails.contains_key(path) || self.outdated.contains(path))
+            .cloned();
         // If the file is written again from now on, it needs a new thumbnail.
         if let Some(path) = &self.running {
             self.outdated.remove(path);
@@ -153,7 +154,7 @@ pub struct Stamp {
 impl Stamp {
     /// The current stamp of a file; `None` if there is no file.
     pub fn of(path: &Path) -> Option<Self> {
-        let about = std::fs::metadata(path).ok()?;
+        let about = fs::metadata(path).ok()?;
         Some(Self { bytes: about.len(), modified: about.modified().ok() })
     }
 }
@@ -201,17 +202,15 @@ fn small(path: &Path) -> Result<Frame, String> {
     if !about.is_file() {
         return Err(format!("{name} is not a regular file."));
     }
-    if is_film(path) {
-        let first = Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?);
-        return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
-    }
-    if about.len() > MAX_BYTES {
+    let frame = if is_film(path) {
+        Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?)
+    } else if about.len() > MAX_BYTES {
         return Err(format!("{name} is too large for a thumbnail."));
-    }
-    let said = |error: pictures::MediaError| error.to_string();
-    let bytes = decode::bytes_of_path(path).map_err(said)?;
-    let photo = decode::from_bytes_within(&name, &bytes, MAX_BYTES).map_err(said)?;
-    Ok((*smaller(&photo.frame, THUMBNAIL_PX)).clone())
+    } else {
+        let bytes = decode::bytes_of_path(path).or_text()?;
+        decode::from_bytes_within(&name, &bytes, MAX_BYTES).or_text()?.frame
+    };
+    Ok((*smaller(&frame, THUMBNAIL_PX)).clone())
 }
 
 #[cfg(test)]

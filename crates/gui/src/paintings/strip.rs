@@ -43,8 +43,11 @@ impl Paintings {
             ui.horizontal(|ui| {
                 // A placeholder for the first painting.
                 let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
-                let edge = Stroke::new(1.0, theme::palette(ui).outline);
-                theme::dashed(ui.painter(), place.shrink(0.5), edge);
+                theme::dashed(
+                    ui.painter(),
+                    place.shrink(0.5),
+                    Stroke::new(1.0, theme::palette(ui).outline),
+                );
                 theme::caption(ui, "Saved paintings appear here.");
             });
             return;
@@ -63,9 +66,9 @@ impl Paintings {
                     if response.gained_focus() || comes {
                         response.scroll_to_me(None);
                     }
-                    let deletes =
-                        |i: &mut egui::InputState| i.consume_key(Modifiers::NONE, Key::Delete);
-                    if response.has_focus() && ui.input_mut(deletes) {
+                    if response.has_focus()
+                        && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Delete))
+                    {
                         Intent::ForgetPainting(path.clone()).send(ui);
                     }
                     response.context_menu(|ui| {
@@ -86,10 +89,10 @@ impl Paintings {
 /// The button that folds or unfolds the strip.
 pub fn button(ui: &mut Ui, is_folded: bool) {
     let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
-    let response = ui
-        .add(theme::tall(Button::selectable(!is_folded, "Saved")))
-        .on_hover_text("Recently saved paintings");
-    response.accessible_name(name).sends(Intent::ToggleStrip);
+    ui.add(theme::tall(Button::selectable(!is_folded, "Saved")))
+        .on_hover_text("Recently saved paintings")
+        .accessible_name(name)
+        .sends(Intent::ToggleStrip);
 }
 
 /// A painting in the strip.
@@ -116,16 +119,19 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
         if let Some(Ok(texture)) = thumbnail.map(|thumbnail| &thumbnail.picture) {
             paint_cover(ui, texture, rect, theme::RADIUS);
             if is_film(path) {
-                let font = FontId::proportional(15.0);
-                let play = painter.layout_no_wrap(icons::PLAY.to_owned(), font, Color32::WHITE);
+                let play = painter.layout_no_wrap(
+                    icons::PLAY.to_owned(),
+                    FontId::proportional(15.0),
+                    Color32::WHITE,
+                );
                 tag(painter, play, middle, rect.center(), vec2(6.0, 4.0), 13);
             }
         } else {
             // The thumbnail is not ready or not available, so show the name.
             let text = if is_film(path) { format!("{} {name}", icons::VIDEO) } else { name };
             let letters = cut_line(ui, text, colors.quiet, rect.width() - 8.0);
-            let at = middle.anchor_size(rect.center(), letters.size());
-            painter.galley(at.min, letters, colors.quiet);
+            let at = middle.anchor_size(rect.center(), letters.size()).min;
+            painter.galley(at, letters, colors.quiet);
         }
         let outline = match (is_viewed, response.hovered()) {
             (true, _) => Stroke::new(2.5, colors.quiet),
@@ -170,8 +176,7 @@ impl Viewed {
         let frame = &opened.photo.frame;
         stage.set_photo(ctx, &opened.preview, frame.clone());
         let (width, height) = frame.size();
-        let words = format!("{}, {width} × {height} px", opened.title());
-        Self { words, path, texts, stage }
+        Self { words: format!("{}, {width} × {height} px", opened.title()), path, texts, stage }
     }
 
     /// Draws the painting, or the first frame of a video with a button that plays it.
@@ -180,8 +185,9 @@ impl Viewed {
         if is_film(&self.path) {
             let place = Rect::from_center_size(self.stage.rect.center(), Vec2::splat(PLAY));
             let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
-            let play = ui.put(place, play).accessible_name("Play the video");
-            play.sends(Intent::Play(self.path.clone()));
+            ui.put(place, play)
+                .accessible_name("Play the video")
+                .sends(Intent::Play(self.path.clone()));
         }
     }
 }
@@ -199,15 +205,13 @@ pub fn settings(
         theme::caption(ui, "This file does not contain its settings.");
     }
     for (name, text) in texts {
-        let text = label(text);
-        theme::row(ui, &label(name), |ui, _| ui.add(Label::new(&text).truncate()));
+        theme::row(ui, &label(name), |ui, _| ui.add(Label::new(label(text)).truncate()));
     }
     if let Some(choice) = choice {
         ui.add_space(theme::GAP);
-        let again = ui.add_enabled(missing.is_none(), Button::new("Paint again with these"));
-        let missing = missing.map(|style| format!("The style {style} is not in the list."));
-        let again = again.on_disabled_hover_text(missing.unwrap_or_default());
-        again
+        let why_not = missing.map(|style| format!("The style {style} is not in the list."));
+        ui.add_enabled(missing.is_none(), Button::new("Paint again with these"))
+            .on_disabled_hover_text(why_not.unwrap_or_default())
             .column_tooltip("Paint the open photo with these settings.")
             .sends(Intent::Edit(choice.clone()));
     }
@@ -229,8 +233,8 @@ fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 
 /// The buttons below a painting that is shown large.
 pub fn buttons(ui: &mut Ui, path: &Path) {
-    let back = theme::tall(theme::main_button(ui, "Back", true));
-    key_chips::hint(ui.add(back), "Show the photo again.", "Esc").sends(Intent::ClosePainting);
+    let back = ui.add(theme::tall(theme::main_button(ui, "Back", true)));
+    key_chips::hint(back, "Show the photo again.", "Esc").sends(Intent::ClosePainting);
     for (name, intent) in actions(path) {
         let mut response = ui.add(theme::tall(Button::new(name)));
         if matches!(intent, Intent::ForgetPainting(_)) {

@@ -11,7 +11,7 @@ use crate::{
     label::name_label,
     list::{choose, steer},
     shortcuts::plain_button,
-    theme,
+    theme::{self, GAP},
 };
 use weights::{ChannelOrder, PixelFormat, PixelRange};
 
@@ -31,15 +31,14 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
     ui.heading("Which one looks right?");
     ui.add_space(4.0);
     ui.label(explanation(&reading.file));
-    ui.add_space(theme::GAP);
+    ui.add_space(GAP);
     let size = card_size(ui, 1 + usize::from(reading.by_hand.is_some()));
     let mut cards = Vec::new();
     ui.horizontal_top(|ui| {
         for (place, &format) in reading.offered.iter().enumerate() {
             // Use the card's index as its id; otherwise it would lose the focus when an earlier card gets its picture.
             let words = title(&reading.file, format);
-            let drawn = ui.push_id(place, |ui| card(ui, size, reading, format, &words));
-            let response = drawn.inner;
+            let response = ui.push_id(place, |ui| card(ui, size, reading, format, &words)).inner;
             if place == 0 && is_fresh {
                 response.request_focus();
             }
@@ -52,17 +51,18 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
         steer(ui, &cards, focused, [Key::ArrowLeft, Key::ArrowRight]);
     }
     if let Some(mut format) = reading.by_hand {
-        ui.add_space(theme::GAP);
+        ui.add_space(GAP);
         ui.horizontal_top(|ui| {
-            let drawn = ui.push_id("by hand", |ui| card(ui, size, reading, format, "Set by hand"));
-            drawn.inner.sends(Intent::TakeReading(format));
-            ui.add_space(theme::GAP);
+            ui.push_id("by hand", |ui| card(ui, size, reading, format, "Set by hand"))
+                .inner
+                .sends(Intent::TakeReading(format));
+            ui.add_space(GAP);
             let opens = std::mem::take(&mut reading.opens_lists);
             ui.vertical(|ui| by_hand(ui, &mut format, opens));
         });
         reading.by_hand = Some(format);
     }
-    ui.add_space(theme::GAP);
+    ui.add_space(GAP);
     ui.horizontal(|ui| {
         if reading.by_hand.is_none()
             && ui.button("More…").on_hover_text("Set both ranges and the channel order.").clicked()
@@ -75,7 +75,7 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
 
 /// The size of a card with its text, so that `rows` rows fit the window.
 fn card_size(ui: &Ui, rows: usize) -> Vec2 {
-    let gaps = theme::GAP * (COLUMNS - 1) as f32;
+    let gaps = GAP * (COLUMNS - 1) as f32;
     let width = (ui.available_width() - gaps) / COLUMNS as f32;
     let room = (ui.content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
     vec2(width, room.clamp(MIN_HEIGHT, width * 0.75) + WORDS_HEIGHT)
@@ -144,8 +144,9 @@ fn card(ui: &mut Ui, size: Vec2, reading: &Reading, format: PixelFormat, title: 
                 ui.add(Label::new(name).truncate());
                 theme::caption(ui, meaning(&reading.file, format));
                 if let Some(Trial::Painted { one_color: Some(color), .. }) = trial {
-                    let text = RichText::new(format!("all {color}")).small().strong();
-                    ui.label(text.color(colors.error));
+                    ui.label(
+                        RichText::new(format!("all {color}")).small().strong().color(colors.error),
+                    );
                 }
             });
         });
@@ -162,9 +163,7 @@ fn card(ui: &mut Ui, size: Vec2, reading: &Reading, format: PixelFormat, title: 
 fn explanation(file: &Unclear) -> String {
     let name = name_label(&file.path);
     let unknown = match file.known.missing() {
-        Some(does) => {
-            format!("which pixel range its network {does}")
-        }
+        Some(does) => format!("which pixel range its network {does}"),
         None => "which channel order its network uses".to_owned(),
     };
     format!(

@@ -75,8 +75,11 @@ impl Reading {
             return None;
         }
         // The user waits for the format set by hand, so paint it first.
-        let mut wanted = self.by_hand.into_iter().chain(self.offered.iter().copied());
-        self.running = wanted.find(|&format| self.tried(format).is_none());
+        self.running = self
+            .by_hand
+            .into_iter()
+            .chain(self.offered.iter().copied())
+            .find(|&format| self.tried(format).is_none());
         self.running
     }
 
