@@ -14,9 +14,10 @@ where
     D: Deserializer<'de>,
     T: TryFrom<i64>,
 {
-    let value = Some(i64::deserialize(from)?).filter(|value| (MIN..=MAX).contains(value));
-    let converted = value.and_then(|value| T::try_from(value).ok());
-    converted.ok_or_else(|| D::Error::custom(format!("expected an integer of {MIN} to {MAX}")))
+    Some(i64::deserialize(from)?)
+        .filter(|value| (MIN..=MAX).contains(value))
+        .and_then(|value| T::try_from(value).ok())
+        .ok_or_else(|| D::Error::custom(format!("expected an integer of {MIN} to {MAX}")))
 }
 
 /// As [`integer`], for an optional value.
@@ -81,8 +82,11 @@ pub mod mix {
             let weight = weight.parse().ok().filter(|weight| *weight <= 100)?;
             (!id.is_empty()).then(|| (id.to_owned(), weight))
         };
-        let parts = Vec::<String>::deserialize(from)?.iter().map(part).collect::<Option<_>>();
-        parts.ok_or_else(|| D::Error::custom("expected a list of names with weights of 0 to 100"))
+        Vec::<String>::deserialize(from)?
+            .iter()
+            .map(part)
+            .collect::<Option<_>>()
+            .ok_or_else(|| D::Error::custom("expected a list of names with weights of 0 to 100"))
     }
 }
 
@@ -103,9 +107,8 @@ pub mod window_size {
     /// Minimum side, in points.
     const MIN_SIDE: i64 = 200;
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Default, Serialize, Deserialize)]
     #[serde(default)]
-    #[derive(Default)]
     struct Keys {
         #[serde(deserialize_with = "optional_integer::<_, _, 1, 100_000>")]
         window_width: Option<i64>,

@@ -62,7 +62,7 @@ impl Settings {
     where
         T: Default + Serialize + DeserializeOwned,
     {
-        let defaults = table_of(&T::default()).unwrap_or_default();
+        let defaults = Table::try_from(T::default()).unwrap_or_default();
         let mut known = defaults.clone();
         let Some(Value::Table(keys)) = file.get_mut(part) else {
             return T::default();
@@ -97,11 +97,11 @@ impl Settings {
     pub fn to_table(&self) -> Result<Table, toml::ser::Error> {
         let mut table = self.unknown.clone();
         table.insert("version".to_owned(), Value::Integer(VERSION));
-        let mut live = table_of(&self.live)?;
+        let mut live = Table::try_from(&self.live)?;
         if let Some(style) = &self.choices.live {
-            live.extend(table_of(style)?);
+            live.extend(Table::try_from(style)?);
         }
-        let parts = [table_of(&self.choices)?, live, table_of(&self.state)?];
+        let parts = [Table::try_from(&self.choices)?, live, Table::try_from(&self.state)?];
         for (part, mut known) in PARTS.into_iter().zip(parts) {
             for refused in self.refused.iter().filter(|refused| refused.part == part) {
                 if known.get(&refused.key) == refused.fallback.as_ref() {
@@ -117,10 +117,6 @@ impl Settings {
     }
 }
 
-fn table_of(values: &impl Serialize) -> Result<Table, toml::ser::Error> {
-    Table::try_from(values)
-}
-
 /// Keeps the first `most` distinct paths.
 fn keep_newest(paths: &mut Vec<PathBuf>, most: usize) {
     let mut seen = HashSet::new();
@@ -133,15 +129,16 @@ fn keep_newest(paths: &mut Vec<PathBuf>, most: usize) {
 /// Why the text cannot be read, as text.
 pub fn parsed(text: &str) -> Result<Table, String> {
     let table = thread::scope(|scope| {
-        let thread = thread::Builder::new().name("settings".to_owned());
-        let reader = thread.stack_size(STACK_BYTES);
-        let reader = reader.spawn_scoped(scope, || table_in(text));
-        let reader = reader.map_err(|error| reason(&error))?;
-        reader.join().unwrap_or_else(|_| Err("its reader failed".to_owned()))
+        thread::Builder::new()
+            .name("settings".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || table_in(text))
+            .map_err(|error| reason(&error))?
+            .join()
+            .unwrap_or_else(|_| Err("its reader failed".to_owned()))
     })?;
     match table.get("version") {
-        None => {}
-        Some(Value::Integer(..=VERSION)) => {}
+        None | Some(Value::Integer(..=VERSION)) => {}
         Some(version) => {
             return Err(format!(
                 "a newer StyleForge wrote it, in form {version}; this one reads form {VERSION}"

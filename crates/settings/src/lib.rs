@@ -21,7 +21,7 @@ pub use live::{LiveChoices, RecordAs};
 
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -34,7 +34,7 @@ use engine::paint::OutputSize;
 use pictures::encode::{DEFAULT_QUALITY, Format};
 use values::{
     compose::Look,
-    disk::{self, Existing, FolderSync, WriteError, folder_of, reason},
+    disk::{self, WriteError, folder_of, reason},
     mode::{ModeChoice, ModelSize},
 };
 
@@ -53,11 +53,6 @@ pub enum ThemeChoice {
     System,
     Dark,
     Light,
-}
-
-impl ThemeChoice {
-    /// Every choice, in the order of the menus.
-    pub const ALL: [Self; 3] = [Self::System, Self::Dark, Self::Light];
 }
 
 /// The user's choices, restored when the window starts.
@@ -272,12 +267,7 @@ impl Settings {
             return Err(SettingsError::TooLong { bytes: text.len() });
         }
         disk::make_folder(folder_of(path))?;
-        let (existing, sync) = (Existing::Replace, FolderSync::Now);
-        disk::write_whole(path, existing, sync, |file, name| {
-            file.write_all(text.as_bytes())
-                .map_err(|e| WriteError::Refused { name: name.to_owned(), reason: reason(&e) })
-        })?;
-        Ok(())
+        Ok(disk::write_bytes(path, text.as_bytes())?)
     }
 }
 

@@ -21,11 +21,6 @@ pub enum RecordAs {
     Pictures,
 }
 
-impl RecordAs {
-    /// Every choice, in the order of the menus.
-    pub const ALL: [Self; 2] = [Self::Video, Self::Pictures];
-}
-
 /// The user's choices for live mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -130,8 +125,10 @@ impl LiveChoices {
 
 fn codec<'de, D: Deserializer<'de>>(from: D) -> Result<Codec, D::Error> {
     let codec = Codec::deserialize(from)?;
-    let recorded = Container::Mp4.holds(codec).then_some(codec);
-    recorded.ok_or_else(|| D::Error::custom("expected h264, hevc or av1"))
+    Container::Mp4
+        .holds(codec)
+        .then_some(codec)
+        .ok_or_else(|| D::Error::custom("expected h264, hevc or av1"))
 }
 
 /// A size such as `640x480`.
@@ -144,10 +141,10 @@ mod camera_size {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(u32, u32)>, D::Error> {
         let text = String::deserialize(from)?;
-        let size = text.split_once('x');
-        let size =
-            size.and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-        size.map(Some).ok_or_else(|| D::Error::custom("expected a size such as 640x480"))
+        text.split_once('x')
+            .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+            .map(Some)
+            .ok_or_else(|| D::Error::custom("expected a size such as 640x480"))
     }
 }
 
@@ -202,8 +199,10 @@ mod candidates {
             let (device, mode) = text.split_once(' ')?;
             Some(CandidateChoice { device: device.parse().ok()?, mode: mode.parse().ok()? })
         };
-        let pair = candidate(&compare_left).zip(candidate(&compare_right));
-        pair.map(Into::into).ok_or_else(|| D::Error::custom("expected a device and a mode"))
+        candidate(&compare_left)
+            .zip(candidate(&compare_right))
+            .map(Into::into)
+            .ok_or_else(|| D::Error::custom("expected a device and a mode"))
     }
 }
 

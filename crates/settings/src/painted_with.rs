@@ -85,6 +85,8 @@ pub fn look(texts: &[(String, String)], before: Look) -> Look {
 /// The settings in the PNG or JPEG file at `path`: names and values. Reads the file, so call it on background threads.
 pub fn read(path: &Path) -> Vec<(String, String)> {
     let texts = encode::texts(path);
-    let value = |name: &str| texts.iter().find(|(keyword, _)| keyword == name).cloned();
-    SHOWN.into_iter().filter_map(value).collect()
+    SHOWN
+        .into_iter()
+        .filter_map(|name| texts.iter().find(|(keyword, _)| keyword == name).cloned())
+        .collect()
 }
