@@ -16,7 +16,8 @@ use super::{
 use engine::{compositor::PREVIEW_PX, trial::TRIAL_PX};
 use media::{film::OpenFilm, framing::Framing};
 use pictures::{
-    decode, encode,
+    decode::{self, FORMATS},
+    encode,
     folder::{Folder, is_animated, is_film},
     metadata::Metadata,
     sample::sample,
@@ -191,7 +192,7 @@ pub fn sorted(files: Vec<PathBuf>) -> FilesByKind {
                     let notes: String =
                         folder.notes(None).iter().map(|note| format!("; {note}")).collect();
                     sorted.problems.push(format!(
-                        "There are no photos or videos in {name} (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC){notes}."
+                        "There are no photos or videos in {name} ({FORMATS}){notes}."
                     ));
                 }
                 Ok(folder) => {

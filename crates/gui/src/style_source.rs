@@ -19,7 +19,7 @@ use super::{
 use engine::{network_choice::NetworkChoice, style_picture, trial::only_color};
 use network::Network;
 use pictures::{
-    decode,
+    decode::{self, FORMATS},
     scale::{scaled, size_within},
 };
 use values::{frame::Frame, lock::lock, mode::ModelSize};
@@ -384,7 +384,7 @@ fn not_added(error: impl Display) -> String {
 fn no_weights(error: &WeightsError) -> String {
     match error {
         WeightsError::UnknownFormat { found } => format!(
-            "This file was not added as a style: {found}. A style is an image (PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC) or a network (safetensors, PyTorch or ONNX)."
+            "This file was not added as a style: {found}. A style is an image ({FORMATS}) or a network (safetensors, PyTorch or ONNX)."
         ),
         other => not_added(other),
     }

@@ -46,6 +46,8 @@ pub const EXTENSIONS: [&str; 20] = [
     "png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "pjpeg", "pjp", "mpo", "webp", "bmp",
     "tif", "tiff", "gif", "avif", "jxl", "heic", "heif", "hif",
 ];
+/// The formats that are read, for messages.
+pub const FORMATS: &str = "PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG XL or HEIC";
 
 /// A decoded picture, upright.
 #[derive(Clone, Debug)]
