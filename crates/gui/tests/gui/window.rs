@@ -6,7 +6,6 @@
     reason = "test support: a broken test should panic"
 )]
 
-mod pixels;
 mod shown;
 
 use std::{
@@ -31,11 +30,11 @@ use pictures::{
     decode,
     encode::{self, Encoding, Existing, Format},
 };
+use pixels::Textures;
 use settings::Settings;
 use values::frame::Frame;
 use weights::StyleLibrary;
 
-use self::pixels::Textures;
 use crate::{
     scripted::{ScriptedPlatform, ScriptedStyles, card},
     support::{FakeBackend, Script, photo, real_time::PATIENCE},

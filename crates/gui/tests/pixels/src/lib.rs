@@ -1,4 +1,10 @@
-//! A small software renderer: the window's content as pixels, the same on every computer.
+//! A small software renderer for the tests of the window: its content as pixels, the same on every computer, and
+//! comparisons of such pictures. A package of its own, because without optimisation it is too slow, and the window and
+//! its tests are compiled without.
+
+#![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
+
+pub mod compare;
 
 use std::{
     collections::HashMap,
