@@ -137,7 +137,7 @@ fn restricted_names_stay_in_their_modules() {
         ("unsafe", &["backend/", "values/yuv420.rs", "engine/capture/camera/v4l2/calls.rs"]),
         ("v4l", &["engine/capture/camera/v4l2/"]),
         ("nokhwa", &["engine/capture/camera/nokhwa.rs"]),
-        ("zune_jpeg", &["engine/capture/mjpeg.rs", "pictures/inks.rs"]),
+        ("zune_jpeg", &["engine/capture/mjpeg.rs", "pictures/jpeg.rs"]),
         ("vello_cpu", &["media/canvas.rs", "engine/capture/demo/"]),
         ("skrifa", &["media/canvas.rs"]),
     ];

@@ -11,6 +11,7 @@ use re_rav1d::{
 };
 
 use super::{
+    clock::Clock,
     foreign::{Opened, Pixels, cut, invalid, unsupported, write_levels},
     heif::{CodePoints, Grid, Heif, brands},
 };
@@ -76,7 +77,7 @@ impl Tiles {
 }
 
 /// Reads the header.
-pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
+pub(super) fn open<'a>(bytes: &'a [u8], clock: &'a Clock<'a>) -> ImageResult<Opened<'a>> {
     let heif = Heif::read(bytes).ok_or_else(|| invalid("its boxes are incomplete"))?;
     let primary = heif.primary;
     let image = heif.image(primary);
@@ -105,18 +106,18 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
         xmp,
         further: (brands(bytes).next() == Some(b"avis")).then_some("frame"),
         frame_pixels: u64::from(tile_width) * u64::from(tile_height),
-        ..Opened::new(size, pixels, Box::new(move |pixels, _| decoder.read(pixels)))
+        ..Opened::new(size, pixels, Box::new(move |pixels, _| decoder.read(pixels, clock)))
     })
 }
 
 impl AvifDecoder<'_> {
-    fn read(&self, bytes: &mut [u8]) -> ImageResult<()> {
-        self.decode(&self.color, self.points, false, bytes)?;
+    fn read(&self, bytes: &mut [u8], clock: &Clock<'_>) -> ImageResult<()> {
+        self.decode(&self.color, self.points, false, bytes, clock)?;
         let Some(alpha) = &self.alpha else {
             return Ok(());
         };
         let points = alpha.grid.tiles.first().and_then(|tile| self.heif.image(*tile).points);
-        self.decode(alpha, points, true, bytes)
+        self.decode(alpha, points, true, bytes, clock)
     }
 
     /// Decodes the colours or the alpha of the picture. `points` are the file's own, which override those of the frames.
@@ -126,12 +127,14 @@ impl AvifDecoder<'_> {
         points: Option<CodePoints>,
         is_alpha: bool,
         bytes: &mut [u8],
+        clock: &Clock<'_>,
     ) -> ImageResult<()> {
         let (width, height) = tiles.tile;
         // Tiles may share their data, so a small file could ask for hours of decoding.
         let pixels = u64::from(tiles.grid.width) * u64::from(tiles.grid.height);
         let mut left_bytes = pixels.max(self.heif.file_bytes());
         for (index, id) in tiles.grid.tiles.iter().enumerate() {
+            clock.ask()?;
             let data = self.heif.data(*id).ok_or_else(cut)?;
             left_bytes = left_bytes
                 .checked_sub(data.len() as u64)

@@ -9,12 +9,14 @@ use std::{
     io::Read,
     path::Path,
     sync::Arc,
+    time::Instant,
 };
 
 use image::{DynamicImage, ImageError, ImageResult, RgbaImage};
 
 use super::{
     MediaError, ReadProblem, alpha,
+    clock::Clock,
     color::{ToSrgb, Unusable, narrow},
     container::{self, PngEnd},
     encode::Format,
@@ -159,8 +161,8 @@ pub struct Needs {
 /// # Errors
 /// The errors of [`from_bytes`] that the header shows.
 pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
-    unless_it_panics(name, bytes, || {
-        let header = Header::read(bytes)?;
+    unless_it_panics(name, bytes, |clock| {
+        let header = Header::read(bytes, clock)?;
         let (width, height) = header.opened.size;
         Ok(Needs {
             width: width as usize,
@@ -170,14 +172,16 @@ pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
     })
 }
 
-/// Runs `decode` on the picture in `bytes`, and turns a panic into an error.
+/// Runs `decode` on the picture in `bytes` with a clock, and turns a panic into an error.
 fn unless_it_panics<T>(
     name: &str,
     bytes: &[u8],
-    decode: impl FnOnce() -> Result<T, ReadProblem>,
+    decode: impl FnOnce(&Clock<'_>) -> Result<T, ReadProblem>,
 ) -> Result<T, MediaError> {
+    let start = Instant::now();
+    let now = || start.elapsed();
     let panicked = |_| Err(damaged(format_of(bytes)?, "it cannot be decoded"));
-    named(name, guarded(decode).unwrap_or_else(panicked))
+    named(name, guarded(|| decode(&Clock::new(&now))).unwrap_or_else(panicked))
 }
 
 fn named<T>(name: &str, read: Result<T, ReadProblem>) -> Result<T, MediaError> {
@@ -190,17 +194,22 @@ fn named<T>(name: &str, read: Result<T, ReadProblem>) -> Result<T, MediaError> {
 /// # Errors
 /// See [`from_bytes`]; also [`ReadProblem::MemoryLimit`] if the limit is too low.
 pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
-    unless_it_panics(name, bytes, || decoded_within(name, bytes, limit_bytes))
+    unless_it_panics(name, bytes, |clock| decoded_within(name, bytes, limit_bytes, clock))
 }
 
-fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, ReadProblem> {
+fn decoded_within(
+    name: &str,
+    bytes: &[u8],
+    limit_bytes: u64,
+    clock: &Clock<'_>,
+) -> Result<Photo, ReadProblem> {
     let lacks_end = bytes.starts_with(PNG_START) && container::png_end(bytes) == PngEnd::NoMarker;
     if lacks_end {
-        let mut photo = decoded_within(name, &[bytes, PNG_END].concat(), limit_bytes)?;
+        let mut photo = decoded_within(name, &[bytes, PNG_END].concat(), limit_bytes, clock)?;
         photo.notes.push(NO_END_MARKER.to_owned());
         return Ok(photo);
     }
-    let header = Header::read(bytes)?;
+    let header = Header::read(bytes, clock)?;
     let (format, size @ (width, height)) = (header.format, header.opened.size);
     let damaged = |reason: &str| damaged(format, reason);
     let failed = |error: ImageError| from_image_error(format, error);
@@ -265,7 +274,8 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, R
     if cmyk && conversion.is_none() {
         notes.push("converted from CMYK to RGB without a colour profile".to_owned());
     }
-    let read = |pixels: &mut [u8]| (opened.read)(pixels, decoded_bytes + SIDE_BYTES);
+    clock.begin(size);
+    let read = |pixels: &mut [u8]| clock.checked((opened.read)(pixels, decoded_bytes + SIDE_BYTES));
     let mut pixels = rgba(size, stored, read, conversion.as_ref()).map_err(failed)?;
     if cmyk && conversion.is_none() {
         inks::convert_without_profile(&mut pixels);
@@ -309,4 +319,61 @@ fn rgba(
         }
     }
     Ok(picture)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, fs, time::Duration};
+
+    use image::{ExtendedColorType, codecs::gif::GifEncoder};
+
+    use super::*;
+    use crate::encode::{Encoding, to_bytes};
+
+    #[test]
+    fn every_decoder_asks_the_clock_to_its_end() {
+        // Noise, so that the files have several steps.
+        let noise = |x: usize, y: usize| ((x * 7919 + y * 104_729) * (x + 13) * (y + 7)) >> 4;
+        let frame = Frame::from_fn(400, 300, |x, y| [0, 3, 6, 9].map(|n| (noise(x, y) >> n) as u8));
+        let mut files: Vec<Vec<u8>> = (Format::ALL.iter())
+            .map(|&format| to_bytes("a", &frame, None, Encoding::of(format)).expect("encoded").0)
+            .collect();
+        let mut gif = Vec::new();
+        let encoded =
+            GifEncoder::new(&mut gif).encode(frame.rgba(), 400, 300, ExtendedColorType::Rgba8);
+        encoded.expect("encoded");
+        files.push(gif);
+        let folder = crate::home::project().join("tests/pictures");
+        let names =
+            ["cmyk.jpg", "formats/grid.avif", "formats/progressive.jxl", "formats/jpeg.tiff"];
+        files.extend(names.map(|name| fs::read(folder.join(name)).expect("a file")));
+        for file in files {
+            let format = Kind::of(&file).expect("known").name();
+            let asked = Cell::new(0u64);
+            // After this many questions, each takes an hour.
+            let clock = |last: u64| {
+                asked.set(0);
+                let asked = &asked;
+                move || {
+                    asked.update(|asked| asked + 1);
+                    Duration::from_hours(asked.get().saturating_sub(last))
+                }
+            };
+            let read = |last: u64| {
+                let now = clock(last);
+                decoded_within("a", &file, u64::MAX, &Clock::new(&now)).map_err(|e| e.to_string())
+            };
+            let now = clock(u64::MAX);
+            Header::read(&file, &Clock::new(&now)).map(|_| ()).expect("a header");
+            let of_header = asked.get();
+            read(u64::MAX).expect("a picture");
+            let all = asked.get();
+            // One question begins the time for the pixels.
+            assert!(all > of_header + 1, "{format}: {all} questions, {of_header} for the header");
+            for last in [1, of_header + 1, all - 1] {
+                let error = read(last).expect_err("time is over");
+                assert!(error.contains("it takes too long to decode"), "{format}: {error}");
+            }
+        }
+    }
 }

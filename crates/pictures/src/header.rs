@@ -11,9 +11,11 @@ use image::{
 #[cfg(feature = "jxl")]
 use super::jxl;
 use super::{
-    ReadProblem, avif, container,
+    ReadProblem, avif,
+    clock::{Clock, Steps},
+    container,
     foreign::{Opened, Pixels, is_sideways, unsupported},
-    heic, inks,
+    heic, jpeg,
     kind::{Kind, MAX_PIXELS, limits},
     tiff,
 };
@@ -53,7 +55,7 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    pub fn read(bytes: &'a [u8]) -> Result<Self, ReadProblem> {
+    pub fn read(bytes: &'a [u8], clock: &'a Clock<'a>) -> Result<Self, ReadProblem> {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(ReadProblem::TooManyBytes);
         }
@@ -64,8 +66,8 @@ impl<'a> Header<'a> {
         if format == Kind::JpegXl && cfg!(not(feature = "jxl")) {
             return Err(ReadProblem::NoJpegXl);
         }
-        let jpeg = (format == Kind::Jpeg).then(|| container::look_at_jpeg(bytes));
-        let kind = match jpeg {
+        let look = (format == Kind::Jpeg).then(|| container::look_at_jpeg(bytes));
+        let kind = match look {
             Some(look) => look.unsupported(),
             None => container::unsupported_png(bytes).filter(|_| format == Kind::Png),
         };
@@ -78,7 +80,8 @@ impl<'a> Header<'a> {
         {
             checked_pixels(format, info.size())?;
         }
-        let mut opened = open(format, bytes).map_err(|error| from_image_error(format, error))?;
+        let opened = clock.checked(open(format, bytes, clock));
+        let mut opened = opened.map_err(|error| from_image_error(format, error))?;
         let pixels = checked_pixels(format, opened.size)?;
         if format == Kind::Png && container::png_end(bytes) == container::PngEnd::Cut {
             return Err(damaged(format, "it ends too early"));
@@ -92,14 +95,23 @@ impl<'a> Header<'a> {
         if format == Kind::WebP && !container::webp_sizes_agree(bytes) {
             return Err(damaged(format, "a part of it does not have its declared size"));
         }
-        if jpeg.is_some_and(|look| look.components == 4) {
-            opened.is_cmyk = true;
-            opened.pixels = Pixels { channels: 4, sample_bytes: 1 };
-            opened.read = Box::new(move |pixels: &mut [u8], _| inks::read_jpeg(bytes, pixels));
+        if let Some(look) = look {
+            opened.is_cmyk = look.components == 4;
+            if opened.is_cmyk {
+                opened.pixels = Pixels { channels: 4, sample_bytes: 1 };
+            }
+            let (is_cmyk, is_gray) = (opened.is_cmyk, opened.pixels.is_gray());
+            opened.read = Box::new(move |pixels: &mut [u8], _| {
+                if is_cmyk {
+                    jpeg::read_inks(bytes, pixels, clock)
+                } else {
+                    jpeg::read(bytes, is_gray, pixels, clock)
+                }
+            });
         }
         opened.frame_pixels = opened.frame_pixels.max(pixels);
         let pixel_bytes = opened.stored_pixel_bytes.max(opened.pixels.bytes() as u64);
-        Ok(Self { format, pixels, jpeg, decoded_bytes: pixels * pixel_bytes, opened })
+        Ok(Self { format, pixels, jpeg: look, decoded_bytes: pixels * pixel_bytes, opened })
     }
 
     /// Peak memory of reading, in addition to the file itself of `file_bytes`.
@@ -175,20 +187,21 @@ pub(super) fn format_of(bytes: &[u8]) -> Result<Kind, ReadProblem> {
 }
 
 /// Reads the header within [`HEADER_BYTES`].
-fn open(format: Kind, bytes: &[u8]) -> ImageResult<Opened<'_>> {
+fn open<'a>(format: Kind, bytes: &'a [u8], clock: &'a Clock<'a>) -> ImageResult<Opened<'a>> {
+    let by_crate = |format| by_crate(format, bytes, clock);
     let opened = match format {
-        Kind::Png => by_crate(ImageFormat::Png, bytes),
-        Kind::Jpeg => by_crate(ImageFormat::Jpeg, bytes),
-        Kind::WebP => by_crate(ImageFormat::WebP, bytes),
-        Kind::Bmp => by_crate(ImageFormat::Bmp, bytes),
+        Kind::Png => by_crate(ImageFormat::Png),
+        Kind::Jpeg => by_crate(ImageFormat::Jpeg),
+        Kind::WebP => by_crate(ImageFormat::WebP),
+        Kind::Bmp => by_crate(ImageFormat::Bmp),
         Kind::Gif => {
             let frame_pixels = container::gif_frames(bytes).next().unwrap_or(0);
-            Ok(Opened { frame_pixels, ..by_crate(ImageFormat::Gif, bytes)? })
+            Ok(Opened { frame_pixels, ..by_crate(ImageFormat::Gif)? })
         }
-        Kind::Tiff => tiff::open(bytes),
-        Kind::Avif => avif::open(bytes),
+        Kind::Tiff => tiff::open(bytes, clock),
+        Kind::Avif => avif::open(bytes, clock),
         #[cfg(feature = "jxl")]
-        Kind::JpegXl => jxl::open(bytes),
+        Kind::JpegXl => jxl::open(bytes, clock),
         #[cfg(not(feature = "jxl"))]
         Kind::JpegXl => Err(unsupported("JPEG XL".to_owned())),
         Kind::Heic => heic::open(bytes),
@@ -198,8 +211,12 @@ fn open(format: Kind, bytes: &[u8]) -> ImageResult<Opened<'_>> {
 }
 
 /// A picture that the image crate reads. Damaged metadata is no reason to refuse it.
-fn by_crate(format: ImageFormat, bytes: &[u8]) -> ImageResult<Opened<'_>> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+fn by_crate<'a>(
+    format: ImageFormat,
+    bytes: &'a [u8],
+    clock: &'a Clock<'a>,
+) -> ImageResult<Opened<'a>> {
+    let mut reader = ImageReader::with_format(Steps::new(bytes, clock), format);
     reader.limits(limits(HEADER_BYTES));
     let mut decoder = reader.into_decoder()?;
     let (size, color) = (decoder.dimensions(), decoder.color_type());
@@ -268,11 +285,14 @@ fn in_short(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_build_without_a_reader_of_jpeg_xl_says_so() {
-        let problem = Header::read(b"\xff\x0a").err().expect("two bytes are no picture");
+        let clock = Clock::new(&|| Duration::ZERO);
+        let problem = Header::read(b"\xff\x0a", &clock).err().expect("two bytes are no picture");
         let words = match cfg!(feature = "jxl") {
             true => "is damaged and cannot be read as JPEG XL",
             false => "is a JPEG XL photo, which this build of StyleForge does not read",

@@ -12,9 +12,10 @@ use std::{
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult};
 
 use super::{
+    clock::patience,
     foreign::{Opened, Pixels, invalid, is_sideways, unsupported},
     heif::Heif,
-    kind::{limits, patience},
+    kind::limits,
 };
 use threads::process;
 use values::disk::exchange_folder;

@@ -1,46 +1,50 @@
 //! Decodes JPEG XL: still images and the first frame of animations. Orientation is applied by the decoder.
 
-use std::time::Instant;
-
 use image::{ImageError, ImageResult};
 use jxl::{
     api::{
         AlphaMode, Endianness, Event, ExtraChannel, JxlColorType, JxlDataFormat, JxlDecoder,
-        JxlDecoderOptions, JxlOutputBuffer, JxlPixelFormat, ProfileLevel,
+        JxlDecoderOptions, JxlOutputBuffer, JxlParallelRunner, JxlParallelRunnerFun,
+        JxlPixelFormat, ProfileLevel,
     },
     error::Error as JxlError,
 };
 
 use super::{
+    clock::Clock,
     foreign::{Opened, Pixels, cut, invalid, unsupported},
     heif::{boxes, exif_of_box},
-    kind::{MAX_PIXELS, patience},
+    kind::MAX_PIXELS,
 };
 
 /// Maximum samples of a frame, in samples of the picture; frames that are referred to may be larger than the picture.
 const MAX_FRAME: usize = 2;
 /// Frames of fewer samples are always read.
 const SMALL_FRAME: usize = 4 << 20;
-/// Bytes after which the time is checked.
+/// Bytes after which the clock is asked.
 const STEP_BYTES: usize = 64 << 10;
 
 /// Reads the header.
-pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
+pub(super) fn open<'a>(bytes: &'a [u8], clock: &'a Clock<'a>) -> ImageResult<Opened<'a>> {
     // Once for the number of channels, on which the limit of samples depends.
-    let probed = with_limit(bytes, MAX_PIXELS as usize * 5)?;
+    let probed = with_limit(bytes, clock, MAX_PIXELS as usize * 5)?;
     let samples = usize::try_from(probed.frame_pixels).unwrap_or(usize::MAX);
-    with_limit(bytes, samples.saturating_mul(MAX_FRAME).max(SMALL_FRAME))
+    with_limit(bytes, clock, samples.saturating_mul(MAX_FRAME).max(SMALL_FRAME))
 }
 
-fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
+fn with_limit<'a>(
+    bytes: &'a [u8],
+    clock: &'a Clock<'a>,
+    samples: usize,
+) -> ImageResult<Opened<'a>> {
     let mut options = JxlDecoderOptions::default();
     options.sample_limit = Some(samples);
     options.alpha_mode = AlphaMode::Unpremultiplied;
     options.max_profile_level = ProfileLevel::Main10;
     let (mut decoder, mut rest) = (JxlDecoder::new(options), bytes);
     while decoder.basic_info().is_none() {
-        let event = decoder.process(&mut rest, None, None).map_err(failed)?;
-        if matches!(event, Event::NeedMoreInput { .. }) {
+        let event = step(&mut decoder, &mut rest, None, clock)?;
+        if matches!(event, Event::NeedMoreInput { .. }) && rest.is_empty() {
             return Err(cut());
         }
     }
@@ -75,7 +79,8 @@ fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
         extra_channel_format: vec![None; extra],
     };
     decoder.set_pixel_format(format).map_err(failed)?;
-    let channels = if is_gray { 1 } else { 3 } + extra as u64;
+    // Grey ones may also be stored as three channels.
+    let channels = 3 + extra as u64;
     let samples = (u64::from(width) * u64::from(height)).saturating_mul(channels);
     // Of the pixels that are returned, which is that of the file or sRGB.
     let profile = decoder.output_color_profile().and_then(|profile| profile.try_as_icc());
@@ -84,8 +89,7 @@ fn with_limit(bytes: &[u8], samples: usize) -> ImageResult<Opened<'_>> {
     let row_bytes = width as usize * pixels.bytes();
     let read = move |pixels: &mut [u8], _| {
         let output = JxlOutputBuffer::new(pixels, height as usize, row_bytes);
-        // A file can contain any number of frames that are not shown.
-        read(decoder, rest, output, Instant::now() + patience((width, height)))
+        read(decoder, rest, output, clock)
     };
     Ok(Opened {
         icc,
@@ -103,22 +107,55 @@ fn read(
     mut decoder: JxlDecoder,
     mut rest: &[u8],
     output: JxlOutputBuffer<'_>,
-    end: Instant,
+    clock: &Clock<'_>,
 ) -> ImageResult<()> {
     let mut output = [output];
     loop {
-        let (mut step, after) = rest.split_at(rest.len().min(STEP_BYTES));
-        let event = decoder.process(&mut step, Some(&mut output), None);
-        rest = &rest[rest.len() - step.len() - after.len()..];
-        match event.map_err(failed)? {
+        match step(&mut decoder, &mut rest, Some(&mut output), clock)? {
             Event::FrameComplete { .. } => return Ok(()),
             Event::NeedMoreInput { .. } if rest.is_empty() => return Err(cut()),
             Event::Complete => return Err(invalid("it contains no frame")),
             _ => {}
         }
-        if Instant::now() > end {
-            return Err(invalid("it takes too long to decode for an image of its size"));
-        }
+    }
+}
+
+/// Decodes what the next bytes of the file contain.
+fn step(
+    decoder: &mut JxlDecoder,
+    rest: &mut &[u8],
+    output: Option<&mut [JxlOutputBuffer<'_>]>,
+    clock: &Clock<'_>,
+) -> ImageResult<Event> {
+    clock.ask()?;
+    let (mut step, after) = rest.split_at(rest.len().min(STEP_BYTES));
+    let event = decoder.process(&mut step, output, Some(&mut Groups(clock)));
+    *rest = &rest[rest.len() - step.len() - after.len()..];
+    event.map_err(failed)
+}
+
+/// Decodes the groups of a frame on this thread.
+struct Groups<'a>(&'a Clock<'a>);
+
+impl JxlParallelRunner for Groups<'_> {
+    fn run(&mut self, count: usize, group: &JxlParallelRunnerFun<'_>) -> Result<(), JxlError> {
+        (0..count).try_for_each(|number| {
+            self.0.ask()?;
+            group(number)
+        })
+    }
+
+    fn num_threads(&self) -> usize {
+        1
+    }
+
+    fn run_ordered(
+        &mut self,
+        count: usize,
+        _: Option<usize>,
+        group: &JxlParallelRunnerFun<'_>,
+    ) -> Result<(), JxlError> {
+        self.run(count, group)
     }
 }
 

@@ -1,7 +1,5 @@
 //! The formats that are read, and the limits of every decoder.
 
-use std::time::Duration;
-
 use image::{ImageFormat, Limits};
 
 use super::heif;
@@ -68,13 +66,6 @@ impl Kind {
 /// Brands of HEIF files; those with AVIF images also have a brand of their own.
 const HEIC_BRANDS: [&[u8; 4]; 8] =
     [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"];
-
-/// Maximum time of a decoder whose work is not limited by the number of pixels.
-pub(super) fn patience((width, height): (u32, u32)) -> Duration {
-    const TIME: Duration = Duration::from_secs(5);
-    const TIME_PER_MEGAPIXEL: Duration = Duration::from_millis(500);
-    TIME + TIME_PER_MEGAPIXEL.mul_f64(f64::from(width) * f64::from(height) / 1e6)
-}
 
 pub(super) fn limits(bytes: u64) -> Limits {
     let mut limits = Limits::no_limits();

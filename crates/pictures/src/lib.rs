@@ -9,6 +9,7 @@ mod home;
 
 pub mod alpha;
 mod avif;
+mod clock;
 mod color;
 pub mod container;
 pub mod decode;
@@ -22,6 +23,7 @@ pub mod heic;
 pub mod heif;
 mod in_place;
 mod inks;
+mod jpeg;
 mod jpeg_segments;
 #[cfg(feature = "jxl")]
 mod jxl;

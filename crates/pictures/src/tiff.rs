@@ -1,6 +1,6 @@
 //! Decodes TIFF: the first page that is not a thumbnail, in the colour spaces of photos.
 
-use std::{borrow::Cow, io::Cursor};
+use std::borrow::Cow;
 
 use image::{
     ImageError, ImageResult,
@@ -14,6 +14,7 @@ use tiff::{
 };
 
 use super::{
+    clock::{Clock, Steps},
     container::jpeg_frame_pixels,
     foreign::{Opened, Pixels, from_ycbcr, invalid, unsupported, write_levels},
 };
@@ -22,8 +23,13 @@ use super::{
 const MAX_THUMBNAILS: usize = 16;
 /// Maximum bytes of a tag's value, such as a profile.
 const TAG_BYTES: usize = 8 << 20;
-/// Number of pixels of a strip or tile that is always accepted.
+/// Number of pixels of strips and tiles, and of columns of a tile, that are always accepted.
 const TILE_PIXELS: u64 = 4 << 20;
+const MAX_TILE_PX: u32 = 4096;
+/// How often the data of strips that are JPEGs may be read.
+const MAX_READINGS: u64 = 4;
+/// A compression (TIFF Technical Note 2).
+const JPEG: u64 = 7;
 const PALETTE: u16 = 3;
 const CIE_LAB: u16 = 8;
 const OLD_SUBFILE_TYPE: Tag = Tag::Unknown(255);
@@ -45,11 +51,8 @@ enum Space {
     Palette(Vec<[f32; 3]>),
 }
 
-/// The file, in which one byte may be replaced.
-type Source<'a> = Cursor<Cow<'a, [u8]>>;
-
 struct TiffImage<'a> {
-    decoder: Decoder<Source<'a>>,
+    decoder: Decoder<Steps<'a>>,
     samples: Samples,
     space: Space,
     size: (u32, u32),
@@ -57,8 +60,8 @@ struct TiffImage<'a> {
 }
 
 /// Reads the header.
-pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
-    let (mut decoder, page) = page(bytes)?;
+pub(super) fn open<'a>(bytes: &'a [u8], clock: &'a Clock<'a>) -> ImageResult<Opened<'a>> {
+    let (mut decoder, page) = page(bytes, clock)?;
     let photometric: Option<u16> =
         decoder.find_tag_unsigned(Tag::PhotometricInterpretation).map_err(failed)?;
     // The crate does not read these two. Their samples are those of grey and of RGB.
@@ -72,12 +75,12 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
         let mut relabeled = bytes.to_vec();
         let byte = photometric_at(bytes, start).and_then(|at| relabeled.get_mut(at));
         *byte.ok_or_else(|| invalid("its tags are invalid"))? = label;
-        decoder = decoder_of(Cow::Owned(relabeled))?;
+        decoder = decoder_of(relabeled, clock)?;
         decoder.seek_to_image(page).map_err(failed)?;
     }
     let size = decoder.dimensions().map_err(failed)?;
     let samples = decoder.colortype().map_err(failed)?;
-    check_jpegs(&mut decoder, bytes, size)?;
+    check_parts(&mut decoder, bytes, size)?;
     let formats = decoder
         .find_tag_unsigned_vec::<u16>(Tag::SampleFormat)
         .map_err(failed)?
@@ -190,8 +193,8 @@ impl TiffImage<'_> {
 }
 
 /// The decoder at the first page that is not a thumbnail, and the number of that page.
-fn page(bytes: &[u8]) -> ImageResult<(Decoder<Source<'_>>, usize)> {
-    let mut decoder = decoder_of(Cow::Borrowed(bytes))?;
+fn page<'a>(bytes: &'a [u8], clock: &'a Clock<'a>) -> ImageResult<(Decoder<Steps<'a>>, usize)> {
+    let mut decoder = decoder_of(bytes, clock)?;
     let is_raw = bytes.get(8..10) == Some(b"CR")
         || has_tag(&mut decoder, DNG_VERSION)
         || (is_thumbnail(&mut decoder) && has_tag(&mut decoder, Tag::SubIfd));
@@ -206,36 +209,69 @@ fn page(bytes: &[u8]) -> ImageResult<(Decoder<Source<'_>>, usize)> {
             break;
         }
     }
-    Ok((decoder_of(Cow::Borrowed(bytes))?, 0))
+    Ok((decoder_of(bytes, clock)?, 0))
 }
 
-fn decoder_of(bytes: Cow<'_, [u8]>) -> ImageResult<Decoder<Source<'_>>> {
+/// The decoder of a file, in which one byte may be replaced.
+fn decoder_of<'a>(
+    bytes: impl Into<Cow<'a, [u8]>>,
+    clock: &'a Clock<'a>,
+) -> ImageResult<Decoder<Steps<'a>>> {
     let mut limits = TiffLimits::default();
     limits.ifd_value_size = TAG_BYTES;
-    Ok(Decoder::new(Cursor::new(bytes)).map_err(failed)?.with_limits(limits))
+    Ok(Decoder::new(Steps::new(bytes, clock)).map_err(failed)?.with_limits(limits))
 }
 
-fn has_tag(decoder: &mut Decoder<Source<'_>>, tag: Tag) -> bool {
+fn has_tag(decoder: &mut Decoder<Steps<'_>>, tag: Tag) -> bool {
     decoder.find_tag(tag).is_ok_and(|value| value.is_some())
 }
 
 /// True if the page is a smaller version of another one (TIFF 6.0, NewSubfileType and SubfileType).
-fn is_thumbnail(decoder: &mut Decoder<Source<'_>>) -> bool {
+fn is_thumbnail(decoder: &mut Decoder<Steps<'_>>) -> bool {
     let mut number = |tag| decoder.find_tag_unsigned::<u32>(tag).ok().flatten().unwrap_or(0);
     number(Tag::NewSubfileType) & 1 == 1 || number(OLD_SUBFILE_TYPE) == 2
 }
 
-/// Refuses JPEGs inside the file that are much larger than the picture, because the decoder allocates memory for a
-/// strip by the size that its JPEG declares.
-fn check_jpegs(
-    decoder: &mut Decoder<Source<'_>>,
+/// Refuses strips and tiles that are much larger than the picture, each or together: the decoder allocates memory for a
+/// row of a tile, and for a strip by the size that its JPEG declares; and any number of them may share their data.
+fn check_parts(
+    decoder: &mut Decoder<Steps<'_>>,
     bytes: &[u8],
     (width, height): (u32, u32),
 ) -> ImageResult<()> {
-    let compression: Option<u16> = decoder.find_tag_unsigned(Tag::Compression).map_err(failed)?;
-    let most = (2 * u64::from(width)).saturating_mul(u64::from(height)).max(TILE_PIXELS);
-    if compression == Some(7) && jpeg_frame_pixels(bytes).any(|of_frame| of_frame > most) {
-        return Err(invalid("a part of it does not have its declared size"));
+    let odd = || invalid("its strips or tiles are larger than the image");
+    if decoder.chunk_dimensions().0 > MAX_TILE_PX.max(width.saturating_mul(2)) {
+        return Err(odd());
+    }
+    let mut numbers = |tag| decoder.find_tag_unsigned_vec::<u64>(tag).map_err(failed);
+    let first = |numbers: Option<Vec<u64>>| numbers.and_then(|numbers| numbers.first().copied());
+    if first(numbers(Tag::Compression)?) != Some(JPEG) {
+        return Ok(());
+    }
+    let planes = match first(numbers(Tag::PlanarConfiguration)?) {
+        Some(2) => first(numbers(Tag::SamplesPerPixel)?).unwrap_or(1),
+        _ => 1,
+    };
+    let offsets = numbers(Tag::StripOffsets)?.or(numbers(Tag::TileOffsets)?).unwrap_or_default();
+    let lengths = numbers(Tag::StripByteCounts)?.or(numbers(Tag::TileByteCounts)?);
+    // The decoder puts them in front of every part, without the markers between.
+    let tables = decoder.get_tag_u8_vec(Tag::JPEGTables).ok();
+    let [across, down] = [width, height].map(|side| u64::from(side.max(MAX_TILE_PX / 8)));
+    let mut left_pixels = (2 * planes * across).saturating_mul(down).max(TILE_PIXELS);
+    let mut left_bytes = (MAX_READINGS * bytes.len() as u64).max(left_pixels);
+    for (offset, length) in offsets.into_iter().zip(lengths.unwrap_or_default()) {
+        let end = offset.saturating_add(length).min(bytes.len() as u64);
+        let part = bytes.get(offset as usize..end as usize).unwrap_or_default();
+        let (start, part) = match &tables {
+            Some(tables) => (&tables[..tables.len().saturating_sub(2)], part.get(2..)),
+            None => (&[][..], Some(part)),
+        };
+        let part = part.unwrap_or_default();
+        let read_bytes = (start.len() + part.len()) as u64;
+        left_bytes = left_bytes.checked_sub(read_bytes).ok_or_else(odd)?;
+        let jpeg = [start, part].concat();
+        let frame = jpeg_frame_pixels(&jpeg).max().unwrap_or(0);
+        left_pixels = left_pixels.checked_sub(frame).ok_or_else(odd)?;
     }
     Ok(())
 }
@@ -264,7 +300,7 @@ fn pixels_of(samples: Samples, space: &Space, is_float: bool) -> Option<Pixels> 
 
 /// The colours of a palette: all reds, all greens and all blues. Some writers multiply levels by 256 and others by 257,
 /// so only the high bytes count; a few write only low bytes.
-fn colors(decoder: &mut Decoder<Source<'_>>) -> ImageResult<Vec<[f32; 3]>> {
+fn colors(decoder: &mut Decoder<Steps<'_>>) -> ImageResult<Vec<[f32; 3]>> {
     let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?;
     let count = map.len() / 3;
     let bits = decoder.colortype().map_err(failed)?.bit_depth();

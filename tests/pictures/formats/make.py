@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the pictures of this folder, and what the reference decoders (libavif and libtiff in Pillow, libjxl) make of each.
 
-    apt-get install libavif-bin libjxl-tools libheif-examples && pip install pillow numpy pillow-jxl-plugin imagecodecs tifffile
+    apt-get install ffmpeg libavif-bin libjxl-tools libheif-examples && pip install pillow numpy pillow-jxl-plugin imagecodecs tifffile
     python tests/pictures/formats/make.py
 
 NAME.expected.png is what the reference decoder returns, upright and in sRGB, and the same for several files if they
@@ -103,6 +103,8 @@ def jxl(place):
         # These have a container.
         (HERE / f"{name}.jxl").write_bytes(imagecodecs.jpegxl_encode(data, lossless=True, usecontainer=True))
     run("cjxl", COLORS / "display_p3.png", HERE / "p3.jxl", "-d", "0")
+    shades = "gradients=s=1600x1000:c0=black:c1=white:x0=0:y0=0:x1=1600:y1=1000:d=1,format=gray"
+    run("ffmpeg", "-f", "lavfi", "-i", shades, "-frames:v", "1", "-c:v", "libjxl", "-y", HERE / "gray.large.jxl")
     for name in ["lossy", "progressive"]:
         run("djxl", HERE / f"{name}.jxl", HERE / f"{name}.jxl.expected.png")
     Image.fromarray(pixels).save(HERE / "scene.expected.png")

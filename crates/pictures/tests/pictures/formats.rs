@@ -111,6 +111,10 @@ fn jpeg_xl_has_the_pixels_of_libjxl() {
         assert_eq!(read.notes.len(), usize::from(is_deep), "{name}: {:?}", read.notes);
         assert_eq!(read.profile, None, "{name}");
     }
+    // Grey that is stored as three channels, and larger than what is always read.
+    let large = photo("gray.large.jxl").frame;
+    assert_eq!(large.size(), (1600, 1000));
+    assert!(large.pixel(9, 9)[1] < 9 && large.pixel(1590, 990)[1] > 246);
     // Samples in 32-bit floats, which are linear.
     let linear = photo("linear.jxl");
     assert_close("linear", &linear.frame, &scene, 1, 0.1);

@@ -109,6 +109,62 @@ fn a_small_webp_with_huge_metadata_is_refused_before_there_is_room_for_them() {
     assert!(error.contains("part of it is damaged"), "{error}");
 }
 
+/// A grey TIFF of 64 pixels a row, whose strips of 8 rows are all the same JPEG.
+fn strips_of(jpeg: &[u8], count: u32) -> Vec<u8> {
+    let [offsets, lengths] =
+        [8, jpeg.len() as u32].map(|number| number.to_le_bytes().repeat(count as usize));
+    let after = 8 + jpeg.len() as u32;
+    let entries = [
+        (256u16, 1, 64u32),
+        (257, 1, 8 * count),
+        (258, 1, 8),
+        (259, 1, 7),
+        (262, 1, 1),
+        (273, count, after),
+        (278, 1, 8),
+        (279, count, after + 4 * count),
+    ];
+    let mut file = [b"II*\0", &(after + 8 * count).to_le_bytes()[..], jpeg].concat();
+    file.extend([offsets, lengths].concat());
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, count, value) in entries {
+        file.extend(
+            [&tag.to_le_bytes()[..], &[4, 0], &count.to_le_bytes(), &value.to_le_bytes()].concat(),
+        );
+    }
+    [file, vec![0; 4]].concat()
+}
+
+#[test]
+fn strips_that_share_a_large_jpeg_are_refused() {
+    let grey = image::GrayImage::from_fn(64, 8, |x, y| image::Luma([(x * 3 + y) as u8]));
+    let mut jpeg = with_image(grey.into(), image::ImageFormat::Jpeg);
+    assert_eq!(read(&strips_of(&jpeg, 20)).frame.size(), (64, 160));
+    let frame = jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).expect("a frame");
+    // 2048 x 2048 pixels, of which the file contains a few.
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[8, 0, 8, 0]);
+    let error = refused(&strips_of(&jpeg, 20)).to_string();
+    assert!(error.contains("its strips or tiles are larger than the image"), "{error}");
+}
+
+#[test]
+fn a_tile_that_is_much_wider_than_the_picture_is_refused() {
+    // Rows of a tile of 12 GB.
+    let tile = [(322, 4, u32::MAX), (323, 4, 2), (324, 4, 8), (325, 4, 12)];
+    let file = tiff(2, 2, &[0; 12], &tile);
+    // The same without its strip.
+    let strip = |tag: u16| {
+        let start = [tag.to_le_bytes(), 4u16.to_le_bytes()].concat();
+        file.windows(4).position(|entry| entry == start).expect("an entry")
+    };
+    let (offset, length) = (strip(273), strip(279));
+    let mut tiled = file.clone();
+    tiled[offset..offset + 2].copy_from_slice(&270u16.to_le_bytes());
+    tiled[length..length + 2].copy_from_slice(&280u16.to_le_bytes());
+    let error = refused(&tiled).to_string();
+    assert!(error.contains("its strips or tiles are larger than the image"), "{error}");
+}
+
 #[test]
 fn a_refusal_does_not_list_what_is_in_the_file() {
     // A pixel of 60,000 samples, each of one bit.
