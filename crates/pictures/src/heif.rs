@@ -11,6 +11,9 @@ use super::color::profile_of;
 
 /// Maximum parts in which the data of all items are stored.
 const MAX_EXTENTS: usize = 1 << 16;
+/// Maximum properties of an item; of one that is searched, only this many bytes count.
+const MAX_PROPERTIES: usize = 64;
+const MAX_SEARCHED: usize = 64;
 
 /// A box: its type and its content.
 type Box<'a> = ([u8; 4], &'a [u8]);
@@ -67,6 +70,7 @@ pub(super) struct Grid {
 #[derive(Default)]
 pub(super) struct Heif<'a> {
     bytes: &'a [u8],
+    left_extents: usize,
     idat: &'a [u8],
     pub primary: u32,
     items: BTreeMap<u32, Item>,
@@ -95,7 +99,7 @@ impl<'a> Heif<'a> {
     /// Reads the boxes. `None` if there is no primary image.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let meta = boxes(bytes).find(|(kind, _)| kind == b"meta")?.1.get(4..)?;
-        let mut heif = Self { bytes, ..Self::default() };
+        let mut heif = Self { bytes, left_extents: MAX_EXTENTS, ..Self::default() };
         for (kind, content) in boxes(meta) {
             match &kind {
                 b"pitm" => heif.primary = Fields::of(content)?.id()?,
@@ -230,14 +234,13 @@ impl<'a> Heif<'a> {
             [12, 8, 4, 0].map(|shift| (sizes >> shift & 15) as usize);
         let index = if fields.version == 0 { 0 } else { index };
         let wide = if fields.version < 2 { 2 } else { 4 };
-        let mut left = MAX_EXTENTS;
         for _ in 0..fields.next(wide)? {
             let id = fields.next(wide)? as u32;
             let method = if fields.version == 0 { 0 } else { fields.next(2)? & 15 };
             fields.next(2)?;
             let start = fields.next(base)?;
             let count = fields.next(2)? as usize;
-            left = left.checked_sub(count)?;
+            self.left_extents = self.left_extents.checked_sub(count)?;
             let mut extents = Vec::new();
             for _ in 0..count {
                 fields.next(index)?;
@@ -280,8 +283,11 @@ impl<'a> Heif<'a> {
                                 if flags & 1 == 0 { (1, 0x7f) } else { (2, 0x7fff) };
                             // Counted from 1; 0 means no property. The highest bit marks essential ones.
                             let index = fields.next(bytes)? as usize & mask;
-                            let item = self.items.entry(id).or_default();
-                            item.properties.extend(index.checked_sub(1));
+                            let properties = &mut self.items.entry(id).or_default().properties;
+                            properties.extend(index.checked_sub(1));
+                            if properties.len() > MAX_PROPERTIES {
+                                return None;
+                            }
                         }
                     }
                 }
@@ -310,8 +316,13 @@ impl<'a> Image<'a> {
                 // Exchanging top and bottom is exchanging left and right, and half a turn.
                 self.quarters += if is_sideways { 0 } else { 2 };
             }
-            b"auxC" => self.is_alpha = content.get(4..)?.windows(5).any(|word| word == b"alpha"),
-            b"pixi" => self.depth = content.get(5..)?.iter().max().copied(),
+            b"auxC" => {
+                let kind = content.get(4..content.len().min(MAX_SEARCHED))?;
+                self.is_alpha = kind.windows(5).any(|word| word == b"alpha");
+            }
+            b"pixi" => {
+                self.depth = content.get(5..content.len().min(MAX_SEARCHED))?.iter().max().copied();
+            }
             // AV1-ISOBMFF, 2.3.3.
             b"av1C" => self.av1 = byte(2).map(|flags| (flags & 0x40 != 0, flags & 0x10 != 0)),
             b"clap" => self.crop = Some([fraction(0)?, fraction(8)?, fraction(16)?, fraction(24)?]),
@@ -416,5 +427,44 @@ impl<'a> Fields<'a> {
     /// The number of an item or a count of items, in a box whose version says its width.
     fn id(&mut self) -> Option<u32> {
         self.next(if self.version == 0 { 2 } else { 4 }).map(|id| id as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+    }
+
+    /// A file with one item and these boxes.
+    fn file(more: &[Vec<u8>]) -> Vec<u8> {
+        let item = boxed(b"infe", b"\x02\0\0\0\0\x01\0\0av01");
+        let items = boxed(b"iinf", &[&[0, 0, 0, 0, 0, 1][..], &item].concat());
+        let primary = boxed(b"pitm", &[0, 0, 0, 0, 0, 1]);
+        boxed(b"meta", &[&[0; 4][..], &primary, &items, &more.concat()].concat())
+    }
+
+    #[test]
+    fn an_item_has_few_properties_however_many_lists_name_them() {
+        let list = |count: u8| {
+            let entry = [&[0, 1, count][..], &vec![1; usize::from(count)]].concat();
+            boxed(b"ipma", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &entry].concat())
+        };
+        let has = |lists: &[u8]| {
+            let lists: Vec<Vec<u8>> = lists.iter().map(|&count| list(count)).collect();
+            Heif::read(&file(&[boxed(b"iprp", &lists.concat())])).is_some()
+        };
+        assert!(has(&[64]) && has(&[32, 32]));
+        assert!(!has(&[65]) && !has(&[32, 33]));
+    }
+
+    #[test]
+    fn parts_without_bytes_of_their_own_are_counted_over_all_lists() {
+        let list = boxed(b"iloc", b"\0\0\0\0\0\0\0\x01\0\x01\0\0\x80\0");
+        let has = |count: usize| Heif::read(&file(&vec![list.clone(); count])).is_some();
+        assert!(has(2));
+        assert!(!has(3));
     }
 }
