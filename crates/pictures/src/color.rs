@@ -30,6 +30,14 @@ const PERCEPTUAL_BLACK: f64 = 0.003_473_1;
 const BRIGHTEST_BLACK: f64 = 0.184;
 /// Where the header of a profile has the time of its creation (ICC.1, 7.2.8).
 const CREATION_TIME: std::ops::Range<usize> = 24..36;
+/// Where the table of tags begins, after their number, and the bytes of an entry (ICC.1, 7.3).
+const TABLE_START: usize = 132;
+const TAG_BYTES: usize = 12;
+/// The tags by which colours are converted (ICC.1, 9.2).
+const READ_TAGS: [&[u8; 4]; 17] = [
+    b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"bkpt", b"chad",
+    b"cicp", b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2",
+];
 
 /// What the numbers of a file mean, when that is not sRGB.
 #[derive(Clone)]
@@ -339,9 +347,26 @@ fn options(intent: RenderingIntent) -> TransformOptions {
     }
 }
 
+/// Reads each tag of [`READ_TAGS`] once. Any number of tags may share their data, and so may the texts in one tag.
 fn parsed(profile: &[u8]) -> Option<ColorProfile> {
-    let is_plausible = (128..=MAX_PROFILE_BYTES).contains(&profile.len());
-    ColorProfile::new_from_slice(profile).ok().filter(|_| is_plausible)
+    if profile.len() > MAX_PROFILE_BYTES {
+        return None;
+    }
+    let mut profile = profile.to_vec();
+    let (head, table) = profile.split_at_mut_checked(TABLE_START)?;
+    let (_, count) = head.split_last_chunk_mut::<4>()?;
+    let declared = u32::from_be_bytes(*count) as usize;
+    let table = table.as_chunks_mut::<TAG_BYTES>().0.get_mut(..declared)?;
+    let mut kept = 0;
+    for tag in 0..table.len() {
+        let is_new = !table[..kept].iter().any(|other| other[..4] == table[tag][..4]);
+        if is_new && READ_TAGS.iter().any(|name| table[tag].starts_with(*name)) {
+            table[kept] = table[tag];
+            kept += 1;
+        }
+    }
+    *count = (kept as u32).to_be_bytes();
+    ColorProfile::new_from_slice(&profile).ok()
 }
 
 /// An ICC profile for primaries and a transfer function (ITU-T H.273) of photos; `None` for sRGB.
@@ -364,4 +389,27 @@ fn of_code_points(primaries: u8, transfer: u8) -> Option<ColorProfile> {
         full_range: true,
     });
     profile.is_matrix_shaper().then_some(profile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_tags_of_colours_are_read_each_once() {
+        let mut profile = srgb_profile().expect("written");
+        let entry = |profile: &[u8], name: &[u8; 4]| {
+            let table = profile[TABLE_START..].as_chunks::<TAG_BYTES>().0;
+            TABLE_START
+                + TAG_BYTES * table.iter().position(|tag| tag.starts_with(name)).expect("a tag")
+        };
+        // A text that is not in the file, and a second curve that is not.
+        for (name, becomes) in [(b"desc", b"desc"), (b"cprt", b"rTRC")] {
+            let at = entry(&profile, name);
+            profile[at..at + 4].copy_from_slice(becomes);
+            profile[at + 4..at + 12].fill(0xff);
+        }
+        let parsed = parsed(&profile).expect("a profile");
+        assert!(parsed.is_matrix_shaper() && parsed.description.is_none());
+    }
 }
