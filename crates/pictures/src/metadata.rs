@@ -11,9 +11,9 @@ pub(super) const SEGMENT_BYTES: usize = 65_000;
 const X_RESOLUTION: u16 = 282;
 const Y_RESOLUTION: u16 = 283;
 const RESOLUTION_UNIT: u16 = 296;
-const GPS: u16 = 34_853;
+const EXIF: u16 = 34_665;
 /// Directories of EXIF, of places and of compatibility, in the first one or in each other.
-const POINTERS: [u16; 3] = [34_665, GPS, 40_965];
+const POINTERS: [u16; 3] = [EXIF, 34_853, 40_965];
 const MAX_LEVEL: usize = 2;
 /// Only programs of the camera's maker can read it, and it may contain a picture of the photo.
 const MAKER_NOTE: u16 = 37_500;
@@ -56,14 +56,13 @@ impl Metadata {
         Self { dpi: of_file.or_else(of_exif), exif, xmp, iptc }
     }
 
-    /// Removes what may say where the photo was taken, and returns a note if more than that is lost.
+    /// Keeps only what says nothing about where the photo was taken, and returns a note if more than that may be lost.
     pub fn strip_location(&mut self) -> Option<String> {
         self.exif = self.exif.take().and_then(|exif| copied(&exif, false));
-        let names_place =
-            |xmp: &mut Vec<u8>| ["GPS", "Location", "City"].iter().any(|word| contains(xmp, word));
-        let had_place = self.xmp.take_if(names_place).is_some();
         self.iptc = self.iptc.take().map(|iptc| without_place(&iptc)).filter(|i| !i.is_empty());
-        had_place.then(|| "its XMP metadata contain a place and are left out".to_owned())
+        // Any program may write a place into it under any name, in any encoding.
+        let had_xmp = self.xmp.take().is_some();
+        had_xmp.then(|| "its XMP metadata may contain a place and are left out".to_owned())
     }
 
     /// The texts of EXIF's first directory, such as the copyright, with their tags.
@@ -223,7 +222,7 @@ impl<'a> Directory<'a> {
         let mut entries = Vec::new();
         for tag in POINTERS {
             let entry =
-                self.entry(tag).filter(|_| level < MAX_LEVEL && (keeps_place || tag != GPS));
+                self.entry(tag).filter(|_| level < MAX_LEVEL && (keeps_place || tag == EXIF));
             let pointer = entry.and_then(|entry| self.long(entry + 8));
             if let (Some(entry), Some(inner)) = (entry, pointer.and_then(|at| self.at(at as usize)))
             {
@@ -233,7 +232,10 @@ impl<'a> Directory<'a> {
         }
         for entry in self.entries() {
             let tag = self.word(entry).unwrap_or_default();
-            let is_kept = if level == 0 { is_general(tag) } else { tag != MAKER_NOTE };
+            let is_kept = match level {
+                0 => is_general(tag) && (keeps_place || !is_free_text(tag)),
+                _ => tag != MAKER_NOTE && (keeps_place || is_of_camera(tag)),
+            };
             let value = self.value(entry).filter(|_| is_kept && !POINTERS.contains(&tag));
             let Some(value) = value.filter(|value| to.len() + value.len() <= MAX_BYTES) else {
                 continue;
@@ -270,6 +272,25 @@ fn is_general(tag: u16) -> bool {
         269..=272 | 282 | 283 | 285 | 296 | 305 | 306 | 315 | 316
         // Rating, copyright, and texts of Windows.
         | 18_246 | 18_249 | 33_432 | 40_091..=40_095
+    )
+}
+
+/// The general tags with texts of any kind: document, page, description, and comment, keywords and subject of Windows.
+fn is_free_text(tag: u16) -> bool {
+    matches!(tag, 269 | 270 | 285 | 40_092 | 40_094 | 40_095)
+}
+
+/// The tags of EXIF's own directory that say how and when a photo was taken, without time zones, the user's comment, the
+/// image's and the camera's numbers and what is not known.
+fn is_of_camera(tag: u16) -> bool {
+    matches!(
+        tag,
+        33_434 | 33_437 | 34_850..=34_852 | 34_855 | 34_856 | 34_864..=34_869
+        // Versions, dates, components; apertures, distances, light; parts of seconds.
+        | 36_864..=36_868 | 37_121 | 37_122 | 37_377..=37_386 | 37_396 | 37_520..=37_522
+        // Colours and sizes; sensor, exposure and scene; lens, gamma.
+        | 40_960..=40_963 | 41_483..=41_495 | 41_728..=41_730 | 41_985..=41_996
+        | 42_034..=42_036 | 42_240
     )
 }
 
@@ -313,7 +334,8 @@ fn data_sets(data: &[u8]) -> Option<Vec<u8>> {
     data.get(length_at + 4..)?.get(..length).map(<[u8]>::to_vec)
 }
 
-/// IPTC data sets without those that name a place (IPTC-IIM 4.2, record 2). Stops at a damaged or very long one.
+/// The IPTC data sets that name no place (IPTC-IIM 4.2, record 2): title, urgency, categories, dates, authors, headline,
+/// credit, source, copyright and orientation. Stops at a damaged or very long one.
 fn without_place(data: &[u8]) -> Vec<u8> {
     let (mut rest, mut kept) = (data, Vec::new());
     while let Some(&[IPTC_START, record, set, high, low]) = rest.first_chunk() {
@@ -321,7 +343,37 @@ fn without_place(data: &[u8]) -> Vec<u8> {
         let Some((whole, after)) = rest.split_at_checked(5 + length) else {
             break;
         };
-        if !(record == 2 && matches!(set, 26 | 27 | 90 | 92 | 95 | 100 | 101)) {
+        let is_kept = match record {
+            // The encoding of the texts.
+            1 => set == 90,
+            2 => matches!(
+                set,
+                0 | 3
+                    | 5
+                    | 7
+                    | 10
+                    | 15
+                    | 30
+                    | 35
+                    | 55
+                    | 60
+                    | 62
+                    | 63
+                    | 65
+                    | 70
+                    | 80
+                    | 85
+                    | 105
+                    | 110
+                    | 115
+                    | 116
+                    | 130
+                    | 131
+                    | 135
+            ),
+            _ => false,
+        };
+        if is_kept {
             kept.extend(whole);
         }
         rest = after;
@@ -398,22 +450,26 @@ mod tests {
     #[test]
     fn a_place_is_removed_with_its_values() {
         let exif = copied(&exif(), true);
-        let xmp = Some(b"<x exif:GPSLatitude=\"1\">".to_vec());
+        let xmp = Some("<photoshop:State>".encode_utf16().flat_map(u16::to_be_bytes).collect());
         let sets = |sets: &[(u8, &str)]| -> Vec<u8> {
             let set = |&(number, text): &(u8, &str)| {
                 [&[IPTC_START, 2, number, 0, text.len() as u8], text.as_bytes()].concat()
             };
             sets.iter().flat_map(set).collect()
         };
-        let iptc = Some(sets(&[(25, "a keyword"), (90, "a city"), (116, "(c) J")]));
+        let iptc = sets(&[(5, "a title"), (90, "a city"), (120, "in the city"), (116, "(c) J")]);
+        // Record 1 contains the encoding, and may contain the place of a sender.
+        let encoding = b"\x1c\x01\x5a\0\x03\x1b%G";
+        let iptc = Some([&encoding[..], b"\x1c\x01\x32\0\x01x", &iptc].concat());
         let mut metadata = Metadata { exif, xmp, iptc, dpi: None };
         assert!(metadata.strip_location().is_some_and(|note| note.contains("XMP")));
-        assert_eq!(metadata.iptc, Some(sets(&[(25, "a keyword"), (116, "(c) J")])));
+        let kept = [&encoding[..], &sets(&[(5, "a title"), (116, "(c) J")])].concat();
+        assert_eq!(metadata.iptc, Some(kept));
         assert_eq!(Metadata::default().strip_location(), None);
         let exif = metadata.exif.expect("kept");
         assert!(contains(&exif, "(c) J") && !contains(&exif, "NORTHERN"));
         let first = Directory::first(&exif).expect("valid");
-        assert_eq!((first.entries().count(), first.entry(GPS)), (1, None));
+        assert_eq!(first.entries().count(), 1, "the copyright");
         assert_eq!(metadata.xmp, None);
     }
 
