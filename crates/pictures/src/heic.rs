@@ -4,7 +4,6 @@
 //! own, and may neither run, write nor allocate more than an image of the declared size needs.
 
 use std::{
-    fs,
     io::Cursor,
     path::{Path, PathBuf},
 };
@@ -18,7 +17,7 @@ use super::{
     kind::limits,
 };
 use threads::process;
-use values::disk::exchange_folder;
+use values::disk::ExchangeFolder;
 
 const PROGRAM: &str = "heif-convert";
 /// Memory of the process for libraries and threads, and for each pixel.
@@ -51,13 +50,18 @@ pub(super) fn open(bytes: &[u8]) -> ImageResult<Opened<'_>> {
 /// The image as a PNG, upright.
 fn converted(bytes: &[u8], size: (u32, u32)) -> ImageResult<Vec<u8>> {
     let program = converter().ok_or_else(|| unsupported(format!("{PROGRAM} is missing")))?;
-    let folder = exchange_folder("photo.heic", bytes).map_err(ImageError::IoError)?;
+    let folder = ExchangeFolder::new("photo.heic", bytes).map_err(ImageError::IoError)?;
     run(&program, folder.path(), size).map_err(|why| invalid(&format!("{PROGRAM}: {why}")))?;
     // A file with several images results in numbered ones.
     ["photo.png", "photo-1.png"]
         .into_iter()
-        .find_map(|name| fs::read(folder.path().join(name)).ok())
+        .find_map(|name| folder.read(name, max_bytes(size)).ok())
         .ok_or_else(|| invalid("it contains no image"))
+}
+
+/// Maximum bytes of the converted file.
+fn max_bytes((width, height): (u32, u32)) -> u64 {
+    8 * u64::from(width) * u64::from(height) + (1 << 20)
 }
 
 /// Runs the program in a folder within the limits.
@@ -65,7 +69,7 @@ fn run(program: &Path, folder: &Path, size @ (width, height): (u32, u32)) -> Res
     let pixels = u64::from(width) * u64::from(height);
     // In units of 1024 and of 512 bytes. A shell sets the limits, and becomes the program.
     let memory = (PROGRAM_BYTES + BYTES_PER_PIXEL * pixels) / 1024;
-    let file = ((8 * pixels) + (1 << 20)) / 512;
+    let file = max_bytes(size) / 512;
     let script = format!("ulimit -v {memory}; ulimit -f {file}; exec \"$0\" \"$@\"");
     let mut command = process::piped(Path::new("/bin/sh"));
     command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);

@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Read},
     path::Path,
 };
 
@@ -72,11 +72,27 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
     })
 }
 
-/// A new folder with this file in the system's folder for temporary files, for another program. Removed when dropped.
-pub fn exchange_folder(name: &str, bytes: &[u8]) -> io::Result<TempDir> {
-    let folder = tempfile::tempdir()?;
-    fs::write(folder.path().join(name), bytes)?;
-    Ok(folder)
+/// A folder with a file for another program, in the system's folder for temporary files. Removed when dropped.
+pub struct ExchangeFolder(TempDir);
+
+impl ExchangeFolder {
+    pub fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join(name), bytes)?;
+        Ok(Self(folder))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// What the program wrote: a regular file of at most `max_bytes`, and nothing that a link or a pipe leads to.
+    pub fn read(&self, name: &str, max_bytes: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = open(&self.path().join(name), Kind::File)?;
+        let length = file.take(max_bytes + 1).read_to_end(&mut bytes)? as u64;
+        if length > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    }
 }
 
 fn builder(kind: Kind) -> Builder<'static, 'static> {
