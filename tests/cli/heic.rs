@@ -2,16 +2,22 @@
 
 use std::{
     path::Path,
+    process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
 use crate::{
     real_time::within,
-    sandbox::{Run, Sandbox},
+    sandbox::{Run, Sandbox, send},
 };
 
 /// Paints a photo at strength 0, which only converts it, with `script` as heif-convert.
 fn convert(s: &Sandbox, script: &str) -> Run {
+    Run::from(converting(s, script).output().expect("starts"))
+}
+
+fn converting(s: &Sandbox, script: &str) -> Command {
     let photo = fixture("phone.heic");
     let program = s.path("bin/heif-convert");
     std::fs::create_dir_all(s.path("bin")).expect("a folder");
@@ -24,7 +30,7 @@ fn convert(s: &Sandbox, script: &str) -> Run {
     let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
     command.args(["stylize", &photo, "--style", "./tiny.safetensors", "--strength", "0"]);
     command.args(["--threads", "1", "-o", "out.png", "--force"]).env("PATH", path);
-    Run::from(command.output().expect("starts"))
+    command
 }
 
 fn fixture(name: &str) -> String {
@@ -65,6 +71,7 @@ fn without_the_program_its_package_is_named() {
 fn a_program_that_fails_or_hangs_or_writes_too_much_ends() {
     let s = Sandbox::new();
     let small = fixture("scene.expected.png");
+    let whole = fixture("phone.heic.expected.png");
     for (script, words) in [
         ("echo 'Invalid input' >&2; exit 1", "heif-convert: Invalid input"),
         ("yes warning | head -c 3000000 >&2; exit 1", "heif-convert: warning"),
@@ -72,6 +79,9 @@ fn a_program_that_fails_or_hangs_or_writes_too_much_ends() {
         ("echo nonsense >\"$2\"", "is damaged"),
         (&format!("cp '{small}' \"$2\""), "it does not have its declared size"),
         ("head -c 100000000 /dev/zero >\"$2\" || exit 3", "is damaged"),
+        (&format!("ln -s '{whole}' \"$2\""), "it contains no image"),
+        ("ln -s /dev/zero \"$2\"", "it contains no image"),
+        ("mkfifo \"$2\"", "it contains no image"),
         ("exec sleep 100", "it did not end within"),
     ] {
         let started = Instant::now();
@@ -79,4 +89,19 @@ fn a_program_that_fails_or_hangs_or_writes_too_much_ends() {
         within(script, started.elapsed(), Duration::from_secs(10));
         assert!(!s.path("out.png").exists());
     }
+}
+
+#[test]
+fn an_interrupt_does_not_wait_for_the_program() {
+    let s = Sandbox::new();
+    let mut command =
+        converting(&s, &format!("touch '{}'; exec sleep 100", s.path("begun").display()));
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("starts");
+    while !s.path("begun").exists() {
+        assert!(child.try_wait().expect("asked").is_none(), "it ended before the signal");
+        thread::yield_now();
+    }
+    send("-INT", &child);
+    let run = Run::from(child.wait_with_output().expect("ends")).ends(130);
+    assert!(!run.stderr.contains("phone.heic"), "{}", run.stderr);
 }

@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
                 opened.clear();
                 reserved = reserved.or_else(|| self.open_bytes.reserve(bytes, true));
             }
-            opened.extend(self.open(closed, held_bytes(&opened), reserved));
+            opened.extend(self.open(closed, held_bytes(&opened), reserved)?);
         }
         self.paint_opened(&opened)
     }
@@ -284,10 +284,13 @@ impl<'a> Run<'a> {
         }
         // A pipe blocks until it has a writer, possibly forever.
         let (source, start) = (source.clone(), self.job.args.start);
-        let read = unless_cancelled(&self.control, move || bytes_of(&source, start))?;
-        let file = read.and_then(|bytes| Ok((decode::needs(&name, &bytes)?, bytes)));
+        let file = unless_cancelled(&self.control, move || {
+            let bytes = bytes_of(&source, start)?;
+            let needs = decode::needs(&source.name(), &bytes)?;
+            Ok::<_, MediaError>((bytes, needs))
+        })?;
         Ok(match file {
-            Ok((needs, bytes)) => Some(Closed { name, bytes, needs, targets }),
+            Ok((bytes, needs)) => Some(Closed { name, bytes, needs, targets }),
             Err(error) => {
                 self.fail_all(&name, &targets, &error);
                 None
@@ -295,13 +298,13 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Decodes one photo while other photos occupy `held_bytes`.
+    /// Decodes one photo while other photos occupy `held_bytes`. Cancelling is the only error.
     fn open<'b>(
         &mut self,
         closed: Closed<'b>,
         held_bytes: u64,
         reserved: Option<Reserved>,
-    ) -> Option<Opened<'b>> {
+    ) -> Result<Option<Opened<'b>>, CliError> {
         let frame = frame_bytes(closed.size());
         let Closed { name, bytes, needs, targets } = closed;
         let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
@@ -312,7 +315,9 @@ impl<'a> Run<'a> {
             painter.program_limit_bytes(paint)
         });
         let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(taken + copy));
-        let decoded = decode::from_bytes_within(&name, &bytes, left);
+        let (decoded, name, bytes) = unless_cancelled(&self.control, move || {
+            (decode::from_bytes_within(&name, &bytes, left), name, bytes)
+        })?;
         let framed = decoded.map_err(|e| e.to_string()).and_then(|mut photo| {
             if !framing.is_plain() {
                 let framed = framing.applied(&photo.frame);
@@ -334,7 +339,7 @@ impl<'a> Run<'a> {
             photo.notes.extend(self.job.args.output_size.note(photo.frame.size()));
             Ok(photo)
         });
-        match framed {
+        Ok(match framed {
             Ok(photo) => Some(Opened {
                 photo,
                 original: self.job.keeps_files().then_some(bytes),
@@ -347,7 +352,7 @@ impl<'a> Run<'a> {
                 self.fail_all(&name, &targets, &error);
                 None
             }
-        }
+        })
     }
 
     /// Reports why a photo cannot be painted in any style.
