@@ -182,7 +182,8 @@ pub fn resolve(model: &mut Model<'_>, budget: &Budget) -> Result<()> {
     let files = std::mem::take(&mut model.files);
     each_external(model, &mut |tensor| {
         let Location { file, start, end } = location(tensor)?;
-        budget.steps(1 + files.len())?;
+        // Any number of names may have the same beginning.
+        budget.steps((1 + files.len()).saturating_mul(1 + file.len()))?;
         let Some(found) = files.iter().find(|found| found.name == file) else {
             return Ok(());
         };
@@ -280,6 +281,20 @@ mod tests {
             let error = read(&far.to_string()).expect_err("far apart");
             assert!(error.contains("m.data contains weights that are far apart"), "{error}");
         }
+    }
+
+    #[test]
+    fn long_names_of_many_files_are_not_compared_with_each_other() {
+        let names: Vec<String> = (0..100).map(|n| format!("{}{n:03}", "x".repeat(1000))).collect();
+        let name = names[99].as_str();
+        let file = |name| ExternalFile { name, start: 0, bytes: &[0; 4] };
+        let entry = Entry { key: "location", value: name };
+        let tensor = Tensor { is_external: true, external_data: vec![entry], ..Tensor::default() };
+        let graph = Graph { initializer: vec![tensor; 100], ..Default::default() };
+        let files = names.iter().map(|name| file(name)).collect();
+        let mut model = Model { graph: Some(graph), files, ..Model::default() };
+        let error = resolve(&mut model, &Budget::for_file(0)).expect_err("costs too much");
+        assert!(error.to_string().contains("takes more than"), "{error}");
     }
 
     #[test]

@@ -248,6 +248,8 @@ impl<'p, 'a> Search<'p, 'a> {
                 self.barren[inner] |= UNDER_OWN_KEY;
                 budget.steps(entries.len())?;
                 if entries.iter().any(is_weights) {
+                    // Many sets may share one long key, which is searched for each of them.
+                    budget.steps(key.len())?;
                     budget.push(&mut sets, Set { key: Some(key), entries, assumed: None })?;
                 }
             }
@@ -419,6 +421,21 @@ mod tests {
         // Other tensors next to the weights are no weights.
         let step = ("step", tensor(b'1'));
         assert_eq!(read(&[step, ("net", weights(b'2'))]), Ok((2.0, String::new())));
+    }
+
+    #[test]
+    fn a_long_key_is_not_searched_for_any_number_of_sets() {
+        let key = "k".repeat(10_000);
+        let text =
+            |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+        let first = [&text("in1.weight")[..], b"q\x01", &tensor(b'1'), b"q\x02"].concat();
+        let sets = [&b"}("[..], &first, b"u", &b"h\0}(h\x01h\x02u".repeat(1000)].concat();
+        let file = [&b"\x80\x02}("[..], &text(&key), b"q\0", &sets, b"u."].concat();
+        let budget = Budget::for_file(file.len());
+        let pickle = pickle::run(&mut Input::new(&file), &budget).expect("a dict");
+        let found = state_dict(&pickle, &budget, |_| Err(String::new()));
+        let error = found.expect_err("costs too much").to_string();
+        assert!(error.contains("takes more than"), "{error}");
     }
 
     #[test]
