@@ -24,7 +24,7 @@ use engine::{
     paint::{PaintSettings, WorkingSize},
 };
 use media::{
-    film::{Codec, Container},
+    film::{Codec, Container, Numbered},
     framing::Framing,
 };
 use pictures::{
@@ -226,18 +226,24 @@ impl Job {
     /// [`CliError::WrongUse`] if a painting would have the name of an input, or a quality or 16 bits are chosen and no
     /// format has them.
     pub fn targets(&self, labels: &[String]) -> Result<Targets, CliError> {
-        let files = self
-            .sources
-            .iter()
-            .filter_map(|photo| photo.input.file())
-            .chain(self.films.iter().map(|film| film.source.as_path()));
-        // Numbered pictures have no file of their pattern's name.
+        let photos = self.sources.iter().filter_map(|photo| photo.input.file());
+        let films = self.films.iter().flat_map(|film| match Numbered::of(&film.source) {
+            Some(pictures) if is_numbered(&film.source) => pictures.paths().collect(),
+            _ => vec![film.source.clone()],
+        });
+        // Where a path leads, and its own place, in which there may be a link or nothing.
         let real = |path: &Path| {
             let in_folder = |folder: PathBuf| Some(folder.join(path.file_name()?));
-            let folder = || fs::canonicalize(folder_of(path)).ok().and_then(in_folder);
-            fs::canonicalize(path).ok().or_else(folder)
+            let own = fs::canonicalize(folder_of(path)).ok().and_then(in_folder);
+            fs::canonicalize(path).ok().into_iter().chain(own)
         };
-        let inputs: HashSet<PathBuf> = files.filter_map(real).collect();
+        let files = photos.map(Path::to_owned).chain(films);
+        let inputs: HashSet<PathBuf> = files.flat_map(|file| real(&file)).collect();
+        // Numbered pictures have many names, each of which may be that of an input.
+        let is_input = |path: &PathBuf| {
+            let is_one = |pictures: Numbered| inputs.iter().any(|input| pictures.has(input));
+            inputs.contains(path) || Numbered::of(path).is_some_and(is_one)
+        };
         let mut taken: HashSet<PathBuf> = HashSet::new();
         let mut place = |stem: &OsStr, subfolder: &Path, label: &str, extension: &str| {
             // Sources of one name in different folders get numbers.
@@ -245,7 +251,7 @@ impl Job {
                 |number| self.destination.path(subfolder, &name_of(stem, number, label, extension));
             let path = (1..).map(named).find(|path| !taken.contains(path)).unwrap_or_default();
             // The input may be the only copy, so its painting does not replace it, not even with --force.
-            if real(&path).is_some_and(|real| inputs.contains(&real)) {
+            if real(&path).any(|path| is_input(&path)) {
                 return wrong_use(format!(
                     "{} is one of the inputs and would be overwritten; choose another name or folder with -o",
                     path.display()

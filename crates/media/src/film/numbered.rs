@@ -42,15 +42,28 @@ impl Numbered {
     /// The numbers of the pictures that exist, in ascending order.
     pub fn numbers(&self) -> Vec<u64> {
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let number = |file: fs::DirEntry| {
-            let name = file.file_name();
-            let digits = name.to_str()?.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
-            let number = digits.parse().ok()?;
-            (self.path(number).file_name() == Some(&name)).then_some(number)
-        };
-        let mut numbers: Vec<u64> = files.filter_map(number).collect();
+        let mut numbers: Vec<u64> =
+            files.filter_map(|file| self.number(&file.file_name())).collect();
         numbers.sort_unstable();
         numbers
+    }
+
+    /// The number in a name; `None` if it is not the name of one of these pictures.
+    fn number(&self, name: &OsStr) -> Option<u64> {
+        let digits = name.to_str()?.strip_prefix(&self.before)?.strip_suffix(&self.after)?;
+        let number = digits.parse().ok()?;
+        (self.path(number).file_name() == Some(name)).then_some(number)
+    }
+
+    /// True if a path in the same folder, spelled in the same way, is that of one of these pictures.
+    pub fn has(&self, path: &Path) -> bool {
+        path.parent() == Some(self.folder.as_path())
+            && path.file_name().is_some_and(|name| self.number(name).is_some())
+    }
+
+    /// The paths of the pictures that exist.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.numbers().into_iter().map(|number| self.path(number))
     }
 
     /// What the pictures are called together: the name of their folder.
@@ -74,6 +87,11 @@ mod tests {
         assert_eq!(pictures.numbers(), [9, 10, 10_010]);
         assert_eq!(pictures.path(9), place.path().join("a_0009.png"));
         assert_eq!(of("a_%d.png").expect("a pattern").numbers(), [7, 10_010]);
+        let other = of("a_00%02d.png").expect("a pattern");
+        assert!(other.paths().all(|path| pictures.has(&path)) && other.numbers() == [9, 10]);
+        assert!(
+            !pictures.has(Path::new("a_0009.png")) && !pictures.has(&place.path().join("a_7.png"))
+        );
         assert_eq!(Some(pictures.title()), place.path().file_name());
         for other in
             ["a.png", "a%.png", "%4d.png", "%04d%d.png", "%0999d.png", "100%.png", "%s.png"]
