@@ -58,6 +58,7 @@ mod error;
 mod inspect;
 mod job;
 mod select;
+pub mod signal;
 
 pub use control::RunControl;
 pub use error::{BackendError, BackendResult, Declined, at_most};

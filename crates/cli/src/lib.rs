@@ -155,6 +155,7 @@ pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     licences: fn() -> Result<String, String>,
 ) -> Outcome {
+    backend::signal::report_large_writes();
     let typed = match parsed(arguments.into_iter().collect()) {
         Ok(typed) => typed,
         Err(error) => {
