@@ -248,7 +248,7 @@ pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice
     };
     let mut choice = before.clone();
     match text(MIX) {
-        Some(mix) => choice.mix = Mix { styles: mix::parsed(mix)? },
+        Some(mix) => choice.mix = mix::parsed(mix)?,
         None => {
             let (style, model) = text(STYLE)?.rsplit_once(' ')?;
             choice.mix = Mix::of(Some(style.to_owned()));
@@ -317,5 +317,10 @@ mod tests {
         }
         assert_eq!(of_painting(&[("Style".to_owned(), "a".to_owned())], &before), None);
         assert_eq!(of_painting(&[], &before), None);
+        let mixed = |text: &str| of_painting(&[(MIX.to_owned(), text.to_owned())], &before);
+        assert!(mixed("a 40 %, b 30 %, c 20 %, d 10 %").is_some());
+        for other in ["a 40 %, b 30 %, c 20 %, d 5 %, e 5 %", "a 50 %, a 50 %", "a 200 %"] {
+            assert_eq!(mixed(other), None, "{other}");
+        }
     }
 }

@@ -82,11 +82,32 @@ pub fn look(texts: &[(String, String)], before: Look) -> Look {
     }
 }
 
+/// Maximum length of a setting in a file. The longest one is a path.
+const MAX_TEXT_BYTES: usize = 8 << 10;
+
 /// The settings in the PNG or JPEG file at `path`: names and values. Reads the file, so call it on background threads.
 pub fn read(path: &Path) -> Vec<(String, String)> {
-    let texts = encode::texts(path);
+    let mut texts = encode::texts(path);
+    texts.retain(|(_, text)| text.len() <= MAX_TEXT_BYTES);
     SHOWN
         .into_iter()
         .filter_map(|name| texts.iter().find(|(keyword, _)| keyword == name).cloned())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use values::frame::Frame;
+
+    #[test]
+    fn settings_of_any_length_are_not_read() {
+        let frame = Frame::from_fn(2, 2, |_, _| [9, 9, 9, 255]);
+        let texts = [(STYLE, "candy full".to_owned()), (MIX, "a 50 %, ".repeat(100_000))];
+        let file = encode::png_with_texts("a", &frame, &texts).expect("encoded");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, file).expect("written");
+        assert_eq!(read(&path), [(STYLE.to_owned(), "candy full".to_owned())]);
+    }
 }

@@ -55,7 +55,7 @@ pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choi
 
 /// The mix that was saved as a style, if all of its styles are in the list.
 fn saved_mix(cards: &[Card], chosen: &Card) -> Option<Mix> {
-    let parts = parsed(chosen.credit.strip_prefix(MIX_OF)?)?.into_iter();
+    let parts = parsed(chosen.credit.strip_prefix(MIX_OF)?)?.styles.into_iter();
     let known = parts.map(|(title, share)| {
         let card = cards.iter().find(|card| card.title == title)?;
         Some((card.id.clone(), share))

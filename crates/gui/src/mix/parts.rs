@@ -137,13 +137,18 @@ pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
         .collect()
 }
 
-/// The styles and shares in a text that [`text`] returned; `None` for other texts, and if a title contains a comma.
-pub fn parsed(text: &str) -> Option<Parts> {
-    let part = |text: &str| {
-        let (style, share) = text.strip_suffix(" %")?.rsplit_once(' ')?;
-        Some((style.to_owned(), share.parse().ok()?))
-    };
-    text.split(", ").map(part).collect()
+/// The mix in a text that [`text`] returned; `None` for other texts, and if a title contains a comma.
+pub fn parsed(text: &str) -> Option<Mix> {
+    let mut mix = Mix::default();
+    for part in text.split(", ") {
+        let (style, share) = part.strip_suffix(" %")?.rsplit_once(' ')?;
+        let share = share.parse().ok().filter(|share| *share <= 100)?;
+        if mix.styles.len() > MAX_OTHERS || mix.has(style) {
+            return None;
+        }
+        mix.styles.push((style.to_owned(), share));
+    }
+    Some(mix)
 }
 
 /// The mix as text, with the titles of its styles.

@@ -209,7 +209,8 @@ pub fn settings(
     }
     if let Some(choice) = choice {
         ui.add_space(theme::GAP);
-        let why_not = missing.map(|style| format!("The style {style} is not in the list."));
+        let why_not =
+            missing.map(|style| format!("The style {} is not in the list.", label(style)));
         ui.add_enabled(missing.is_none(), Button::new("Paint again with these"))
             .on_disabled_hover_text(why_not.unwrap_or_default())
             .column_tooltip("Paint the open photo with these settings.")
