@@ -68,13 +68,10 @@ pub fn read(
     if count == 0 {
         return Err(refused("send at least one picture"));
     }
-    let bytes = match input.parts.as_slice() {
-        [part] => Cow::Borrowed(*part),
-        parts => Cow::Owned(parts.concat()),
-    };
-    match (tensors.kind, sides) {
-        (DataType::Bytes, [1]) => files(name, &bytes, count, room),
-        (DataType::Bytes, _) => Err(refused("send one file for each picture")),
+    let length: usize = input.parts.iter().map(|part| part.len()).sum();
+    let size = match (tensors.kind, sides) {
+        (DataType::Bytes, [1]) => None,
+        (DataType::Bytes, _) => return Err(refused("send one file for each picture")),
         (DataType::Uint8, &[height, width, channels @ (3 | 4)]) => {
             let pixels = (width as u64).saturating_mul(height as u64);
             if pixels == 0 {
@@ -86,19 +83,34 @@ pub fn read(
                 )));
             }
             let each = width * height * channels;
-            if each.checked_mul(count) != Some(bytes.len()) {
-                return Err(refused(&format!("this is not the shape of {} bytes", bytes.len())));
+            if each.checked_mul(count) != Some(length) {
+                return Err(refused(&format!("this is not the shape of {length} bytes")));
             }
             room.take(pixels.saturating_mul(4 * count as u64))?;
-            let frames = bytes.chunks_exact(each).map(|pixels| {
+            Some((width, height, channels))
+        }
+        _ => return Err(refused("use [height, width, 3] for RGB or [height, width, 4] for RGBA")),
+    };
+    // Parts are joined while the pictures are read.
+    let copied = if input.parts.len() > 1 { length as u64 } else { 0 };
+    room.take(copied)?;
+    let bytes = match input.parts.as_slice() {
+        [part] => Cow::Borrowed(*part),
+        parts => Cow::Owned(parts.concat()),
+    };
+    let pictures = match size {
+        None => files(name, &bytes, count, room),
+        Some((width, height, channels)) => {
+            let frames = bytes.chunks_exact(width * height * channels).map(|pixels| {
                 let frame = Frame::from_rgba(width, height, rgba(pixels, channels))
                     .map_err(Failure::invalid)?;
                 Ok(Picture { frame: Arc::new(frame), form: Form::Pixels(channels) })
             });
             frames.collect()
         }
-        _ => Err(refused("use [height, width, 3] for RGB or [height, width, 4] for RGBA")),
-    }
+    };
+    room.used_bytes -= copied;
+    pictures
 }
 
 fn rgba(pixels: &[u8], channels: usize) -> Vec<u8> {
@@ -190,5 +202,24 @@ impl Painted {
         for (to, &[r, g, b, _]) in to.as_chunks_mut().0.iter_mut().zip(pixels) {
             *to = [r, g, b];
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_an_input_are_joined_within_the_memory_limit() {
+        let part = [0; 600];
+        let input =
+            Input { kind: DataType::Bytes, shape: &[1, 1], parts: vec![&part[..], &part[..]] };
+        let tensors = Tensors { kind: DataType::Bytes, has_batches: true, has_style: false };
+        let refused = |limit_bytes| {
+            let mut room = Room { limit_bytes, used_bytes: 0 };
+            read("IMAGE", &input, tensors, &mut room).err().expect("no picture").to_string()
+        };
+        assert!(refused(1199).contains("the pictures of the batch need"), "{}", refused(1199));
+        assert!(refused(1200).contains("neither a PNG nor a JPEG"), "{}", refused(1200));
     }
 }
