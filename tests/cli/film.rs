@@ -200,6 +200,47 @@ fn nothing_of_a_video_is_lost() {
 }
 
 #[test]
+fn only_tags_that_are_known_to_be_harmless_are_kept_on_request() {
+    let s = Sandbox::new();
+    s.photo("plain.jpg", 16, 16);
+    let mut cover = fs::read(s.path("plain.jpg")).expect("there");
+    let exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x82\x98\0\x02\0\0\0\x07\0\0\0\x1a\0\0\0\0SECRET\0";
+    cover.splice(2..2, [&[0xff, 0xe1, 0, exif.len() as u8 + 2][..], exif].concat());
+    fs::write(s.path("cover.jpg"), cover).expect("written");
+    let about = ";FFMETADATA1\n[CHAPTER]\nSTART=0\nEND=200000000\ntitle=One\nLOCATION=SECRET\n";
+    fs::write(s.path("about.txt"), about).expect("written");
+    let sources = "-f lavfi -i testsrc2=s=48x32:r=10:d=0.5 -f lavfi -i sine=d=0.5";
+    let tags = ["RECORDING_LOCATION", "location-deu", "comment"]
+        .map(|name| format!("-metadata {name}=SECRET -metadata:s {name}=SECRET"))
+        .join(" ");
+    let kept = "-metadata title=Trip -metadata:s:a title=Mine -metadata:s:a language=deu";
+    ffmpeg(&s, &format!("{sources} -i about.txt -map_chapters 2 {tags} {kept} clip.mkv"));
+    ffmpeg(
+        &s,
+        &format!(
+            "{sources} -i cover.jpg -map 0 -map 1 -map 2 -c:v:1 copy -disposition:v:1 attached_pic \
+             -metadata location=+48.2082+016.3738/ {kept} clip.mp4"
+        ),
+    );
+    for (option, keeps_titles) in [("--strip-location", true), ("--strip-metadata", false)] {
+        for (from, to, words) in [("clip.mkv", "a.mkv", "SECRET"), ("clip.mp4", "a.mp4", "48.2082")]
+        {
+            s.stylize(&[from, option, "--strength", "0", "--force", "-o", to]).ends(0);
+            let shown = "-v error -show_entries format_tags:stream_tags:chapter_tags -of json";
+            let found = s.shell(&format!("exec ffprobe {shown} {to}")).ends(0).text();
+            assert!(!found.contains(words), "{option} {from}: {found}");
+            let file = fs::read(s.path(to)).expect("written");
+            assert!(!file.windows(6).any(|part| part == b"SECRET"), "{option} {from}");
+            assert_eq!(found.contains("Trip"), keeps_titles, "{option} {from}: {found}");
+            assert!(found.contains("deu"), "{option} {from}: {found}");
+        }
+        let covers = "-v error -show_entries stream_disposition=attached_pic -of csv=p=0";
+        let covers = s.shell(&format!("exec ffprobe {covers} a.mp4")).ends(0).text();
+        assert!(covers.contains('1'), "{option}: {covers}");
+    }
+}
+
+#[test]
 fn the_name_decides_what_is_made() {
     let s = Sandbox::new();
     ffmpeg(&s, "-f lavfi -i testsrc2=s=48x32:r=10:d=1 -pix_fmt yuv420p clip.mp4");
@@ -333,6 +374,7 @@ fn numbered_pictures_and_animated_webp_are_videos_too() {
     assert!(s.path("n/03-tiny.png").exists());
     for (arguments, words) in [
         (&["p/%03d.png", "-o", "p/%03d.png", "--force"][..], "is one of the inputs"),
+        (&["p/%03d.png", "-o", "p/0%02d.png", "--force"], "is one of the inputs"),
         (&["p/%03d.png", "-o", "a.png"], "numbered pictures are painted as"),
         (&["p/%03d.png", "-o", "q/%03d.avif"], "use .png, .jpg, .webp, .bmp or .tiff"),
         (&["p/%04d.png", "-o", "q.mp4"], "no such file: p/%04d.png"),

@@ -31,8 +31,35 @@ const MIN_PATIENCE: Duration = Duration::from_secs(120);
 /// Seconds that no film lasts.
 const FOREVER: f64 = 1e9;
 
-/// Tags that say where a video was taken.
-const LOCATIONS: [&str; 3] = ["location", "location-eng", "com.apple.quicktime.location.ISO6709"];
+/// Tags that a stream needs to be played.
+const OF_PLAYING: [&str; 3] = ["language", "filename", "mimetype"];
+/// Tags that do not say where a video was taken, by their names in small letters.
+const WITHOUT_PLACE: [&str; 24] = [
+    "title",
+    "artist",
+    "album",
+    "album_artist",
+    "composer",
+    "performer",
+    "genre",
+    "track",
+    "disc",
+    "date",
+    "year",
+    "creation_time",
+    "copyright",
+    "license",
+    "rating",
+    "make",
+    "model",
+    "com.android.version",
+    "com.android.manufacturer",
+    "com.android.model",
+    "com.apple.quicktime.make",
+    "com.apple.quicktime.model",
+    "com.apple.quicktime.software",
+    "com.apple.quicktime.creationdate",
+];
 
 /// Writes the film under its name. `tick` is in seconds; `is_whole` says whether the source could be read to its end.
 ///
@@ -66,6 +93,7 @@ pub fn join(
     disk::write_bytes(&list_path, list.as_bytes()).map_err(|e| stopped(e.to_string()))?;
 
     let (container, reading) = (film.container, film.reading(0));
+    let strips = film.strips_metadata || film.strips_location;
     let extension = match container {
         Pictures(format) => format!("%05d.{format}"),
         other => other.muxer().to_owned(),
@@ -103,17 +131,32 @@ pub fn join(
                 // Sound before the beginning is left out; a container without edit lists would play it.
                 command.args(["-copypriorss", "0"]);
             }
-            let metadata = if film.strips_metadata { "-1" } else { "1" };
             let last = 1 + files.count();
-            command.args(["-map_metadata", metadata, "-map_chapters", &last.to_string()]);
-            for tag in LOCATIONS.iter().filter(|_| film.strips_location) {
-                command.args(["-metadata", &format!("{tag}=")]);
+            command.args(["-map_chapters", &last.to_string()]);
+            if strips {
+                command.args("-map_metadata:g -1 -map_metadata:s -1".split(' '));
+                if film.strips_metadata || !film.clip.has_plain_chapters {
+                    command.args(["-map_metadata:c", "-1"]);
+                }
+                add_tags(&mut command, film, "-metadata", &film.clip.about);
+            } else {
+                command.args(["-map_metadata", "1"]);
             }
         }
         command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
         command.args("-map 0:v:0 -c:v:0 copy".split(' '));
         let mut whole = 0;
-        for (number, &(index, codec)) in (1..).zip(along) {
+        for (number, &(index, mut codec)) in (1..).zip(along) {
+            let other = film.clip.others.iter().find(|other| other.index == index);
+            if let Some(other) = other.filter(|_| strips) {
+                add_tags(&mut command, film, &format!("-metadata:s:{number}"), &other.tags);
+                // A cover has metadata of its own.
+                codec = match other.codec.as_str() {
+                    _ if !other.is_cover => codec,
+                    "mjpeg" => "mjpeg",
+                    _ => "png",
+                };
+            }
             if subtitles.is_none() || !is_subtitle(film, index) {
                 command.args(copied(&[(index, codec)], 1, number));
                 continue;
@@ -126,9 +169,7 @@ pub fn join(
         if let Some((last, shown)) = last.filter(|_| tools.ffmpeg.sets_durations()) {
             command.args(["-bsf:v:0", &last_duration(film, parts.frames(), last, shown)]);
         }
-        for (key, value) in &film.clip.tags {
-            command.args(["-metadata:s:v:0", &format!("{key}={value}")]);
-        }
+        add_tags(&mut command, film, "-metadata:s:v:0", &film.clip.tags);
         if film.codec == Codec::Hevc && container != Container::Mkv {
             command.args(["-tag:v:0", "hvc1"]);
         }
@@ -166,6 +207,18 @@ fn run(film: &Film<'_>, command: Command, encoded: u64) -> Result<(), String> {
         }
         format!("ffmpeg cannot join the film: {why}")
     })
+}
+
+/// Adds the tags that are not left out.
+fn add_tags(command: &mut Command, film: &Film<'_>, option: &str, tags: &[(String, String)]) {
+    for (name, value) in tags {
+        let has = |list: &[&str]| list.contains(&name.as_str());
+        let is_kept = has(&OF_PLAYING)
+            || !film.strips_metadata && (!film.strips_location || has(&WITHOUT_PLACE));
+        if is_kept {
+            command.args([option, &format!("{name}={value}")]);
+        }
+    }
 }
 
 fn is_subtitle(film: &Film<'_>, index: u64) -> bool {

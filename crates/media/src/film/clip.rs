@@ -8,10 +8,16 @@ use super::{FilmError, Numbered, webp};
 use crate::{codec::Colors, ffmpeg};
 use pictures::decode;
 use threads::process;
-use values::{disk::reason, text::one_line, yuv420::Yuv420};
+use values::{
+    disk::reason,
+    text::{cut, one_line},
+    yuv420::Yuv420,
+};
 
 /// Maximum pictures per second; more is a damaged or hostile file.
 const MAX_FPS: f64 = 1000.0;
+/// Maximum length of a tag's value.
+const MAX_TAG_CHARS: usize = 1000;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
 
@@ -24,7 +30,11 @@ pub struct Other {
     pub kind: String,
     pub codec: String,
     pub is_cover: bool,
+    pub tags: Tags,
 }
+
+/// Names in small letters, and values.
+pub type Tags = Vec<(String, String)>;
 
 /// How the pictures of a source are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +75,11 @@ pub struct Clip {
     pub is_yuv420: bool,
     pub colors: Colors,
     /// Language and title of the painted stream.
-    pub tags: Vec<(String, String)>,
+    pub tags: Tags,
+    /// Tags of the file.
+    pub about: Tags,
+    /// Its chapters have no tags except for titles.
+    pub has_plain_chapters: bool,
     pub others: Vec<Other>,
 }
 
@@ -83,7 +97,7 @@ impl Clip {
         };
         let mut command = ffmpeg::piped(ffprobe);
         command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
-        command.args(["-show_format", "-show_streams"]);
+        command.args(["-show_format", "-show_streams", "-show_chapters"]);
         if let Some(first) = numbers.first() {
             ffmpeg::numbered(&mut command, path, *first);
         } else {
@@ -184,6 +198,9 @@ impl Clip {
                 transfer: text("color_transfer"),
             },
             tags: ["language", "title"].into_iter().filter_map(tag).collect(),
+            about: tags(&found["format"]),
+            has_plain_chapters: (found["chapters"].as_array().into_iter().flatten())
+                .all(|chapter| tags(chapter).iter().all(|(name, _)| name == "title")),
             others: (streams.iter())
                 .filter(|s| s["index"] != video["index"])
                 .map(|s| Other {
@@ -191,6 +208,7 @@ impl Clip {
                     kind: s["codec_type"].as_str().unwrap_or("unknown").to_owned(),
                     codec: one_line(s["codec_name"].as_str().unwrap_or("unknown")).into_owned(),
                     is_cover: is_cover(s),
+                    tags: tags(s),
                 })
                 .collect(),
         })
@@ -227,6 +245,15 @@ impl Clip {
             self.colors.clone()
         }
     }
+}
+
+/// The tags of a file, a stream or a chapter.
+fn tags(of: &Value) -> Tags {
+    let all = of["tags"].as_object().into_iter().flatten();
+    let tag = |(name, value): (&String, &Value)| {
+        Some((name.to_ascii_lowercase(), cut(value.as_str()?, MAX_TAG_CHARS).into_owned()))
+    };
+    all.filter_map(tag).collect()
 }
 
 /// ffprobe writes some numbers as text.
