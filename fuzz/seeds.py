@@ -484,6 +484,39 @@ def made_pictures():
             print(f"{name} could not be made: {done.stderr.decode(errors='replace')}", file=sys.stderr)
 
 
+def number(value):
+    """A number of variable length, the highest seven bits first."""
+    parts = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
+    return bytes(part | (0x80 if place else 0) for place, part in reversed(list(enumerate(parts))))
+
+
+def streams():
+    """Streams in NUT with two pictures of 3 x 2 pixels. Checksums are not read."""
+    startcodes = {
+        "main": 0x4E4D7A561F5F04AD, "stream": 0x4E5311405BF2F9DB, "syncpoint": 0x4E4BE4ADEECA4569,
+    }
+    most = (1 << 64) - 1
+
+    def packet(name, *values):
+        content = b"".join(value if isinstance(value, bytes) else number(value) for value in values)
+        return struct.pack(">Q", startcodes[name]) + number(len(content) + 4) + content + bytes(4)
+
+    for name, codec, pixels, rest, later, ticks in (
+        ("rgba", b"RGBA", 24, 0, 0, 5), ("yuv", b"I420", 10, 0, 0, 5), ("long-rest", b"RGBA", 24, most, 0, 5),
+        ("late", b"RGBA", 24, 0, most - 1, 1 << 63), ("early", b"RGBA", 24, 0, most - 2, (1 << 63) + 1),
+    ):
+        # Flags, fields, time, size factor, stream, size, reserved, count.
+        codes = [1 << 13, 6, 0, 1, 0, 0, 0, 1, 1 << 12, 6, later, 1, 0, rest, 0, 253, 1 << 13, 6, 0, 1, 0, 0, 0, 1]
+        main = packet("main", 3, 1, 65536, 1, 1, 25, *codes, 0)
+        stream = packet("stream", 0, 0, number(4) + codec, 0, 7, 1 << 40, 0, 0, 0, 3, 2, 1, 1, 0)
+        # The second picture has a short time.
+        frames = [
+            packet("syncpoint", ticks, 0) + bytes([1]) + number(flags) + time + number(pixels) + bytes(pixels)
+            for flags, time in ((1 << 3 | 1 << 5, number(ticks + 128)), (1 << 3 | 1 << 5, number(3)))
+        ]
+        yield f"{name}.nut", b"nut/multimedia container\0" + main + stream + b"".join(frames)
+
+
 def main(folder):
     def write(target, name, data):
         path = folder / target / name
@@ -506,7 +539,7 @@ def main(folder):
         write("pth", f"shape-{name}.pkl", data)
         write("pth", f"shape-{name}.pth", zipped(data, [bytes(4096)]))
     for target, seeds in (
-        ("onnx", graphs()), ("safetensors", headers()), ("pixels", frames()),
+        ("nut", streams()), ("onnx", graphs()), ("safetensors", headers()), ("pixels", frames()),
         ("settings", settings()),
     ):
         for name, data in seeds:

@@ -8,6 +8,7 @@ pub mod counting;
 mod graphs;
 mod inspect;
 mod mjpeg;
+mod nut;
 mod picture;
 mod pixels;
 mod pth;
@@ -17,8 +18,8 @@ use counting::peak_of;
 use weights::Checkpoint;
 
 pub use self::{
-    graphs::graphs, inspect::inspect, mjpeg::mjpeg, picture::picture, pixels::pixels, pth::pth,
-    settings::settings,
+    graphs::graphs, inspect::inspect, mjpeg::mjpeg, nut::nut, picture::picture, pixels::pixels,
+    pth::pth, settings::settings,
 };
 
 /// Maximum bytes of a message that is shown to the user.

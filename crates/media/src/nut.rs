@@ -310,7 +310,7 @@ fn full_time(coded: u64, before: i64, short_bits: u32) -> i64 {
         return coded - range;
     }
     let least = before.saturating_sub(range / 2 - 1);
-    ((coded - least) & (range - 1)).saturating_add(least)
+    (coded.wrapping_sub(least) & (range - 1)).saturating_add(least)
 }
 
 /// The table of frame codes, which comes in runs.
@@ -343,7 +343,7 @@ fn frame_codes(from: &mut &[u8]) -> io::Result<Vec<FrameCode>> {
                 codes.push(FrameCode { flags: FLAG_INVALID, ..code });
                 continue;
             }
-            codes.push(FrameCode { size_rest: size + (count - left), ..code });
+            codes.push(FrameCode { size_rest: size.saturating_add(count - left), ..code });
             left -= 1;
         }
     }

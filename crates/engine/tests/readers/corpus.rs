@@ -13,11 +13,12 @@ use crate::targets::{self, counting::alone};
 /// Folder of the corpus, the function that gets its inputs, and the folders of other targets' inputs that it also gets.
 type Target = (&'static str, fn(&[u8]), &'static [&'static str]);
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("checkpoint", targets::checkpoint, &["onnx", "pth", "safetensors"]),
     ("graphs", targets::graphs, &[]),
     ("inspect", targets::inspect, &["onnx", "pth", "safetensors"]),
     ("mjpeg", targets::mjpeg, &[]),
+    ("nut", targets::nut, &[]),
     ("onnx", targets::checkpoint, &[]),
     ("picture", targets::picture, &["mjpeg"]),
     ("pixels", targets::pixels, &[]),
