@@ -167,13 +167,15 @@ impl Codec {
         let encoder = self.encoder(ffmpeg, size)?;
         // FFV1's threads: a slice each, which small pictures have no room for.
         let slices = if size.0.min(size.1) < 256 { " -g 1 -slices 4" } else { " -g 1 -slices 16" };
+        // Below this width, libx265 3.5 writes past the end of its memory (`cuTree`). Whether it then crashes depends on
+        // the length of the file's name.
+        let x265 = match size.0 < 64 {
+            true => " -tag:v hvc1 -x265-params log-level=error:cutree=0",
+            false => " -tag:v hvc1 -x265-params log-level=error",
+        };
         let (film, live, other) = match (self, encoder) {
             (Self::H264, _) => ("-preset fast", "-preset veryfast -tune zerolatency -bf 0", ""),
-            (Self::Hevc, _) => (
-                "-preset fast",
-                "-preset ultrafast -tune zerolatency -bf 0",
-                " -tag:v hvc1 -x265-params log-level=error",
-            ),
+            (Self::Hevc, _) => ("-preset fast", "-preset ultrafast -tune zerolatency -bf 0", x265),
             // It ignores requests for key frames, and takes a stream's clock for its rate of frames, of which it allows 240.
             (_, "libsvtav1") => {
                 ("-preset 8", "-preset 12 -g 60", " -svtav1-params fps-num=30:fps-denom=1")
