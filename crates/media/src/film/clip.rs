@@ -21,6 +21,9 @@ const MAX_TAG_CHARS: usize = 1000;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
 
+/// Maximum length of a tag. The system limits the length of a command with it.
+const MAX_TAG_CHARS: usize = 1000;
+
 /// A stream that is not painted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Other {
@@ -175,7 +178,7 @@ impl Clip {
         let starts = |with: &[&str]| with.iter().any(|start| pixels.starts_with(start));
         let tag = |key: &str| {
             let value = video["tags"][key].as_str().filter(|value| *value != "und")?;
-            Some((key.to_owned(), value.to_owned()))
+            Some((key.to_owned(), cut(value, MAX_TAG_CHARS).into_owned()))
         };
         Ok(Self {
             name: name.to_owned(),
