@@ -332,15 +332,19 @@ fn try_writing(path: &Path, folder: &Path) -> Result<(), WriteError> {
 /// does not exist yet, so that the link remains a link.
 fn resolved_target(path: &Path, existing: Existing) -> Result<PathBuf, WriteError> {
     let name = || path.display().to_string();
-    if fs::symlink_metadata(path).is_err() {
-        return Ok(path.to_owned());
-    }
-    if existing == Existing::Keep {
-        return Err(exists(path));
+    let refused = |reason: String| Err(WriteError::Refused { name: name(), reason });
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::InvalidFilename => return refused(reason(&error)),
+        Err(_) => return Ok(path.to_owned()),
+        Ok(_) if existing == Existing::Keep => return Err(exists(path)),
+        Ok(_) => {}
     }
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&target) {
+            Ok(_) if is_foreign(&target) => {
+                return refused("it is a link of another user; choose another name".to_owned());
+            }
             Ok(next) => target = folder_of(&target).join(next),
             Err(_) => {
                 return match fs::metadata(&target) {
@@ -351,10 +355,27 @@ fn resolved_target(path: &Path, existing: Existing) -> Result<PathBuf, WriteErro
             }
         }
     }
-    Err(WriteError::Refused {
-        name: name(),
-        reason: "its too many symbolic links; fix the link".to_owned(),
-    })
+    refused("it has too many symbolic links; fix the link".to_owned())
+}
+
+/// True if a link belongs neither to this user nor to the owner of its folder.
+#[cfg(unix)]
+fn is_foreign(link: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let folder = folder_of(link);
+    let Ok(owner) = fs::symlink_metadata(link).map(|link| link.uid()) else {
+        return true;
+    };
+    // The owner of a new file is this user, or whom the file system takes for this user.
+    let own = || temporary::file_in(folder)?.as_file().metadata();
+    let is_owner = |about: io::Result<fs::Metadata>| about.is_ok_and(|about| about.uid() == owner);
+    !is_owner(fs::metadata(folder)) && !is_owner(own())
+}
+
+#[cfg(not(unix))]
+fn is_foreign(_: &Path) -> bool {
+    false
 }
 
 /// Syncs the content of `file` to the disk. `path` is its current or future name.
@@ -542,5 +563,32 @@ mod tests {
         let error = write(&at("round"), Existing::Replace).expect_err("round");
         assert!(error.to_string().contains("too many symbolic links"), "{error}");
         assert!(at("astray").is_symlink() && at("round").is_symlink());
+        let long = check_target(&at(&"x".repeat(300)), Existing::Keep).expect_err("too long");
+        assert!(long.to_string().contains("the name is too long"), "{long}");
+    }
+
+    /// Only root can make a link that belongs to another user.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_of_another_user_in_our_folder_is_not_followed() {
+        use std::os::unix::fs::{chown, lchown, symlink};
+
+        let here = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| here.path().join(name);
+        fs::write(at("secret"), "secret").expect("written");
+        symlink("secret", at("picture")).expect("linked");
+        symlink("picture", at("ours")).expect("linked");
+        if lchown(at("picture"), Some(1), None).is_err() {
+            return;
+        }
+        for name in ["picture", "ours"] {
+            let error = write(&at(name), Existing::Replace).expect_err("foreign").to_string();
+            assert!(error.contains("it is a link of another user"), "{error}");
+        }
+        assert_eq!(fs::read(at("secret")).expect("there"), b"secret");
+        // In that user's own folder it is followed.
+        chown(here.path(), Some(1), None).expect("root");
+        write(&at("picture"), Existing::Replace).expect("written");
+        assert_eq!(fs::read(at("secret")).expect("there"), b"all of it");
     }
 }
