@@ -55,6 +55,9 @@
 //!   program's folders are deleted at the next start. A new style or network is read back before it gets its name, and
 //!   a removed one is renamed before its files are deleted. Only recordings (`media::record`) grow under their own
 //!   names, a video by fragments and the table of a folder line by line.
+//! - A folder of state that is found again by its name, as that of a film's parts, is a
+//!   [`PrivateFolder`](values::disk::PrivateFolder): another user could have created it first. With `--force`, a link
+//!   that belongs neither to the user nor to the folder's owner is not followed.
 //! - Messages contain text, never the system's error numbers ("os error 28"): [`values::disk::reason`].
 //! - External text (titles, names of tensors, files and cameras) is shown as one line without control characters,
 //!   direction marks and invisible letters ([`values::text`]), both on the terminal ([`values::terminal`]) and in the

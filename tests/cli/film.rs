@@ -483,6 +483,47 @@ fn unpaintable_inputs_are_refused_by_name() {
     assert!(!s.names(".").iter().any(|name| name.starts_with("a.m")), "{:?}", s.names("."));
 }
 
+#[test]
+fn pictures_that_are_painted_end_in_a_film() {
+    let s = Sandbox::new();
+    // A title that is longer than a command may be, and sound that is damaged after its first second.
+    let title = format!(";FFMETADATA1\n[STREAM]\ntitle={}\n", "x".repeat(200_000));
+    fs::write(s.path("title.txt"), title).expect("written");
+    let source =
+        "-f lavfi -i testsrc2=s=48x32:r=10:d=3 -f lavfi -i sine=440:d=3 -i title.txt -map 0 -map 1";
+    ffmpeg(&s, &format!("{source} -map_metadata:s:v:0 2:s:0 -c:v libx264 title.mkv"));
+    ffmpeg(&s, &format!("{source} -c:v libx264 -c:a aac clip.ts"));
+    let mut stream = fs::read(s.path("clip.ts")).expect("made");
+    const SOUND: [u8; 2] = [1, 1];
+    let packets = stream.chunks_exact_mut(188).filter(|p| [p[1] & 31, p[2]] == SOUND);
+    let mut packets: Vec<_> = packets.collect();
+    let middle = packets.len() / 2;
+    packets[middle][4..].fill(255);
+    fs::write(s.path("clip.ts"), stream).expect("written");
+    // Characters with a meaning in addresses, patterns and lists.
+    let folder = "is it? #1 %d 'a'\nfile b";
+    fs::create_dir(s.path(folder)).expect("a folder");
+    for (source, name, note) in [
+        ("title.mkv", "take #2.mp4", ""),
+        ("clip.ts", "a?.mp4", "its sound (stream 1, aac) is damaged and encoded again"),
+        ("clip.ts", "%05d.png", "cannot be stored in PNG"),
+    ] {
+        let output = format!("{folder}/{name}");
+        s.stylize(&[source, "-o", &output, "--strength", "0"]).ends(0).says(note);
+        let found = s.path(format!("{folder}/{}", name.replace("%05d", "00030")));
+        fs::copy(found, s.path(name.replace(['#', '?', ' '], ""))).expect("written");
+    }
+    for file in ["take2.mp4", "a.mp4"] {
+        let found = described(&s, file);
+        assert_eq!(found["frames"], "30", "{file}");
+        assert!(found["audio streams"].contains("channels 1"), "{file}");
+    }
+    // Known before anything is painted.
+    let long = s.stylize(&["clip.ts", "-o", "long/%0255d.png", "--strength", "0"]);
+    long.ends(1).says("the name is too long");
+    assert_eq!(s.names("long"), [""; 0]);
+}
+
 /// Starts to paint `source` as `output`.
 fn painting(s: &Sandbox, source: &str, output: &str) -> Child {
     let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));

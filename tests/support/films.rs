@@ -41,7 +41,8 @@ pub fn film_tools(folder: &Path, [decodes, encodes, joins]: [&str; 3]) -> Tools 
     }
     fs::write(folder.join("clip.nut"), nut).expect("written");
     let script = format!(
-        "for last; do :; done; last=${{last#file:}}\ncd {folder:?}\n\
+        "for last; do :; done; last=${{last#file:}}\n\
+         case $last in /*) ;; *) last=$PWD/$last;; esac\ncd {folder:?}\n\
          case \"$*\" in *'nut pipe:1'*) {decodes};; *concat*) {joins};; *) {encodes};; esac"
     );
     tools(folder, &script)

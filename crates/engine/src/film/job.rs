@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use crate::{
@@ -11,9 +12,11 @@ use crate::{
 };
 use media::{
     codec::Pace,
-    encoder::Encoding,
+    encoder::{Encoder, Encoding},
+    ffmpeg,
     film::{Clip, Codec, Container, Numbered, Range, Reader, Reading, Tools},
     framing::Framing,
+    nut::NutStream,
 };
 use values::disk::Existing;
 
@@ -67,6 +70,25 @@ impl Film<'_> {
         let (ffmpeg, hardware) = (&tools.ffmpeg, self.hardware.as_deref());
         let (pace, has_alpha) = (Pace::Film, clip.has_alpha);
         Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors }
+    }
+
+    /// Starts to encode pictures of this size as `file`.
+    pub(super) fn encoder(
+        &self,
+        tools: &Tools,
+        stream: &NutStream,
+        (width, height): (usize, usize),
+        file: &Path,
+    ) -> Result<Encoder, String> {
+        let (wide, high) = stream.aspect;
+        let aspect = if self.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
+        let encoding = self.encoding(tools);
+        let yuv = encoding.yuv((width, height));
+        let stream = NutStream { width, height, aspect, yuv, ..*stream };
+        let mut command = encoding.command(&stream)?;
+        let muxer = self.codec.part_extension();
+        command.args(["-f", muxer, "-y"]).arg(ffmpeg::file(file)).stdout(Stdio::null());
+        Encoder::start(command, &stream, tools.patience)
     }
 
     /// Everything that the encoded pictures depend on; `options` are those of the encoder.

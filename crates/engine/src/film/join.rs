@@ -1,35 +1,51 @@
-//! Joins the parts, and adds the sound, subtitles and chapters of the source, without encoding anything again.
+//! Joins the parts, and adds the sound, subtitles and chapters of the source, without encoding anything again unless it
+//! is damaged.
 
 use std::{
+    ffi::OsString,
     fmt::Write,
     fs,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::Command,
+    slice,
     time::Duration,
 };
+
+use itertools::Itertools;
 
 use super::{
     RenderError,
     job::Film,
-    parts::{LIST, Parts},
+    parts::{LIST, Part, Parts},
 };
+use backend::RunControl;
 use media::{
     ffmpeg,
     film::{
         Along, Codec,
         Container::{self, Apng, Gif, Pictures},
-        FilmError, Numbered, OPUS, Range, Reader, Tools, decimal,
+        FilmError, Numbered, OPUS, Range, Reader, Reading, Tools, decimal,
     },
+    nut::{NutStream, Track},
 };
 use pictures::encode::Format;
 use threads::process;
 use values::disk;
 
-/// How long joining may take at least. Each megabyte of the source, and each frame that is encoded again, adds a second.
+/// How long joining may take at least. Each megabyte that is read, and each frame that is encoded again, adds a second.
 const MIN_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Seconds that no film lasts.
 const FOREVER: f64 = 1e9;
+
+/// Size of the trial picture in software; graphics cards do not take every size.
+const TRIAL_SIZE: (usize, usize) = (64, 64);
+/// Seconds of the source that are joined with it.
+const TRIAL_SECONDS: f64 = 1.0;
+/// Where ffmpeg writes what is only counted.
+const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
+/// ffmpeg's words for a full disk.
+const FULL: &str = "No space left";
 
 /// Tags that a stream needs to be played.
 const OF_PLAYING: [&str; 3] = ["language", "filename", "mimetype"];
@@ -61,152 +77,412 @@ const WITHOUT_PLACE: [&str; 24] = [
     "com.apple.quicktime.creationdate",
 ];
 
-/// Writes the film under its name. `tick` is in seconds; `is_whole` says whether the source could be read to its end.
-///
-/// # Errors
-/// [`RenderError::Stopped`] with the reason; the parts stay.
-pub fn join(
-    tools: &Tools,
-    film: &Film<'_>,
-    parts: &Parts,
-    (tick, is_whole): ((u64, u64), bool),
-    along: &Along,
-) -> Result<(), RenderError> {
-    let folder = parts.folder();
-    let stopped = |reason: String| RenderError::Stopped {
-        reason,
-        frames: parts.frames(),
-        parts: folder.display().to_string(),
-    };
-    let Aside { subtitles, chapters } = aside(tools, film, parts, along).map_err(stopped)?;
-    let seconds = |ticks: i64| ticks as f64 * tick.0 as f64 / tick.1 as f64;
-    let mut list = "ffconcat version 1.0\n".to_owned();
-    let starts: Vec<i64> = parts.list().iter().map(|part| part.ticks).collect();
-    for (number, part) in parts.list().iter().enumerate() {
-        // Writing to a string does not fail.
-        writeln!(list, "file {}", part.name).ok();
-        if let Some(next) = starts.get(number + 1) {
-            writeln!(list, "duration {}", decimal(seconds(next - part.ticks))).ok();
+/// Joins the parts of a film.
+pub struct Join<'a> {
+    pub tools: &'a Tools,
+    pub film: &'a Film<'a>,
+    pub control: &'a RunControl,
+    /// The other streams that the film should have.
+    pub along: &'a Along,
+    /// Of the pictures that are read.
+    pub stream: NutStream,
+}
+
+/// What is joined.
+struct Pieces<'a> {
+    parts: &'a Parts,
+    list: &'a [Part],
+    /// When the last frame begins, and how long it is shown, in seconds, if that is known.
+    last: Option<(f64, f64)>,
+    /// Only the beginning of the source.
+    is_trial: bool,
+}
+
+/// What the film has besides its pictures.
+#[derive(Default)]
+struct Extras {
+    along: Along,
+    /// Title, date, chapters and the like, and the length of the last frame.
+    is_described: bool,
+}
+
+/// A film without its name.
+struct Joined {
+    file: PathBuf,
+    /// Number of its frames, if ffmpeg reports it.
+    frames: Option<u64>,
+}
+
+impl Joined {
+    fn remove(self) {
+        if let Some(pictures) = Numbered::of(&self.file) {
+            for number in pictures.numbers() {
+                fs::remove_file(pictures.path(number)).ok();
+            }
+        }
+        fs::remove_file(self.file).ok();
+    }
+}
+
+impl Join<'_> {
+    /// Joins a trial part with the first second of the source, so that a long film is not painted in vain.
+    ///
+    /// # Errors
+    /// [`FilmError::File`] with the reason, or as [`Self::finish`].
+    pub fn try_out(&self, parts: &Parts) -> Result<(), RenderError> {
+        let Self { tools, film, stream, .. } = self;
+        let failed = |reason: String| self.failed(parts, reason);
+        let size = if film.hardware.is_some() { film.clip.size } else { TRIAL_SIZE };
+        let file = parts.unfinished("trial", film.codec.part_extension())?;
+        let mut encoder = film.encoder(tools, stream, size, &file).map_err(failed)?;
+        encoder.send(Track::Pictures, 0, &vec![0; 4 * size.0 * size.1]);
+        encoder.wait().map_err(failed)?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let part = Part { first: 0, frames: 1, ticks: 0, last: 0, hash: 0, name };
+        let last = Some((0.0, TRIAL_SECONDS));
+        let pieces = Pieces { parts, list: slice::from_ref(&part), last, is_trial: true };
+        // What of the source cannot be stored is decided at the end, because its beginning may be an exception.
+        let joined = self
+            .attempt(&pieces, &self.everything())
+            .or_else(|why| self.attempt(&pieces, &Extras::default()).map_err(|_| failed(why)))?;
+        joined.remove();
+        fs::remove_file(file).ok();
+        Ok(())
+    }
+
+    /// Writes the film under its name. `is_whole` says whether the source could be read to its end. Returns how many
+    /// painted frames are missing in it.
+    ///
+    /// # Errors
+    /// [`RenderError::Stopped`] with the reason, or [`RenderError::Cancelled`]; the parts stay.
+    pub fn finish(
+        &self,
+        parts: &mut Parts,
+        is_whole: bool,
+        notes: &mut Vec<String>,
+    ) -> Result<u64, RenderError> {
+        let film = self.film;
+        let last = parts.list().last().map(|part| self.seconds(part.last)).filter(|_| is_whole);
+        let last = last.and_then(|last| Some((last, film.last_frame_seconds(last)?)));
+        let pieces = Pieces { parts, list: parts.list(), last, is_trial: false };
+        let joined = self.most(&pieces, notes).map_err(|why| self.failed(parts, why))?;
+        let pictures = Numbered::of(&joined.file);
+        let files = pictures.as_ref().map(|pictures| pictures.numbers().len() as u64);
+        let counted = files.or(joined.frames.filter(|_| !film.container.is_animation()));
+        let missing = counted.map_or(0, |counted| parts.frames().saturating_sub(counted));
+        if missing > 0
+            && let Some(bad) = parts.list().iter().position(|part| !self.is_complete(parts, part))
+        {
+            joined.remove();
+            parts.remove_from(bad);
+            let reason = format!("{missing} frames are missing in the encoded parts");
+            return Err(self.failed(parts, reason));
+        }
+        let publish = |from: &Path, to: &Path| {
+            disk::publish(from, to, film.existing).map_err(|e| self.failed(parts, e.to_string()))
+        };
+        let Some((outputs, pictures)) = Numbered::of(film.output).zip(pictures) else {
+            publish(&joined.file, film.output)?;
+            return Ok(missing);
+        };
+        // The first one last: without it the film continues. Those that an interrupted run has published are the same.
+        for number in pictures.numbers().into_iter().rev() {
+            let (from, to) = (pictures.path(number), outputs.path(number));
+            if !fs::read(&to).is_ok_and(|there| fs::read(&from).is_ok_and(|bytes| bytes == there)) {
+                publish(&from, &to)?;
+            }
+        }
+        Ok(missing)
+    }
+
+    fn failed(&self, parts: &Parts, reason: String) -> RenderError {
+        let (frames, folder) = (parts.frames(), parts.folder().display().to_string());
+        match frames {
+            _ if self.control.is_cancelled() => RenderError::Cancelled { frames, parts: folder },
+            0 => FilmError::file(self.film.output.display(), reason).into(),
+            _ => RenderError::Stopped { reason, frames, parts: folder },
         }
     }
-    let list_path = folder.join(LIST);
-    disk::write_bytes(&list_path, list.as_bytes()).map_err(|e| stopped(e.to_string()))?;
 
-    let (container, reading) = (film.container, film.reading(0));
-    let strips = film.strips_metadata || film.strips_location;
-    let extension = match container {
-        Pictures(format) => format!("%05d.{format}"),
-        other => other.muxer().to_owned(),
-    };
-    let joined = parts.unfinished("joined", &extension);
-    let pictures = Numbered::of(&joined);
-    let mut command = tools.ffmpeg.command();
-    if !container.is_animation() {
-        let start = starts.first().map_or(0.0, |&ticks| seconds(ticks));
-        command.args(["-itsoffset", &decimal(start + reading.beginning())]);
+    fn everything(&self) -> Extras {
+        Extras { along: self.along.clone(), is_described: true }
     }
-    let (mut list_name, mut joined_name) = (list_path.as_path(), joined.as_path());
-    if pictures.is_some() {
-        // Its name has a number like those of the pictures.
-        command.current_dir(folder);
-        list_name = Path::new(LIST);
-        joined_name = joined.file_name().map_or(joined_name, Path::new);
+
+    fn seconds(&self, ticks: i64) -> f64 {
+        let (over, under) = self.stream.tick;
+        ticks as f64 * over as f64 / under as f64
     }
-    command.args(["-f", "concat", "-i"]).arg(ffmpeg::file(list_name));
-    let last = parts.list().last().map(|part| seconds(part.last)).filter(|_| is_whole);
-    let last = last.and_then(|last| Some((last, film.last_frame_seconds(last)?)));
-    if container.is_animation() {
-        command
-            .args(animation(film, last.map(|(_, shown)| shown)))
-            .args(tools.ffmpeg.every_picture());
-    } else {
-        command.arg("-copyts");
-        if film.clip.reader == Reader::File {
-            reading.add_source(&mut command);
-            let files = subtitles.iter().chain(&chapters);
-            for path in files.clone() {
-                command.args(["-copyts", "-i"]).arg(ffmpeg::file(path));
+
+    /// Joins the pieces with as much of the source as can be stored: pictures that are painted always end in a film.
+    fn most(&self, pieces: &Pieces<'_>, notes: &mut Vec<String>) -> Result<Joined, String> {
+        let why = match self.attempt(pieces, &self.everything()) {
+            Ok(joined) => return Ok(joined),
+            Err(why) => why,
+        };
+        let fits = |extras: Extras| self.attempt(pieces, &extras).map(Joined::remove).is_ok();
+        // If the pictures alone cannot be joined, the source is not the reason.
+        if why.contains(FULL) || self.is_source_gone() || !fits(Extras::default()) {
+            return Err(why);
+        }
+        let mut kept = Extras::default();
+        for &(index, codec) in self.along {
+            let other = self.film.clip.others.iter().find(|other| other.index == index);
+            let (kind, name) = other.map_or(("", ""), |other| (&other.kind, &other.codec));
+            let encoder = self.film.container.sound_encoder();
+            let can_encode = kind == "audio" && self.tools.ffmpeg.has(encoder);
+            let codecs = [codec].into_iter().chain(can_encode.then_some(encoder));
+            let is_stored = |codec: &&'static str| {
+                fits(Extras { along: vec![(index, *codec)], is_described: false })
+            };
+            match codecs.unique().find(is_stored) {
+                Some(found) => {
+                    if found != codec {
+                        notes.push(format!(
+                            "its sound (stream {index}, {name}) is damaged and encoded again"
+                        ));
+                    }
+                    kept.along.push((index, found));
+                }
+                None => notes.push(format!("not copied: stream {index} ({kind}, {name})")),
             }
-            if film.range.start.is_some() {
-                // Sound before the beginning is left out; a container without edit lists would play it.
-                command.args(["-copypriorss", "0"]);
+        }
+        for is_described in [true, false] {
+            kept.is_described = is_described;
+            if self.control.is_cancelled() {
+                return Err(why);
             }
-            let last = 1 + files.count();
-            command.args(["-map_chapters", &last.to_string()]);
-            if strips {
+            if let Ok(joined) = self.attempt(pieces, &kept) {
+                if !is_described {
+                    notes.push("title, date and chapters are not copied".to_owned());
+                }
+                return Ok(joined);
+            }
+        }
+        notes.push(format!("only its pictures are stored: {why}"));
+        self.attempt(pieces, &Extras::default())
+    }
+
+    /// Joins the pieces with these extras.
+    fn attempt(&self, pieces: &Pieces<'_>, extras: &Extras) -> Result<Joined, String> {
+        if self.control.is_cancelled() {
+            return Err("stopped".to_owned());
+        }
+        let (film, container, parts) = (self.film, self.film.container, pieces.parts);
+        let source = path::absolute(film.source).map_err(|e| disk::reason(&e))?;
+        let mut reading = Reading { source: &source, ..film.reading(0) };
+        if pieces.is_trial {
+            let end = reading.range.start.unwrap_or(0.0) + TRIAL_SECONDS;
+            reading.range.end = Some(reading.range.end.map_or(end, |last| last.min(end)));
+        }
+        let has_source = film.clip.reader == Reader::File
+            && !container.is_animation()
+            && (extras.is_described || !extras.along.is_empty());
+        let Aside { subtitles, chapters } = match has_source && film.range != Range::default() {
+            true => self.aside(pieces, &reading, extras)?,
+            false => Aside::default(),
+        };
+        parts.write_list(&self.list(pieces)).map_err(|e| e.to_string())?;
+        let extension = match container {
+            Pictures(format) => format!("%05d.{format}"),
+            other => other.muxer().to_owned(),
+        };
+        let file = parts.unfinished("joined", &extension).map_err(|e| e.to_string())?;
+        let mut command = self.command();
+        // The names in the list are relative to its address, in which some characters have a meaning.
+        command.current_dir(parts.folder());
+        if !container.is_animation() {
+            let start = pieces.list.first().map_or(0.0, |part| self.seconds(part.ticks));
+            command.args(["-itsoffset", &decimal(start + reading.beginning())]);
+        }
+        command.args(["-f", "concat", "-i"]).arg(ffmpeg::file(Path::new(LIST)));
+        let frames = pieces.list.iter().map(|part| part.frames).sum();
+        if container.is_animation() {
+            command
+                .args(animation(film, pieces.last.map(|(_, shown)| shown)))
+                .args(self.tools.ffmpeg.every_picture());
+        } else {
+            command.arg("-copyts");
+            let strips = film.strips_metadata || film.strips_location;
+            let (mut metadata, mut described_by) = ("-1", "-1".to_owned());
+            if has_source {
+                reading.add_source(&mut command);
+                let files = subtitles.iter().chain(&chapters);
+                for path in files.clone() {
+                    command.args(["-copyts", "-i"]).arg(named(path));
+                }
+                if film.range.start.is_some() {
+                    // Sound before the beginning is left out; a container without edit lists would play it.
+                    command.args(["-copypriorss", "0"]);
+                }
+                if extras.is_described {
+                    metadata = "1";
+                    described_by = (1 + files.count()).to_string();
+                }
+            }
+            command.args(["-map_chapters", &described_by]);
+            if strips && extras.is_described {
+                // Titles of chapters stay.
                 command.args("-map_metadata:g -1 -map_metadata:s -1".split(' '));
                 if film.strips_metadata || !film.clip.has_plain_chapters {
                     command.args(["-map_metadata:c", "-1"]);
                 }
                 add_tags(&mut command, film, "-metadata", &film.clip.about);
             } else {
-                command.args(["-map_metadata", "1"]);
+                command.args(["-map_metadata", metadata]);
+            }
+            command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
+            command.args("-map 0:v:0 -c:v:0 copy".split(' '));
+            let mut whole = 0;
+            for (number, &(index, mut codec)) in (1..).zip(&extras.along) {
+                let other = film.clip.others.iter().find(|other| other.index == index);
+                if let Some(other) = other.filter(|_| strips) {
+                    add_tags(&mut command, film, &format!("-metadata:s:{number}"), &other.tags);
+                    // A cover has metadata of its own.
+                    codec = match other.codec.as_str() {
+                        _ if !other.is_cover => codec,
+                        "mjpeg" => "mjpeg",
+                        _ => "png",
+                    };
+                }
+                if subtitles.is_none() || !is_subtitle(film, index) {
+                    command.args(copied(&[(index, codec)], 1, number));
+                    continue;
+                }
+                command.args(["-map", &format!("2:{whole}"), &format!("-c:{number}"), "copy"]);
+                command.args([format!("-copypriorss:{number}"), "1".to_owned()]);
+                command.args([format!("-bsf:{number}"), cut(&reading)]);
+                whole += 1;
+            }
+            if extras.is_described {
+                if let Some((last, shown)) = pieces.last
+                    && self.tools.ffmpeg.sets_durations()
+                {
+                    command.args(["-bsf:v:0", &last_duration(film, frames, last, shown)]);
+                }
+                add_tags(&mut command, film, "-metadata:s:v:0", &film.clip.tags);
+            }
+            if film.codec == Codec::Hevc && container != Container::Mkv {
+                command.args(["-tag:v:0", "hvc1"]);
+            }
+            let ticks = self.stream.tick.1.to_string();
+            command.args(["-video_track_timescale", &ticks, "-movflags", "+faststart"]);
+        }
+        command.args(["-f", container.muxer(), "-y"]).arg(named(&file));
+        let size =
+            |part: &Part| fs::metadata(parts.folder().join(&part.name)).map(|file| file.len());
+        let bytes = pieces.list.iter().filter_map(|part| size(part).ok()).sum();
+        let encoded = if container.is_animation() { frames } else { 0 };
+        match self.run(command, bytes, encoded) {
+            Ok(frames) => Ok(Joined { file, frames }),
+            Err(why) => {
+                Joined { file, frames: None }.remove();
+                Err(why)
             }
         }
-        command.args(["-output_ts_offset", &decimal(-reading.beginning())]);
-        command.args("-map 0:v:0 -c:v:0 copy".split(' '));
-        let mut whole = 0;
-        for (number, &(index, mut codec)) in (1..).zip(along) {
-            let other = film.clip.others.iter().find(|other| other.index == index);
-            if let Some(other) = other.filter(|_| strips) {
-                add_tags(&mut command, film, &format!("-metadata:s:{number}"), &other.tags);
-                // A cover has metadata of its own.
-                codec = match other.codec.as_str() {
-                    _ if !other.is_cover => codec,
-                    "mjpeg" => "mjpeg",
-                    _ => "png",
-                };
+    }
+
+    /// The list of parts for ffmpeg. Their names have no character with a meaning in it.
+    fn list(&self, pieces: &Pieces<'_>) -> String {
+        let mut list = "ffconcat version 1.0\n".to_owned();
+        for (next, part) in (1..).zip(pieces.list) {
+            // Writing to a string does not fail.
+            writeln!(list, "file {}", part.name).ok();
+            if let Some(next) = pieces.list.get(next) {
+                let seconds = self.seconds(next.ticks.saturating_sub(part.ticks));
+                writeln!(list, "duration {}", decimal(seconds)).ok();
             }
-            if subtitles.is_none() || !is_subtitle(film, index) {
-                command.args(copied(&[(index, codec)], 1, number));
-                continue;
+        }
+        list
+    }
+
+    /// True if the part has the frames of its name, as far as ffmpeg reports them.
+    fn is_complete(&self, parts: &Parts, part: &Part) -> bool {
+        let mut command = self.command();
+        command.arg("-i").arg(ffmpeg::file(&parts.folder().join(&part.name)));
+        command.args("-map 0:v:0 -c copy -f null".split(' ')).arg(NOWHERE);
+        let frames = self.run(command, 0, 0);
+        frames.is_ok_and(|frames| frames.is_none_or(|frames| frames == part.frames))
+    }
+
+    /// ffmpeg, which reports at its end how many frames it has written.
+    fn command(&self) -> Command {
+        let mut command = self.tools.ffmpeg.command();
+        // Earlier versions have only one report a half second.
+        if self.tools.ffmpeg.sets_durations() {
+            command.args("-stats_period 1000000 -progress pipe:1".split(' '));
+        }
+        command
+    }
+
+    /// Runs a command that reads the source and other files of this size, and encodes this number of frames. Returns how
+    /// many it reports.
+    fn run(&self, command: Command, bytes: u64, encoded: u64) -> Result<Option<u64>, String> {
+        let bytes = bytes + fs::metadata(self.film.source).map_or(0, |about| about.len());
+        let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
+        let ended = process::run(command, patience);
+        match ended.and_then(|ended| ended.failure().map_or(Ok(ended), Err)) {
+            Ok(ended) => {
+                let report = String::from_utf8_lossy(&ended.output);
+                let frames = report.lines().rev().find_map(|line| line.strip_prefix("frame="));
+                Ok(frames.and_then(|frames| frames.trim().parse().ok()))
             }
-            command.args(["-map", &format!("2:{whole}"), &format!("-c:{number}"), "copy"]);
-            command.args([format!("-copypriorss:{number}"), "1".to_owned()]);
-            command.args([format!("-bsf:{number}"), cut(film)]);
-            whole += 1;
-        }
-        if let Some((last, shown)) = last.filter(|_| tools.ffmpeg.sets_durations()) {
-            command.args(["-bsf:v:0", &last_duration(film, parts.frames(), last, shown)]);
-        }
-        add_tags(&mut command, film, "-metadata:s:v:0", &film.clip.tags);
-        if film.codec == Codec::Hevc && container != Container::Mkv {
-            command.args(["-tag:v:0", "hvc1"]);
-        }
-        command.args(["-video_track_timescale", &tick.1.to_string(), "-movflags", "+faststart"]);
-    }
-    command.args(["-f", container.muxer(), "-y"]).arg(ffmpeg::file(joined_name));
-    let encoded = if container.is_animation() { parts.frames() } else { 0 };
-    if let Err(why) = run(film, command, encoded) {
-        fs::remove_file(&joined).ok();
-        return Err(stopped(why));
-    }
-    let publish = |from: &Path, to: &Path| {
-        disk::publish(from, to, film.existing).map_err(|e| stopped(e.to_string()))
-    };
-    let Some((outputs, pictures)) = Numbered::of(film.output).zip(pictures) else {
-        return publish(&joined, film.output);
-    };
-    // The first one last: without it the film continues. Those that an interrupted run has published are the same.
-    for number in pictures.numbers().into_iter().rev() {
-        let (from, to) = (pictures.path(number), outputs.path(number));
-        if !fs::read(&to).is_ok_and(|there| fs::read(&from).is_ok_and(|bytes| bytes == there)) {
-            publish(&from, &to)?;
+            Err(_) if self.is_source_gone() => {
+                Err(format!("{} is gone; put it back", self.film.clip.name))
+            }
+            Err(why) => Err(format!("ffmpeg cannot join the film: {why}")),
         }
     }
-    Ok(())
+
+    fn is_source_gone(&self) -> bool {
+        self.film.clip.reader == Reader::File && !self.film.source.exists()
+    }
+
+    /// Writes the files. From the source itself, ffmpeg would leave out subtitles that begin before the part, place
+    /// those wrongly that it converts, and copy chapters as they are.
+    fn aside(
+        &self,
+        pieces: &Pieces<'_>,
+        reading: &Reading<'_>,
+        extras: &Extras,
+    ) -> Result<Aside, String> {
+        let film = self.film;
+        let mut command = self.command();
+        if pieces.is_trial {
+            reading.add_source(&mut command);
+        } else {
+            command.args(["-copyts", "-i"]).arg(ffmpeg::file(reading.source));
+        }
+        let subtitles = extras.along.iter().filter(|(index, _)| is_subtitle(film, *index));
+        let whole: Along = subtitles.copied().collect();
+        let has_subtitles = !whole.is_empty() && self.tools.ffmpeg.sets_durations();
+        let muxer = film.container.muxer();
+        let unfinished =
+            |what: &str, muxer| pieces.parts.unfinished(what, muxer).map_err(|e| e.to_string());
+        let subtitles = has_subtitles.then(|| unfinished("subtitles", muxer)).transpose()?;
+        if let Some(path) = &subtitles {
+            command.args(copied(&whole, 0, 0)).args(["-f", muxer, "-y"]).arg(ffmpeg::file(path));
+        }
+        let chapters = extras.is_described.then(|| unfinished("chapters", "txt")).transpose()?;
+        if let Some(path) = &chapters {
+            let Range { start, end } = reading.range;
+            // Leaves out chapters that only touch an end of the film.
+            const INSIDE: f64 = 1e-6;
+            command.args(["-ss", &decimal(reading.beginning() + INSIDE)]);
+            if let Some(end) = end {
+                command.args(["-t", &decimal(end - start.unwrap_or(0.0) - 2.0 * INSIDE)]);
+            }
+            command.args("-map_chapters 0 -f ffmetadata -y".split(' ')).arg(ffmpeg::file(path));
+        }
+        if subtitles.is_some() || chapters.is_some() {
+            self.run(command, 0, 0)?;
+        }
+        Ok(Aside { subtitles, chapters })
+    }
 }
 
-/// Runs a command that reads the source and encodes this number of frames.
-fn run(film: &Film<'_>, command: Command, encoded: u64) -> Result<(), String> {
-    let bytes = fs::metadata(film.source).map_or(0, |about| about.len());
-    let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
-    process::succeed(command, patience).map_err(|why| {
-        if film.clip.reader == Reader::File && !film.source.exists() {
-            return format!("{} is gone; put it back", film.clip.name);
-        }
-        format!("ffmpeg cannot join the film: {why}")
-    })
+/// The address of a file in the folder of parts, in which the command runs.
+fn named(path: &Path) -> OsString {
+    ffmpeg::file(Path::new(path.file_name().unwrap_or_default()))
 }
 
 /// Adds the tags that are not left out.
@@ -234,68 +510,16 @@ struct Aside {
     chapters: Option<PathBuf>,
 }
 
-/// Writes the files. From the source itself, ffmpeg would leave out subtitles that begin before the part, place those
-/// wrongly that it converts, and copy chapters as they are.
-fn aside(tools: &Tools, film: &Film<'_>, parts: &Parts, along: &Along) -> Result<Aside, String> {
-    let Range { start, end } = film.range;
-    let is_whole = film.range == Range::default() || film.clip.reader != Reader::File;
-    if is_whole || film.container.is_animation() {
-        return Ok(Aside::default());
-    }
-    let mut command = tools.ffmpeg.command();
-    command.args(["-copyts", "-i"]).arg(ffmpeg::file(film.source));
-    let whole: Along =
-        along.iter().copied().filter(|(index, _)| is_subtitle(film, *index)).collect();
-    let has_subtitles = !whole.is_empty() && tools.ffmpeg.sets_durations();
-    let muxer = film.container.muxer();
-    let subtitles = has_subtitles.then(|| parts.unfinished("subtitles", muxer));
-    if let Some(path) = &subtitles {
-        command.args(copied(&whole, 0, 0)).args(["-f", muxer, "-y"]).arg(ffmpeg::file(path));
-    }
-    let chapters = parts.unfinished("chapters", "txt");
-    // Leaves out chapters that only touch an end of the film.
-    const INSIDE: f64 = 1e-6;
-    command.args(["-ss", &decimal(film.reading(0).beginning() + INSIDE)]);
-    if let Some(end) = end {
-        command.args(["-t", &decimal(end - start.unwrap_or(0.0) - 2.0 * INSIDE)]);
-    }
-    command.args("-map_chapters 0 -f ffmetadata -y".split(' ')).arg(ffmpeg::file(&chapters));
-    run(film, command, 0).map(|()| Aside { subtitles, chapters: Some(chapters) })
-}
-
 /// The filter of packets that drops subtitles outside of the film, and shortens those across its ends.
-fn cut(film: &Film<'_>) -> String {
-    let start = decimal(film.reading(0).beginning());
-    let end = decimal(film.clip.start + film.range.end.unwrap_or(FOREVER));
+fn cut(reading: &Reading<'_>) -> String {
+    let start = decimal(reading.beginning());
+    let end = decimal(reading.clip.start + reading.range.end.unwrap_or(FOREVER));
     let begin = format!("max(PTS\\,{start}/TB)");
     let length = format!("min(PTS+DURATION\\,{end}/TB)-{begin}");
     format!(
         "noise=drop=lt((pts+duration)*tb\\,{start})+gte(pts*tb\\,{end}),\
          setts=pts={begin}:dts={begin}:duration={length}"
     )
-}
-
-/// Checks that the other streams of the source can be copied, so that a long film is not painted in vain.
-///
-/// # Errors
-/// [`FilmError::File`] with the reason.
-pub fn try_along(tools: &Tools, film: &Film<'_>, along: &Along) -> Result<(), FilmError> {
-    if along.is_empty() {
-        return Ok(());
-    }
-    let mut command = tools.ffmpeg.command();
-    command.args(["-t", "1", "-i"]).arg(ffmpeg::file(film.source));
-    command.args(copied(along, 0, 0));
-    let nowhere = if cfg!(windows) { "NUL" } else { "/dev/null" };
-    command.args(["-f", film.container.muxer(), "-y", nowhere]);
-    process::succeed(command, MIN_PATIENCE).map_err(|failure| {
-        let reason = format!(
-            "the sound or subtitles of {} cannot be stored in {} ({failure}); give a name that ends in .mkv",
-            film.clip.name,
-            film.container.name(),
-        );
-        FilmError::file(film.output.display(), reason)
-    })
 }
 
 /// Options that add the other streams of the input with this number, the first of them as stream `first`.
@@ -329,15 +553,20 @@ fn last_duration(film: &Film<'_>, frames: u64, last: f64, shown: f64) -> String 
 
 /// Options that make an animation of lossless pictures, the last of which is shown for `seconds` seconds.
 fn animation(film: &Film<'_>, last: Option<f64>) -> Vec<String> {
-    let delay = |per_second: f64| last.map_or(-1.0, |seconds| (seconds * per_second).round());
+    // The most that the formats can hold; ffmpeg refuses more.
+    let delay = |per_second: f64, most: f64| {
+        last.map_or(-1.0, |seconds| (seconds * per_second).round().min(most))
+    };
     let text = match film.container {
         // A palette for each picture; one for all would need the whole film in memory.
         Gif => format!(
             "-filter_complex [0:v]split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1 \
              -c:v gif -loop 0 -final_delay {}",
-            delay(100.0)
+            delay(100.0, 65_535.0)
         ),
-        Apng => format!("-c:v apng -plays 0 -final_delay {}/1000", delay(1000.0).max(0.0)),
+        Apng => {
+            format!("-c:v apng -plays 0 -final_delay {}/1000", delay(1000.0, 65_535_000.0).max(0.0))
+        }
         Pictures(Format::Jpeg) => {
             format!("-c:v mjpeg -pix_fmt yuvj444p -q:v {}", (100 - film.quality) / 4 + 1)
         }

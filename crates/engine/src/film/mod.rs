@@ -7,7 +7,8 @@
 //! A film is encoded in parts of a fixed number of frames, in a folder next to
 //! the output (`painted.mp4.part`). A part gets its name when it is complete; after an interruption the same film
 //! continues after the last one. At the end the parts are joined without being encoded again, together with the sound,
-//! subtitles and chapters of the source, which are copied.
+//! subtitles and chapters of the source, which are copied. The same command is tried on the first second before anything
+//! is painted; at the end, what cannot be copied is encoded again or left out.
 //!
 //! | module | content |
 //! | --- | --- |

@@ -4,7 +4,6 @@
 use std::{
     iter,
     ops::ControlFlow,
-    process::Stdio,
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -15,7 +14,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use super::{
     RenderError,
     job::{Film, first_output},
-    join::{join, try_along},
+    join::Join,
     parts::{Parts, tidy},
 };
 use crate::{
@@ -26,7 +25,6 @@ use crate::{
 use backend::{RunControl, Steadiness};
 use media::{
     encoder::{Encoder, Stoppable},
-    ffmpeg,
     film::{Decoder, FilmError, Reader, Tools},
     nut::{NutStream, Track},
 };
@@ -88,7 +86,8 @@ pub fn render(
     if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
-    let mut parts = Parts::open(film.output, &film.key(&options), film.stylization.steadiness > 0)?;
+    let has_state = film.stylization.steadiness > 0;
+    let mut parts = Parts::open(film.output, &film.key(&options), has_state, control)?;
     let resumed = parts.frames();
     if parts.removed > 0 {
         notes.push(format!(
@@ -96,33 +95,39 @@ pub fn render(
             parts.removed
         ));
     }
+    if parts.spoilt > 0 {
+        notes.push(format!(
+            "{} frames are painted again, because a part of the film is damaged or missing",
+            parts.spoilt
+        ));
+    }
     progress(resumed, 0);
-    // It starts while something else is tried.
-    let decoder = Decoder::start(tools, &film.reading(resumed));
-    let decoder = try_along(tools, film, &along).and(decoder);
-    let joined = decoder.map_err(RenderError::from).and_then(|decoder| {
-        let (tick, damage) =
-            paint_parts(tools, film, control, paint, progress, &mut parts, decoder)?;
-        join(tools, film, &parts, (tick, damage.is_none()), &along)?;
-        Ok(Rendered { frames: parts.frames(), resumed, notes, damage })
-    });
-    parts.leave(joined.is_ok());
-    joined
+    let work = || -> Result<Rendered, RenderError> {
+        let mut decoder = Decoder::start(tools, &film.reading(resumed))?;
+        let Some(stream) = decoder.read_stream()? else {
+            return Err(decoder.without_pictures().into());
+        };
+        let join = Join { tools, film, control, along: &along, stream };
+        join.try_out(&parts)?;
+        let damage = paint_parts(&join, paint, progress, &mut parts, decoder)?;
+        let missing = join.finish(&mut parts, damage.is_none(), &mut notes)?;
+        let frames = parts.frames() - missing;
+        let missing = (missing > 0).then(|| format!("{missing} painted frames cannot be joined"));
+        Ok(Rendered { frames, resumed, notes, damage: damage.or(missing) })
+    };
+    let finished = work();
+    parts.leave(finished.is_ok());
+    finished
 }
 
-/// Paints what `parts` lacks. Returns the seconds of a tick, and why the source could not be read to its end.
+/// Paints what `parts` lacks. Returns why the source could not be read to its end.
 fn paint_parts(
-    tools: &Tools,
-    film: &Film<'_>,
-    control: &RunControl,
+    &Join { tools, film, control, stream, .. }: &Join<'_>,
     paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
     mut decoder: Decoder,
-) -> Result<((u64, u64), Option<String>), RenderError> {
-    let Some(stream) = decoder.read_stream()? else {
-        return Err(decoder.without_pictures().into());
-    };
+) -> Result<Option<String>, RenderError> {
     let current = Mutex::new(None);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
     let mut steadier = Steadier::new(processors());
@@ -158,7 +163,7 @@ fn paint_parts(
     if frames == 0 {
         return Err(decoder.without_pictures().into());
     }
-    Ok((stream.tick, decoder.end()))
+    Ok(decoder.end())
 }
 
 /// Why the threads ended early.
@@ -405,20 +410,13 @@ impl Encoding<'_> {
         parts: &Parts,
         first: u64,
         ticks: i64,
-        (width, height): (usize, usize),
+        size: (usize, usize),
     ) -> Result<Open, Ended> {
-        let extension = self.film.codec.part_extension();
-        let file = parts.unfinished(&format!("{first:09}"), extension);
-        let (wide, high) = self.stream.aspect;
-        let aspect =
-            if self.film.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
-        let encoding = self.film.encoding(self.tools);
-        let yuv = encoding.yuv((width, height));
-        let stream = NutStream { width, height, aspect, yuv, ..self.stream };
-        let mut command = encoding.command(&stream).map_err(Ended::Encoder)?;
-        command.args(["-f", extension, "-y"]).arg(ffmpeg::file(&file)).stdout(Stdio::null());
+        let file = parts
+            .unfinished(&format!("{first:09}"), self.film.codec.part_extension())
+            .map_err(|e| Ended::Encoder(e.to_string()))?;
         let encoder =
-            Encoder::start(command, &stream, self.tools.patience).map_err(Ended::Encoder)?;
+            self.film.encoder(self.tools, &self.stream, size, &file).map_err(Ended::Encoder)?;
         *lock(self.current) = Some(encoder.stoppable());
         Ok(Open { file, frames: 0, ticks, last: ticks, state: None, encoder })
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crossbeam_channel::bounded;
+use serde_json::json;
 
 use super::{Film, RenderError, Rendered, render};
 use crate::films::{DECODES, FRAMES, clip, film_tools, tools};
@@ -29,6 +30,11 @@ use values::{
 /// What an encoder and a join do that work.
 const ENCODES: &str = "cat >/dev/null; echo part >\"$last\"";
 const JOINS: &str = "echo film >\"$last\"";
+
+/// A join that does this after the trial.
+fn after_trial(does: &str) -> String {
+    format!("if grep -q trial painted.mp4.part/parts.ffconcat; then {JOINS}; else {does}; fi")
+}
 
 /// Paints a film at strength 0 in `folder` with these scripts.
 fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rendered, RenderError> {
@@ -108,8 +114,9 @@ fn a_film_needs_every_process_to_do_its_part() {
         ([DECODES, "cat >/dev/null; exec sleep 600", JOINS], "did not finish within 1 s", 0),
         ([DECODES, "echo 'disk full' >&2; exit 1", JOINS], "ffmpeg cannot encode: disk full", 0),
         ([DECODES, "cat >/dev/null", JOINS], "could not be written", 0),
+        ([DECODES, ENCODES, "echo 'no such muxer' >&2; exit 1"], "no such muxer", 0),
         (
-            [DECODES, ENCODES, "echo 'no space' >&2; exit 1"],
+            [DECODES, ENCODES, &after_trial("echo 'no space' >&2; exit 1")],
             "ffmpeg cannot join the film: no space",
             3,
         ),
@@ -137,8 +144,8 @@ fn a_film_needs_every_process_to_do_its_part() {
     }
 }
 
-/// Keeps the pictures that it gets.
-const KEEPS: &str = "cat >pictures-${last##*/}; echo part >\"$last\"";
+/// Keeps the pictures that it gets, those of a part under the number of its first frame.
+const KEEPS: &str = "name=${last##*/}; cat >pictures-${name%%-*}; echo part >\"$last\"";
 
 /// A painting of a frame of one level, and the state of the steadiness after it.
 fn inverted(frame: &Frame, steady: Option<Vec<u8>>) -> Painting {
@@ -158,7 +165,7 @@ fn inverted(frame: &Frame, steady: Option<Vec<u8>>) -> Painting {
 fn levels_of(folder: &Path) -> Vec<u64> {
     let files = fs::read_dir(folder).expect("a folder").flatten().map(|file| file.path());
     let mut files: Vec<_> =
-        files.filter(|file| file.to_string_lossy().contains("pictures-")).collect();
+        files.filter(|file| file.to_string_lossy().contains("pictures-0")).collect();
     files.sort();
     let mut levels = Vec::new();
     for file in files {
@@ -288,6 +295,89 @@ fn what_a_finished_film_left_behind_is_removed_by_the_next_run() {
     fs::write(parts.join("film.txt"), "other settings").expect("written");
     again();
     assert!(parts.exists());
+}
+
+#[test]
+fn a_folder_of_parts_that_somebody_else_made_is_refused() {
+    let here = tempfile::tempdir().expect("a folder");
+    let other = here.path().join("other.mp4.part");
+    fs::create_dir(&other).expect("a folder");
+    let part = other.join("000000000-8-7-00000000000000ff-0.mp4");
+    fs::write(&part, "part").expect("written");
+    std::os::unix::fs::symlink(&other, here.path().join("painted.mp4.part")).expect("linked");
+    let error = paint(here.path(), [DECODES, ENCODES, JOINS], &RunControl::default());
+    let error = error.expect_err("a link").to_string();
+    assert!(error.contains("painted.mp4.part could not be written: it is a link"), "{error}");
+    assert!(part.exists());
+}
+
+#[test]
+fn a_damaged_part_is_painted_again() {
+    let here = tempfile::tempdir().expect("a folder");
+    let control = RunControl::default();
+    let fails = after_trial("exit 1");
+    paint(here.path(), [DECODES, ENCODES, &fails], &control).expect_err("stopped");
+    let parts = fs::read_dir(here.path().join("painted.mp4.part")).expect("a folder").flatten();
+    let second =
+        parts.map(|file| file.path()).find(|path| path.to_string_lossy().contains("/000000008-"));
+    fs::write(second.expect("the second part"), "another film").expect("written");
+    let painted = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
+    // The decoder of this test begins with the first frame again.
+    assert_eq!((painted.resumed, painted.frames), (8, 8 + FRAMES));
+    assert!(painted.notes[0].starts_with("12 frames are painted again"), "{:?}", painted.notes);
+}
+
+#[test]
+fn painted_pictures_end_in_a_film_whatever_else_is_damaged() {
+    let sound = |index: u64| json!({ "index": index, "codec_type": "audio", "codec_name": "mp2" });
+    let video = json!({ "index": 0, "codec_type": "video", "width": 64, "height": 48 });
+    let streams = json!({ "streams": [video, sound(1), sound(2)] });
+    let clip = Clip { others: Clip::of("", &streams).expect("a clip").others, ..clip() };
+    let copied = "its sound (stream 2, mp2) is damaged and encoded again";
+    let (first, second) =
+        ("not copied: stream 1 (audio, mp2)", "not copied: stream 2 (audio, mp2)");
+    let described = "title, date and chapters are not copied";
+    for (fails, notes) in [
+        ("-c:0", &[][..]),
+        // The second sound cannot be copied, alone or after the first one.
+        ("1:2 -c:[12] copy", &[copied]),
+        ("1:1", &[first]),
+        ("1:[12]", &[first, second]),
+        ("map_metadata 1", &[described]),
+        // Each of them can be stored, but not both.
+        ("1:1.*1:2", &["only its pictures are stored: ffmpeg cannot join the film: bad"]),
+    ] {
+        let here = tempfile::tempdir().expect("a folder");
+        let joins = format!(
+            "if echo \"$*\" | grep -q -e {fails:?}; then echo bad >&2; exit 1; else {JOINS}; fi"
+        );
+        let mut tools = film_tools(here.path(), [DECODES, ENCODES, &joins]);
+        tools.patience = Duration::from_secs(60);
+        tools.ffmpeg.encoders.push("aac".to_owned());
+        let output = here.path().join("painted.mp4");
+        let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
+        let control = RunControl::default();
+        let painted = render(&tools, &film(&clip, &output), &control, &unused, &|_, _| {});
+        assert_eq!(painted.expect(fails).notes, notes, "{fails}");
+        assert!(output.exists() && !here.path().join("painted.mp4.part").exists(), "{fails}");
+    }
+}
+
+#[test]
+fn the_frames_of_the_joined_film_are_counted() {
+    let control = RunControl::default();
+    let few = format!("{JOINS}; echo frame=1; echo frame=12");
+    let here = tempfile::tempdir().expect("a folder");
+    let painted = paint(here.path(), [DECODES, ENCODES, &few], &control).expect("painted");
+    assert_eq!(painted.frames, 12);
+    assert_eq!(painted.damage.as_deref(), Some("8 painted frames cannot be joined"));
+    // Parts that have fewer frames than they promise are painted again.
+    let here = tempfile::tempdir().expect("a folder");
+    let encodes = format!("{ENCODES}; echo frame=3");
+    let error = paint(here.path(), [DECODES, &encodes, &few], &control).expect_err("too few");
+    assert!(error.to_string().contains("8 frames are missing in the encoded parts"), "{error}");
+    let painted = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
+    assert_eq!((painted.resumed, painted.frames, painted.damage), (0, FRAMES, None));
 }
 
 #[test]

@@ -207,7 +207,8 @@ impl FrameLoop {
         fit(painted, if options.upscales { captured.size() } else { options.working });
         let timing = captured.decode_with(|frame, upright| {
             let input = Input::Raw { frame, upright };
-            let composition = |to| Some(Composition { source: None, blend: options.look.into(), to });
+            let composition =
+                |to| Some(Composition { source: None, blend: options.look.into(), to });
             let job = if options.upscales {
                 Job { composition: composition(painted), ..Job::new(input, &mut []) }
             } else {

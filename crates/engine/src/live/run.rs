@@ -11,7 +11,7 @@ use std::{
 use super::{
     compare::Judge,
     frame_cost::FrameCost,
-    frame_loop::{FrameInProgress, FrameLoop, Painted, Run, FrameOptions},
+    frame_loop::{FrameInProgress, FrameLoop, FrameOptions, Painted, Run},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},

@@ -16,13 +16,10 @@ use values::{
 
 /// Maximum pictures per second; more is a damaged or hostile file.
 const MAX_FPS: f64 = 1000.0;
-/// Maximum length of a tag's value.
+/// Maximum length of a tag's value. The system limits the length of a command with it.
 const MAX_TAG_CHARS: usize = 1000;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
-
-/// Maximum length of a tag. The system limits the length of a command with it.
-const MAX_TAG_CHARS: usize = 1000;
 
 /// A stream that is not painted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -104,6 +104,11 @@ impl Container {
         }
     }
 
+    /// The encoder of sound that cannot be copied.
+    pub const fn sound_encoder(self) -> &'static str {
+        if matches!(self, Self::WebM) { OPUS } else { AAC }
+    }
+
     fn held(self) -> impl Iterator<Item = Codec> {
         Codec::ALL.iter().copied().filter(move |codec| self.holds(*codec))
     }
@@ -115,12 +120,12 @@ impl Container {
             (Self::Mkv, "audio" | "attachment") => Some("copy"),
             (Self::Mkv, "subtitle") => Some(if codec == "mov_text" { "srt" } else { "copy" }),
             (Self::WebM, "audio") if ["opus", "vorbis"].contains(&codec) => Some("copy"),
-            (Self::WebM, "audio") => Some(OPUS),
+            (Self::WebM, "audio") => Some(self.sound_encoder()),
             (Self::WebM, "subtitle") => texts.contains(&codec).then_some("webvtt"),
             (Self::Mov, "audio") if codec.starts_with("pcm_") => Some("copy"),
             (Self::Mp4 | Self::Mov, "audio") => {
                 let known = ["aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "vorbis", "dts"];
-                Some(if known.contains(&codec) { "copy" } else { AAC })
+                Some(if known.contains(&codec) { "copy" } else { self.sound_encoder() })
             }
             (Self::Mp4 | Self::Mov, "subtitle") => texts.contains(&codec).then_some("mov_text"),
             _ => None,

@@ -5,16 +5,18 @@
 
 mod leftovers;
 mod names;
+mod private;
 mod temporary;
 mod words;
 mod write;
 
 pub use leftovers::{remove_abandoned, sweep};
 pub use names::{free_path, numbered_path};
+pub use private::PrivateFolder;
 pub use temporary::ExchangeFolder;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_owned, folder_of,
-    make_folder, make_new_folder, owned_file, publish, remove_folder, rename, sync_file,
-    sync_folder, write_bytes, write_folder, write_whole,
+    make_folder, make_new_folder, publish, remove_folder, rename, sync_file, sync_folder,
+    write_bytes, write_folder, write_whole,
 };

@@ -16,6 +16,8 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 const ATTEMPTS: usize = 16;
 /// Number of random letters and digits in a name.
 const RANDOM_CHARS: usize = 6;
+/// Permissions of a folder for this user alone.
+pub const PRIVATE: u32 = 0o700;
 
 /// A kind of temporary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl Kind {
 
 /// Creates a file in `folder`, owned by this process until it is renamed or dropped.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
-    let builder = builder(Kind::File);
+    let builder = builder(Kind::File, 0o666);
     owned(|| {
         let file = builder.tempfile_in(folder)?;
         Ok(own(file.as_file(), file.path()).then_some(file))
@@ -58,7 +60,7 @@ pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
 
 /// Creates a folder in `folder`, owned by this process while the returned `File` exists.
 pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
-    let builder = builder(Kind::Folder);
+    let builder = builder(Kind::Folder, 0o777);
     owned(|| {
         let made = builder.tempdir_in(folder)?;
         let opened = match open(made.path(), Kind::Folder) {
@@ -70,6 +72,12 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
         };
         Ok((opened.as_ref()).is_none_or(|file| own(file, made.path())).then_some((made, opened)))
     })
+}
+
+/// A new folder in `folder` for this user alone, which is removed when dropped.
+#[cfg(unix)]
+pub fn private_in(folder: &Path) -> io::Result<TempDir> {
+    builder(Kind::Folder, PRIVATE).tempdir_in(folder)
 }
 
 /// A folder with a file for another program, in the system's folder for temporary files. Removed when dropped.
@@ -88,25 +96,19 @@ impl ExchangeFolder {
 
     /// What the program wrote: a regular file of at most `max_bytes`, and nothing that a link or a pipe leads to.
     pub fn read(&self, name: &str, max_bytes: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let file = open(&self.path().join(name), Kind::File)?;
-        let length = file.take(max_bytes + 1).read_to_end(&mut bytes)? as u64;
-        if length > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+        read(&self.path().join(name), max_bytes)
     }
 }
 
-fn builder(kind: Kind) -> Builder<'static, 'static> {
+/// Builds temporaries with these permissions, minus the user's umask. Other systems have none.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "they have no such permissions"))]
+fn builder(kind: Kind, mode: u32) -> Builder<'static, 'static> {
     let (prefix, suffix) = kind.affixes();
     let mut builder = Builder::new();
     builder.prefix(prefix).suffix(suffix).rand_bytes(RANDOM_CHARS);
-    // The permissions of any new file or folder, minus the user's umask. Other systems have none.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = match kind {
-            Kind::File => 0o666,
-            Kind::Folder => 0o777,
-        };
         builder.permissions(fs::Permissions::from_mode(mode));
     }
     builder
@@ -154,10 +156,21 @@ pub fn remove_unowned(
     .is_ok()
 }
 
-/// Opens a file or folder of this kind, but never a link, a pipe or anything else.
-fn open(path: &Path, kind: Kind) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
+/// Reads a regular file of at most `max_bytes`.
+pub fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = open(path, Kind::File)?;
+    let length = file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes)? as u64;
+    if length > max_bytes { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// Opens a file or folder of this kind for reading, but never a link, a pipe or anything else.
+pub fn open(path: &Path, kind: Kind) -> io::Result<File> {
+    open_with(OpenOptions::new().read(true), path, kind)
+}
+
+/// [`open`] with these options.
+pub fn open_with(options: &mut OpenOptions, path: &Path, kind: Kind) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -172,7 +185,7 @@ fn open(path: &Path, kind: Kind) -> io::Result<File> {
     if is_right && !fs::symlink_metadata(path)?.is_symlink() {
         Ok(file)
     } else {
-        Err(io::ErrorKind::InvalidInput.into())
+        Err(io::Error::other("it is a link, a pipe or the like; remove it"))
     }
 }
 

@@ -221,20 +221,6 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteEr
         .map_err(refused(to, folder))
 }
 
-/// Opens or creates a file that only one process owns. `None` if it is another one.
-///
-/// # Errors
-/// Why the system refuses.
-pub fn owned_file(path: &Path) -> Result<Option<File>, WriteError> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(refused(path, folder_of(path)))?;
-    Ok(temporary::own(&file, path).then_some(file))
-}
-
 /// Creates an empty file without replacing anything, and syncs its name. While the file is open and this process runs,
 /// no process can [remove it](super::remove_abandoned).
 ///
