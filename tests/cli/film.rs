@@ -423,6 +423,13 @@ fn unpaintable_inputs_are_refused_by_name() {
     fs::copy(s.path("clip.mkv"), s.path("clip.jpg")).expect("copied");
     fs::write(s.path("empty.mp4"), "").expect("written");
     fs::write(s.path("rubbish.mp4"), [7; 5000]).expect("written");
+    // Texts that name a video, which would be painted.
+    fs::write(s.path("list.mp4"), "ffconcat version 1.0\nfile clip.mkv\n").expect("written");
+    let playlist = format!(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n",
+        s.path("clip.mkv").display()
+    );
+    fs::write(s.path("playlist.mkv"), playlist).expect("written");
     for (arguments, code, words) in [
         (&["sound.mp4", "-o", "a.mp4"][..], 1, "sound.mp4: it has no video"),
         (&["empty.mp4", "-o", "a.mp4"], 1, "empty.mp4: the file is empty"),
@@ -431,6 +438,13 @@ fn unpaintable_inputs_are_refused_by_name() {
             1,
             "rubbish.mp4: it cannot be read as a video: it is not one, or",
         ),
+        (
+            &["list.mp4", "-o", "a.mp4"],
+            1,
+            "list.mp4: it cannot be read as a video: it is a list of",
+        ),
+        (&["list.mp4", "-o", "a.png"], 1, "it is a list of other files"),
+        (&["playlist.mkv", "-o", "a.mp4"], 1, "it is a list of other files, or of a kind that is"),
         (&["missing.mp4", "-o", "a.mp4"], 2, "no such file: missing.mp4"),
         (&["clip.jpg", "-o", "a.png"], 1, "it is a video; give its file a name that ends in .mp4"),
         (&["clip.mkv", "-o", "no/a.mkv"], 1, "the folder no does not exist"),

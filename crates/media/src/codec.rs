@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::ffmpeg::{Ffmpeg, NoFfmpeg};
+use super::ffmpeg::{Ffmpeg, Input, NoFfmpeg};
 use threads::process::{self, ProcessResult};
 use values::names;
 
@@ -98,7 +98,8 @@ impl Codec {
     pub fn hardware(self, ffmpeg: &Ffmpeg, (width, height): (usize, usize)) -> Option<String> {
         ["nvenc", "qsv", "vaapi"].map(|api| format!("{self}_{api}")).into_iter().find(|encoder| {
             let mut command = ffmpeg.command();
-            command.args(["-f", "lavfi", "-i", &format!("color=s={width}x{height}")]);
+            let trial = format!("color=s={width}x{height}");
+            Input::Device("lavfi", &trial).add_to(&mut command);
             let filter = format!("format={HARDWARE_PIXELS}{}", Self::upload(encoder));
             command.args(["-frames:v", "1", "-vf", &filter]);
             command.args(self.hardware_options(encoder, 80)).args("-f null -".split(' '));

@@ -11,7 +11,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 
 use super::{
     codec::{Codec, Colors, HARDWARE_PIXELS, Pace},
-    ffmpeg::Ffmpeg,
+    ffmpeg::{Ffmpeg, Input},
     nut::{NutMuxer, NutStream, Track},
 };
 use threads::process::{Process, spawn, standard_stream};
@@ -75,7 +75,8 @@ impl Encoding<'_> {
             // The first picture is enough to detect the format; waiting for more would delay them.
             command.args("-probesize 32 -analyzeduration 0".split(' '));
         }
-        command.args("-f nut -i pipe:0 -map 0:v:0".split(' '));
+        Input::Sent.add_to(&mut command);
+        command.args(["-map", "0:v:0"]);
         let (mut filter, mut tags) = (format!("format={pixels}"), Vec::new());
         if let Some((colors, matrix, range)) = colors {
             let set;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use threads::process::{self, program_in};
+use threads::process::{self, ProcessResult, program_in};
 use values::{
     disk::folder_of,
     text::{cut, one_line},
@@ -18,6 +18,9 @@ use values::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first version in which `-fps_mode` replaces `-vsync`.
 const FPS_MODE: (u32, u32) = (5, 1);
+/// ffmpeg's formats of the videos that are read. None of them names other files.
+const VIDEOS: &str =
+    "apng,asf,avi,dv,flv,gif,h264,hevc,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nut,ogg";
 /// Maximum length of a version in messages.
 const MAX_VERSION_CHARS: usize = 60;
 
@@ -86,11 +89,10 @@ impl Ffmpeg {
         Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
     }
 
-    /// ffmpeg, which opens files and pipes alone and prints errors alone.
+    /// ffmpeg, which prints only errors. Every input is added by [`Input::add_to`].
     pub fn command(&self) -> Command {
         let mut command = piped(&self.program);
-        let usual = "-hide_banner -nostdin -loglevel error -protocol_whitelist file,pipe";
-        command.args(usual.split(' '));
+        command.args("-hide_banner -nostdin -loglevel error".split(' '));
         command
     }
 
@@ -106,10 +108,11 @@ impl Ffmpeg {
     ) -> Result<Vec<u8>, String> {
         let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
         let mut command = self.command();
-        command.args(["-ss", &start.to_string(), "-i"]).arg(file(video)).args(["-vf", &scale]);
+        Input::Video(video).add_to(command.args(["-ss", &start.to_string()]));
+        command.args(["-vf", &scale]);
         command.args("-frames:v 1 -c:v png -f image2pipe pipe:1".split(' '));
         let ended = process::run(command, PATIENCE)?;
-        match ended.failure() {
+        match failure(&ended) {
             Some(failure) => Err(failure),
             None if ended.output.is_empty() => Err(format!("it has no picture after {start} s")),
             None => Ok(ended.output),
@@ -124,12 +127,61 @@ pub fn file(path: &Path) -> OsString {
     file
 }
 
-/// Adds an input of numbered pictures whose names are like `pattern`, from the `first` one on. The command runs in their
-/// folder, whose name could look like a number.
-pub(crate) fn numbered(command: &mut Command, pattern: &Path, first: u64) {
-    command.current_dir(folder_of(pattern));
-    command.args(["-f", "image2", "-start_number", &first.to_string(), "-i"]);
-    command.arg(file(Path::new(pattern.file_name().unwrap_or_default())));
+/// What ffmpeg or ffprobe reads. The kind decides which formats and protocols the content can have, because a text can
+/// look like a video by its name and make ffmpeg open other files: lists of files (concat, HLS, DASH, SDP).
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    /// A video of the user, or streams of it.
+    Video(&'a Path),
+    /// Numbered pictures whose names are like the pattern, from this number on.
+    Numbered(&'a Path, u64),
+    /// What this program sends to standard input, as NUT.
+    Sent,
+    /// The list of a film's parts, which this program has written next to them.
+    Parts(&'a Path),
+    /// Chapters that ffmpeg has written.
+    Chapters(&'a Path),
+    /// A format of ffmpeg that reads no file, and what it is given.
+    Device(&'a str, &'a str),
+}
+
+impl Input<'_> {
+    /// Adds it to a command, after its options.
+    pub fn add_to(self, command: &mut Command) {
+        let (formats, address) = match self {
+            Self::Video(path) => (VIDEOS, file(path)),
+            Self::Numbered(pattern, first) => {
+                // The name of the folder could look like a number.
+                command.current_dir(folder_of(pattern));
+                command.args(["-start_number", &first.to_string()]);
+                ("image2", file(Path::new(pattern.file_name().unwrap_or_default())))
+            }
+            Self::Sent => ("nut", "pipe:0".into()),
+            Self::Parts(list) => ("concat,mov", file(list)),
+            Self::Chapters(path) => ("ffmetadata", file(path)),
+            Self::Device(format, device) => (format, device.into()),
+        };
+        let protocol = if matches!(self, Self::Sent) { "pipe" } else { "file" };
+        command.args(["-protocol_whitelist", protocol, "-format_whitelist", formats]);
+        if formats != VIDEOS {
+            command.args(["-f", formats.split(',').next().unwrap_or_default()]);
+        }
+        command.arg("-i").arg(address);
+    }
+}
+
+/// Why ffmpeg or ffprobe has failed on a video of the user, in other words than theirs if these do not help.
+pub(crate) fn failure(ended: &ProcessResult) -> Option<String> {
+    let words = match ended.failure()? {
+        words if words.contains("not on whitelist") => {
+            "it is a list of other files, or of a kind that is not read"
+        }
+        words if words.contains("moov atom") || words.contains("Invalid data") => {
+            "it is not one, or it is damaged or incomplete"
+        }
+        words => return Some(words),
+    };
+    Some(words.to_owned())
 }
 
 /// [`process::piped`] for a program of ffmpeg. A report file requested by the environment would be written into the
@@ -236,7 +288,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn it_opens_one_file_and_pipes_alone_to_show_how_a_video_begins() {
+    fn it_opens_one_video_to_show_how_it_begins() {
         use crate::fake_ffmpeg::program;
 
         let folder = tempfile::tempdir().expect("a folder");
@@ -249,8 +301,37 @@ mod tests {
         let output = ffmpeg.beginning_of(video, 0.0, None).expect("what it was given");
         let output = String::from_utf8(output).expect("text");
         let arguments: Vec<String> = output.lines().map(str::to_owned).collect();
-        assert_eq!(after(&arguments, "-protocol_whitelist"), ["file,pipe"]);
+        assert_eq!(after(&arguments, "-protocol_whitelist"), ["file"]);
+        assert_eq!(after(&arguments, "-format_whitelist"), [VIDEOS]);
         assert_eq!(after(&arguments, "-i"), ["file:http://a/video.mp4"]);
         assert_eq!(arguments.last().map(String::as_str), Some("pipe:1"));
+    }
+
+    #[test]
+    fn only_lists_of_this_program_name_other_files() {
+        let path = Path::new("a/%d.png");
+        for (input, formats) in [
+            (Input::Video(path), VIDEOS),
+            (Input::Numbered(path, 1), "image2"),
+            (Input::Sent, "nut"),
+            (Input::Parts(path), "concat,mov"),
+            (Input::Chapters(path), "ffmetadata"),
+            (Input::Device("lavfi", "color"), "lavfi"),
+        ] {
+            let mut command = Command::new("ffmpeg");
+            // Two, because options before an input are those of this input.
+            input.add_to(&mut command);
+            input.add_to(&mut command);
+            let arguments = command.get_args().map(|argument| argument.to_string_lossy().into());
+            let arguments: Vec<String> = arguments.collect();
+            let protocol = if formats == "nut" { "pipe" } else { "file" };
+            assert_eq!(after(&arguments, "-format_whitelist"), [formats; 2]);
+            assert_eq!(after(&arguments, "-protocol_whitelist"), [protocol; 2]);
+        }
+        for list in
+            ["concat", "hls", "dash", "sdp", "image2", "imf", "vobsub", "webm_dash_manifest"]
+        {
+            assert!(!VIDEOS.split(',').any(|format| format == list), "{list}");
+        }
     }
 }

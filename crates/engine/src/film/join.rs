@@ -2,7 +2,6 @@
 //! is damaged.
 
 use std::{
-    ffi::OsString,
     fmt::Write,
     fs,
     path::{self, Path, PathBuf},
@@ -20,7 +19,7 @@ use super::{
 };
 use backend::RunControl;
 use media::{
-    ffmpeg,
+    ffmpeg::{self, Input},
     film::{
         Along, Codec,
         Container::{self, Apng, Gif, Pictures},
@@ -294,7 +293,7 @@ impl Join<'_> {
             let start = pieces.list.first().map_or(0.0, |part| self.seconds(part.ticks));
             command.args(["-itsoffset", &decimal(start + reading.beginning())]);
         }
-        command.args(["-f", "concat", "-i"]).arg(ffmpeg::file(Path::new(LIST)));
+        Input::Parts(Path::new(LIST)).add_to(&mut command);
         let frames = pieces.list.iter().map(|part| part.frames).sum();
         if container.is_animation() {
             command
@@ -306,9 +305,11 @@ impl Join<'_> {
             let (mut metadata, mut described_by) = ("-1", "-1".to_owned());
             if has_source {
                 reading.add_source(&mut command);
-                let files = subtitles.iter().chain(&chapters);
-                for path in files.clone() {
-                    command.args(["-copyts", "-i"]).arg(named(path));
+                let subtitles = subtitles.as_deref().map(|path| Input::Video(name(path)));
+                let chapters = chapters.as_deref().map(|path| Input::Chapters(name(path)));
+                let files = || subtitles.iter().chain(&chapters);
+                for file in files() {
+                    file.add_to(command.arg("-copyts"));
                 }
                 if film.range.start.is_some() {
                     // Sound before the beginning is left out; a container without edit lists would play it.
@@ -316,7 +317,7 @@ impl Join<'_> {
                 }
                 if extras.is_described {
                     metadata = "1";
-                    described_by = (1 + files.count()).to_string();
+                    described_by = (1 + files().count()).to_string();
                 }
             }
             command.args(["-map_chapters", &described_by]);
@@ -367,7 +368,7 @@ impl Join<'_> {
             let ticks = self.stream.tick.1.to_string();
             command.args(["-video_track_timescale", &ticks, "-movflags", "+faststart"]);
         }
-        command.args(["-f", container.muxer(), "-y"]).arg(named(&file));
+        command.args(["-f", container.muxer(), "-y"]).arg(ffmpeg::file(name(&file)));
         let size =
             |part: &Part| fs::metadata(parts.folder().join(&part.name)).map(|file| file.len());
         let bytes = pieces.list.iter().filter_map(|part| size(part).ok()).sum();
@@ -398,7 +399,7 @@ impl Join<'_> {
     /// True if the part has the frames of its name, as far as ffmpeg reports them.
     fn is_complete(&self, parts: &Parts, part: &Part) -> bool {
         let mut command = self.command();
-        command.arg("-i").arg(ffmpeg::file(&parts.folder().join(&part.name)));
+        Input::Video(&parts.folder().join(&part.name)).add_to(&mut command);
         command.args("-map 0:v:0 -c copy -f null".split(' ')).arg(NOWHERE);
         let frames = self.run(command, 0, 0);
         frames.is_ok_and(|frames| frames.is_none_or(|frames| frames == part.frames))
@@ -450,7 +451,7 @@ impl Join<'_> {
         if pieces.is_trial {
             reading.add_source(&mut command);
         } else {
-            command.args(["-copyts", "-i"]).arg(ffmpeg::file(reading.source));
+            Input::Video(reading.source).add_to(command.arg("-copyts"));
         }
         let subtitles = extras.along.iter().filter(|(index, _)| is_subtitle(film, *index));
         let whole: Along = subtitles.copied().collect();
@@ -480,9 +481,9 @@ impl Join<'_> {
     }
 }
 
-/// The address of a file in the folder of parts, in which the command runs.
-fn named(path: &Path) -> OsString {
-    ffmpeg::file(Path::new(path.file_name().unwrap_or_default()))
+/// The path of a file in the folder of parts, for a command that runs there.
+fn name(path: &Path) -> &Path {
+    path.file_name().map_or(path, Path::new)
 }
 
 /// Adds the tags that are not left out.

@@ -5,7 +5,10 @@ use std::{fs, path::Path, time::Duration};
 use serde_json::Value;
 
 use super::{FilmError, Numbered, webp};
-use crate::{codec::Colors, ffmpeg};
+use crate::{
+    codec::Colors,
+    ffmpeg::{self, Input, failure},
+};
 use pictures::decode;
 use threads::process;
 use values::{
@@ -96,10 +99,9 @@ impl Clip {
             _ => Vec::new(),
         };
         let mut command = ffmpeg::piped(ffprobe);
-        command.args("-v error -protocol_whitelist file,pipe -of json".split(' '));
-        command.args(["-show_format", "-show_streams", "-show_chapters"]);
-        if let Some(first) = numbers.first() {
-            ffmpeg::numbered(&mut command, path, *first);
+        command.args("-v error -of json -show_format -show_streams -show_chapters".split(' '));
+        if let Some(&first) = numbers.first() {
+            Input::Numbered(path, first).add_to(&mut command);
         } else {
             // ffprobe's own message does not say which file it is.
             let file = fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
@@ -111,16 +113,10 @@ impl Clip {
                 let clip = Self::of(&name, &found).map_err(wrong)?;
                 return Ok(Self { reader: Reader::WebP, ..clip });
             }
-            command.arg("-i").arg(ffmpeg::file(path));
+            Input::Video(path).add_to(&mut command);
         }
         let ended = process::run(command, patience).map_err(wrong)?;
-        if let Some(failure) = ended.failure() {
-            let why = match failure.as_str() {
-                words if words.contains("moov atom") || words.contains("Invalid data") => {
-                    "it is not one, or it is damaged or incomplete"
-                }
-                words => words,
-            };
+        if let Some(why) = failure(&ended) {
             return Err(wrong(format!("it cannot be read as a video: {why}")));
         }
         let found = serde_json::from_slice(&ended.output)

@@ -11,7 +11,7 @@ use super::{
     clip::{Clip, Reader},
     decimal,
 };
-use crate::ffmpeg;
+use crate::ffmpeg::Input;
 
 /// What a decoder reads.
 #[derive(Clone, Copy)]
@@ -33,16 +33,17 @@ impl Reading<'_> {
     pub fn add_source(&self, command: &mut Command) {
         match self.clip.reader {
             Reader::File => {
-                command.args(self.range.input_options()).arg("-i").arg(ffmpeg::file(self.source));
+                command.args(self.range.input_options());
+                Input::Video(self.source).add_to(command);
             }
             Reader::Numbered { first, .. } => {
                 let (over, under) = self.fps.unwrap_or((self.clip.tick.1, self.clip.tick.0));
                 command.args(self.range.input_options());
                 command.args(["-framerate", &format!("{over}/{under}")]);
-                ffmpeg::numbered(command, self.source, first);
+                Input::Numbered(self.source, first).add_to(command);
             }
             Reader::WebP => {
-                command.args("-copyts -f nut -i pipe:0".split(' ')).stdin(Stdio::piped());
+                Input::Sent.add_to(command.arg("-copyts").stdin(Stdio::piped()));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use super::{decimal, open_film::OpenFilm};
-use crate::ffmpeg;
+use crate::ffmpeg::Input;
 use threads::process::Process;
 
 /// The outputs of ffmpeg that play sound, best first, and the names to open them by. One that this ffmpeg lacks fails.
@@ -23,7 +23,7 @@ impl Sound {
         self.stop();
         if let Some([output, name]) = OUTPUTS.get(self.failed) {
             let mut command = film.tools.ffmpeg.command();
-            command.args(["-ss", &decimal(seconds), "-i"]).arg(ffmpeg::file(&film.path));
+            Input::Video(&film.path).add_to(command.args(["-ss", &decimal(seconds)]));
             command.args(["-map", "0:a:0", "-f", output, name]);
             self.process = Process::start(command.stdout(Stdio::null())).ok();
         }

@@ -12,7 +12,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use crate::{
-    ffmpeg::Ffmpeg,
+    ffmpeg::{Ffmpeg, Input},
     nut::{SOUND_CHANNELS, SOUND_RATE},
 };
 use threads::process::{self, Process, standard_stream};
@@ -97,12 +97,13 @@ impl Microphone {
     /// The reason.
     pub(super) fn start(&self) -> Result<Capture, String> {
         let mut command = self.ffmpeg.command();
-        command.args("-probesize 32 -analyzeduration 0".split(' ')).args(["-f", self.input]);
+        command.args("-probesize 32 -analyzeduration 0".split(' '));
         if self.input == "pulse" {
             command.args(["-name", "StyleForge", "-fragment_size", &PIECE_BYTES.to_string()]);
         }
         let (rate, channels) = (SOUND_RATE.to_string(), SOUND_CHANNELS.to_string());
-        command.args(["-sample_rate", &rate, "-channels", &channels, "-i", &self.device]);
+        command.args(["-sample_rate", &rate, "-channels", &channels]);
+        Input::Device(self.input, &self.device).add_to(&mut command);
         // The times of sound systems can go backwards; they are not used.
         command.args(["-af", "asetpts=N/SR/TB", "-ar", &rate, "-ac", &channels]);
         command.args("-c:a pcm_s16le -f s16le -flush_packets 1 pipe:1".split(' '));
