@@ -95,7 +95,7 @@ pub struct App {
     pub(super) stage: Stage,
     pub(super) gallery: Gallery,
     pub(super) messages: Messages,
-    pub(super) overlays: Overlays,
+    pub(super) overlays: Overlays<Self>,
     /// Live mode; `None` while photos are shown.
     pub(super) live: Option<LiveView>,
     /// The film of which the photo on the table is a frame.
@@ -229,8 +229,9 @@ impl App {
         self.text_keys();
         self.follow_original();
         shortcuts::follow_page(&self.ctx, self.shows_film());
-        let yields = self.gallery.focused.is_some();
-        for intent in shortcuts::pressed(&self.ctx, self.overlays.is_open(), yields) {
+        let (is_covered, yields) = (self.overlays.is_open(), self.gallery.focused.is_some());
+        let presses = shortcuts::pressed(&self.ctx, is_covered, yields);
+        for intent in presses {
             self.press(intent);
         }
         self.note_incoming();
@@ -266,15 +267,13 @@ impl App {
             ui.input_mut(|input| input.pointer = pointer);
             self.messages.ui(ui, ui.content_rect(), Corner::Top, 0.0, false);
         }
-        self.overlays.ui(
-            ui,
-            &Shown {
-                cards: &self.gallery.cards,
-                choices: &self.settings.choices,
-                exports: &self.exports,
-                paintings: &self.paintings,
-            },
-        );
+        let shown = Shown {
+            cards: &self.gallery.cards,
+            choices: &self.settings.choices,
+            exports: &self.exports,
+            paintings: &self.paintings,
+        };
+        self.overlays.ui(ui, &shown);
         self.window.focus_frame.ui(ui);
         if self.window.has_no_tooltips {
             tooltips::put_away(ui);

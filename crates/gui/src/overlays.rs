@@ -5,13 +5,10 @@ use std::{mem::discriminant, ops::Range, path::Path};
 
 use eframe::egui::{
     self, Align2, Button, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit,
-    TextStyle, Ui,
-    text::{CCursor, CCursorRange, CharIndex},
-    vec2,
+    TextStyle, Ui, vec2,
 };
 
 use super::{
-    app::App,
     exports::{self, Exports, Form},
     intent::Intent,
     label::path_label,
@@ -21,7 +18,7 @@ use super::{
     shortcuts::{close_button, plain_button},
     shortcuts_list,
     style_source::Card,
-    theme::{self, GAP, caption},
+    theme,
 };
 use settings::Choices;
 
@@ -31,10 +28,10 @@ const DIALOG_MARGIN: i8 = 24;
 const MIN_ABOVE: f32 = 20.0;
 
 /// A question that is answered with a button.
-pub struct Buttons {
+pub struct Buttons<S> {
     pub heading: String,
     pub text: String,
-    pub answers: Vec<Answer>,
+    pub answers: Vec<Answer<S>>,
     /// A line below the buttons.
     pub caption: &'static str,
     /// The user can turn off this question.
@@ -42,15 +39,15 @@ pub struct Buttons {
 }
 
 /// A button of a question.
-pub struct Answer {
+pub struct Answer<S> {
     pub name: &'static str,
     /// A key that presses it.
     pub key: Option<Key>,
-    pub then: Box<dyn FnOnce(&mut App)>,
+    pub then: Box<dyn FnOnce(&mut S)>,
 }
 
-impl Answer {
-    pub fn new(name: &'static str, then: impl FnOnce(&mut App) + 'static) -> Self {
+impl<S> Answer<S> {
+    pub fn new(name: &'static str, then: impl FnOnce(&mut S) + 'static) -> Self {
         Self { name, key: None, then: Box::new(then) }
     }
 
@@ -60,8 +57,11 @@ impl Answer {
     }
 }
 
+/// Continues with a typed text.
+type TextHandler<S> = Box<dyn FnOnce(&mut S, String)>;
+
 /// A question that is answered with a text.
-pub struct Field {
+pub struct Field<S> {
     pub heading: String,
     /// The text of the button.
     pub button: &'static str,
@@ -72,14 +72,14 @@ pub struct Field {
     pub why: String,
     /// What is wrong with the last text that was entered.
     pub problem: Option<String>,
-    pub then: Box<dyn FnOnce(&mut App, String)>,
+    pub then: TextHandler<S>,
 }
 
-/// An overlay. The first three are questions, which must be answered before the window
+/// An overlay of a window whose state is `S`. The first three are questions, which must be answered before the window
 /// continues; the answers of a question that is closed are dropped.
-pub enum Overlay {
-    Buttons(Buttons),
-    Field(Field),
+pub enum Overlay<S> {
+    Buttons(Buttons<S>),
+    Field(Field<S>),
     /// The pixel format of a network whose file does not specify it.
     Reading(Box<Reading>),
     ExportForm(Box<Form>),
@@ -96,12 +96,17 @@ pub enum Overlay {
 }
 
 /// The open overlays, the newest last, and whether that one has just opened.
-#[derive(Default)]
-pub struct Overlays {
-    open: Vec<Overlay>,
+pub struct Overlays<S> {
+    open: Vec<Overlay<S>>,
     is_fresh: bool,
     /// How often an overlay has appeared.
     appeared: u64,
+}
+
+impl<S> Default for Overlays<S> {
+    fn default() -> Self {
+        Self { open: Vec::new(), is_fresh: false, appeared: 0 }
+    }
 }
 
 /// What overlays show of the window's state.
@@ -112,9 +117,9 @@ pub struct Shown<'a> {
     pub paintings: &'a Paintings,
 }
 
-impl Overlays {
+impl<S> Overlays<S> {
     /// Opens an overlay over the others, instead of one of its kind.
-    pub fn show(&mut self, overlay: Overlay) {
+    pub fn show(&mut self, overlay: Overlay<S>) {
         let kind = discriminant(&overlay);
         self.open.retain(|other| discriminant(other) != kind);
         self.open.push(overlay);
@@ -127,7 +132,7 @@ impl Overlays {
     }
 
     /// Opens an overlay, or closes it if it is shown. A question stays open, because it must be answered.
-    pub fn toggle(&mut self, overlay: Overlay) {
+    pub fn toggle(&mut self, overlay: Overlay<S>) {
         match self.open.last() {
             Some(shown) if discriminant(shown) == discriminant(&overlay) => {
                 self.take();
@@ -138,7 +143,7 @@ impl Overlays {
     }
 
     /// Closes the overlay that is shown, and returns it. The one below it is shown again.
-    pub fn take(&mut self) -> Option<Overlay> {
+    pub fn take(&mut self) -> Option<Overlay<S>> {
         self.appear();
         self.open.pop()
     }
@@ -160,7 +165,7 @@ impl Overlays {
     }
 
     /// The overlay that is shown.
-    pub fn shown(&self) -> Option<&Overlay> {
+    pub fn shown(&self) -> Option<&Overlay<S>> {
         self.open.last()
     }
 
@@ -222,24 +227,21 @@ fn dialog(ctx: &Context, id: Id, hangs: bool, width: f32, contents: impl FnOnce(
     if hangs {
         area = area.anchor(Align2::CENTER_TOP, vec2(0.0, MIN_ABOVE));
     }
-    Modal::new(id)
-        .area(area)
-        .frame(frame)
-        .show(ctx, |ui| {
-            let room = ctx.content_rect().size();
-            ui.set_width(f32::min(width, room.x - 80.0));
-            ui.set_max_height(room.y - 2.0 * (MIN_ABOVE + f32::from(DIALOG_MARGIN)));
-            contents(ui);
-        })
-        .should_close()
+    let response = Modal::new(id).area(area).frame(frame).show(ctx, |ui| {
+        let room = ctx.content_rect().size();
+        ui.set_width(f32::min(width, room.x - 80.0));
+        ui.set_max_height(room.y - 2.0 * (MIN_ABOVE + f32::from(DIALOG_MARGIN)));
+        contents(ui);
+    });
+    response.should_close()
 }
 
-impl Buttons {
+impl<S> Buttons<S> {
     fn ui(&self, ui: &mut Ui, choices: &Choices, is_fresh: bool) {
         ui.heading(&self.heading);
         ui.add_space(4.0);
         ui.label(&self.text);
-        ui.add_space(GAP);
+        ui.add_space(theme::GAP);
         ui.horizontal(|ui| {
             for (place, answer) in self.answers.iter().enumerate() {
                 let button = if place == 0 {
@@ -258,16 +260,13 @@ impl Buttons {
             }
         });
         if !self.caption.is_empty() {
-            caption(ui, self.caption);
+            theme::caption(ui, self.caption);
         }
         if self.can_turn_off {
             let mut choices = choices.clone();
             let mut never = !choices.ask_before_losing;
-            if ui
-                .checkbox(&mut never, "Do not ask again")
-                .on_hover_text("You can turn this question on again in Settings.")
-                .clicked()
-            {
+            let hint = "You can turn this question on again in Settings.";
+            if ui.checkbox(&mut never, "Do not ask again").on_hover_text(hint).clicked() {
                 choices.ask_before_losing = !never;
                 Intent::SetChoices(Box::new(choices)).send(ui);
             }
@@ -275,7 +274,7 @@ impl Buttons {
     }
 }
 
-impl Field {
+impl<S> Field<S> {
     fn ui(&mut self, ui: &mut Ui, is_fresh: bool) {
         let heading = ui.heading(&self.heading);
         ui.add_space(4.0);
@@ -291,16 +290,16 @@ impl Field {
         let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         match &self.problem {
             Some(problem) => {
-                ui.label(theme::error(ui, problem));
+                ui.label(RichText::new(problem).color(theme::palette(ui).error));
             }
             None if self.why.is_empty() => {}
-            None => caption(ui, self.why.as_str()),
+            None => theme::caption(ui, self.why.as_str()),
         }
-        ui.add_space(GAP);
+        ui.add_space(theme::GAP);
         ui.horizontal(|ui| {
             let has_text = !self.text.trim().is_empty();
-            let take = ui.add_enabled(has_text, theme::main_button(ui, self.button, has_text));
-            if (take.clicked() || is_entered) && has_text {
+            let take = theme::main_button(ui, self.button, has_text);
+            if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
                 Intent::Answer(0).send(ui);
             }
             plain_button(ui, "Cancel", Intent::CloseOverlay);
@@ -309,13 +308,13 @@ impl Field {
 
     fn select(&self, ctx: &Context, field: Id) {
         let cursor = |at: usize| {
-            CCursor::new(CharIndex(self.text.get(..at).unwrap_or_default().chars().count()))
+            let letters = self.text.get(..at).unwrap_or_default().chars().count();
+            egui::text::CCursor::new(egui::text::CharIndex(letters))
         };
+        let from = cursor(self.selected.start);
+        let to = cursor(self.selected.end);
         let mut state = TextEdit::load_state(ctx, field).unwrap_or_default();
-        state.cursor.set_char_range(Some(CCursorRange::two(
-            cursor(self.selected.start),
-            cursor(self.selected.end),
-        )));
+        state.cursor.set_char_range(Some(egui::text::CCursorRange::two(from, to)));
         TextEdit::store_state(ctx, field, state);
     }
 }
@@ -336,7 +335,7 @@ fn take_whole_paths(ctx: &Context, field: &mut String) {
 }
 
 fn end_with_close(ui: &mut Ui, is_fresh: bool) {
-    ui.add_space(GAP);
+    ui.add_space(theme::GAP);
     close_button(ui, is_fresh);
 }
 
@@ -361,16 +360,16 @@ fn credit(card: &Card) -> String {
 
 fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
-    caption(
+    theme::caption(
         ui,
         "Paints photos, films and live video in the style of a picture. Nothing leaves this computer.",
     );
-    ui.add_space(GAP);
+    ui.add_space(theme::GAP);
     ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
         theme::group_title(ui, "Styles");
         for card in cards {
             ui.label(RichText::new(&card.title).strong());
-            caption(ui, credit(card));
+            theme::caption(ui, credit(card));
         }
         ui.add_space(theme::GROUP_GAP);
         theme::group_title(ui, "Licences");
@@ -390,8 +389,8 @@ fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
 /// Draws the lines below their heading, and leaves space for a button.
 fn licences_ui(lines: &[String], ui: &mut Ui) {
     ui.heading("Licences of the program and its parts");
-    caption(ui, "Also printed by styleforge licences.");
-    ui.add_space(GAP);
+    theme::caption(ui, "Also printed by styleforge licences.");
+    ui.add_space(theme::GAP);
     let font = TextStyle::Monospace.resolve(ui.style());
     let font = egui::FontId::new(font.size * 0.85, font.family);
     let height = ui.fonts_mut(|fonts| fonts.row_height(&font));
@@ -401,7 +400,8 @@ fn licences_ui(lines: &[String], ui: &mut Ui) {
         .max_height(ui.available_height() - 60.0)
         .show_rows(ui, height, lines.len(), |ui, shown| {
             for line in lines.get(shown).unwrap_or_default() {
-                ui.add(egui::Label::new(RichText::new(line).font(font.clone())).extend());
+                let text = RichText::new(line).font(font.clone());
+                ui.add(egui::Label::new(text).extend());
             }
         });
 }

@@ -11,19 +11,12 @@ use std::{
 };
 
 use eframe::egui::ViewportCommand;
-use itertools::Itertools;
 
 use super::{
-    app::{App, NextStep, SaveFlow},
-    batch::Batch,
-    finished::Save,
-    intent::Intent,
-    label::{editable, name_label, path_label, remark},
-    live::LiveView,
-    messages::Topic,
-    overlays::{Answer, Buttons, Field, Overlay},
-    platform::{Dialog, from_the_root, path_in},
-    tasks::OrText,
+    app::App, app::NextStep, app::SaveFlow, batch::Batch, finished::Save, intent::Intent,
+    label::editable, label::name_label, label::path_label, label::remark, live::LiveView,
+    messages::Topic, overlays::Answer, overlays::Buttons, overlays::Field, overlays::Overlay,
+    platform::Dialog, platform::from_the_root, platform::path_in, tasks::OrText,
 };
 use pictures::{
     MediaError,
@@ -46,12 +39,8 @@ impl App {
             return;
         }
         let state = &self.settings.state;
-        let folder = state
-            .save_folder
-            .as_ref()
-            .filter(|_| !dialog.opens())
-            .or(state.open_folder.as_ref())
-            .cloned();
+        let saved = state.save_folder.as_ref().filter(|_| !dialog.opens());
+        let folder = saved.or(state.open_folder.as_ref()).cloned();
         let platform = self.platform.clone();
         let shown = dialog.clone();
         self.dialogs.spawn(
@@ -210,13 +199,14 @@ impl App {
         self.save = SaveFlow { is_running: true, then };
         let write = move || {
             let path = &save.path;
+            let finished = &save.finished;
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
                 let metadata = Some(&save.metadata);
                 let texts = save.painted.clone().texts();
                 let attached = Attached { metadata, texts: &texts, ..Attached::default() };
-                let frame = save.finished.frame();
-                encode::save_with(path, Cow::Owned(frame), attached, save.encoding, existing)
+                let frame = Cow::Owned(finished.frame());
+                encode::save_with(path, frame, attached, save.encoding, existing)
             });
             Ok((save, result))
         };
@@ -269,8 +259,8 @@ impl App {
                 folder.unwrap_or_else(|| "this folder".to_owned())
             ),
             answers: vec![
-                Answer::new("Choose another name…", |app| app.ask_target(other)),
-                Answer::new("Replace", |app| app.save(save, Existing::Replace, step)),
+                Answer::new("Choose another name…", |app: &mut Self| app.ask_target(other)),
+                Answer::new("Replace", |app: &mut Self| app.save(save, Existing::Replace, step)),
                 Answer::cancel("Cancel"),
             ],
             caption: "",
@@ -301,8 +291,8 @@ impl App {
                     self.result_text()
                 ),
                 answers: vec![
-                    Answer::new("Save as…", |app| app.ask_target(Some(step))),
-                    Answer::new("Open without saving", |app| app.perform_step(other)),
+                    Answer::new("Save as…", |app: &mut Self| app.ask_target(Some(step))),
+                    Answer::new("Open without saving", |app: &mut Self| app.perform_step(other)),
                     Answer::cancel("Cancel"),
                 ],
                 caption: "",
@@ -395,7 +385,7 @@ impl App {
         };
         let mut answers = vec![
             Answer::cancel(keep),
-            Answer::new(stop, |app| {
+            Answer::new(stop, |app: &mut Self| {
                 app.stop_batch();
                 app.end_recording();
                 app.ending.when_recorded = app.ending.recordings > 0;
@@ -405,16 +395,18 @@ impl App {
             }),
         ];
         if is_unsaved {
-            let save = Answer::new("Save as…", |app| app.ask_target(Some(NextStep::Close)));
+            let save =
+                Answer::new("Save as…", |app: &mut Self| app.ask_target(Some(NextStep::Close)));
             answers.insert(usize::from(losses.len() > 1), save);
             // Saving is the main answer, unless something else would be stopped.
             if losses.len() == 1 {
                 answers.swap(1, 2);
             }
         }
+        let texts: Vec<String> = losses.into_iter().map(|(_, text)| text).collect();
         self.put_buttons(Buttons {
             heading: heading.to_owned(),
-            text: losses.into_iter().map(|(_, text)| text).join(" "),
+            text: texts.join(" "),
             answers,
             caption: "",
             can_turn_off: is_unsaved,
@@ -460,7 +452,7 @@ impl App {
         }
     }
 
-    pub(super) fn put_buttons(&mut self, buttons: Buttons) {
+    pub(super) fn put_buttons(&mut self, buttons: Buttons<Self>) {
         self.overlays.show(Overlay::Buttons(buttons));
     }
 
@@ -472,15 +464,11 @@ impl App {
         problem: Option<String>,
         then: impl FnOnce(&mut Self, String) + 'static,
     ) {
-        self.overlays.show(Overlay::Field(Field {
-            heading,
-            button,
-            selected: 0..text.len(),
-            text,
-            why: String::new(),
-            problem,
-            then: Box::new(then),
-        }));
+        let selected = 0..text.len();
+        let why = String::new();
+        let then = Box::new(then);
+        let field = Field { heading, button, text, selected, why, problem, then };
+        self.overlays.show(Overlay::Field(field));
     }
 
     /// Continues with the answer to the open question.

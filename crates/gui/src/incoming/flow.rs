@@ -42,9 +42,8 @@ impl App {
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
         // Only the message leads back to what was shown before.
-        let can_return =
-            self.messages.has_offer(|offered| matches!(offered, Intent::PreferStyle(_)));
-        self.incoming.before.take_if(|_| !can_return);
+        let can_return = |offered: &Intent| matches!(offered, Intent::PreferStyle(_));
+        self.incoming.before.take_if(|_| !self.messages.has_offer(can_return));
         if !dropped.is_empty() {
             let area = self.incoming.targets_over;
             self.ask_pointer(move |app, pointer| {
@@ -75,11 +74,8 @@ impl App {
         self.tasks.spawn(
             move || Ok(platform.pointer()),
             |app, place| {
-                let pointer = place
-                    .ok()
-                    .flatten()
-                    .and_then(|place| in_window(&app.ctx, place))
-                    .or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
+                let reported = place.ok().flatten().and_then(|place| in_window(&app.ctx, place));
+                let pointer = reported.or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
                 then(app, pointer);
             },
         );
@@ -224,7 +220,8 @@ impl App {
                 // Something else was opened later.
                 _ if !is_newest => {}
                 Ok(Pasted::Picture(picture)) => {
-                    let (w, h) = picture.photo.frame.size();
+                    let frame = &picture.photo.frame;
+                    let (w, h) = frame.size();
                     let name = format!("{}, {w} × {h} px", picture.title());
                     app.ask_use(1, name, move |app, picture_use| match picture_use {
                         PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
@@ -250,8 +247,8 @@ impl App {
             _ => ("How do you want to use these images?", SEVERAL),
         };
         let other = then.clone();
-        let paint = Answer::new(paint, |app| then(app, PictureUse::Photo));
-        let style = Answer::new(style, |app| other(app, PictureUse::Style));
+        let paint = Answer::new(paint, |app: &mut Self| then(app, PictureUse::Photo));
+        let style = Answer::new(style, |app: &mut Self| other(app, PictureUse::Style));
         self.put_buttons(Buttons {
             heading: heading.to_owned(),
             text: name,
@@ -296,8 +293,9 @@ impl App {
             parts.push("the photo's colours kept".to_owned());
         }
         if !parts.is_empty() {
-            self.messages
-                .notice(format!("The photo starts with your live settings: {}.", parts.join(", ")));
+            let parts = parts.join(", ");
+            let text = format!("The photo starts with your live settings: {parts}.");
+            self.messages.notice(text);
         }
     }
 

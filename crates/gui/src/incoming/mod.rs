@@ -13,10 +13,11 @@ use std::{
 };
 
 use eframe::egui::{
-    self, Align2, Color32, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke, Ui, vec2,
+    self, Align2, Color32, FontId, Id, Order, Pos2, Rect, Role, Sense, Stroke, vec2,
 };
 
-use super::{opened::Opened, platform::has_checkpoint_name, theme};
+use super::opened::Opened;
+use crate::{platform::has_checkpoint_name, theme};
 
 /// How dropped or pasted pictures are used.
 #[derive(Clone, Copy, PartialEq)]
@@ -65,8 +66,9 @@ impl Incoming {
     }
 
     /// Draws the targets over the stage while files are dragged over the window.
-    pub fn ui(&mut self, ui: &Ui, area: Rect, is_live: bool) {
-        self.targets_over = targets_ui(ui, area, self.pointer, is_live).then_some(area);
+    pub fn ui(&mut self, ui: &egui::Ui, area: Rect, is_live: bool) {
+        let shown = targets_ui(ui, area, self.pointer, is_live);
+        self.targets_over = shown.then_some(area);
     }
 }
 
@@ -100,21 +102,22 @@ fn target_at(area: Rect, pointer: Pos2) -> Option<usize> {
 
 /// Draws the targets over the stage while pictures are dragged, or the effect of dropping other files; returns whether
 /// there are targets.
-fn targets_ui(ui: &Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bool {
+fn targets_ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bool {
     let (files, checkpoints) = ui.input(|i| {
         // X adds the file again with every motion.
         let hovered = i.raw.hovered_files.iter();
         let files: HashSet<Option<&Path>> = hovered.map(|f| f.path.as_deref()).collect();
-        let checkpoints = files.iter().filter(|path| path.is_some_and(has_checkpoint_name));
-        (files.len(), checkpoints.count())
+        let is_checkpoint = |path: &&Option<&Path>| path.is_some_and(has_checkpoint_name);
+        (files.len(), files.iter().filter(is_checkpoint).count())
     });
     if files == 0 {
         return false;
     }
     let painter = ui.layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop")));
     painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
+    let colors = theme::palette(ui);
     let target = |place, rect, is_lit, [name, explained]: [&str; 2]| {
-        draw(&painter, rect, is_lit, [name, explained], theme::palette(ui));
+        draw(&painter, rect, is_lit, [name, explained], &colors);
         // For screen readers: painted text is not a widget.
         let shown = ui.interact(rect, Id::unique(("drop target", place)), Sense::hover());
         theme::named_choice(&shown, Role::ListBoxOption, is_lit, name);
@@ -147,7 +150,7 @@ fn draw(
     target: Rect,
     is_lit: bool,
     [name, explained]: [&str; 2],
-    colors: theme::Palette,
+    colors: &theme::Palette,
 ) {
     let (fill, letters, quiet, line) = if is_lit {
         (colors.accent, colors.on_accent, colors.on_accent, colors.on_accent)
@@ -158,8 +161,8 @@ fn draw(
     theme::dashed(painter, target.shrink(10.0), Stroke::new(1.5, line));
     let center = target.center();
     let text = |at: Pos2, words: &str, size: f32, color: Color32| {
-        let font = FontId::proportional(size.min(target.width() / 10.0));
-        painter.text(at, Align2::CENTER_CENTER, words, font, color);
+        let size = size.min(target.width() / 10.0);
+        painter.text(at, Align2::CENTER_CENTER, words, FontId::proportional(size), color);
     };
     text(center - vec2(0.0, 12.0), name, 28.0, letters);
     text(center + vec2(0.0, 18.0), explained, 15.0, quiet);

@@ -2,8 +2,6 @@
 //!
 //! It continues while the window is minimized, and while photos are shown; readers then get a card.
 
-use itertools::Itertools;
-
 use crate::{
     app::App,
     label::{capital, remark},
@@ -29,11 +27,8 @@ impl App {
     }
 
     fn start_camera_out(&mut self) {
-        let source = self
-            .live
-            .as_ref()
-            .and_then(|live| live.picture())
-            .map_or((1280, 720), |(original, _)| original.size());
+        let picture = self.live.as_ref().and_then(|live| live.picture());
+        let source = picture.map_or((1280, 720), |(original, _)| original.size());
         let (chosen, known) = (&self.settings.live.camera_out_device, &self.camera_out.cameras);
         let request = OutputRequest {
             // A device that is gone is not insisted on.
@@ -45,9 +40,8 @@ impl App {
         let on_air = self.on_air();
         self.camera_out.is_starting = true;
         let start = move || {
-            Ok(platform
-                .open_output(&request)
-                .and_then(|output| CameraOut::start(output, on_air, wake_up)))
+            let output = platform.open_output(&request);
+            Ok(output.and_then(|output| CameraOut::start(output, on_air, wake_up)))
         };
         self.tasks.spawn(start, |app, started| {
             app.camera_out.is_starting = false;
@@ -94,13 +88,13 @@ impl App {
             return self.messages.error(format!("Camera out is not possible: {problem}."));
         };
         let line = |text: &str| capital(&remark(text));
-        let steps = setup.steps().iter().map(|step| line(step)).join("\n\n");
+        let steps: Vec<String> = setup.steps().iter().map(|step| line(step)).collect();
         let commands = format!("{}\n{}\n", setup.command(), Setup::command_at_start());
         self.put_buttons(Buttons {
             heading: "Set up camera out".to_owned(),
-            text: format!("{}\n\n{steps}", line(&problem.to_string())),
+            text: format!("{}\n\n{}", line(&problem.to_string()), steps.join("\n\n")),
             answers: vec![
-                Answer::new("Copy", move |app| app.ctx.copy_text(commands)),
+                Answer::new("Copy", move |app: &mut Self| app.ctx.copy_text(commands)),
                 Answer::cancel("Close"),
             ],
             caption: "Then choose Camera out again.",

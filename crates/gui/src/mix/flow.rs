@@ -13,10 +13,8 @@ impl App {
     pub(crate) fn unkept_mix(&self) -> Option<UnkeptMix> {
         let parts = self.workspace.choice.parts();
         let title = self.chosen_name().filter(|_| !parts.is_empty())?;
-        Some(UnkeptMix {
-            parts,
-            card: Card { id: UnkeptMix::ID.to_owned(), title, ..Card::default() },
-        })
+        let card = Card { id: UnkeptMix::ID.to_owned(), title, ..Card::default() };
+        Some(UnkeptMix { parts, card })
     }
 
     /// Asks for a name under which the mix becomes a style.
@@ -30,9 +28,8 @@ impl App {
     }
 
     fn ask_name_of_mix(&mut self, parts: Parts, name: String, problem: Option<String>) {
-        self.put_name(["Save mix as".to_owned(), name], "Save", problem, |app, name| {
-            app.keep_mix(parts, name)
-        });
+        let keep = |app: &mut Self, name| app.keep_mix(parts, name);
+        self.put_name(["Save mix as".to_owned(), name], "Save", problem, keep);
     }
 
     pub(crate) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
@@ -43,7 +40,10 @@ impl App {
     fn titles(&self, parts: &Parts) -> String {
         let titles: Vec<&str> = parts.iter().map(|(id, _)| self.title_of(id)).collect();
         match titles.split_last() {
-            Some((last, others @ [_, ..])) => format!("{} and {last}", others.join(", ")),
+            Some((last, [first, others @ ..])) => {
+                let others: String = others.iter().map(|title| format!(", {title}")).collect();
+                format!("{first}{others} and {last}")
+            }
             _ => titles.concat(),
         }
     }
