@@ -8,8 +8,7 @@ use std::{
 
 use super::{
     temporary::{self, Kind},
-    words::cannot_write,
-    write::{WriteError, folder_of, sync_folder, write_bytes},
+    write::{WriteError, folder_of, refused, sync_folder, write_bytes},
 };
 
 /// A folder to which only this user can write. Its files are opened without following links and without waiting.
@@ -34,7 +33,7 @@ impl PrivateFolder {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => check(path, above),
             created => created.and_then(|()| sync_folder(above)),
         };
-        opened.map_err(|e| refused(path, &e))?;
+        opened.map_err(refused(path, above))?;
         Ok(Self(path.to_owned()))
     }
 
@@ -65,7 +64,7 @@ impl PrivateFolder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), WriteError> {
         let path = self.0.join(name);
         if fs::symlink_metadata(&path).is_ok_and(|about| !about.is_file()) {
-            fs::remove_file(&path).map_err(|e| refused(&path, &e))?;
+            fs::remove_file(&path).map_err(refused(&path, &self.0))?;
         }
         write_bytes(&path, bytes)
     }
@@ -78,8 +77,8 @@ impl PrivateFolder {
         let path = self.0.join(name);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = temporary::open_with(&mut options, &path, Kind::File);
-        let file = file.map_err(|e| refused(&path, &e))?;
+        let file = temporary::open_with(&mut options, &path, Kind::File)
+            .map_err(refused(&path, &self.0))?;
         Ok(temporary::own(&file, &path).then_some(file))
     }
 
@@ -92,14 +91,7 @@ impl PrivateFolder {
             let path = self.0.join(format!("{before}{random:016x}{after}"));
             OpenOptions::new().write(true).create_new(true).open(&path).map(|_| path)
         });
-        created.map_err(|e| refused(&self.0, &e))
-    }
-}
-
-fn refused(path: &Path, error: &io::Error) -> WriteError {
-    WriteError::Refused {
-        name: path.display().to_string(),
-        reason: cannot_write(folder_of(path), error),
+        created.map_err(refused(&self.0, folder_of(&self.0)))
     }
 }
 

@@ -69,7 +69,7 @@ fn exists(path: &Path) -> WriteError {
 }
 
 /// The error for `path`, which could not be written in `folder`.
-fn refused(path: &Path, folder: &Path) -> impl Fn(io::Error) -> WriteError + Copy {
+pub(super) fn refused(path: &Path, folder: &Path) -> impl Fn(io::Error) -> WriteError + Copy {
     move |e| WriteError::Refused {
         name: path.display().to_string(),
         reason: cannot_write(folder, &e),
