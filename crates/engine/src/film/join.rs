@@ -321,13 +321,15 @@ impl Join<'_> {
                 }
             }
             command.args(["-map_chapters", &described_by]);
-            if strips && extras.is_described {
+            if strips {
                 // Titles of chapters stay.
                 command.args("-map_metadata:g -1 -map_metadata:s -1".split(' '));
                 if film.strips_metadata || !film.clip.has_plain_chapters {
                     command.args(["-map_metadata:c", "-1"]);
                 }
-                add_tags(&mut command, film, "-metadata", &film.clip.about);
+                if extras.is_described {
+                    add_tags(&mut command, film, "-metadata", &film.clip.about);
+                }
             } else {
                 command.args(["-map_metadata", metadata]);
             }
