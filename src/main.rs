@@ -20,7 +20,7 @@
 //! | `measure` | how long a backend takes, and whether it computes correctly: `measure::verify` | arguments, the window, styles | `backend`, `media`, `network`, `oracle`, `pictures`, `plan`, `values` |
 //! | `media` | films and recordings through the user's ffmpeg: `media::film` reads and plays films; framing, upscaling, contact sheets | styles, devices, the window | `pictures`, `threads`, `values` |
 //! | [`pictures`] | image files: decoding, encoding, colours, metadata, scaling; other people's codecs | films, styles, devices, the window | `threads`, `values` |
-//! | [`backend`] | runs a plan on a device; the only cudarc, and the only `unsafe` except for SIMD in [`values::yuv420`] and two calls of a camera's driver | files, styles, the window | `network`, `plan`, `steady`, `values` |
+//! | [`backend`] | runs a plan on a device; the only cudarc, and the only `unsafe` except for SIMD in [`values::yuv420`], two calls of a camera's driver and what binds child processes to the program | files, styles, the window | `network`, `plan`, `steady`, `values` |
 //! | `oracle` | the float64 reference that judges every backend | plans, backends | `network`, `values` |
 //! | `plan` | turns a graph, an image size and a mode into steps with buffers and costs; pure | threads, device handles, pixels | `network`, `values` |
 //! | `weights` | checkpoint readers, the only parsers of untrusted weights; the style library | devices, pictures | `network`, `values` |

@@ -4,12 +4,12 @@ use std::{
     collections::BTreeMap,
     fs,
     process::{Child, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{Run, Sandbox, send};
 
 /// Runs ffmpeg with these words.
 fn ffmpeg(s: &Sandbox, words: &str) {
@@ -536,6 +536,44 @@ fn pictures_that_are_painted_end_in_a_film() {
     let long = s.stylize(&["clip.ts", "-o", "long/%0255d.png", "--strength", "0"]);
     long.ends(1).says("the name is too long");
     assert_eq!(s.names("long"), [""; 0]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_that_hangs_ends_with_the_program() {
+    let s = Sandbox::new();
+    fs::write(s.path("clip.mp4"), "read by a script").expect("written");
+    s.shell(
+        "mkdir bin; printf '#!/bin/sh\\necho $$ >hangs\\nexec sleep 600\\n' >bin/ffprobe
+         chmod +x bin/ffprobe; cp bin/ffprobe bin/ffmpeg",
+    )
+    .ends(0);
+    let path = format!("{}:/usr/bin:/bin", s.path("bin").display());
+    for (signal, code) in [("-TERM", Some(143)), ("-KILL", None)] {
+        // Much longer than this takes, and shorter than a process may do nothing.
+        let end = Instant::now() + Duration::from_secs(30);
+        let wait_until = |is_so: &mut dyn FnMut() -> bool| {
+            while !is_so() {
+                assert!(Instant::now() < end, "{signal}");
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        };
+        let hangs = s.path("hangs");
+        fs::remove_file(&hangs).ok();
+        let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+        command.args(["stylize", "clip.mp4", "-s", "./tiny.safetensors", "-o", "a.mp4"]);
+        let mut child = command.env("PATH", &path).stderr(Stdio::null()).spawn().expect("starts");
+        let mut pid = String::new();
+        wait_until(&mut || {
+            pid = fs::read_to_string(&hangs).unwrap_or_default();
+            pid.ends_with('\n')
+        });
+        send(signal, &child);
+        wait_until(&mut || child.try_wait().expect("a status").is_some());
+        assert_eq!(child.wait().expect("ended").code(), code);
+        let program = format!("/proc/{}/exe", pid.trim());
+        wait_until(&mut || fs::read_link(&program).is_err());
+    }
 }
 
 /// Starts to paint `source` as `output`.

@@ -1,7 +1,7 @@
 //! A small film for tests, and scripts that stand in for the ffmpeg that reads and writes it.
 #![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use media::{
     ffmpeg::Ffmpeg,
@@ -28,6 +28,7 @@ pub fn tools(folder: &Path, script: &str) -> Tools {
     Tools {
         ffmpeg: Ffmpeg { program, version: "6.1".to_owned(), encoders },
         patience: Duration::from_millis(300),
+        control: Arc::default(),
     }
 }
 

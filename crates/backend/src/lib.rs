@@ -51,7 +51,6 @@ mod home;
 
 pub mod allocator;
 pub mod audit;
-mod control;
 pub mod cpu;
 pub mod cuda;
 mod error;
@@ -60,7 +59,6 @@ mod job;
 mod select;
 pub mod signal;
 
-pub use control::RunControl;
 pub use error::{BackendError, BackendResult, Declined, at_most};
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use job::{
@@ -68,6 +66,7 @@ pub use job::{
     unless_declined,
 };
 pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
+pub use values::control::RunControl;
 
 use std::{borrow::Borrow, slice::from_mut, sync::Arc};
 

@@ -13,6 +13,7 @@ use std::{
 
 use crossbeam_channel::{bounded, unbounded};
 
+use threads::process::spawn_scoped;
 use values::lock::lock;
 
 /// Does `work` with every item, on `threads` threads that each take the next item when they are free. This thread calls
@@ -41,10 +42,10 @@ pub fn share_in_order<T, R: Send>(
         // Dropped when this closure ends, also by a panic, so that no thread waits for a permit then.
         let permit = permit;
         (0..ahead).for_each(|_| permit.send(()).unwrap_or_default());
-        for _ in 0..threads {
+        for number in 0..threads {
             let (permits, sender, next, is_over) =
                 (permits.clone(), sender.clone(), &next, &is_over);
-            scope.spawn(move || {
+            let started = spawn_scoped(scope, "share", move || {
                 while permits.recv().is_ok() && !is_over.load(Ordering::Relaxed) {
                     let done = catch_unwind(AssertUnwindSafe(|| {
                         let (number, item) = next()?;
@@ -60,6 +61,15 @@ pub fn share_in_order<T, R: Send>(
                     }
                 }
             });
+            // Without a thread, this one does the work.
+            if started.is_err() && number == 0 {
+                while let Some((_, item)) = next() {
+                    if take(work(item)).is_break() {
+                        break;
+                    }
+                }
+                return;
+            }
         }
         drop(sender);
         let (mut waiting, mut first) = (BTreeMap::new(), 0);

@@ -407,7 +407,8 @@ fn opens(path: &Path) -> bool {
         }
     }
     // On some desktops the process runs as long as the program that it opened.
-    std::thread::spawn(move || child.wait());
+    // Without a thread, it stays in the list of processes until this program ends.
+    threads::process::spawn("viewer", move || child.wait()).ok();
     true
 }
 

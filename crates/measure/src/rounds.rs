@@ -201,7 +201,7 @@ impl Rounds<'_> {
                 order.reverse();
             }
             for candidate in order {
-                control.check()?;
+                control.check(BackendError::Cancelled)?;
                 control.begin_part(run, runs);
                 control.set_progress(0.0);
                 run += 1;
@@ -262,7 +262,7 @@ impl Rounds<'_> {
         let mut timed = self.opened(candidate, control)?;
         let pictures = self.pictures.iter().cycle();
         for (round, picture) in (0..self.warmup + self.frames).zip(pictures) {
-            control.check()?;
+            control.check(BackendError::Cancelled)?;
             timed.profile(picture, control)?;
             if round < self.warmup {
                 timed.kernels_ms.clear();

@@ -86,7 +86,7 @@ impl Setup<'_> {
         let mut each = once.clone();
         let (mut once_ms, mut each_ms) = (Vec::new(), Vec::new());
         for round in 0..self.warmup + self.frames {
-            control.check()?;
+            control.check(BackendError::Cancelled)?;
             let from = round as usize % (pictures.len() + 1 - self.batch);
             let frames = &pictures[from..from + self.batch];
             let Some(shared) = paint(&mut sessions, frames, &mut once, true, control)? else {

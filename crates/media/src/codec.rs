@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ffmpeg::{Ffmpeg, Input, NoFfmpeg};
 use threads::process::{self, ProcessResult};
-use values::names;
+use values::{control::RunControl, names};
 
 /// How long an encoder of a graphics card may take for a trial.
 const TRIAL_PATIENCE: Duration = Duration::from_secs(20);
@@ -95,7 +95,12 @@ impl Codec {
     }
 
     /// The first encoder of a graphics card that this ffmpeg lists and that encodes a trial frame of this size.
-    pub fn hardware(self, ffmpeg: &Ffmpeg, (width, height): (usize, usize)) -> Option<String> {
+    pub fn hardware(
+        self,
+        ffmpeg: &Ffmpeg,
+        (width, height): (usize, usize),
+        control: &RunControl,
+    ) -> Option<String> {
         ["nvenc", "qsv", "vaapi"].map(|api| format!("{self}_{api}")).into_iter().find(|encoder| {
             let mut command = ffmpeg.command();
             let trial = format!("color=s={width}x{height}");
@@ -104,7 +109,7 @@ impl Codec {
             command.args(["-frames:v", "1", "-vf", &filter]);
             command.args(self.hardware_options(encoder, 80)).args("-f null -".split(' '));
             let encodes = |ended: ProcessResult| ended.failure().is_none();
-            ffmpeg.has(encoder) && process::run(command, TRIAL_PATIENCE).is_ok_and(encodes)
+            ffmpeg.has(encoder) && process::run(command, TRIAL_PATIENCE, control).is_ok_and(encodes)
         })
     }
 

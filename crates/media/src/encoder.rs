@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 
 use super::{
     codec::{Codec, Colors, HARDWARE_PIXELS, Pace},
     ffmpeg::{Ffmpeg, Input},
     nut::{NutMuxer, NutStream, Track},
 };
-use threads::process::{Process, spawn, standard_stream};
-use values::{lock::lock, yuv420::Yuv420};
+use threads::process::{End, Missed, Process, Wait, spawn, standard_stream};
+use values::{control::RunControl, lock::lock, yuv420::Yuv420};
 
 /// How the pictures of a stream are encoded.
 pub struct Encoding<'a> {
@@ -121,6 +121,7 @@ pub struct Encoder {
     writes: Sender<()>,
     child: Stoppable,
     patience: Duration,
+    control: Arc<RunControl>,
     /// It was stopped because it accepted nothing.
     is_stopped: bool,
     /// It ended although it could receive more.
@@ -129,7 +130,8 @@ pub struct Encoder {
 
 impl Encoder {
     /// Starts a command that reads a NUT stream from its standard input. It is stopped if it accepts nothing, or does
-    /// not end, for as long as the patience.
+    /// not end, for as long as the patience, and when `control` is cancelled. Without one, it is a recording, which is
+    /// completed also if this program ends.
     ///
     /// # Errors
     /// The reason.
@@ -137,18 +139,26 @@ impl Encoder {
         mut command: Command,
         stream: &NutStream,
         patience: Duration,
+        control: Option<&Arc<RunControl>>,
     ) -> Result<Self, String> {
-        let mut process = Process::start(command.stdin(Stdio::piped()))?;
+        let end = if control.is_some() { End::Killed } else { End::Completed };
+        command.stdin(Stdio::piped());
+        let mut process = Process::start(command, end)?;
+        let control = control.cloned().unwrap_or_default();
         let input = Some(standard_stream(process.child.stdin.take())?);
         let child = Stoppable(Arc::new(Mutex::new(process)));
         let (writes, written) = unbounded();
-        let watched = child.clone();
+        let (watched, cancelled) = (child.clone(), control.clone());
         spawn("encoder watch", move || {
             while written.recv().is_ok() {
-                if written.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                    // First, so that the write that fails then can see why.
-                    drop(written);
-                    return watched.kill();
+                match Wait::new(patience, &cancelled).receive(&written) {
+                    Ok(()) => {}
+                    Err(Missed::Closed) => return,
+                    Err(_) => {
+                        // First, so that the write that fails then can see why.
+                        drop(written);
+                        return watched.kill();
+                    }
                 }
             }
         })?;
@@ -163,6 +173,7 @@ impl Encoder {
             writes,
             child,
             patience,
+            control,
             is_stopped: false,
             ended_early: false,
         })
@@ -211,7 +222,7 @@ impl Encoder {
     /// Why it is not.
     pub fn wait(mut self) -> Result<(), String> {
         self.finish();
-        let (status, lines) = lock(&self.child.0).end(self.patience);
+        let (status, lines) = lock(&self.child.0).end(self.patience, &self.control);
         let seconds = self.patience.as_secs_f32();
         match status {
             _ if self.is_stopped => {
@@ -230,8 +241,6 @@ impl Encoder {
 
 impl Drop for Encoder {
     fn drop(&mut self) {
-        let process = &mut lock(&self.child.0).child;
-        process.kill().ok();
-        process.wait().ok();
+        lock(&self.child.0).kill();
     }
 }

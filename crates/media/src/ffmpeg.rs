@@ -10,6 +10,7 @@ use std::{
 
 use threads::process::{self, ProcessResult, program_in};
 use values::{
+    control::RunControl,
     disk::folder_of,
     text::{cut, one_line},
 };
@@ -51,12 +52,24 @@ impl Ffmpeg {
     /// # Errors
     /// [`NoFfmpeg`] says what is missing.
     pub fn find() -> Result<Self, NoFfmpeg> {
-        Self::find_in(env::var_os("PATH").as_deref(), PATIENCE)
+        Self::find_unless(&RunControl::default())
     }
 
-    fn find_in(path: Option<&OsStr>, patience: Duration) -> Result<Self, NoFfmpeg> {
+    /// As [`Self::find`], unless `control` is cancelled.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub(crate) fn find_unless(control: &RunControl) -> Result<Self, NoFfmpeg> {
+        Self::find_in(env::var_os("PATH").as_deref(), PATIENCE, control)
+    }
+
+    fn find_in(
+        path: Option<&OsStr>,
+        patience: Duration,
+        control: &RunControl,
+    ) -> Result<Self, NoFfmpeg> {
         let program = program_in(path, "ffmpeg").ok_or_else(NoFfmpeg::missing)?;
-        Self::asked(program, patience)
+        Self::asked(program, patience, control)
     }
 
     pub fn has(&self, encoder: &str) -> bool {
@@ -74,12 +87,12 @@ impl Ffmpeg {
         !is_older(&self.version, FPS_MODE)
     }
 
-    fn asked(program: PathBuf, patience: Duration) -> Result<Self, NoFfmpeg> {
+    fn asked(program: PathBuf, patience: Duration, control: &RunControl) -> Result<Self, NoFfmpeg> {
         let mut command = piped(&program);
         command.args(["-nostdin", "-encoders"]);
         let unusable =
             |why: String| NoFfmpeg(format!("{} cannot be used: {why}", program.display()));
-        let ended = process::run(command, patience).map_err(unusable)?;
+        let ended = process::run(command, patience, control).map_err(unusable)?;
         let [encoders, banner] =
             [&ended.output, &ended.errors].map(|bytes| String::from_utf8_lossy(bytes));
         let silent = || unusable("it does not report its version".to_owned());
@@ -111,7 +124,7 @@ impl Ffmpeg {
         Input::Video(video).add_to(command.args(["-ss", &start.to_string()]));
         command.args(["-vf", &scale]);
         command.args("-frames:v 1 -c:v png -f image2pipe pipe:1".split(' '));
-        let ended = process::run(command, PATIENCE)?;
+        let ended = process::run(command, PATIENCE, &RunControl::default())?;
         match failure(&ended) {
             Some(failure) => Err(failure),
             None if ended.output.is_empty() => Err(format!("it has no picture after {start} s")),
@@ -242,7 +255,8 @@ mod tests {
     #[test]
     fn nothing_is_found_where_nothing_is() {
         let folder = tempfile::tempdir().expect("a folder");
-        let find = |path: Option<&OsStr>| Ffmpeg::find_in(path, PATIENCE);
+        let control = RunControl::default();
+        let find = |path: Option<&OsStr>| Ffmpeg::find_in(path, PATIENCE, &control);
         assert_eq!(find(None), Err(NoFfmpeg::missing()));
         assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::missing()));
         std::fs::write(folder.path().join("ffmpeg"), "no program").expect("written");
@@ -264,7 +278,8 @@ mod tests {
         let find = |script: &str, patience| {
             let folder = tempfile::tempdir().expect("a folder");
             let program = program(folder.path(), script);
-            let found = Ffmpeg::find_in(Some(folder.path().as_os_str()), patience);
+            let path = Some(folder.path().as_os_str());
+            let found = Ffmpeg::find_in(path, patience, &RunControl::default());
             (found, program)
         };
         // An encoder for RGB alone is a different one.

@@ -17,7 +17,7 @@ use super::{
     kind::limits,
 };
 use threads::process;
-use values::disk::ExchangeFolder;
+use values::{control::RunControl, disk::ExchangeFolder};
 
 const PROGRAM: &str = "heif-convert";
 /// Memory of the process for libraries and threads, and for each pixel.
@@ -74,7 +74,7 @@ fn run(program: &Path, folder: &Path, size @ (width, height): (u32, u32)) -> Res
     let mut command = process::piped(Path::new("/bin/sh"));
     command.arg("-c").arg(script).arg(program).args(["photo.heic", "photo.png"]);
     command.current_dir(folder);
-    process::succeed(command, patience(size))
+    process::succeed(command, patience(size), &RunControl::default())
 }
 
 fn read(bytes: &[u8], size: (u32, u32), is_deep: bool, pixels: &mut [u8]) -> ImageResult<()> {

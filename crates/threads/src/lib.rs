@@ -7,6 +7,7 @@
 mod home;
 
 mod bounded_thread;
+mod children;
 pub mod process;
 pub mod signals;
 

@@ -10,13 +10,16 @@ use std::{
     io::{BufRead, BufReader, Read, copy, sink},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, Scope, ScopedJoinHandle},
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, bounded, never};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 
+use super::children;
+pub use super::children::End;
 use values::{
+    control::RunControl,
     disk::reason,
     text::{cut, one_line},
 };
@@ -30,6 +33,12 @@ const MAX_LINE_CHARS: usize = 200;
 const MAX_LINE_BYTES: u64 = 4096;
 /// Interval for polling whether a process has ended.
 const POLL: Duration = Duration::from_millis(5);
+/// How often a wait looks whether it was cancelled or takes too long.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Nothing else happens between two looks for this long, unless this program was stopped or the computer suspended.
+const MAX_STEP: Duration = Duration::from_secs(1);
+/// How long a process that was killed may take to end. One that waits for a device is left to the system.
+const KILLED: Duration = Duration::from_secs(2);
 
 /// The first program of this name in PATH.
 pub fn program(name: &str) -> Option<PathBuf> {
@@ -83,6 +92,75 @@ pub fn piped(program: &Path) -> Command {
     command
 }
 
+/// How long something may still take. A pause of this program counts as a second, and never as the end, because what
+/// it waits for has paused, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    left: Duration,
+    last: Instant,
+}
+
+impl Patience {
+    pub const fn new(limit: Duration, now: Instant) -> Self {
+        Self { left: limit, last: now }
+    }
+
+    /// True if it is used up; to be called several times a second.
+    pub fn is_over(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.last);
+        self.last = now;
+        self.left = self.left.saturating_sub(passed.min(MAX_STEP));
+        self.left.is_zero() && passed <= MAX_STEP
+    }
+}
+
+/// Why a wait has ended in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    Cancelled,
+    Late,
+    /// Nothing will be sent.
+    Closed,
+}
+
+/// A wait that ends when it was cancelled or takes too long.
+pub struct Wait<'a> {
+    patience: Patience,
+    control: &'a RunControl,
+}
+
+impl<'a> Wait<'a> {
+    pub fn new(limit: Duration, control: &'a RunControl) -> Self {
+        Self { patience: Patience::new(limit, Instant::now()), control }
+    }
+
+    /// Why it ends now; `None` if it does not.
+    pub fn missed(&mut self) -> Option<Missed> {
+        if self.control.is_cancelled() {
+            return Some(Missed::Cancelled);
+        }
+        self.patience.is_over(Instant::now()).then_some(Missed::Late)
+    }
+
+    /// Receives a value.
+    ///
+    /// # Errors
+    /// [`Missed`].
+    pub fn receive<T>(&mut self, from: &Receiver<T>) -> Result<T, Missed> {
+        loop {
+            match from.recv_timeout(LOOK_EVERY) {
+                Ok(value) => return Ok(value),
+                Err(RecvTimeoutError::Disconnected) => return Err(Missed::Closed),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(missed) = self.missed() {
+                        return Err(missed);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A running process. It is killed when this is dropped.
 pub struct Process {
     pub child: Child,
@@ -91,34 +169,43 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a [`piped`] command.
+    /// Starts a [`piped`] command. `end` says how it ends if this program does.
     ///
     /// # Errors
     /// The reason.
-    pub fn start(command: &mut Command) -> Result<Self, String> {
-        let mut process = Self::spawn(command)?;
+    pub fn start(command: Command, end: End) -> Result<Self, String> {
+        let mut process = Self::spawn(command, end)?;
         process.complaints = listen(standard_stream(process.child.stderr.take())?, last_lines)?;
         Ok(process)
     }
 
-    fn spawn(command: &mut Command) -> Result<Self, String> {
-        let child = command.spawn().map_err(|e| reason(&e))?;
-        Ok(Self { child, complaints: never() })
+    fn spawn(command: Command, end: End) -> Result<Self, String> {
+        Ok(Self { child: children::start(command, end)?, complaints: never() })
     }
 
-    /// Waits until it ends, and kills it after `patience`. Returns its exit status, if it ended, and its last error
-    /// lines.
-    pub fn end(&mut self, patience: Duration) -> (Option<ExitStatus>, Vec<String>) {
-        let status = status_until(&mut self.child, Instant::now() + patience);
+    /// Waits until it ends, and kills it after `patience` or when `control` is cancelled. Returns its exit status, if it
+    /// ended, and its last error lines.
+    pub fn end(
+        &mut self,
+        patience: Duration,
+        control: &RunControl,
+    ) -> (Option<ExitStatus>, Vec<String>) {
+        let status = status(&mut self.child, &mut Wait::new(patience, control));
         self.child.kill().ok();
-        (status, self.complaints.recv_timeout(patience).unwrap_or_default())
+        let lines = Wait::new(patience, control).receive(&self.complaints);
+        (status, lines.unwrap_or_default())
+    }
+
+    /// Kills it, and waits for its end.
+    pub fn kill(&mut self) {
+        self.child.kill().ok();
+        status(&mut self.child, &mut Wait::new(KILLED, &RunControl::default()));
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.kill();
     }
 }
 
@@ -147,21 +234,26 @@ impl ProcessResult {
 }
 
 /// Runs a [`piped`] command to its end. It is killed if it, or a process that it started and that holds its output
-/// open, does not end within `limit`.
+/// open, does not end within `limit`, or when `control` is cancelled.
 ///
 /// # Errors
 /// Why it could not be run.
-pub fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, String> {
-    let deadline = Instant::now() + limit;
-    let mut process = Process::spawn(&mut command)?;
+pub fn run(
+    command: Command,
+    limit: Duration,
+    control: &RunControl,
+) -> Result<ProcessResult, String> {
+    let mut process = Process::spawn(command, End::Killed)?;
+    let mut wait = Wait::new(limit, control);
     let output = kept(standard_stream(process.child.stdout.take())?)?;
     let errors = kept(standard_stream(process.child.stderr.take())?)?;
-    let status = status_until(&mut process.child, deadline);
-    let streams = [output, errors].map(|stream| stream.recv_deadline(deadline).ok());
+    let status = status(&mut process.child, &mut wait);
+    let streams = [output, errors].map(|stream| wait.receive(&stream).ok());
     match (status, streams) {
         (Some(status), [Some(output), Some(errors)]) => {
             Ok(ProcessResult { status, output, errors })
         }
+        _ if control.is_cancelled() => Err("it was stopped".to_owned()),
         _ => Err(format!("it did not end within {:.1} s", limit.as_secs_f64())),
     }
 }
@@ -170,15 +262,15 @@ pub fn run(mut command: Command, limit: Duration) -> Result<ProcessResult, Strin
 ///
 /// # Errors
 /// Why it could not be run, or failed.
-pub fn succeed(command: Command, limit: Duration) -> Result<(), String> {
-    run(command, limit)?.failure().map_or(Ok(()), Err)
+pub fn succeed(command: Command, limit: Duration, control: &RunControl) -> Result<(), String> {
+    run(command, limit, control)?.failure().map_or(Ok(()), Err)
 }
 
-/// The exit status, if the process ends before the deadline.
-fn status_until(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+/// The exit status, if the process ends before the wait.
+fn status(child: &mut Child, wait: &mut Wait<'_>) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
-            Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
+            Ok(None) if wait.missed().is_none() => thread::sleep(POLL),
             Ok(status) => return status,
             Err(_) => return None,
         }
@@ -216,6 +308,18 @@ pub fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, String> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|e| reason(&e))
+}
+
+/// Starts a thread in a scope; [`Scope::spawn`] would panic if the system has no more threads.
+///
+/// # Errors
+/// The reason.
+pub fn spawn_scoped<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, String> {
+    thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, work).map_err(|e| reason(&e))
 }
 
 /// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
@@ -267,5 +371,29 @@ mod tests {
         assert_eq!(lines.len(), MAX_LINES);
         assert_eq!(lines[0], "line 999\\u{1b}[1m");
         assert!(lines[1..].iter().all(|line| line.chars().count() <= MAX_LINE_CHARS));
+    }
+
+    #[test]
+    fn a_pause_of_the_program_uses_up_no_patience() {
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let mut patience = Patience::new(Duration::from_secs(3), began);
+        assert!(!patience.is_over(after(1)));
+        // The computer was suspended.
+        assert!(!patience.is_over(after(1000)));
+        assert!(patience.is_over(after(1001)));
+        assert!(!patience.is_over(after(2000)), "it looks again before it gives up");
+        assert!(patience.is_over(after(2000)));
+    }
+
+    #[test]
+    fn a_cancelled_wait_ends_at_once() {
+        let control = RunControl::default();
+        control.cancel();
+        let mut wait = Wait::new(Duration::from_secs(600), &control);
+        assert_eq!(wait.receive(&never::<()>()), Err(Missed::Cancelled));
+        let (sender, closed) = bounded::<()>(0);
+        drop(sender);
+        assert_eq!(wait.receive(&closed), Err(Missed::Closed));
     }
 }

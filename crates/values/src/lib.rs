@@ -8,6 +8,7 @@ mod home;
 
 pub mod allocation;
 pub mod compose;
+pub mod control;
 pub mod deep_frame;
 pub mod disk;
 pub mod frame;

@@ -29,7 +29,7 @@ impl<'a> Run<'a> {
         }
         allocator::reuse_large_blocks();
         for (film, row) in job.films.iter().zip(targets) {
-            let opened = Tools::open(&film.source);
+            let opened = Tools::open(&film.source, &self.control);
             for (style, target) in self.styles.iter().zip(row) {
                 self.stop_if_cancelled()?;
                 let first = first_output(film.container, target);
@@ -105,7 +105,6 @@ impl<'a> Run<'a> {
         let rendered = render(
             tools,
             &film,
-            &control,
             &|frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
                 let (network, batch) = (&style.network, film.batch);
                 painters.paint(|painter| {
@@ -130,7 +129,7 @@ impl<'a> Run<'a> {
         if !self.job.args.hardware {
             return None;
         }
-        let found = codec.hardware(&tools.ffmpeg, clip.size);
+        let found = codec.hardware(&tools.ffmpeg, clip.size, &self.control);
         let encoded = match &found {
             Some(encoder) => format!("{encoder} encodes it"),
             None => format!("no graphics card here encodes {codec}; it is encoded in software"),

@@ -88,7 +88,7 @@ impl Film<'_> {
         let mut command = encoding.command(&stream)?;
         let muxer = self.codec.part_extension();
         command.args(["-f", muxer, "-y"]).arg(ffmpeg::file(file)).stdout(Stdio::null());
-        Encoder::start(command, &stream, tools.patience)
+        Encoder::start(command, &stream, tools.patience, Some(&tools.control))
     }
 
     /// Everything that the encoded pictures depend on; `options` are those of the encoder.

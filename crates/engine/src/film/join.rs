@@ -17,7 +17,6 @@ use super::{
     job::Film,
     parts::{LIST, Part, Parts},
 };
-use backend::RunControl;
 use media::{
     ffmpeg::{self, Input},
     film::{
@@ -80,7 +79,6 @@ const WITHOUT_PLACE: [&str; 24] = [
 pub struct Join<'a> {
     pub tools: &'a Tools,
     pub film: &'a Film<'a>,
-    pub control: &'a RunControl,
     /// The other streams that the film should have.
     pub along: &'a Along,
     /// Of the pictures that are read.
@@ -153,7 +151,7 @@ impl Join<'_> {
     /// painted frames are missing in it.
     ///
     /// # Errors
-    /// [`RenderError::Stopped`] with the reason, or [`RenderError::Cancelled`]; the parts stay.
+    /// [`RenderError::Stopped`] with the reason; the parts stay.
     pub fn finish(
         &self,
         parts: &mut Parts,
@@ -173,7 +171,10 @@ impl Join<'_> {
             && let Some(bad) = parts.list().iter().position(|part| !self.is_complete(parts, part))
         {
             joined.remove();
-            parts.remove_from(bad);
+            // What was stopped does not say that a part is bad.
+            if !self.tools.control.is_cancelled() {
+                parts.remove_from(bad);
+            }
             let reason = format!("{missing} frames are missing in the encoded parts");
             return Err(self.failed(parts, reason));
         }
@@ -197,7 +198,6 @@ impl Join<'_> {
     fn failed(&self, parts: &Parts, reason: String) -> RenderError {
         let (frames, folder) = (parts.frames(), parts.folder().display().to_string());
         match frames {
-            _ if self.control.is_cancelled() => RenderError::Cancelled { frames, parts: folder },
             0 => FilmError::file(self.film.output.display(), reason).into(),
             _ => RenderError::Stopped { reason, frames, parts: folder },
         }
@@ -247,7 +247,7 @@ impl Join<'_> {
         }
         for is_described in [true, false] {
             kept.is_described = is_described;
-            if self.control.is_cancelled() {
+            if self.tools.control.is_cancelled() {
                 return Err(why);
             }
             if let Ok(joined) = self.attempt(pieces, &kept) {
@@ -263,7 +263,7 @@ impl Join<'_> {
 
     /// Joins the pieces with these extras.
     fn attempt(&self, pieces: &Pieces<'_>, extras: &Extras) -> Result<Joined, String> {
-        if self.control.is_cancelled() {
+        if self.tools.control.is_cancelled() {
             return Err("stopped".to_owned());
         }
         let (film, container, parts) = (self.film, self.film.container, pieces.parts);
@@ -422,7 +422,7 @@ impl Join<'_> {
     fn run(&self, command: Command, bytes: u64, encoded: u64) -> Result<Option<u64>, String> {
         let bytes = bytes + fs::metadata(self.film.source).map_or(0, |about| about.len());
         let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
-        let ended = process::run(command, patience);
+        let ended = process::run(command, patience, &self.tools.control);
         match ended.and_then(|ended| ended.failure().map_or(Ok(ended), Err)) {
             Ok(ended) => {
                 let report = String::from_utf8_lossy(&ended.output);

@@ -28,7 +28,7 @@ use media::{
     film::{Decoder, FilmError, Reader, Tools},
     nut::{NutStream, Track},
 };
-use threads::processors;
+use threads::{process::spawn_scoped, processors};
 use values::{disk, frame::Frame, lock::lock};
 
 /// How often a waiting thread looks whether the film was cancelled.
@@ -61,14 +61,13 @@ pub type Paint<'a> =
     dyn Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync + 'a;
 
 /// Paints the film. `paint` paints frames of one size, on a thread for each device; `progress` gets the number of frames
-/// that are done, and how many of them this call has painted.
+/// that are done, and how many of them this call has painted. The control of `tools` stops it.
 ///
 /// # Errors
 /// [`RenderError`]. What is painted before stays in the folder of parts, and the same call continues after it.
 pub fn render(
     tools: &Tools,
     film: &Film<'_>,
-    control: &RunControl,
     paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, RenderError> {
@@ -87,7 +86,7 @@ pub fn render(
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
     let has_state = film.stylization.steadiness > 0;
-    let mut parts = Parts::open(film.output, &film.key(&options), has_state, control)?;
+    let mut parts = Parts::open(film.output, &film.key(&options), has_state, &tools.control)?;
     let resumed = parts.frames();
     if parts.removed > 0 {
         notes.push(format!(
@@ -107,7 +106,7 @@ pub fn render(
         let Some(stream) = decoder.read_stream()? else {
             return Err(decoder.without_pictures().into());
         };
-        let join = Join { tools, film, control, along: &along, stream };
+        let join = Join { tools, film, along: &along, stream };
         join.try_out(&parts)?;
         let damage = paint_parts(&join, paint, progress, &mut parts, decoder)?;
         let missing = join.finish(&mut parts, damage.is_none(), &mut notes)?;
@@ -115,20 +114,27 @@ pub fn render(
         let missing = (missing > 0).then(|| format!("{missing} painted frames cannot be joined"));
         Ok(Rendered { frames, resumed, notes, damage: damage.or(missing) })
     };
-    let finished = work();
+    let finished = work().map_err(|error| {
+        // Whatever was stopped reports its own error.
+        if !tools.control.is_cancelled() {
+            return error;
+        }
+        let folder = parts.folder().display().to_string();
+        RenderError::Cancelled { frames: parts.frames(), parts: folder }
+    });
     parts.leave(finished.is_ok());
     finished
 }
 
 /// Paints what `parts` lacks. Returns why the source could not be read to its end.
 fn paint_parts(
-    &Join { tools, film, control, stream, .. }: &Join<'_>,
+    &Join { tools, film, stream, .. }: &Join<'_>,
     paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
     mut decoder: Decoder,
 ) -> Result<Option<String>, RenderError> {
-    let current = Mutex::new(None);
+    let (current, control) = (Mutex::new(None), &*tools.control);
     let work = Encoding { tools, film, control, stream, current: &current, progress };
     let mut steadier = Steadier::new(processors());
     let state = parts.state();
@@ -138,8 +144,10 @@ fn paint_parts(
     let (finishing, finished) = bounded(WAITING);
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
-        scope.spawn(|| finish_all(film, steadier, painted, finishing));
-        let encoding = scope.spawn(|| work.encode(finished, parts));
+        let finish = || finish_all(film, steadier, painted, finishing);
+        spawn_scoped(scope, "film finish", finish).map_err(Ended::Encoder)?;
+        let encode = || work.encode(finished, parts);
+        let encoding = spawn_scoped(scope, "film encode", encode).map_err(Ended::Encoder)?;
         let read = paint_all(film, control, &mut decoder, state.map(Arc::from), paint, &sender);
         if read.is_err()
             && let Some(encoder) = &*lock(&current)

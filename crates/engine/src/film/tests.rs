@@ -37,7 +37,11 @@ fn after_trial(does: &str) -> String {
 }
 
 /// Paints a film at strength 0 in `folder` with these scripts.
-fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rendered, RenderError> {
+fn paint(
+    folder: &Path,
+    scripts: [&str; 3],
+    control: &Arc<RunControl>,
+) -> Result<Rendered, RenderError> {
     paint_with(folder, scripts, control, |_| {})
 }
 
@@ -45,18 +49,18 @@ fn paint(folder: &Path, scripts: [&str; 3], control: &RunControl) -> Result<Rend
 fn paint_with(
     folder: &Path,
     scripts: [&str; 3],
-    control: &RunControl,
+    control: &Arc<RunControl>,
     change: impl FnOnce(&mut Film<'_>),
 ) -> Result<Rendered, RenderError> {
     // Only a script that hangs has to be given up; the others may take their time on a busy machine.
     let hangs = scripts.iter().any(|script| script.contains("sleep"));
     let patience = Duration::from_secs(if hangs { 1 } else { 30 });
-    let tools = Tools { patience, ..film_tools(folder, scripts) };
+    let tools = Tools { patience, control: control.clone(), ..film_tools(folder, scripts) };
     let (output, clip) = (folder.join("painted.mp4"), clip());
     let mut film = film(&clip, &output);
     change(&mut film);
     let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
-    render(&tools, &film, control, &unused, &|_, _| {})
+    render(&tools, &film, &unused, &|_, _| {})
 }
 
 /// A film at strength 0.
@@ -93,9 +97,18 @@ fn processes_in(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// What a stopped script has started needs a moment to see that its pipes are closed.
+fn wait_until_none_runs_in(folder: &Path) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !processes_in(folder).is_empty() {
+        assert!(Instant::now() < end, "{:?}", processes_in(folder));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_film_needs_every_process_to_do_its_part() {
-    let control = RunControl::default();
+    let control = Arc::default();
     for (scripts, words, complete) in [
         (["exec sleep 600", ENCODES, JOINS], "clip.mp4: ffmpeg read nothing for 1 s", 0),
         (
@@ -130,12 +143,7 @@ fn a_film_needs_every_process_to_do_its_part() {
         let names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
         let is_part = |name: &&String| name.starts_with("0000");
         assert_eq!(names.iter().filter(is_part).count(), complete, "{scripts:?}: {names:?}");
-        // What a stopped script has started needs a moment to see that its pipes are closed.
-        let end = Instant::now() + Duration::from_secs(60);
-        while !processes_in(here.path()).is_empty() {
-            assert!(Instant::now() < end, "{scripts:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until_none_runs_in(here.path());
         // What is complete is used when the same film is painted again.
         let rendered = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
         assert_eq!(rendered.resumed, [0, 8, 16, 20][complete], "{scripts:?}");
@@ -198,7 +206,7 @@ fn a_device_steadies_the_frames_also_after_an_interruption() {
             let state = format!("state {}", asked.len()).into_bytes();
             Ok(vec![inverted(frames[0], Some(state))])
         };
-        let rendered = render(&tools, &film, &RunControl::default(), &paint, &|_, _| {});
+        let rendered = render(&tools, &film, &paint, &|_, _| {});
         (rendered, asked.into_inner().expect("no panic"))
     };
     // The decoder hangs at the end, when two parts are complete.
@@ -245,7 +253,7 @@ fn frames_stay_in_order_on_several_devices() {
     let (output, clip) = (here.path().join("painted.mp4"), clip());
     let (stylization, codec) = (Stylization::default(), Codec::Ffv1);
     let film = Film { stylization, codec, devices: 2, ..film(&clip, &output) };
-    let rendered = render(&tools, &film, &RunControl::default(), &paint, &|_, _| {});
+    let rendered = render(&tools, &film, &paint, &|_, _| {});
     assert_eq!(rendered.expect("painted").frames, FRAMES);
     assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());
 }
@@ -256,14 +264,15 @@ fn a_graphics_card_encodes_if_its_trial_succeeds() {
     let trial =
         "case \"$*\" in *format=nv12,hwupload*h264_vaapi*) ;; *) echo 'no card' >&2; exit 1;; esac";
     let tools = tools(here.path(), trial);
-    assert_eq!(Codec::H264.hardware(&tools.ffmpeg, (64, 48)), Some("h264_vaapi".to_owned()));
-    assert_eq!(Codec::Hevc.hardware(&tools.ffmpeg, (64, 48)), None, "not listed");
-    assert_eq!(Codec::ProRes.hardware(&tools.ffmpeg, (64, 48)), None);
+    let hardware = |codec: Codec| codec.hardware(&tools.ffmpeg, (64, 48), &tools.control);
+    assert_eq!(hardware(Codec::H264), Some("h264_vaapi".to_owned()));
+    assert_eq!(hardware(Codec::Hevc), None, "not listed");
+    assert_eq!(hardware(Codec::ProRes), None);
     let encodes = format!("echo \"$*\" >>arguments; {ENCODES}");
     for hardware in [None, Some("h264_nvenc")] {
         let here = tempfile::tempdir().expect("a folder");
         let scripts = [DECODES, encodes.as_str(), JOINS];
-        let painted = paint_with(here.path(), scripts, &RunControl::default(), |film| {
+        let painted = paint_with(here.path(), scripts, &Arc::default(), |film| {
             film.hardware = hardware.map(str::to_owned);
         });
         assert_eq!(painted.expect("painted").frames, FRAMES);
@@ -281,7 +290,7 @@ fn what_a_finished_film_left_behind_is_removed_by_the_next_run() {
     let here = tempfile::tempdir().expect("a folder");
     let again = || {
         let scripts = [DECODES, ENCODES, JOINS];
-        let error = paint(here.path(), scripts, &RunControl::default()).expect_err("it exists");
+        let error = paint(here.path(), scripts, &Arc::default()).expect_err("it exists");
         assert!(error.to_string().contains("exists"), "{error}");
     };
     let parts = here.path().join("painted.mp4.part");
@@ -305,7 +314,7 @@ fn a_folder_of_parts_that_somebody_else_made_is_refused() {
     let part = other.join("000000000-8-7-00000000000000ff-0.mp4");
     fs::write(&part, "part").expect("written");
     std::os::unix::fs::symlink(&other, here.path().join("painted.mp4.part")).expect("linked");
-    let error = paint(here.path(), [DECODES, ENCODES, JOINS], &RunControl::default());
+    let error = paint(here.path(), [DECODES, ENCODES, JOINS], &Arc::default());
     let error = error.expect_err("a link").to_string();
     assert!(error.contains("painted.mp4.part could not be written: it is a link"), "{error}");
     assert!(part.exists());
@@ -314,7 +323,7 @@ fn a_folder_of_parts_that_somebody_else_made_is_refused() {
 #[test]
 fn a_damaged_part_is_painted_again() {
     let here = tempfile::tempdir().expect("a folder");
-    let control = RunControl::default();
+    let control = Arc::default();
     let fails = after_trial("exit 1");
     paint(here.path(), [DECODES, ENCODES, &fails], &control).expect_err("stopped");
     let parts = fs::read_dir(here.path().join("painted.mp4.part")).expect("a folder").flatten();
@@ -356,16 +365,51 @@ fn painted_pictures_end_in_a_film_whatever_else_is_damaged() {
         tools.ffmpeg.encoders.push("aac".to_owned());
         let output = here.path().join("painted.mp4");
         let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
-        let control = RunControl::default();
-        let painted = render(&tools, &film(&clip, &output), &control, &unused, &|_, _| {});
+        let painted = render(&tools, &film(&clip, &output), &unused, &|_, _| {});
         assert_eq!(painted.expect(fails).notes, notes, "{fails}");
         assert!(output.exists() && !here.path().join("painted.mp4.part").exists(), "{fails}");
     }
 }
 
 #[test]
+fn a_cancelled_film_waits_for_no_process() {
+    const HANGS: &str = "echo $$ >hangs; exec sleep 600";
+    let after_trial_part = format!("case $last in *trial*) {ENCODES};; *) {HANGS};; esac");
+    for scripts in [
+        [HANGS, ENCODES, JOINS],
+        [DECODES, HANGS, JOINS],
+        [DECODES, &after_trial_part, JOINS],
+        [DECODES, &format!("cat >/dev/null; {HANGS}"), JOINS],
+        [DECODES, ENCODES, HANGS],
+        [DECODES, ENCODES, &after_trial(HANGS)],
+    ] {
+        let here = tempfile::tempdir().expect("a folder");
+        let tools =
+            Tools { patience: Duration::from_secs(600), ..film_tools(here.path(), scripts) };
+        let (output, clip) = (here.path().join("painted.mp4"), clip());
+        let film = film(&clip, &output);
+        let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
+        let (sender, ended) = bounded(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(render(&tools, &film, &unused, &|_, _| {})));
+            let hangs = || here.path().join("hangs").exists();
+            let end = Instant::now() + Duration::from_secs(60);
+            while !hangs() && ended.is_empty() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            tools.control.cancel();
+            let ended = ended.recv_timeout(Duration::from_secs(60)).expect("it hangs");
+            assert!(hangs(), "{scripts:?}: {ended:?}");
+            let error = ended.expect_err("cancelled");
+            assert!(matches!(error, RenderError::Cancelled { .. }), "{scripts:?}: {error}");
+        });
+        wait_until_none_runs_in(here.path());
+    }
+}
+
+#[test]
 fn the_frames_of_the_joined_film_are_counted() {
-    let control = RunControl::default();
+    let control = Arc::default();
     let few = format!("{JOINS}; echo frame=1; echo frame=12");
     let here = tempfile::tempdir().expect("a folder");
     let painted = paint(here.path(), [DECODES, ENCODES, &few], &control).expect("painted");
@@ -382,7 +426,7 @@ fn the_frames_of_the_joined_film_are_counted() {
 
 #[test]
 fn a_cancelled_film_ends_all_its_processes() {
-    let control = RunControl::default();
+    let control = Arc::new(RunControl::default());
     control.cancel();
     let here = tempfile::tempdir().expect("a folder");
     let error = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect_err("cancelled");

@@ -95,7 +95,7 @@ impl Budget<'_> {
         photo: &Shape,
         size: (usize, usize),
     ) -> Result<u64, BackendError> {
-        self.control.check()?;
+        self.control.check(BackendError::Cancelled)?;
         let spec = SessionSpec::single(size.0, size.1, self.mode);
         let run = match self.backend.predicted_bytes(network.graph(), &spec) {
             Err(error @ BackendError::TooLarge { .. }) => return Err(error),
@@ -160,7 +160,7 @@ impl Budget<'_> {
         let fits = longest_side(long_side, |side| {
             needed(within(side)).is_ok_and(|needed| needed <= limit)
         });
-        self.control.check()?;
+        self.control.check(BackendError::Cancelled)?;
         if fits < MIN_WORKING_PX.min(long_side) {
             return Err(PaintError::MemoryLimit {
                 needed_mb: needed(within(MIN_WORKING_PX))?.div_ceil(1_000_000),

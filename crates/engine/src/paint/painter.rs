@@ -323,7 +323,7 @@ impl Painter {
                     height: h,
                 }));
             }
-            control.check()?;
+            control.check(BackendError::Cancelled)?;
             let batch = if settings.is_deep { 1 } else { batch.max(1) };
             let spec = SessionSpec { batch, ..SessionSpec::single(width, height, mode) };
             let budget = self.budget(within, control);

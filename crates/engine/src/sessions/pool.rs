@@ -178,7 +178,7 @@ impl SessionPool {
             let (limit_bytes, held_bytes) = (self.limit_bytes, self.held_bytes());
             let bytes = self.loading_bytes.clone();
             move |control: &RunControl| {
-                control.check()?;
+                control.check(BackendError::Cancelled)?;
                 if is_first {
                     backend.load_libraries();
                 }

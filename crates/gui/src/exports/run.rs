@@ -52,7 +52,7 @@ impl Run {
     /// [`RenderError`]; any if it was stopped.
     pub fn render(&self) -> Result<Rendered, RenderError> {
         let Self { export, network, control, progress, on_gpu, .. } = self;
-        let (tools, clip) = Tools::open(&export.source)?;
+        let (tools, clip) = Tools::open(&export.source, control)?;
         disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
         let stylization = choice.stylization().with_network(network);
@@ -85,7 +85,7 @@ impl Run {
             }
             self.painter.paint(frames, network, settings, steadying, control)
         };
-        render(&tools, &film, control, &paint, &|frames, painted| {
+        render(&tools, &film, &paint, &|frames, painted| {
             progress.frames.store(frames, Ordering::Relaxed);
             progress.painted.store(painted, Ordering::Relaxed);
         })

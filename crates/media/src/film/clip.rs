@@ -12,6 +12,7 @@ use crate::{
 use pictures::decode;
 use threads::process;
 use values::{
+    control::RunControl,
     disk::reason,
     text::{cut, one_line},
     yuv420::Yuv420,
@@ -87,11 +88,17 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Reads the headers of the file at `path` with this `ffprobe`, which is stopped after `patience`.
+    /// Reads the headers of the file at `path` with this `ffprobe`, which is stopped after `patience` or when `control` is
+    /// cancelled.
     ///
     /// # Errors
     /// [`FilmError::File`] if it has no video, or one that cannot be painted.
-    pub(super) fn open(ffprobe: &Path, path: &Path, patience: Duration) -> Result<Self, FilmError> {
+    pub(super) fn open(
+        ffprobe: &Path,
+        path: &Path,
+        patience: Duration,
+        control: &RunControl,
+    ) -> Result<Self, FilmError> {
         let name = path.display().to_string();
         let wrong = |reason: String| FilmError::file(&name, reason);
         let numbers = match Numbered::of(path) {
@@ -103,11 +110,15 @@ impl Clip {
         if let Some(&first) = numbers.first() {
             Input::Numbered(path, first).add_to(&mut command);
         } else {
-            // ffprobe's own message does not say which file it is.
-            let file = fs::File::open(path).map_err(|e| wrong(reason(&e)))?;
-            if file.metadata().is_ok_and(|about| about.is_file() && about.len() == 0) {
-                return Err(wrong("the file is empty".to_owned()));
-            }
+            // Opening a pipe would block.
+            match path.metadata().map_err(|e| wrong(reason(&e)))? {
+                about if !about.is_file() => {
+                    return Err(wrong("it is not a regular file".to_owned()));
+                }
+                about if about.len() == 0 => return Err(wrong("the file is empty".to_owned())),
+                // ffprobe's own message does not say which file it is.
+                _ => fs::File::open(path).map_err(|e| wrong(reason(&e)))?,
+            };
             if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("webp")) {
                 let found = webp::describe(&name, path).map_err(|e| wrong(e.to_string()))?;
                 let clip = Self::of(&name, &found).map_err(wrong)?;
@@ -115,7 +126,7 @@ impl Clip {
             }
             Input::Video(path).add_to(&mut command);
         }
-        let ended = process::run(command, patience).map_err(wrong)?;
+        let ended = process::run(command, patience, control).map_err(wrong)?;
         if let Some(why) = failure(&ended) {
             return Err(wrong(format!("it cannot be read as a video: {why}")));
         }

@@ -3,17 +3,18 @@
 use std::{
     error::Error,
     io::{self, BufReader, BufWriter, ErrorKind},
-    thread::{self, JoinHandle},
+    sync::Arc,
+    thread::JoinHandle,
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
 use super::{FilmError, Tools, clip::Reader, decimal, reading::Reading, webp};
 use crate::nut::{NutReader, NutStream};
 use pictures::guard::guarded;
-use threads::process::{Process, spawn, standard_stream};
-use values::{frame::Frame, yuv420::Yuv420};
+use threads::process::{End, LOOK_EVERY, Missed, Process, Wait, spawn, standard_stream};
+use values::{control::RunControl, frame::Frame, yuv420::Yuv420};
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -48,6 +49,7 @@ pub struct Decoder {
     sending: Option<JoinHandle<Option<String>>>,
     stream: NutStream,
     patience: Duration,
+    control: Arc<RunControl>,
     /// Beginning of what is read, if it is not that of the clip, its end, and the length of the clip, in seconds.
     start: Option<f64>,
     end: f64,
@@ -73,26 +75,37 @@ impl Decoder {
         let (over, under) = reading.fps.map_or(clip.tick, |(over, under)| (under, over));
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
         command.args("-c:v rawvideo -f nut pipe:1".split(' '));
-        let mut process = Process::start(&mut command).map_err(wrong)?;
+        let mut process = Process::start(command, End::Killed).map_err(wrong)?;
         let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
         let (sender, sent) = bounded(WAITING);
         let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), yuv, &sender);
         spawn("film decoder", work).map_err(wrong)?;
-        let (name, stream, patience) = (clip.name.clone(), NutStream::default(), tools.patience);
         let end = reading.range.end.unwrap_or(f64::INFINITY);
         let sending = process.child.stdin.take().map(|to| {
             let (path, size) = (reading.source.to_owned(), clip.size);
             let range = reading.range.start.unwrap_or(0.0)..end;
             let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
             let why = |error: Box<dyn Error>| error.to_string();
-            thread::spawn(move || match guarded(send) {
+            spawn("film sender", move || match guarded(send) {
                 Ok(error) => error.map(why),
                 Err(_) => Some("it cannot be decoded".to_owned()),
             })
         });
+        let sending = sending.transpose().map_err(wrong)?;
         let start = reading.range.start;
         let length = clip.end.map(|end| end - clip.start);
-        Ok(Self { process, sent, name, sending, stream, patience, start, end, length })
+        Ok(Self {
+            process,
+            sent,
+            name: clip.name.clone(),
+            sending,
+            stream: NutStream::default(),
+            patience: tools.patience,
+            control: tools.control.clone(),
+            start,
+            end,
+            length,
+        })
     }
 
     /// Waits for the description of its pictures, which comes first; `None` if there are none.
@@ -156,13 +169,22 @@ impl Decoder {
 
     /// What the decoder sends next, unless a message comes first.
     fn receive_or<T>(&self, messages: &Receiver<T>) -> Result<Option<Sent>, Stop<T>> {
-        let sent = select! {
-            recv(messages) -> message => return Err(Stop::Message(message.ok())),
-            recv(self.sent) -> sent => sent,
-            recv(after(self.patience)) -> _ => return Err(self.wrong(format!(
-                "ffmpeg read nothing for {} s and was stopped",
-                self.patience.as_secs_f32()
-            )).into()),
+        let mut wait = Wait::new(self.patience, &self.control);
+        let sent = loop {
+            select! {
+                recv(messages) -> message => return Err(Stop::Message(message.ok())),
+                recv(self.sent) -> sent => break sent,
+                default(LOOK_EVERY) => {}
+            }
+            let seconds = self.patience.as_secs_f32();
+            let why = match wait.missed() {
+                None => continue,
+                Some(Missed::Late) => {
+                    format!("ffmpeg read nothing for {seconds} s and was stopped")
+                }
+                Some(_) => "it was stopped".to_owned(),
+            };
+            return Err(self.wrong(why).into());
         };
         match sent {
             Ok(Ok(sent)) => Ok(Some(sent)),
@@ -175,7 +197,7 @@ impl Decoder {
 
     /// What the decoder complained about, once it has ended. `None` if nothing.
     pub fn end(mut self) -> Option<String> {
-        let (status, lines) = self.process.end(self.patience);
+        let (status, lines) = self.process.end(self.patience, &self.control);
         let failed = status.is_none_or(|status| !status.success());
         let words = lines.into_iter().next();
         let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());

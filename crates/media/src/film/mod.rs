@@ -25,7 +25,7 @@ mod target;
 mod tests;
 mod webp;
 
-use std::{fmt::Display, panic::resume_unwind, path::Path, thread, time::Duration};
+use std::{fmt::Display, panic::resume_unwind, path::Path, sync::Arc, thread, time::Duration};
 
 pub use clip::{Clip, Reader};
 pub use decoder::Decoder;
@@ -37,7 +37,8 @@ pub use target::{Along, Container, OPUS};
 
 pub use crate::codec::Codec;
 use crate::ffmpeg::{Ffmpeg, NoFfmpeg};
-use threads::process;
+use threads::process::{self, spawn_scoped};
+use values::control::RunControl;
 
 /// See [`Tools::patience`].
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,6 +49,8 @@ pub struct Tools {
     pub ffmpeg: Ffmpeg,
     /// How long a process may do nothing before it is stopped.
     pub patience: Duration,
+    /// Ends every process and every wait for one when it is cancelled.
+    pub control: Arc<RunControl>,
 }
 
 impl Tools {
@@ -56,18 +59,22 @@ impl Tools {
     ///
     /// # Errors
     /// [`FilmError::NoFfmpeg`], [`FilmError::NoFfprobe`], and [`FilmError::File`] if the file has no video that can be
-    /// painted.
-    pub fn open(path: &Path) -> Result<(Self, Clip), FilmError> {
+    /// painted or `control` is cancelled.
+    pub fn open(path: &Path, control: &Arc<RunControl>) -> Result<(Self, Clip), FilmError> {
         let ffprobe = process::program("ffprobe");
-        let ffprobe = ffprobe.as_deref();
+        let open = || {
+            let ffprobe = ffprobe.as_deref().ok_or(FilmError::NoFfprobe)?;
+            Clip::open(ffprobe, path, PATIENCE, control)
+        };
         let (clip, ffmpeg) = thread::scope(|scope| {
-            let clip = scope.spawn(|| ffprobe.map(|ffprobe| Clip::open(ffprobe, path, PATIENCE)));
-            let ffmpeg = Ffmpeg::find();
-            (clip.join().unwrap_or_else(|panic| resume_unwind(panic)), ffmpeg)
-        });
+            let clip = spawn_scoped(scope, "ffprobe", open)
+                .map_err(|why| FilmError::file(path.display(), why))?;
+            let ffmpeg = Ffmpeg::find_unless(control);
+            Ok::<_, FilmError>((clip.join().unwrap_or_else(|panic| resume_unwind(panic)), ffmpeg))
+        })?;
         let ffmpeg = ffmpeg?;
-        let clip = clip.ok_or(FilmError::NoFfprobe)??;
-        Ok((Self { ffmpeg, patience: PATIENCE }, clip))
+        let control = control.clone();
+        Ok((Self { ffmpeg, patience: PATIENCE, control }, clip?))
     }
 }
 

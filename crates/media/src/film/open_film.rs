@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -33,7 +34,7 @@ impl OpenFilm {
     /// # Errors
     /// [`FilmError`].
     pub fn open(path: &Path) -> Result<(Self, f64, Frame), FilmError> {
-        let (tools, clip) = Tools::open(path)?;
+        let (tools, clip) = Tools::open(path, &Arc::default())?;
         let tools = Tools { patience: PATIENCE, ..tools };
         let film = Self { path: path.to_owned(), clip, tools };
         let mut decoder = film.decoder(Range::default(), None)?;

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use super::{decimal, open_film::OpenFilm};
 use crate::ffmpeg::Input;
-use threads::process::Process;
+use threads::process::{End, Process};
 
 /// The outputs of ffmpeg that play sound, best first, and the names to open them by. One that this ffmpeg lacks fails.
 const OUTPUTS: [[&str; 2]; 2] = [["pulse", "StyleForge"], ["alsa", "default"]];
@@ -25,7 +25,8 @@ impl Sound {
             let mut command = film.tools.ffmpeg.command();
             Input::Video(&film.path).add_to(command.args(["-ss", &decimal(seconds)]));
             command.args(["-map", "0:a:0", "-f", output, name]);
-            self.process = Process::start(command.stdout(Stdio::null())).ok();
+            command.stdout(Stdio::null());
+            self.process = Process::start(command, End::Killed).ok();
         }
     }
 

@@ -15,8 +15,8 @@ use crate::{
     ffmpeg::{Ffmpeg, Input},
     nut::{SOUND_CHANNELS, SOUND_RATE},
 };
-use threads::process::{self, Process, standard_stream};
-use values::text::one_line;
+use threads::process::{self, End, Patience, Process, standard_stream};
+use values::{control::RunControl, text::one_line};
 
 /// How long ffmpeg may take to list the microphones.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -107,12 +107,12 @@ impl Microphone {
         // The times of sound systems can go backwards; they are not used.
         command.args(["-af", "asetpts=N/SR/TB", "-ar", &rate, "-ac", &channels]);
         command.args("-c:a pcm_s16le -f s16le -flush_packets 1 pipe:1".split(' '));
-        let mut process = Process::start(&mut command)?;
+        let mut process = Process::start(command, End::Killed)?;
         let samples = standard_stream(process.child.stdout.take())?;
         let (sender, pieces) = unbounded();
         process::spawn("microphone", move || read(samples, &sender))?;
-        let (is_heard, has_ended, last) = (false, false, Instant::now());
-        Ok(Capture { process, pieces, is_heard, last, has_ended })
+        let silence = Patience::new(SILENT_AFTER, Instant::now());
+        Ok(Capture { process, pieces, is_heard: false, silence, has_ended: false })
     }
 }
 
@@ -121,7 +121,7 @@ fn sources(ffmpeg: &Ffmpeg, input: &str) -> Result<Vec<Listed>, String> {
     let mut command = ffmpeg.command();
     command.args(["-sources", input]);
     let program = ffmpeg.program.display();
-    let ended = process::run(command, PATIENCE)
+    let ended = process::run(command, PATIENCE, &RunControl::default())
         .map_err(|why| format!("{program} cannot list microphones: {why}"))?;
     let output = String::from_utf8_lossy(&ended.output);
     let (_, list) = output.split_once("Auto-detected sources").ok_or_else(|| {
@@ -177,8 +177,8 @@ pub(super) struct Capture {
     pieces: Receiver<Piece>,
     /// Sound has arrived here.
     is_heard: bool,
-    /// When sound arrived here last.
-    last: Instant,
+    /// How long nothing may arrive here.
+    silence: Patience,
     has_ended: bool,
 }
 
@@ -194,7 +194,7 @@ impl Capture {
             }
         }
         if !pieces.is_empty() {
-            self.last = Instant::now();
+            self.silence = Patience::new(SILENT_AFTER, Instant::now());
             self.is_heard = true;
         }
         pieces
@@ -204,7 +204,7 @@ impl Capture {
     pub fn problem(&mut self, now: Instant) -> Option<String> {
         let problem = if self.has_ended {
             self.process.child.kill().ok();
-            let (_, lines) = self.process.end(PATIENCE);
+            let (_, lines) = self.process.end(PATIENCE, &RunControl::default());
             let why = lines.last().map(|line| match line.as_str() {
                 // All that ffmpeg says about it.
                 line if line.ends_with(LOST) => "it was unplugged, or the sound server ended",
@@ -212,7 +212,7 @@ impl Capture {
             });
             let why = why.map_or(String::new(), |why| format!(" ({why})"));
             format!("the microphone stopped{why}")
-        } else if now.saturating_duration_since(self.last) >= SILENT_AFTER {
+        } else if self.silence.is_over(now) {
             "the microphone sends no sound".to_owned()
         } else {
             return None;
@@ -331,11 +331,15 @@ mod tests {
             let (version, encoders) = ("6.1".to_owned(), Vec::new());
             let microphone = Microphone::scripted(&Ffmpeg { program, version, encoders });
             let mut capture = microphone.start().expect("started");
-            let after = |seconds| capture.last + Duration::from_secs(seconds);
-            let (before, later) = (after(4), after(5));
+            let mut now = Instant::now();
+            capture.silence = Patience::new(SILENT_AFTER, now);
             assert!(capture.take().is_empty());
-            assert_eq!(capture.problem(before), None);
-            let problem = capture.problem(later).expect("a problem");
+            // The fifth look comes after a pause of the program.
+            for seconds in [1, 1, 1, 1, 60] {
+                now += Duration::from_secs(seconds);
+                assert_eq!(capture.problem(now), None);
+            }
+            let problem = capture.problem(now).expect("a problem");
             assert_eq!(problem, "the microphone sends no sound; the recording has no sound");
         }
 

@@ -22,7 +22,10 @@ use crate::{
     nut::{NutStream, SQUARE, Track},
 };
 use pictures::MediaError;
-use values::disk::{self, reason};
+use values::{
+    control::RunControl,
+    disk::{self, reason},
+};
 
 /// Ticks per second of a recording's clock: the usual clock of video, 11 microseconds a tick.
 const TICKS_PER_SECOND: u32 = 90_000;
@@ -109,7 +112,8 @@ impl Mp4 {
         let Mp4Choice { ref ffmpeg, codec, quality, hardware, .. } = self.choice;
         let fit = Fit::of(shot.frame.size());
         let (width, height) = even(fit.size());
-        let encoder = hardware.then(|| codec.hardware(ffmpeg, (width, height)));
+        let control = RunControl::default();
+        let encoder = hardware.then(|| codec.hardware(ffmpeg, (width, height), &control));
         if encoder == Some(None) {
             let why = format!("encoded in software: no graphics card here encodes {codec}");
             self.notes.push(why);
@@ -133,7 +137,7 @@ impl Mp4 {
             self.file.unlock().ok();
         }
         command.stdout(self.file.try_clone().map_err(|e| reason(&e))?);
-        let mut encoder = Encoder::start(command, &stream, self.patience)
+        let mut encoder = Encoder::start(command, &stream, self.patience, None)
             .map_err(|why| format!("ffmpeg could not be started: {why}"))?;
         if has_sound {
             encoder.send(Track::Sound, 0, &silence(LEAD));
@@ -429,7 +433,7 @@ mod tests {
         let output = |from: &Path, options: &str| {
             let mut command = ffmpeg.command();
             command.arg("-i").arg(from).args(options.split_whitespace());
-            let ended = process::run(command, PATIENCE).expect("started");
+            let ended = process::run(command, PATIENCE, &RunControl::default()).expect("started");
             assert_eq!(ended.failure(), None);
             ended.output
         };

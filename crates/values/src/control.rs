@@ -1,11 +1,9 @@
-//! Progress and cancellation of a run.
+//! Progress and cancellation of a run, or of anything else that takes long.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::BackendError;
-
-/// Shared between the caller that waits for a run and the device that works on it: the device reports progress, and the
-/// caller can cancel. Never blocks.
+/// Shared between the caller that waits for a run and the device or process that works on it: the device reports progress,
+/// and the caller can cancel. Never blocks.
 #[derive(Debug, Default)]
 pub struct RunControl {
     cancelled: AtomicBool,
@@ -27,9 +25,9 @@ impl RunControl {
     }
 
     /// # Errors
-    /// [`BackendError::Cancelled`] if the run is cancelled.
-    pub fn check(&self) -> Result<(), BackendError> {
-        if self.is_cancelled() { Err(BackendError::Cancelled) } else { Ok(()) }
+    /// `cancelled` if the run is cancelled.
+    pub fn check<E>(&self, cancelled: E) -> Result<(), E> {
+        if self.is_cancelled() { Err(cancelled) } else { Ok(()) }
     }
 
     /// Completed share of the work, from 0 to 1.
