@@ -77,6 +77,31 @@ fn large_photos_are_painted_smaller_and_scaled_back_within_the_limit() {
     }
 }
 
+/// A GIF of 14,000 x 14,000 pixels, of which three frames draw one.
+fn huge_gif() -> Vec<u8> {
+    let frame = b"\x21\xf9\x04\0\x01\0\0\0\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+    let head = b"GIF89a\xb0\x36\xb0\x36\x80\0\0\0\0\0\xff\xff\xff";
+    [&head[..], frame, frame, frame, b";"].concat()
+}
+
+#[test]
+fn films_count_as_the_program_and_its_processes_do() {
+    let s = Sandbox::new();
+    fs::create_dir(s.path("in")).expect("a folder");
+    fs::write(s.path("in/huge.gif"), huge_gif()).expect("written");
+    fs::copy(s.path("photo.png"), s.path("in/photo.png")).expect("copied");
+    let tight = ["--max-memory", "500MB"];
+    let (run, peak_mb) = paint(&s, &[&["in", "-o", "out"], &tight[..]].concat());
+    run.ends(1).says("in/huge.gif: ").says(" memory").says("raise --max-memory");
+    assert!(peak_mb < 500, "{peak_mb} MB");
+    assert_eq!(s.names("out"), ["photo-tiny.png"]);
+    // Its first frame alone.
+    let (run, peak_mb) =
+        paint(&s, &[&["in/huge.gif", "-o", "a.png", "--start", "0"], &tight[..]].concat());
+    run.ends(1).says(" memory").says("raise --max-memory");
+    assert!(peak_mb < 500, "{peak_mb} MB");
+}
+
 #[test]
 fn photos_are_painted_together_only_while_they_fit() {
     let s = Sandbox::new();

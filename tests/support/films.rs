@@ -29,6 +29,7 @@ pub fn tools(folder: &Path, script: &str) -> Tools {
         ffmpeg: Ffmpeg { program, version: "6.1".to_owned(), encoders },
         patience: Duration::from_millis(300),
         control: Arc::default(),
+        max_memory_bytes: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::{str::FromStr, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::ffmpeg::{Ffmpeg, Input, NoFfmpeg};
+use super::memory::Flow;
 use threads::process::{self, ProcessResult};
 use values::{control::RunControl, names};
 
@@ -156,6 +157,27 @@ impl Codec {
         match self {
             Self::H264 | Self::Hevc | Self::Av1 => "mp4",
             Self::ProRes | Self::Ffv1 => "mov",
+        }
+    }
+
+    /// Bytes of an encoder for each pixel of a picture, and for each pixel and thread.
+    pub const fn bytes_per_px(self, flow: Flow) -> [u64; 2] {
+        match (self, flow) {
+            (Self::H264, Flow::Usual) => [140, 18],
+            (Self::H264, Flow::Frugal) => [80, 0],
+            (Self::Hevc, _) => [135, 12],
+            (Self::Av1, _) => [300, 20],
+            (Self::ProRes, _) => [8, 5],
+            // It reserves what a picture could take at most.
+            (Self::Ffv1, _) => [160, 0],
+        }
+    }
+
+    /// Options that save memory at the cost of time, and of a little quality.
+    pub(crate) const fn options_of(self, flow: Flow) -> &'static [&'static str] {
+        match (self, flow) {
+            (Self::H264, Flow::Frugal) => &["-threads", "1", "-rc-lookahead", "10"],
+            _ => flow.options(),
         }
     }
 

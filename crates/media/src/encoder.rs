@@ -12,6 +12,7 @@ use crossbeam_channel::{Sender, unbounded};
 use super::{
     codec::{Codec, Colors, HARDWARE_PIXELS, Pace},
     ffmpeg::{Ffmpeg, Input},
+    memory::Flow,
     nut::{NutMuxer, NutStream, Track},
 };
 use threads::process::{End, Missed, Process, Wait, spawn, standard_stream};
@@ -26,6 +27,7 @@ pub struct Encoding<'a> {
     /// The encoder of a graphics card, by [`Codec::hardware`].
     pub hardware: Option<&'a str>,
     pub pace: Pace,
+    pub flow: Flow,
     pub has_alpha: bool,
     /// Their colours, and ffmpeg's names of the matrix and range of these. `None` stores red, green, blue and alpha.
     pub colors: Option<(Colors, &'a str, &'a str)>,
@@ -93,6 +95,9 @@ impl Encoding<'_> {
         let (over, under) = stream.tick;
         command.args(["-enc_time_base:v", &format!("{over}:{under}")]);
         command.args(self.options(size)?);
+        if hardware.is_none() {
+            command.args(self.codec.options_of(self.flow));
+        }
         command.args(tags).args(["-video_track_timescale", &under.to_string()]);
         Ok(command)
     }

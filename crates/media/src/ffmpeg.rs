@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use super::memory::{Flow, max_pixels_within};
 use threads::process::{self, ProcessResult, program_in};
 use values::{
     control::RunControl,
@@ -109,7 +110,8 @@ impl Ffmpeg {
         command
     }
 
-    /// The first picture of a video, or the one at `start` seconds, as a PNG, scaled to `width` if given.
+    /// The first picture of a video, or the one at `start` seconds, as a PNG, scaled to `width` if given. Fails if that
+    /// takes more memory than `limit_bytes`.
     ///
     /// # Errors
     /// The reason.
@@ -118,13 +120,16 @@ impl Ffmpeg {
         video: &Path,
         start: f64,
         width: Option<usize>,
+        limit_bytes: u64,
     ) -> Result<Vec<u8>, String> {
         let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
         let mut command = self.command();
+        command.args(Flow::Frugal.options()).args(max_pixels_within(limit_bytes));
         Input::Video(video).add_to(command.args(["-ss", &start.to_string()]));
         command.args(["-vf", &scale]);
         command.args("-frames:v 1 -c:v png -f image2pipe pipe:1".split(' '));
-        let ended = process::run(command, PATIENCE, &RunControl::default())?;
+        let control = RunControl::default();
+        let ended = process::run_keeping(limit_bytes, command, PATIENCE, &control)?;
         match failure(&ended) {
             Some(failure) => Err(failure),
             None if ended.output.is_empty() => Err(format!("it has no picture after {start} s")),
@@ -185,6 +190,11 @@ impl Input<'_> {
 
 /// Why ffmpeg or ffprobe has failed on a video of the user, in other words than theirs if these do not help.
 pub(crate) fn failure(ended: &ProcessResult) -> Option<String> {
+    // It may end as if nothing had happened.
+    if String::from_utf8_lossy(&ended.errors).contains("max pixel count") {
+        let why = "its pictures need more memory than the limit; raise --max-memory, close other programs or make it smaller first";
+        return Some(why.to_owned());
+    }
     let words = match ended.failure()? {
         words if words.contains("not on whitelist") => {
             "it is a list of other files, or of a kind that is not read"
@@ -313,13 +323,17 @@ mod tests {
             encoders: Vec::new(),
         };
         let video = Path::new("http://a/video.mp4");
-        let output = ffmpeg.beginning_of(video, 0.0, None).expect("what it was given");
+        let output = ffmpeg.beginning_of(video, 0.0, None, u64::MAX).expect("what it was given");
         let output = String::from_utf8(output).expect("text");
         let arguments: Vec<String> = output.lines().map(str::to_owned).collect();
         assert_eq!(after(&arguments, "-protocol_whitelist"), ["file"]);
         assert_eq!(after(&arguments, "-format_whitelist"), [VIDEOS]);
         assert_eq!(after(&arguments, "-i"), ["file:http://a/video.mp4"]);
         assert_eq!(arguments.last().map(String::as_str), Some("pipe:1"));
+        let ffmpeg =
+            Ffmpeg { program: program(folder.path(), "head -c 3000000 /dev/zero"), ..ffmpeg };
+        let output = ffmpeg.beginning_of(video, 0.0, None, u64::MAX).expect("a large picture");
+        assert_eq!(output.len(), 3_000_000);
     }
 
     #[test]

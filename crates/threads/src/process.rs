@@ -217,7 +217,7 @@ pub fn standard_stream<T>(piped: Option<T>) -> Result<T, String> {
 /// A process that has ended.
 pub struct ProcessResult {
     pub status: ExitStatus,
-    /// The first `KEPT_BYTES`.
+    /// The first `KEPT_BYTES`, or as many as are requested.
     pub output: Vec<u8>,
     /// The first `KEPT_BYTES`.
     pub errors: Vec<u8>,
@@ -243,10 +243,23 @@ pub fn run(
     limit: Duration,
     control: &RunControl,
 ) -> Result<ProcessResult, String> {
+    run_keeping(KEPT_BYTES, command, limit, control)
+}
+
+/// Runs a command as [`run`] does, and keeps this much of its output.
+///
+/// # Errors
+/// Why it could not be run.
+pub fn run_keeping(
+    kept_bytes: u64,
+    command: Command,
+    limit: Duration,
+    control: &RunControl,
+) -> Result<ProcessResult, String> {
     let mut process = Process::spawn(command, End::Killed)?;
     let mut wait = Wait::new(limit, control);
-    let output = kept(standard_stream(process.child.stdout.take())?)?;
-    let errors = kept(standard_stream(process.child.stderr.take())?)?;
+    let output = kept(kept_bytes, standard_stream(process.child.stdout.take())?)?;
+    let errors = kept(KEPT_BYTES, standard_stream(process.child.stderr.take())?)?;
     let status = status(&mut process.child, &mut wait);
     let streams = [output, errors].map(|stream| wait.receive(&stream).ok());
     match (status, streams) {
@@ -277,11 +290,11 @@ fn status(child: &mut Child, wait: &mut Wait<'_>) -> Option<ExitStatus> {
     }
 }
 
-/// The first [`KEPT_BYTES`] of the stream.
-fn kept(from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
-    listen(from, |mut from| {
+/// The first bytes of the stream.
+fn kept(most: u64, from: impl Read + Send + 'static) -> Result<Receiver<Vec<u8>>, String> {
+    listen(from, move |mut from| {
         let mut bytes = Vec::new();
-        from.by_ref().take(KEPT_BYTES).read_to_end(&mut bytes).ok();
+        from.by_ref().take(most).read_to_end(&mut bytes).ok();
         copy(&mut from, &mut sink()).ok();
         bytes
     })

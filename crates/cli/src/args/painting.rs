@@ -176,9 +176,9 @@ pub struct StylizeArgs {
     /// [default: 80]
     #[arg(long, alias = "jpeg-quality", value_name = "QUALITY", value_parser = number::<u8, 1, 100>)]
     pub quality: Option<u8>,
-    /// Maximum memory for the program, or GPU memory for painting on a GPU, for example
-    /// 4GB or 800MB; larger photos are painted smaller and scaled up [default: 4GB or half of the
-    /// free memory, or the GPU's free memory]
+    /// Maximum memory for the program, with that of ffmpeg for videos, or GPU memory for painting on
+    /// a GPU, for example 4GB or 800MB; larger photos are painted smaller and scaled up, larger videos
+    /// are not painted [default: 4GB or half of the free memory, or the GPU's free memory]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,
     /// Overwrite existing files

@@ -12,9 +12,11 @@ use super::{Run, output::refused};
 use crate::{CliError, job::FilmInput, progress::Progress};
 use backend::allocator;
 use engine::{
-    film::{Film, RenderError, Rendered, USUAL_QUALITY, first_output, part_frames, render, tidy},
+    film::{
+        Film, RenderError, Rendered, Share, USUAL_QUALITY, first_output, part_frames, render, tidy,
+    },
     network_choice::ChosenNetwork,
-    paint::Steadying,
+    paint::{PaintSettings, Steadying},
 };
 use media::film::{Clip, Container, Range, Tools};
 use pictures::encode::DEFAULT_QUALITY;
@@ -29,7 +31,7 @@ impl<'a> Run<'a> {
         }
         allocator::reuse_large_blocks();
         for (film, row) in job.films.iter().zip(targets) {
-            let opened = Tools::open(&film.source, &self.control);
+            let opened = Tools::open(&film.source, &self.control, self.max_memory_bytes());
             for (style, target) in self.styles.iter().zip(row) {
                 self.stop_if_cancelled()?;
                 let first = first_output(film.container, target);
@@ -95,6 +97,13 @@ impl<'a> Run<'a> {
             part_frames: part_frames(kind == DeviceChoice::Cuda),
             about: format!("{} {kind} {mode}", style.title),
         };
+        let settings = |share: Share| PaintSettings { held_bytes: share.held_bytes, ..job.paint };
+        let share = film.share(tools, |share| {
+            painters.with(|painter| {
+                painter.check(&style.network, clip.size, settings(share))?;
+                Ok(painter.fits_as_requested(&style.network, clip.size, settings(share)))
+            })
+        })?;
         let total = film.frames();
         let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
         let pieces = usize::try_from(total.unwrap_or(0)).unwrap_or(usize::MAX);
@@ -105,10 +114,12 @@ impl<'a> Run<'a> {
         let rendered = render(
             tools,
             &film,
+            share.flow,
             &|frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
                 let (network, batch) = (&style.network, film.batch);
+                let settings = settings(share);
                 painters.paint(|painter| {
-                    painter.paint_film(frames, batch, network, job.paint, steadying, &control)
+                    painter.paint_film(frames, batch, network, settings, steadying, &control)
                 })
             },
             &|frames, painted| {

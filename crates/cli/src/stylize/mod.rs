@@ -38,7 +38,7 @@ use engine::{
     network_choice::ChosenNetwork,
     paint::{PROGRAM_BYTES, PaintSettings, Painters, frame_bytes},
 };
-use media::ffmpeg::Ffmpeg;
+use media::{ffmpeg::Ffmpeg, memory::limit_bytes};
 use network::Network;
 use pictures::{
     MediaError,
@@ -284,8 +284,9 @@ impl<'a> Run<'a> {
         }
         // A pipe blocks until it has a writer, possibly forever.
         let (source, start) = (source.clone(), self.job.args.start);
+        let limit = limit_bytes(self.max_memory_bytes());
         let file = unless_cancelled(&self.control, move || {
-            let bytes = bytes_of(&source, start)?;
+            let bytes = bytes_of(&source, start, limit)?;
             let needs = decode::needs(&source.name(), &bytes)?;
             Ok::<_, MediaError>((bytes, needs))
         })?;
@@ -529,17 +530,29 @@ impl<'a> Run<'a> {
         self.progress.print(line).ok();
     }
 
+    /// The chosen limit of memory, if it is that of the whole program.
+    fn max_memory_bytes(&self) -> Option<u64> {
+        let limit = self.painters.with(|painter| painter.program_limit_bytes(self.job.paint));
+        limit.and(self.job.paint.max_memory_bytes)
+    }
+
     fn stop_if_cancelled(&self) -> Result<(), CliError> {
         if self.control.is_cancelled() { Err(CliError::Stopped) } else { Ok(()) }
     }
 }
 
 /// The bytes of a picture, or of the frame of a video at `start` seconds.
-fn bytes_of(source: &PhotoInput, start: Option<f64>) -> Result<Vec<u8>, MediaError> {
+fn bytes_of(
+    source: &PhotoInput,
+    start: Option<f64>,
+    limit_bytes: u64,
+) -> Result<Vec<u8>, MediaError> {
     match source {
         PhotoInput::File(path) if is_film(path) || start.is_some() && is_animated(path) => {
             (Ffmpeg::find().map_err(|e| e.to_string()))
-                .and_then(|ffmpeg| ffmpeg.beginning_of(path, start.unwrap_or(0.0), None))
+                .and_then(|ffmpeg| {
+                    ffmpeg.beginning_of(path, start.unwrap_or(0.0), None, limit_bytes)
+                })
                 .map_err(|reason| MediaError::Read { name: source.name(), reason })
         }
         PhotoInput::File(path) => decode::bytes_of_path(path),

@@ -16,6 +16,7 @@ use media::{
     ffmpeg,
     film::{Clip, Codec, Container, Numbered, Range, Reader, Reading, Tools},
     framing::Framing,
+    memory::Flow,
     nut::NutStream,
 };
 use values::disk::Existing;
@@ -62,27 +63,28 @@ pub struct Film<'a> {
 
 impl Film<'_> {
     /// How its pictures are encoded.
-    pub(super) fn encoding<'a>(&'a self, tools: &'a Tools) -> Encoding<'a> {
+    pub(super) fn encoding<'a>(&'a self, tools: &'a Tools, flow: Flow) -> Encoding<'a> {
         let Self { clip, codec, quality, .. } = *self;
         let (matrix, range) = clip.matrix_and_range();
         let colors =
             (!self.container.is_animation()).then(|| (clip.painted_colors(), matrix, range));
         let (ffmpeg, hardware) = (&tools.ffmpeg, self.hardware.as_deref());
         let (pace, has_alpha) = (Pace::Film, clip.has_alpha);
-        Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors }
+        Encoding { ffmpeg, codec, quality, hardware, pace, flow, has_alpha, colors }
     }
 
     /// Starts to encode pictures of this size as `file`.
     pub(super) fn encoder(
         &self,
         tools: &Tools,
+        flow: Flow,
         stream: &NutStream,
         (width, height): (usize, usize),
         file: &Path,
     ) -> Result<Encoder, String> {
         let (wide, high) = stream.aspect;
         let aspect = if self.framing.rotate.swaps_sides() { (high, wide) } else { (wide, high) };
-        let encoding = self.encoding(tools);
+        let encoding = self.encoding(tools, flow);
         let yuv = encoding.yuv((width, height));
         let stream = NutStream { width, height, aspect, yuv, ..*stream };
         let mut command = encoding.command(&stream)?;
@@ -147,7 +149,8 @@ impl Film<'_> {
     /// What a decoder reads after the first `skipped` pictures.
     pub(super) fn reading(&self, skipped: u64) -> Reading<'_> {
         let Self { source, clip, range, fps, .. } = *self;
-        Reading { source, clip, range, fps, skipped, long_side_px: None }
+        let (long_side_px, flow) = (None, Flow::default());
+        Reading { source, clip, range, fps, skipped, long_side_px, flow }
     }
 
     /// How long the last frame is shown, which begins at `last` seconds of the film. `None` if it is unknown.

@@ -24,6 +24,7 @@ use media::{
         Container::{self, Apng, Gif, Pictures},
         FilmError, Numbered, OPUS, Range, Reader, Reading, Tools, decimal,
     },
+    memory::Flow,
     nut::{NutStream, Track},
 };
 use pictures::encode::Format;
@@ -79,6 +80,7 @@ const WITHOUT_PLACE: [&str; 24] = [
 pub struct Join<'a> {
     pub tools: &'a Tools,
     pub film: &'a Film<'a>,
+    pub flow: Flow,
     /// The other streams that the film should have.
     pub along: &'a Along,
     /// Of the pictures that are read.
@@ -131,7 +133,7 @@ impl Join<'_> {
         let failed = |reason: String| self.failed(parts, reason);
         let size = if film.hardware.is_some() { film.clip.size } else { TRIAL_SIZE };
         let file = parts.unfinished("trial", film.codec.part_extension())?;
-        let mut encoder = film.encoder(tools, stream, size, &file).map_err(failed)?;
+        let mut encoder = film.encoder(tools, self.flow, stream, size, &file).map_err(failed)?;
         encoder.send(Track::Pictures, 0, &vec![0; 4 * size.0 * size.1]);
         encoder.wait().map_err(failed)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

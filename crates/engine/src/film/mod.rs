@@ -15,16 +15,19 @@
 //! | `job` | what is painted, and how |
 //! | `parts` | the folder of parts |
 //! | `join` | the finished file |
+//! | `memory` | how many frames are on their way at once |
 //! | `render` | the threads: decode, paint, encode |
 
 mod job;
 mod join;
+mod memory;
 mod parts;
 mod render;
 #[cfg(all(test, unix))]
 mod tests;
 
 pub use job::{Film, USUAL_QUALITY, first_output, part_frames};
+pub use memory::Share;
 pub use parts::{discard, tidy};
 pub use render::{Rendered, render};
 

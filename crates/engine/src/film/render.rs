@@ -25,7 +25,8 @@ use crate::{
 use backend::{RunControl, Steadiness};
 use media::{
     encoder::{Encoder, Stoppable},
-    film::{Decoder, FilmError, Reader, Tools},
+    film::{Decoder, FilmError, Reader, Reading, Tools},
+    memory::Flow,
     nut::{NutStream, Track},
 };
 use threads::{process::spawn_scoped, processors};
@@ -33,8 +34,6 @@ use values::{disk, frame::Frame, lock::lock};
 
 /// How often a waiting thread looks whether the film was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Painted frames that wait to be encoded.
-const WAITING: usize = 2;
 
 /// A finished film.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +67,7 @@ pub type Paint<'a> =
 pub fn render(
     tools: &Tools,
     film: &Film<'_>,
+    flow: Flow,
     paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, RenderError> {
@@ -77,7 +77,7 @@ pub fn render(
     }
     disk::check_target(&first, film.existing)?;
     let target = |reason: String| FilmError::file(film.output.display(), reason);
-    let options = film.encoding(tools).options(film.clip.size).map_err(target)?;
+    let options = film.encoding(tools, flow).options(film.clip.size).map_err(target)?;
     let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
@@ -102,11 +102,11 @@ pub fn render(
     }
     progress(resumed, 0);
     let work = || -> Result<Rendered, RenderError> {
-        let mut decoder = Decoder::start(tools, &film.reading(resumed))?;
+        let mut decoder = Decoder::start(tools, &Reading { flow, ..film.reading(resumed) })?;
         let Some(stream) = decoder.read_stream()? else {
             return Err(decoder.without_pictures().into());
         };
-        let join = Join { tools, film, along: &along, stream };
+        let join = Join { tools, film, flow, along: &along, stream };
         join.try_out(&parts)?;
         let damage = paint_parts(&join, paint, progress, &mut parts, decoder)?;
         let missing = join.finish(&mut parts, damage.is_none(), &mut notes)?;
@@ -128,27 +128,28 @@ pub fn render(
 
 /// Paints what `parts` lacks. Returns why the source could not be read to its end.
 fn paint_parts(
-    &Join { tools, film, stream, .. }: &Join<'_>,
+    &Join { tools, film, flow, stream, .. }: &Join<'_>,
     paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
     mut decoder: Decoder,
 ) -> Result<Option<String>, RenderError> {
     let (current, control) = (Mutex::new(None), &*tools.control);
-    let work = Encoding { tools, film, control, stream, current: &current, progress };
+    let work = Encoding { tools, film, flow, control, stream, current: &current, progress };
     let mut steadier = Steadier::new(processors());
     let state = parts.state();
     // Not if a device has saved it.
     steadier.restore(state.as_deref().unwrap_or_default());
-    let (sender, painted) = bounded(WAITING + film.batch);
-    let (finishing, finished) = bounded(WAITING);
+    let (sender, painted) = bounded(flow.waiting() + film.batch(flow));
+    let (finishing, finished) = bounded(flow.waiting());
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
         let finish = || finish_all(film, steadier, painted, finishing);
         spawn_scoped(scope, "film finish", finish).map_err(Ended::Encoder)?;
         let encode = || work.encode(finished, parts);
         let encoding = spawn_scoped(scope, "film encode", encode).map_err(Ended::Encoder)?;
-        let read = paint_all(film, control, &mut decoder, state.map(Arc::from), paint, &sender);
+        let read =
+            paint_all((film, flow), control, &mut decoder, state.map(Arc::from), paint, &sender);
         if read.is_err()
             && let Some(encoder) = &*lock(&current)
         {
@@ -192,7 +193,7 @@ impl<E: Into<RenderError>> From<E> for Ended {
 
 /// Decodes and paints all frames, and sends them on. `state` is that of the steadiness after the complete parts.
 fn paint_all(
-    film: &Film<'_>,
+    (film, flow): (&Film<'_>, Flow),
     control: &RunControl,
     decoder: &mut Decoder,
     state: Option<Arc<[u8]>>,
@@ -204,7 +205,7 @@ fn paint_all(
         if has_ended {
             return None;
         }
-        let batch = next_batch(film, control, decoder, &mut last);
+        let batch = next_batch((film, flow), control, decoder, &mut last);
         has_ended = !batch.as_ref().is_ok_and(|frames| !frames.is_empty());
         Some(batch)
     });
@@ -237,8 +238,7 @@ fn paint_all(
         Ok((frames, paintings))
     };
     let mut outcome = Ok(true);
-    // While one batch is encoded, every device has another one, and a second one waits for it.
-    share_in_order(film.devices, 2 * film.devices, batches, painted, |painted| {
+    share_in_order(film.devices, film.batches(flow), batches, painted, |painted| {
         if let Ok(true) = outcome {
             outcome = painted.and_then(|(frames, paintings)| {
                 let mut paintings = paintings.into_iter();
@@ -261,13 +261,13 @@ type Decoded = (i64, Arc<Frame>);
 
 /// The next frames to paint at once; none at the end. `last` is the time of the last frame before them.
 fn next_batch(
-    film: &Film<'_>,
+    (film, flow): (&Film<'_>, Flow),
     control: &RunControl,
     decoder: &mut Decoder,
     last: &mut Option<i64>,
 ) -> Result<Vec<Decoded>, Ended> {
     let mut frames = Vec::new();
-    while frames.len() < film.batch.max(1) {
+    while frames.len() < film.batch(flow) {
         if control.is_cancelled() {
             return Err(Ended::Cancelled);
         }
@@ -355,6 +355,7 @@ fn finish_all(
 struct Encoding<'a> {
     tools: &'a Tools,
     film: &'a Film<'a>,
+    flow: Flow,
     control: &'a RunControl,
     stream: NutStream,
     /// The process that receives pictures.
@@ -404,6 +405,9 @@ impl Encoding<'_> {
                 part.encoder.finish();
                 close(&mut ending, parts)?;
                 ending = open.take();
+                if self.flow == Flow::Frugal {
+                    close(&mut ending, parts)?;
+                }
             }
         }
         close(&mut ending, parts)?;
@@ -423,8 +427,10 @@ impl Encoding<'_> {
         let file = parts
             .unfinished(&format!("{first:09}"), self.film.codec.part_extension())
             .map_err(|e| Ended::Encoder(e.to_string()))?;
-        let encoder =
-            self.film.encoder(self.tools, &self.stream, size, &file).map_err(Ended::Encoder)?;
+        let encoder = self
+            .film
+            .encoder(self.tools, self.flow, &self.stream, size, &file)
+            .map_err(Ended::Encoder)?;
         *lock(self.current) = Some(encoder.stoppable());
         Ok(Open { file, frames: 0, ticks, last: ticks, state: None, encoder })
     }

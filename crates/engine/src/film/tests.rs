@@ -21,6 +21,7 @@ use backend::{RunControl, Steadiness};
 use media::{
     film::{Clip, Codec, Container, Range, Tools},
     framing::Framing,
+    memory::Flow,
     nut::NutReader,
 };
 use values::{
@@ -60,7 +61,7 @@ fn paint_with(
     let mut film = film(&clip, &output);
     change(&mut film);
     let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
-    render(&tools, &film, &unused, &|_, _| {})
+    render(&tools, &film, Flow::Usual, &unused, &|_, _| {})
 }
 
 /// A film at strength 0.
@@ -206,7 +207,7 @@ fn a_device_steadies_the_frames_also_after_an_interruption() {
             let state = format!("state {}", asked.len()).into_bytes();
             Ok(vec![inverted(frames[0], Some(state))])
         };
-        let rendered = render(&tools, &film, &paint, &|_, _| {});
+        let rendered = render(&tools, &film, Flow::Usual, &paint, &|_, _| {});
         (rendered, asked.into_inner().expect("no panic"))
     };
     // The decoder hangs at the end, when two parts are complete.
@@ -253,7 +254,7 @@ fn frames_stay_in_order_on_several_devices() {
     let (output, clip) = (here.path().join("painted.mp4"), clip());
     let (stylization, codec) = (Stylization::default(), Codec::Ffv1);
     let film = Film { stylization, codec, devices: 2, ..film(&clip, &output) };
-    let rendered = render(&tools, &film, &paint, &|_, _| {});
+    let rendered = render(&tools, &film, Flow::Usual, &paint, &|_, _| {});
     assert_eq!(rendered.expect("painted").frames, FRAMES);
     assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());
 }
@@ -365,10 +366,54 @@ fn painted_pictures_end_in_a_film_whatever_else_is_damaged() {
         tools.ffmpeg.encoders.push("aac".to_owned());
         let output = here.path().join("painted.mp4");
         let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
-        let painted = render(&tools, &film(&clip, &output), &unused, &|_, _| {});
+        let painted = render(&tools, &film(&clip, &output), Flow::Usual, &unused, &|_, _| {});
         assert_eq!(painted.expect(fails).notes, notes, "{fails}");
         assert!(output.exists() && !here.path().join("painted.mp4.part").exists(), "{fails}");
     }
+}
+
+#[test]
+fn large_films_have_few_frames_on_their_way_or_are_refused() {
+    let here = tempfile::tempdir().expect("a folder");
+    let clip = Clip { size: (1920, 1080), ..clip() };
+    let output = here.path().join("painted.mp4");
+    let film = film(&clip, &output);
+    let share = |limit_bytes| {
+        let tools = Tools { max_memory_bytes: Some(limit_bytes), ..tools(here.path(), "") };
+        film.share(&tools, |_| Ok(true))
+    };
+    assert_eq!(share(u64::MAX).expect("fits").flow, Flow::Usual);
+    let share_of = share(600_000_000).expect("few frames fit");
+    assert_eq!(share_of.flow, Flow::Frugal);
+    // Painting leaves room for the processes.
+    assert!(share_of.held_bytes > 300_000_000, "{share_of:?}");
+    let error = share(450_000_000).expect_err("too large").to_string();
+    let words = "clip.mp4: its pictures have 1920 x 1080 pixels and need ";
+    assert!(error.starts_with(words) && error.contains("the limit is 450 MB"), "{error}");
+}
+
+#[test]
+fn few_frames_on_their_way_make_the_same_film() {
+    let here = tempfile::tempdir().expect("a folder");
+    let keeps = format!("echo \"$*\" >>arguments; {KEEPS}");
+    let tools = Tools {
+        patience: Duration::from_secs(60),
+        ..film_tools(here.path(), [&format!("echo \"$*\" >>arguments; {DECODES}"), &keeps, JOINS])
+    };
+    let paint = |frames: &[&Arc<Frame>], _: Option<&Steadying>| {
+        assert_eq!(frames.len(), 1);
+        Ok(frames.iter().map(|frame| inverted(frame, None)).collect())
+    };
+    let (output, clip) = (here.path().join("painted.mp4"), clip());
+    let (stylization, codec) = (Stylization::default(), Codec::Ffv1);
+    let film = Film { stylization, codec, devices: 2, ..film(&clip, &output) };
+    let rendered = render(&tools, &film, Flow::Frugal, &paint, &|_, _| {});
+    assert_eq!(rendered.expect("painted").frames, FRAMES);
+    assert_eq!(levels_of(here.path()), (0..FRAMES).collect::<Vec<_>>());
+    // A decoder and four encoders, one of them for the trial; the decoder takes no picture that is larger than the clip's.
+    let arguments = fs::read_to_string(here.path().join("arguments")).expect("written");
+    assert_eq!(arguments.matches("-threads 1").count(), 5, "{arguments}");
+    assert_eq!(arguments.matches("-max_pixels 97280 ").count(), 1, "{arguments}");
 }
 
 #[test]
@@ -391,7 +436,7 @@ fn a_cancelled_film_waits_for_no_process() {
         let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
         let (sender, ended) = bounded(1);
         std::thread::scope(|scope| {
-            scope.spawn(|| sender.send(render(&tools, &film, &unused, &|_, _| {})));
+            scope.spawn(|| sender.send(render(&tools, &film, Flow::Usual, &unused, &|_, _| {})));
             let hangs = || here.path().join("hangs").exists();
             let end = Instant::now() + Duration::from_secs(60);
             while !hangs() && ended.is_empty() && Instant::now() < end {

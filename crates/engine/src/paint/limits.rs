@@ -138,7 +138,26 @@ impl Budget<'_> {
         network: &Network,
         photo: &Frame,
     ) -> Result<((usize, usize), Option<String>), PaintError> {
-        let shape = self.shape(photo);
+        self.size_of(network, self.shape(photo))
+    }
+
+    /// As [`Self::working_size`], for a photo of `size` columns and rows.
+    ///
+    /// # Errors
+    /// As [`Self::working_size`].
+    pub fn size_for(
+        &self,
+        network: &Network,
+        size: (usize, usize),
+    ) -> Result<((usize, usize), Option<String>), PaintError> {
+        self.size_of(network, Shape { size, opaque: false })
+    }
+
+    fn size_of(
+        &self,
+        network: &Network,
+        shape: Shape,
+    ) -> Result<((usize, usize), Option<String>), PaintError> {
         let (width, height) = shape.size;
         let needed = |size| self.needed(network, &shape, size);
         let limit = self.limit_bytes();

@@ -163,6 +163,19 @@ impl Painter {
         self.budget(settings, &RunControl::default()).fits_as_requested(network, size)
     }
 
+    /// Checks that `network` can paint a photo of `size` columns and rows at any size.
+    ///
+    /// # Errors
+    /// As [`Self::working_size`].
+    pub fn check(
+        &self,
+        network: &Network,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) -> Result<(), PaintError> {
+        self.budget(settings, &RunControl::default()).size_for(network, size).map(|_| ())
+    }
+
     /// Columns and rows at which `network` paints `photo`, and a message if the memory limit reduced them.
     ///
     /// # Errors

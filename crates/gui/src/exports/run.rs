@@ -15,6 +15,7 @@ use backend::RunControl;
 use engine::{
     FilmPainter,
     film::{Film, RenderError, Rendered, part_frames, render},
+    paint::PaintSettings,
 };
 use media::film::{Container, Tools};
 use network::Network;
@@ -52,7 +53,7 @@ impl Run {
     /// [`RenderError`]; any if it was stopped.
     pub fn render(&self) -> Result<Rendered, RenderError> {
         let Self { export, network, control, progress, on_gpu, .. } = self;
-        let (tools, clip) = Tools::open(&export.source, control)?;
+        let (tools, clip) = Tools::open(&export.source, control, None)?;
         disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
         let stylization = choice.stylization().with_network(network);
@@ -78,6 +79,8 @@ impl Run {
             part_frames: part_frames(*on_gpu),
             about: on_gpu.to_string(),
         };
+        let share = film.share(&tools, |_| Ok(true))?;
+        let settings = PaintSettings { held_bytes: share.held_bytes, ..settings };
         progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
         let paint = |frames: &[&Arc<_>], steadying: Option<&_>| {
             while progress.is_paused.load(Ordering::Relaxed) && !control.is_cancelled() {
@@ -85,7 +88,7 @@ impl Run {
             }
             self.painter.paint(frames, network, settings, steadying, control)
         };
-        render(&tools, &film, &paint, &|frames, painted| {
+        render(&tools, &film, share.flow, &paint, &|frames, painted| {
             progress.frames.store(frames, Ordering::Relaxed);
             progress.painted.store(painted, Ordering::Relaxed);
         })

@@ -8,6 +8,7 @@ use super::{FilmError, Numbered, webp};
 use crate::{
     codec::Colors,
     ffmpeg::{self, Input, failure},
+    memory::{Flow, max_pixels_within, picture_bytes},
 };
 use pictures::decode;
 use threads::process;
@@ -89,7 +90,7 @@ pub struct Clip {
 
 impl Clip {
     /// Reads the headers of the file at `path` with this `ffprobe`, which is stopped after `patience` or when `control` is
-    /// cancelled.
+    /// cancelled, and decodes no picture that takes more memory than `limit_bytes`.
     ///
     /// # Errors
     /// [`FilmError::File`] if it has no video, or one that cannot be painted.
@@ -98,6 +99,7 @@ impl Clip {
         path: &Path,
         patience: Duration,
         control: &RunControl,
+        limit_bytes: u64,
     ) -> Result<Self, FilmError> {
         let name = path.display().to_string();
         let wrong = |reason: String| FilmError::file(&name, reason);
@@ -107,6 +109,7 @@ impl Clip {
         };
         let mut command = ffmpeg::piped(ffprobe);
         command.args("-v error -of json -show_format -show_streams -show_chapters".split(' '));
+        command.args(max_pixels_within(limit_bytes));
         if let Some(&first) = numbers.first() {
             Input::Numbered(path, first).add_to(&mut command);
         } else {
@@ -235,6 +238,28 @@ impl Clip {
             _ => "smpte170m",
         };
         (matrix, self.colors.range.as_deref().unwrap_or("tv"))
+    }
+
+    /// Bytes of a decoder's pictures here: those that wait, one that is being read and one that is being converted. WebP
+    /// is also decoded here.
+    pub fn decoded_bytes(&self, flow: Flow) -> u64 {
+        let own = if self.reader == Reader::WebP { 3 } else { 0 };
+        (2 + own + flow.waiting() as u64) * picture_bytes(self.size)
+    }
+
+    /// Bytes of the process that decodes it.
+    pub fn decoder_bytes(&self, flow: Flow) -> u64 {
+        // Of the stored pixels that later pictures or other threads need, and of those on their way out.
+        let stored = if self.is_yuv420 {
+            3
+        } else if self.is_rgb {
+            8
+        } else {
+            12
+        };
+        let sent = if self.yuv().is_some() { 12 } else { 32 };
+        let converted = if self.colors.hdr().is_some() { 48 } else { 0 };
+        flow.process_bytes(self.size, [2 * stored + sent + converted, stored])
     }
 
     /// How this program converts its pictures; `None` if ffmpeg does, which takes longer.

@@ -11,15 +11,16 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
 use super::{FilmError, Tools, clip::Reader, decimal, reading::Reading, webp};
-use crate::nut::{NutReader, NutStream};
+use crate::{
+    memory::max_pixels_of,
+    nut::{NutReader, NutStream},
+};
 use pictures::guard::guarded;
 use threads::process::{End, LOOK_EVERY, Missed, Process, Wait, spawn, standard_stream};
 use values::{control::RunControl, frame::Frame, yuv420::Yuv420};
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 20;
-/// Pictures that wait to be painted, besides those of a batch.
-const WAITING: usize = 2;
 
 /// What the decoder sends: its stream first, then pictures with their times in ticks.
 enum Sent {
@@ -65,6 +66,7 @@ impl Decoder {
         let clip = reading.clip;
         let wrong = |reason: String| FilmError::file(&clip.name, reason);
         let mut command = tools.ffmpeg.command();
+        command.args(reading.flow.options()).args(max_pixels_of(clip.size));
         reading.add_source(&mut command);
         command.args(["-map", &format!("0:{}", clip.stream)]);
         command.args("-map_chapters -1 -map_metadata -1".split(' '));
@@ -77,7 +79,7 @@ impl Decoder {
         command.args("-c:v rawvideo -f nut pipe:1".split(' '));
         let mut process = Process::start(command, End::Killed).map_err(wrong)?;
         let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
-        let (sender, sent) = bounded(WAITING);
+        let (sender, sent) = bounded(reading.flow.waiting());
         let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), yuv, &sender);
         spawn("film decoder", work).map_err(wrong)?;
         let end = reading.range.end.unwrap_or(f64::INFINITY);

@@ -36,7 +36,10 @@ pub use reading::{Range, Reading};
 pub use target::{Along, Container, OPUS};
 
 pub use crate::codec::Codec;
-use crate::ffmpeg::{Ffmpeg, NoFfmpeg};
+use crate::{
+    ffmpeg::{Ffmpeg, NoFfmpeg},
+    memory::limit_bytes,
+};
 use threads::process::{self, spawn_scoped};
 use values::control::RunControl;
 
@@ -51,6 +54,8 @@ pub struct Tools {
     pub patience: Duration,
     /// Ends every process and every wait for one when it is cancelled.
     pub control: Arc<RunControl>,
+    /// The limit of memory for this program and these processes, if one was chosen.
+    pub max_memory_bytes: Option<u64>,
 }
 
 impl Tools {
@@ -60,11 +65,15 @@ impl Tools {
     /// # Errors
     /// [`FilmError::NoFfmpeg`], [`FilmError::NoFfprobe`], and [`FilmError::File`] if the file has no video that can be
     /// painted or `control` is cancelled.
-    pub fn open(path: &Path, control: &Arc<RunControl>) -> Result<(Self, Clip), FilmError> {
+    pub fn open(
+        path: &Path,
+        control: &Arc<RunControl>,
+        max_memory_bytes: Option<u64>,
+    ) -> Result<(Self, Clip), FilmError> {
         let ffprobe = process::program("ffprobe");
         let open = || {
             let ffprobe = ffprobe.as_deref().ok_or(FilmError::NoFfprobe)?;
-            Clip::open(ffprobe, path, PATIENCE, control)
+            Clip::open(ffprobe, path, PATIENCE, control, limit_bytes(max_memory_bytes))
         };
         let (clip, ffmpeg) = thread::scope(|scope| {
             let clip = spawn_scoped(scope, "ffprobe", open)
@@ -74,7 +83,12 @@ impl Tools {
         })?;
         let ffmpeg = ffmpeg?;
         let control = control.clone();
-        Ok((Self { ffmpeg, patience: PATIENCE, control }, clip?))
+        Ok((Self { ffmpeg, patience: PATIENCE, control, max_memory_bytes }, clip?))
+    }
+
+    /// The memory that a film and its processes may take now.
+    pub fn limit_bytes(&self) -> u64 {
+        limit_bytes(self.max_memory_bytes)
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     decoder::{Decoder, Stop},
     reading::Reading,
 };
+use crate::memory::{Flow, picture_bytes, too_much};
 use values::frame::Frame;
 
 /// How long a decoder may do nothing.
@@ -26,6 +27,8 @@ pub struct OpenFilm {
     pub path: PathBuf,
     pub clip: Clip,
     pub tools: Tools,
+    /// How many pictures a decoder has on their way.
+    pub flow: Flow,
 }
 
 impl OpenFilm {
@@ -34,9 +37,18 @@ impl OpenFilm {
     /// # Errors
     /// [`FilmError`].
     pub fn open(path: &Path) -> Result<(Self, f64, Frame), FilmError> {
-        let (tools, clip) = Tools::open(path, &Arc::default())?;
+        let (tools, clip) = Tools::open(path, &Arc::default(), None)?;
         let tools = Tools { patience: PATIENCE, ..tools };
-        let film = Self { path: path.to_owned(), clip, tools };
+        let limit_bytes = tools.limit_bytes();
+        let bytes = |flow: Flow| {
+            clip.decoded_bytes(flow) + picture_bytes(clip.size) + clip.decoder_bytes(flow)
+        };
+        let flow = if bytes(Flow::Usual) <= limit_bytes { Flow::Usual } else { Flow::Frugal };
+        if bytes(flow) > limit_bytes {
+            let why = too_much(clip.size, bytes(flow), limit_bytes);
+            return Err(FilmError::file(&clip.name, why));
+        }
+        let film = Self { path: path.to_owned(), clip, tools, flow };
         let mut decoder = film.decoder(Range::default(), None)?;
         match decoder.next_or::<()>(&never()) {
             Ok(Some((seconds, frame))) => Ok((film, seconds, frame)),
@@ -51,10 +63,11 @@ impl OpenFilm {
         range: Range,
         long_side_px: Option<usize>,
     ) -> Result<Decoder, FilmError> {
-        let Self { path, clip, tools } = self;
+        let Self { path, clip, tools, flow } = self;
         let start = range.start.filter(|&start| start > 0.0);
         let range = Range { start, ..range };
-        let reading = Reading { source: path, clip, range, fps: None, skipped: 0, long_side_px };
+        let (fps, skipped, flow) = (None, 0, *flow);
+        let reading = Reading { source: path, clip, range, fps, skipped, long_side_px, flow };
         Decoder::start(tools, &reading)
     }
 

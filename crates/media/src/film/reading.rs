@@ -11,7 +11,7 @@ use super::{
     clip::{Clip, Reader},
     decimal,
 };
-use crate::ffmpeg::Input;
+use crate::{ffmpeg::Input, memory::Flow};
 
 /// What a decoder reads.
 #[derive(Clone, Copy)]
@@ -26,6 +26,7 @@ pub struct Reading<'a> {
     pub skipped: u64,
     /// Longer pictures are scaled down to this.
     pub long_side_px: Option<usize>,
+    pub flow: Flow,
 }
 
 impl Reading<'_> {

@@ -12,7 +12,10 @@ use crossbeam_channel::{Receiver, unbounded};
 use serde_json::json;
 
 use super::{Clip, Container, OpenFilm, Order, Play, Player, PlayerEvent, Range, Reader, Tools};
-use crate::films::{DECODES, clip, film_tools, tools};
+use crate::{
+    films::{DECODES, clip, film_tools, tools},
+    memory::Flow,
+};
 
 #[test]
 fn the_frames_of_a_range_are_estimated_at_any_rate() {
@@ -54,7 +57,7 @@ fn sound_is_converted_if_ffmpeg_can() {
 fn player(decodes: &str, patience: Duration) -> (Player, tempfile::TempDir) {
     let here = tempfile::tempdir().expect("a folder");
     let tools = Tools { patience, ..film_tools(here.path(), [decodes, "", ""]) };
-    let film = OpenFilm { path: "clip.mp4".into(), clip: clip(), tools };
+    let film = OpenFilm { path: "clip.mp4".into(), clip: clip(), tools, flow: Flow::default() };
     (Player::start(Arc::new(film), Arc::new(|| {})).expect("a thread"), here)
 }
 

@@ -19,6 +19,7 @@ use crate::{
     codec::{Codec, Colors, Pace},
     encoder::{Encoder, Encoding},
     ffmpeg::Ffmpeg,
+    memory::Flow,
     nut::{NutStream, SQUARE, Track},
 };
 use pictures::MediaError;
@@ -121,7 +122,8 @@ impl Mp4 {
         let hardware = encoder.as_ref().and_then(Option::as_deref);
         let (pace, colors) = (Pace::Live, Some((Colors::bt709(), "bt709", "tv")));
         let has_alpha = false;
-        let encoding = Encoding { ffmpeg, codec, quality, hardware, pace, has_alpha, colors };
+        let flow = Flow::Usual;
+        let encoding = Encoding { ffmpeg, codec, quality, hardware, pace, flow, has_alpha, colors };
         let has_sound = self.sound.is_some();
         let tick = (1, u64::from(TICKS_PER_SECOND));
         let yuv = encoding.yuv((width, height));

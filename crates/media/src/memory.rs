@@ -1,0 +1,91 @@
+//! How much memory films take: their frames here, and the processes of ffmpeg that decode and encode them.
+//!
+//! The figures are upper estimates, measured with ffmpeg 5.1: bytes of a process, for each pixel of a picture, and for each
+//! pixel and thread, because every thread works on another picture.
+
+use pictures::memory::available_bytes;
+use threads::processors;
+
+/// Columns and rows.
+type Size = (usize, usize);
+
+/// Bytes of a process without pictures.
+const PROCESS_BYTES: u64 = 80_000_000;
+/// Bytes for each pixel in a process that decodes a single picture.
+const PICTURE_BYTES_PER_PX: u64 = 24;
+/// A picture in another format or with a border takes these columns and rows more.
+const BORDER_PX: u64 = 256;
+
+/// How many pictures are on their way at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Enough that no step waits for another one.
+    #[default]
+    Usual,
+    /// As few as possible, and one thread in each process, because memory is short.
+    Frugal,
+}
+
+impl Flow {
+    /// Pictures that wait between two steps.
+    pub const fn waiting(self) -> usize {
+        match self {
+            Self::Usual => 2,
+            Self::Frugal => 0,
+        }
+    }
+
+    /// Options of a process.
+    pub(crate) const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &[],
+            Self::Frugal => &["-threads", "1"],
+        }
+    }
+
+    /// Bytes of a process with this many bytes for each pixel, and for each pixel and thread.
+    pub fn process_bytes(self, size: Size, [per_px, per_px_and_thread]: [u64; 2]) -> u64 {
+        let threads = match self {
+            Self::Usual => processors() as u64,
+            Self::Frugal => 1,
+        };
+        PROCESS_BYTES + (per_px + per_px_and_thread * threads) * pixels(size)
+    }
+}
+
+fn pixels((width, height): Size) -> u64 {
+    width as u64 * height as u64
+}
+
+/// Bytes of a picture here.
+pub fn picture_bytes(size: Size) -> u64 {
+    4 * pixels(size)
+}
+
+/// The memory that a film and its processes may take: that chosen, otherwise what is free.
+pub fn limit_bytes(chosen: Option<u64>) -> u64 {
+    chosen.or_else(available_bytes).unwrap_or(u64::MAX)
+}
+
+/// Why a film of pictures of this size is not painted.
+pub fn too_much((width, height): Size, needed_bytes: u64, limit_bytes: u64) -> String {
+    format!(
+        "its pictures have {width} x {height} pixels and need {} MB of memory here and in ffmpeg, and the limit is {} MB; raise --max-memory, close other programs or make it smaller first",
+        needed_bytes.div_ceil(1_000_000),
+        limit_bytes / 1_000_000
+    )
+}
+
+/// The option that lets a process decode no picture for which it needs more than this.
+pub(crate) fn max_pixels_within(bytes: u64) -> [String; 2] {
+    max_pixels(bytes.saturating_sub(PROCESS_BYTES) / PICTURE_BYTES_PER_PX)
+}
+
+/// The option that lets a process decode no larger pictures than the video declares.
+pub(crate) fn max_pixels_of((width, height): Size) -> [String; 2] {
+    max_pixels((width as u64 + BORDER_PX) * (height as u64 + BORDER_PX))
+}
+
+fn max_pixels(pixels: u64) -> [String; 2] {
+    ["-max_pixels".to_owned(), pixels.clamp(1, i32::MAX as u64).to_string()]
+}
