@@ -24,6 +24,9 @@ const DESKTOP: [&str; 5] =
 /// The address of the sound server.
 const SOUND: &str = "PULSE_SERVER";
 
+/// Bytes of stack for each test's thread: without optimisation, the window's frames need more than the usual 2 MiB.
+const STACK: &str = "8388608";
+
 static HOME: OnceLock<TempDir> = OnceLock::new();
 
 // SAFETY: the section lists functions without a result, which the system calls before `main`. On Linux it passes them
@@ -48,6 +51,8 @@ extern "C" fn move_in() {
         for name in HOMES {
             env::set_var(name, home);
         }
+        // The standard library reads it when the first thread starts.
+        env::set_var("RUST_MIN_STACK", STACK);
         // Without an address, clients start a server or leave folders where temporary files are. If a server is named,
         // a test of sound may need it (`tools/try_microphone.sh`).
         if env::var_os(SOUND).is_none() {
