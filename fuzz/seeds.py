@@ -517,6 +517,25 @@ def streams():
         yield f"{name}.nut", b"nut/multimedia container\0" + main + stream + b"".join(frames)
 
 
+def parts():
+    """Folders of a film's parts: names and contents, each ended by a zero. The hashes are those of a film without settings."""
+    whole = (
+        b"000000000-2-1-e7af11e6187621d6-0.mp4", b"part", b"000000002-1-0-a91c1a1d0deb54a1-2.mp4", b"next",
+        b"000000003.steady", b"state",
+    )
+    most = (
+        b"000000000-4294967295-1-e49601411278c457-0.mp4", b"most",
+        b"4294967295-4294967295-1-b639ed16255ac6de-9223372036854775806.mp4", b"end",
+    )
+    for name, files in (
+        ("whole", whole), ("most", most), ("early", (b"000000000-1-0-3bf2d437e65cc2b6--5.mp4", b"early")),
+        ("damaged", (b"000000000-2-1-e7af11e6187621d6-0.mp4", b"other", *whole[2:4])),
+        ("foreign", (b"notes\n000000000-1.txt", b"", b"000000000", b"", b"lock", b"")),
+        ("unfinished", (b"000000002-8Zk2.unfinished.mp4", b"", b"parts.ffconcat", b"ffconcat")),
+    ):
+        yield name, b"\0".join((b"film.txt", b"", *files)) + b"\0"
+
+
 def main(folder):
     def write(target, name, data):
         path = folder / target / name
@@ -539,8 +558,8 @@ def main(folder):
         write("pth", f"shape-{name}.pkl", data)
         write("pth", f"shape-{name}.pth", zipped(data, [bytes(4096)]))
     for target, seeds in (
-        ("nut", streams()), ("onnx", graphs()), ("safetensors", headers()), ("pixels", frames()),
-        ("settings", settings()),
+        ("nut", streams()), ("onnx", graphs()), ("parts", parts()), ("safetensors", headers()),
+        ("pixels", frames()), ("settings", settings()),
     ):
         for name, data in seeds:
             write(target, f"shape-{name}", data)

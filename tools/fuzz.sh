@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(checkpoint graphs inspect mjpeg nut onnx picture pixels pth safetensors settings)
+targets=(checkpoint graphs inspect mjpeg nut onnx parts picture pixels pth safetensors settings)
 # The version for which the corpus and the options here were made.
 cargo_fuzz=0.13.2
 # Maximum bytes of the packed corpus.

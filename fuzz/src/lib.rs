@@ -9,6 +9,7 @@ mod graphs;
 mod inspect;
 mod mjpeg;
 mod nut;
+mod parts;
 mod picture;
 mod pixels;
 mod pth;
@@ -18,8 +19,8 @@ use counting::peak_of;
 use weights::Checkpoint;
 
 pub use self::{
-    graphs::graphs, inspect::inspect, mjpeg::mjpeg, nut::nut, picture::picture, pixels::pixels,
-    pth::pth, settings::settings,
+    graphs::graphs, inspect::inspect, mjpeg::mjpeg, nut::nut, parts::parts, picture::picture,
+    pixels::pixels, pth::pth, settings::settings,
 };
 
 /// Maximum bytes of a message that is shown to the user.
