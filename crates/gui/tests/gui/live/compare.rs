@@ -59,7 +59,11 @@ fn pictures_that_differ_show_no_ratio() {
     assert!(w.has_containing("off by 3"), "{:#?}", w.texts());
     // The text about the shown frame is not mistaken for the text about the checks.
     w.click("Difference");
-    w.until_contains("Largest difference in this frame: 3 of 255");
+    // More than 3 after upscaling, if a busy computer paints smaller pictures.
+    w.until("the difference", |w| {
+        let difference = (3..16).map(|levels| format!("in this frame: {levels} of 255"));
+        difference.into_iter().any(|text| w.has_containing(&text))
+    });
     assert!(w.has_containing("Worst check: largest 3"));
     assert!(!w.has_containing("times as fast"));
     // A failed check stays failed until something changes, so that the ratio does not flicker.

@@ -172,7 +172,7 @@ fn a_recording_that_ends_before_there_is_a_file_for_it_is_kept() {
             assert!(!w.has_containing("Stop recording"), "{:#?}", w.texts());
         });
         w.until_contains("Recorded ");
-        assert!((1..=2).contains(&frames(&w)), "what was seen, held");
+        assert_ne!(frames(&w), 0, "what was seen, held");
     }
     // Closing asks for confirmation, and waits for the recording.
     let mut w = Window::live_after(records_pictures);
