@@ -215,3 +215,71 @@ fn tables_of_benchmarks_have_a_command_and_a_date() {
     }
     assert!(seen > 5, "no tables were found");
 }
+
+/// The numbers in a row of a table after its first column that are words of their own, such as `**0.337**`, `3.9x` or
+/// `(577,`, each with half of its last digit.
+fn figures(row: &str) -> Vec<(f64, f64)> {
+    let words = row.split('|').skip(2).flat_map(|cell| cell.split([' ', '(', ')', '*']));
+    let words = words.map(|word| word.trim_end_matches([',', 'x']));
+    let figure = |word: &str| {
+        let decimals = word.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        Some((word.parse().ok()?, 0.5 * 0.1_f64.powi(decimals as i32)))
+    };
+    words.filter_map(figure).collect()
+}
+
+/// The README rounds the summary of BENCHMARKS.md, which repeats the tables below it.
+#[test]
+fn figures_that_are_repeated_agree() {
+    let tree = Tree::read();
+    let (summary, tables) =
+        tree.documents["BENCHMARKS.md"].split_once("## Method").expect("a summary and tables");
+    let (_, speed) = tree.documents["README.md"].split_once("## Speed").expect("a table");
+    let (speed, _) = speed.split_once("\n## ").expect("its end");
+    let rows = |text: &str| -> Vec<String> {
+        let rows = text.lines().filter(|line| line.starts_with("| ") && !line.contains("---"));
+        rows.map(|row| {
+            row.replace('`', "").replace('[', "").replace("](docs/performance.md#modes)", "")
+        })
+        .collect()
+    };
+    let (summary, tables, speed) = (rows(summary), rows(tables), rows(speed));
+    let agree =
+        |rounded: (f64, f64), exact: (f64, f64)| (rounded.0 - exact.0).abs() <= rounded.1 + 1e-9;
+    let cell =
+        |row: &str, number: usize| row.split('|').nth(number).unwrap_or_default().trim().to_owned();
+    for row in &summary[1..] {
+        let mode = cell(row, 2);
+        let (network, precision) = mode.rsplit_once(' ').expect("a network and a precision");
+        let network = network.split(',').next().unwrap_or_default();
+        for figure in figures(row) {
+            let is_there = |table: &&String| {
+                [network, precision].iter().any(|name| table.contains(name))
+                    && figures(table).iter().any(|&exact| agree(figure, exact))
+            };
+            assert!(
+                tables.iter().any(|table| is_there(&table)),
+                "{} is in no table: {row}",
+                figure.0
+            );
+        }
+    }
+    for row in &speed[1..] {
+        let is_same = |other: &&String| {
+            cell(other, 1).ends_with(&cell(row, 1))
+                && cell(other, 2) == format!("full, {}", cell(row, 2))
+        };
+        let exact = figures(summary.iter().find(is_same).expect(row));
+        let rounded = figures(row);
+        assert_eq!((exact.len(), rounded.len() >= 4), (4, true), "{row}");
+        for (rounded, exact) in rounded.iter().zip(exact) {
+            assert!(agree(*rounded, exact), "{} instead of {}: {row}", rounded.0, exact.0);
+        }
+        for other in &rounded[4..] {
+            let is_there =
+                |table: &String| figures(table).iter().any(|&exact| agree(*other, exact));
+            assert!(tables.iter().any(is_there), "{} is in no table: {row}", other.0);
+        }
+    }
+    assert!(summary.len() > 5 && speed.len() > 3, "no tables were found");
+}

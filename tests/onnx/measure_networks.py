@@ -204,7 +204,8 @@ def table(cpu, cuda):
             device, judged = f"CPU only: {gpu.get('not_checked', 'not measured')}", ""
         lines.append(f"{start} {own:.1f} | {other:.1f} | {other / own:.2f}x | {decibels(row['psnr_db'])} | {device} | {judged} |")
     lines.append("")
-    lines.append(f"{len(ratios)} networks; ratio: median {statistics.median(ratios):.2f}x, lowest {min(ratios):.2f}x.")
+    count = f"{len(ratios)} networks measured of {len(cpu['networks'])}"
+    lines.append(f"{count}; ratio: median {statistics.median(ratios):.2f}x, lowest {min(ratios):.2f}x.")
     return "\n".join(lines)
 
 
