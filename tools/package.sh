@@ -176,6 +176,26 @@ run() {
     env -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME="$here/$out/home" "${emulator[@]}" "$@"
 }
 
+# Copies the documents for users and their pictures to a folder. Their links to other files become plain text, because
+# those are only in the source. Fails if a picture is missing.
+document() {
+    local share=$1
+    mkdir -p "$share"
+    cp --parents README.md BENCHMARKS.md CHANGELOG.md LICENSE-* docs/*.md assets/CREDITS.md assets/*.webp \
+        assets/screenshots/*.webp "$share"
+    perl -0777 -i -pe '
+        my ($folder) = $ARGV =~ m{(.*)/};
+        s{(!?)\[([^\[\]]*)\]\(([^)#:]+)(#[^)]*)?\)}{$1 || -e "$folder/$3" ? $& : $2}ge;
+    ' "$share"/*.md "$share"/*/*.md
+    perl -0777 -ne '
+        my ($folder) = $ARGV =~ m{(.*)/};
+        for (/\]\(([^)#:]+)[)#]/g, /(?:src|href)="([^":]+)"/g) {
+            -e "$folder/$_" or $dead += print STDERR "error: $ARGV: $_ is not in the package\n";
+        }
+        END { exit !!$dead }
+    ' "$share"/*.md "$share"/*/*.md
+}
+
 # What the archive for Windows contains.
 gather_for_windows() {
     rm -rf "$tree" "$out/home"
@@ -185,8 +205,8 @@ gather_for_windows() {
     rustc --edition 2024 --target "$target" -O -C strip=symbols -C panic=abort -o "$tree/styleforge-window.exe" \
         tools/package/window.rs
     check "$tree/styleforge-window.exe"
-    cp -r styles docs README.md BENCHMARKS.md CHANGELOG.md "$tree/"
-    install -D --mode=644 assets/CREDITS.md --target-directory="$tree/assets"
+    cp -r styles "$tree/"
+    document "$tree"
     run "$tree/styleforge.exe" licences >"$tree/LICENCES.txt"
 }
 
@@ -208,9 +228,7 @@ gather() {
         rsvg-convert --width "$size" --output "$out/home/icon.png" assets/icon.svg
         $put "$out/home/icon.png" "$share/icons/hicolor/${size}x$size/apps/styleforge.png"
     done
-    $put README.md BENCHMARKS.md CHANGELOG.md --target-directory="$share/doc/styleforge"
-    $put docs/*.md --target-directory="$share/doc/styleforge/docs"
-    $put assets/CREDITS.md --target-directory="$share/doc/styleforge/assets"
+    document "$share/doc/styleforge"
     run "$program" licences >"$share/doc/styleforge/copyright"
 
     mkdir -p "$share/man/man1"
@@ -307,6 +325,7 @@ for format in "${formats[@]}"; do
 done
 
 [ -n "${SOURCE_DATE_EPOCH:-}" ] || need git git
+need perl perl-base
 [ -n "${PROGRAM:-}" ] || need_for_build
 if [ $system = windows ]; then
     need_for_windows
