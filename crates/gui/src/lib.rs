@@ -160,7 +160,7 @@ pub fn run(files: Vec<PathBuf>, licences: fn() -> Result<String, String>) -> Res
             Ok(Box::new(app))
         }),
     )
-    .map_err(|error| GuiError::Window(without_place(&disk::without_number(&error.to_string()))))
+    .map_err(|error| GuiError::Window(explained(&error.to_string())))
 }
 
 /// The stored window size and position, or the default size.
@@ -179,20 +179,28 @@ fn viewport(state: &settings::State) -> egui::ViewportBuilder {
         .with_icon(icon)
 }
 
-/// The window system's message without the source location of a library that it contains: `os error at
-/// /x/winit/src/linux.rs:788: no display`.
-fn without_place(text: &str) -> String {
+/// The window system's message without the source location of a library that it contains (`os error at
+/// /x/winit/src/linux.rs:788: no display`), and what to do if OpenGL is missing.
+fn explained(error: &str) -> String {
+    let text = disk::without_number(error);
+    // X11 names the request before the error: `glutin error: [a7] GLXBadFBConfig`.
+    if text.contains("glutin") {
+        let error = text.rsplit([']', ':']).next().unwrap_or_default().trim();
+        return format!(
+            "the display has no usable OpenGL ({error}); install its driver (Debian, Ubuntu: apt install libgl1-mesa-dri); a forwarded display (ssh -X) also needs it where it is shown"
+        );
+    }
     text.split_once("os error at ")
         .and_then(|(before, rest)| {
             let (_, words) = rest.split_once(": ")?;
             Some(format!("{before}{words}"))
         })
-        .unwrap_or_else(|| text.to_owned())
+        .unwrap_or(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST_SIZE, viewport, without_place};
+    use super::{FIRST_SIZE, explained, viewport};
     use settings::State;
 
     #[test]
@@ -209,10 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn no_place_in_a_librarys_sources_is_shown() {
+    fn errors_of_the_window_system_are_explained() {
         let error =
             "winit EventLoopError: os error at /home/x/winit/linux/mod.rs:788: No display: :9";
-        assert_eq!(without_place(error), "winit EventLoopError: No display: :9");
-        assert_eq!(without_place("No display: :9"), "No display: :9");
+        assert_eq!(explained(error), "winit EventLoopError: No display: :9");
+        assert_eq!(explained("No display: :9"), "No display: :9");
+        for (error, name) in [
+            ("glutin error: [a7] GLXBadFBConfig", "GLXBadFBConfig"),
+            ("Found no glutin configs matching the template: A { b: [1] }. Error: none", "none"),
+            ("glutin error: bad display", "bad display"),
+        ] {
+            let shown = explained(error);
+            assert!(shown.contains(&format!("OpenGL ({name}); install its driver")), "{shown}");
+            assert!(shown.contains("libgl1-mesa-dri") && shown.contains("ssh -X"), "{shown}");
+        }
     }
 }
