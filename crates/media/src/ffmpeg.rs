@@ -100,6 +100,9 @@ impl Ffmpeg {
         let version = version(&banner).ok_or_else(silent)?;
         // One line per encoder: six letters of flags, its name, a title.
         let names = encoders.lines().filter_map(|line| line.split_whitespace().nth(1));
+        if let Some(why) = ended.failure() {
+            return Err(unusable(why));
+        }
         Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
     }
 
@@ -301,7 +304,15 @@ mod tests {
             Err(NoFfmpeg(why)) => why,
             other => panic!("{other:?}"),
         };
-        assert!(unusable(find("exit 3", PATIENCE)).contains("version"));
+        let loader = "ffmpeg: error while loading shared libraries: libx.so.9: cannot open";
+        for (script, why) in [
+            ("exit 3".to_owned(), "exit status: 3"),
+            ("echo ffmpeg".to_owned(), "it does not report its version"),
+            (format!("echo '{loader}' >&2; exit 127"), loader),
+        ] {
+            let said = unusable(find(&script, PATIENCE));
+            assert!(said.ends_with(&format!("/ffmpeg cannot be used: {why}")), "{said}");
+        }
         let silent = unusable(find("exec sleep 600", Duration::from_millis(200)));
         assert!(silent.ends_with(" cannot be used: it did not end within 0.2 s"), "{silent}");
     }
