@@ -79,6 +79,16 @@ fn an_imported_style_is_listed_and_paints() {
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])
         .ends(1)
         .says("already a style");
+    // As other systems write it, and as the list and keyboards do.
+    let [apart, whole] = ["Cafe\u{301} cre\u{300}me", "Caf\u{e9} cr\u{e8}me"];
+    s.styleforge(&["styles", "import", "tiny.safetensors", "--name", apart]).ends(0);
+    let listed = s.styleforge(&["styles"]).ends(0).text();
+    assert!(listed.contains("caf\u{e9}_cr\u{e8}me") && listed.contains(apart), "{listed}");
+    for name in [apart, whole, "CAF\u{c9}-cre\u{300}me"] {
+        s.styleforge(&["stylize", "photo.png", "--style", name, "-o", "out.png", "--force"])
+            .ends(0);
+    }
+    s.styleforge(&["styles", "remove", whole]).ends(0);
     fs::write(s.path("notes.pth"), "no weights").expect("written");
     s.styleforge(&["styles", "import", "notes.pth"]).ends(1).says("notes.pth");
     s.styleforge(&["styles", "import", "missing.pth"]).ends(2).says("missing.pth");

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use itertools::Itertools;
+use unicode_normalization::UnicodeNormalization;
 
 use super::LibraryError;
 use values::text::{MAX_TITLE_CHARS, cut, shows_nothing};
@@ -18,10 +19,11 @@ pub const BUILT_IN: &str = "built in";
 /// Maximum length of a style's folder name.
 pub const MAX_ID_CHARS: usize = 64;
 
-/// A folder name from free text: lower case letters and digits; each run of anything else becomes one `_`.
+/// A folder name from free text: lower case letters and digits; each run of anything else becomes one `_`. An accent
+/// may be a part of its letter, or follow it.
 pub fn id_from(name: &str) -> String {
     let mut id = String::new();
-    for c in name.trim().chars().flat_map(char::to_lowercase) {
+    for c in name.trim().nfc().flat_map(char::to_lowercase) {
         if c.is_alphanumeric() && !shows_nothing(c) {
             id.push(c);
         } else if !id.is_empty() && !id.ends_with('_') {
@@ -106,7 +108,9 @@ mod tests {
     fn names_become_folders() {
         assert_eq!(id_from("  My *Nice*  Style! "), "my_nice_style");
         assert_eq!(id_from("../../etc/passwd"), "etc_passwd");
-        assert_eq!(id_from("Été-2024"), "été_2024");
+        for accents in ["Été-2024", "E\u{301}te\u{301}-2024", "e\u{301}t\u{e9} 2024"] {
+            assert_eq!(id_from(accents), "\u{e9}t\u{e9}_2024");
+        }
         assert_eq!(id_from("..."), "");
         // Letters in Unicode, but invisible to a reader.
         assert_eq!(id_from("\u{3164}\u{115f}\u{ffa0}"), "");
