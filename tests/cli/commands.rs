@@ -194,6 +194,7 @@ fn check_finds_the_backend_right_and_names_a_broken_style() {
     assert!(kernels.iter().any(|k| k["inputs"] == "mean 1000, deviation 1"));
 }
 
+#[cfg(unix)]
 #[test]
 fn styles_that_are_named_are_checked_alone() {
     let s = Sandbox::new();
@@ -201,7 +202,13 @@ fn styles_that_are_named_are_checked_alone() {
     let report = s
         .styleforge(&[&check[..], &["--style", "candy", "--style", "tiny.safetensors"]].concat())
         .ends(0)
+        .says("Checking candy full (the default)…")
         .json();
+    s.style("opt/share/styleforge/styles/night/lite.safetensors", &[]);
+    s.copy_of_styleforge("opt/bin/styleforge", &[&check[..], &["--style", "night"]].concat())
+        .ends(0)
+        .says("note: Night: its lite model is used, the full one is not installed")
+        .says("Checking night lite (there is no full one)…");
     let checks = report["checks"].as_array().expect("checks");
     let names: Vec<&Value> = checks.iter().map(|check| &check["network"]).collect();
     assert_eq!(names.len(), 2, "{names:?}");

@@ -85,8 +85,14 @@ fn bench_reports_everything_a_number_needs() {
         assert!(sum > 0.0 && kernels.iter().all(|k| k["gb_per_s"].as_f64() > Some(0.0)));
         assert_eq!(result["profiled_frames"], 3);
     }
-    let text = s.styleforge(&["bench", "--size", "8x8", "--frames", "1", "--model", "lite"]);
-    assert!(text.ends(0).text().contains("8x8"));
+    for (model, heading) in [
+        (&["--model", "lite"][..], "; random weights lite (chosen with --model); "),
+        (&[], "; random weights full (the default); "),
+    ] {
+        let brief = ["bench", "--size", "8x8", "--frames", "1", "--variant", "fused"];
+        let text = s.styleforge(&[&brief[..], model].concat()).ends(0).text();
+        assert!(text.contains("8x8") && text.contains(heading), "{text}");
+    }
     s.styleforge(&["bench", "--size", "8"]).ends(2);
     let small = ["bench", "--size", "64x64", "--max-memory", "1MB"];
     s.styleforge(&small).ends(2).says("1 MB may be used; choose a smaller --size");

@@ -10,11 +10,12 @@ use super::{
     attention,
     interrupt::interruptible,
     modes, select_device,
-    style_choice::{choose, measured_pictures},
+    style_choice::{choose, measured_pictures, print_notes, size_and_reason},
     terminal::{Column, print_report, table_of, write_message, write_note},
     wrong_use,
 };
 use backend::{Backend, BackendError, RunControl, SessionSpec};
+use engine::network_choice::ChosenNetwork;
 use measure::verify::{self, KernelVerdict, Subject, Verdict};
 use network::{
     Network,
@@ -53,11 +54,11 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let (subjects, left_out) = if is_everything { subjects(device)? } else { (named, Vec::new()) };
     left_out.iter().for_each(write_note);
     let networks: Vec<(&str, &Network)> = (subjects.iter())
-        .map(|subject| (subject.name.as_str(), subject.network.as_ref()))
+        .map(|(_, subject)| (subject.name.as_str(), subject.network.as_ref()))
         .collect();
     attention::announce(device, &args.attentions, &networks);
     let control = interruptible();
-    for subject in subjects {
+    for (heading, subject) in subjects {
         if control.is_cancelled() {
             break;
         }
@@ -70,7 +71,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
                 backend.device().name
             ));
         }
-        write_message(format!("Checking {}…", subject.name));
+        write_message(format!("Checking {heading}…"));
         verify::verify(backend, &subject, &modes, args.batch, |verdict| checks.push(verdict))?;
     }
     let kernels = if is_everything { kernels(backend, &modes, &control)? } else { Vec::new() };
@@ -152,26 +153,29 @@ fn runnable(
     Ok(runnable)
 }
 
-/// The styles, or the network for style pictures, to which the check is limited; empty if none is named.
+/// The styles, or the network for style pictures, to which the check is limited, each after its heading; empty if none
+/// is named.
 ///
 /// # Errors
 /// [`CliError`] if one cannot be loaded.
 fn named_subjects(
     styles: &[OsString],
     pictures: &StylePictureArgs,
-) -> Result<Vec<Subject>, CliError> {
+) -> Result<Vec<(String, Subject)>, CliError> {
     let photo = sample::sample().map_err(CliError::failed)?;
     let library = StyleLibrary::standard();
     let mut named = Vec::new();
     for typed in styles {
-        let chosen = choose(&library, typed, None)?;
+        named.push(choose(&library, typed, None)?);
+    }
+    named.extend(measured_pictures(pictures, None)?);
+    let subject = |chosen: ChosenNetwork| {
+        print_notes(&chosen);
+        let heading = chosen.label.clone() + &size_and_reason(chosen.model, None);
         let name = chosen.label_with_model();
-        named.push(verify::style_subject(&name, chosen.network, &photo.frame));
-    }
-    if let Some(chosen) = measured_pictures(pictures, None)? {
-        named.push(verify::style_subject(&chosen.label, chosen.network, &photo.frame));
-    }
-    Ok(named)
+        (heading, verify::style_subject(&name, chosen.network, &photo.frame))
+    };
+    Ok(named.into_iter().map(subject).collect())
 }
 
 /// The plain networks for style pictures that a device is checked with. On a CPU these are only the small ones, which
@@ -184,8 +188,9 @@ fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
     (Spec::plain_ones().into_iter()).map(|(name, ..)| name).take(count)
 }
 
-/// Random networks, networks for style pictures and every installed style; and the styles that could not be loaded.
-fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliError> {
+/// Random networks, networks for style pictures and every installed style, each after its heading; and the styles that
+/// could not be loaded.
+fn subjects(device: DeviceChoice) -> Result<(Vec<(String, Subject)>, Vec<String>), CliError> {
     let mut subjects = verify::adversarial_subjects().map_err(CliError::failed)?;
     let photo = sample::sample().map_err(CliError::failed)?;
     for name in [BUILT_IN_NETWORK].into_iter().chain(plain_networks(device)) {
@@ -199,6 +204,7 @@ fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliErro
     let library = StyleLibrary::standard();
     let mut left_out = Vec::new();
     for style in library.styles() {
+        style.without_full().iter().for_each(write_note);
         for model in style.models() {
             let name = format!("{} {model}", style.id);
             match choose(&library, style.id.as_ref(), Some(model)) {
@@ -209,7 +215,8 @@ fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliErro
             }
         }
     }
-    Ok((subjects, left_out))
+    let subjects = subjects.into_iter().map(|subject| (subject.name.clone(), subject));
+    Ok((subjects.collect(), left_out))
 }
 
 fn decibels(psnr_db: f64) -> String {

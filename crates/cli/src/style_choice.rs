@@ -263,6 +263,18 @@ const DEFAULT_STYLE: &str = "candy";
 
 /// The style for live mode; `None` for `--style none`. Prints a note if the style was not named. If no size was chosen,
 /// `preferred` is used if the style has it.
+/// The size of a measured network and why it has that size, after its name; empty if it has only one.
+pub fn size_and_reason(size: Option<ModelSize>, requested: Option<ModelSize>) -> String {
+    size.map_or_else(String::new, |size| {
+        let why = match (requested, size) {
+            (Some(_), _) => "chosen with --model",
+            (None, ModelSize::Full) => "the default",
+            (None, ModelSize::Lite) => "there is no full one",
+        };
+        format!(" {size} ({why})")
+    })
+}
+
 ///
 /// # Errors
 /// See [`choose`].

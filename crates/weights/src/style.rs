@@ -211,20 +211,21 @@ impl Style {
         &self,
         requested: Option<ModelSize>,
     ) -> Result<(Checkpoint, ModelSize, Option<String>), LibraryError> {
-        let size = match requested {
-            Some(size) => size,
-            None if self.models().contains(&ModelSize::Full) => ModelSize::Full,
-            None => ModelSize::Lite,
-        };
-        let note = (requested.is_none() && size == ModelSize::Lite).then(|| {
-            // An imported network has one size.
-            let why = match self.origin {
-                Origin::User(_) => "the only one of this style",
-                _ => "the full one is not installed",
-            };
-            format!("{}: painted with the lite model, {why}", self.title)
-        });
+        let note = self.without_full().filter(|_| requested.is_none());
+        let usual = if note.is_some() { ModelSize::Lite } else { ModelSize::Full };
+        let size = requested.unwrap_or(usual);
         Ok((self.load(size)?, size, note))
+    }
+
+    /// A note for the user if it has no `full` model.
+    pub fn without_full(&self) -> Option<String> {
+        // An imported network has one size.
+        let why = match self.origin {
+            Origin::User(_) => "the only one of this style",
+            _ => "the full one is not installed",
+        };
+        (!self.models().contains(&ModelSize::Full))
+            .then(|| format!("{}: its lite model is used, {why}", self.title))
     }
 
     /// An encoded picture (JPEG or PNG) of the style, if it has one that can be read.

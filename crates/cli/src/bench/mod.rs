@@ -275,7 +275,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         }
     }
     let report = Report { version: env!("CARGO_PKG_VERSION"), results };
-    print_report(args.json, &report, || text(&report.results))
+    print_report(args.json, &report, || text(&report.results, args.model))
 }
 
 fn measurements(

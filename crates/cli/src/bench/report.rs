@@ -1,13 +1,19 @@
 //! Formats the measurements as text tables.
 
 use super::Measurement;
-use crate::terminal::{Column, table_of};
+use crate::{
+    style_choice::size_and_reason,
+    terminal::{Column, table_of},
+};
 use measure::{KernelRow, ReferenceTiming, table::percent};
-use values::timing::{Ceiling, TimingMethod};
+use values::{
+    mode::ModelSize,
+    timing::{Ceiling, TimingMethod},
+};
 
 /// The header, the table of modes, and a table of kernels for each mode that has them.
-pub fn text(results: &[Measurement]) -> Vec<String> {
-    let mut lines: Vec<String> = results.first().map(head).into_iter().collect();
+pub fn text(results: &[Measurement], requested: Option<ModelSize>) -> Vec<String> {
+    let mut lines: Vec<String> = results.first().map(|r| head(r, requested)).into_iter().collect();
     lines.extend(modes(results));
     for note in [without_library, other_attention, compared, several_styles, several_devices] {
         let place = |r: &Measurement| Some(format!("{}, {}{}", r.size, r.label(), note(r)?));
@@ -22,8 +28,8 @@ pub fn text(results: &[Measurement]) -> Vec<String> {
     lines
 }
 
-fn head(r: &Measurement) -> String {
-    let model = r.model.map_or_else(String::new, |m| format!(" {m}"));
+fn head(r: &Measurement, requested: Option<ModelSize>) -> String {
+    let model = size_and_reason(r.model, requested);
     let batch = match r.batch {
         1 => String::new(),
         n => format!(" of {n} frames"),
