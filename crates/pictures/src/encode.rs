@@ -120,9 +120,7 @@ pub fn encoding_bytes(format: Format, pixels: u64, given_away: bool) -> u64 {
 /// # Errors
 /// See [`save`].
 pub fn save_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), MediaError> {
-    disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
-        writer.write_all(bytes).map_err(|e| refused(name, &e))
-    })
+    Ok(disk::write_bytes(path, bytes, existing)?)
 }
 
 /// Checks that [`save`] can write to `path`, so that a long run is not started in vain.

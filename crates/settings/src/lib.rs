@@ -34,7 +34,7 @@ use engine::paint::OutputSize;
 use pictures::encode::{DEFAULT_QUALITY, Format};
 use values::{
     compose::Look,
-    disk::{self, WriteError, folder_of, reason},
+    disk::{self, Existing, WriteError, folder_of, reason},
     mode::{ModeChoice, ModelSize},
 };
 
@@ -267,7 +267,7 @@ impl Settings {
             return Err(SettingsError::TooLong { bytes: text.len() });
         }
         disk::make_folder(folder_of(path))?;
-        Ok(disk::write_bytes(path, text.as_bytes())?)
+        Ok(disk::write_bytes(path, text.as_bytes(), Existing::Replace)?)
     }
 }
 

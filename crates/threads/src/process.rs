@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     env,
     ffi::OsStr,
-    io::{BufRead, BufReader, Read, copy, sink},
+    io::{BufRead, BufReader, ErrorKind, Read, copy, sink},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle, Scope, ScopedJoinHandle},
@@ -227,9 +227,9 @@ impl ProcessResult {
     /// Why it failed: its first error message, otherwise its status. `None` if it succeeded.
     pub fn failure(&self) -> Option<String> {
         let errors = String::from_utf8_lossy(&self.errors);
-        let first = errors.lines().map(str::trim).find(|line| !line.is_empty()).map(plain);
-        let words = || first.map_or_else(|| self.status.to_string(), |line| one_line(line).into());
-        (!self.status.success()).then(words)
+        let first = errors.lines().map(str::trim).find(|line| !line.is_empty());
+        (!self.status.success())
+            .then(|| first.map_or_else(|| self.status.to_string(), in_our_words))
     }
 }
 
@@ -335,6 +335,14 @@ pub fn spawn_scoped<'scope, T: Send + 'scope>(
     thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, work).map_err(|e| reason(&e))
 }
 
+/// A line of a program, truncated and safe to display. A full disk has our words.
+fn in_our_words(message: &str) -> String {
+    if message.contains("No space left on device") {
+        return reason(&ErrorKind::StorageFull.into());
+    }
+    one_line(plain(&cut(message, MAX_LINE_CHARS))).into_owned()
+}
+
 /// A message of ffmpeg without the address of the part that wrote it: `[mov @ 0x55ab] moov atom not found`.
 fn plain(message: &str) -> &str {
     match message.split_once("] ") {
@@ -360,7 +368,7 @@ fn last_lines(from: impl Read) -> Vec<String> {
         let text = text.trim();
         // ffmpeg's words for a line that it does not write again.
         if !text.is_empty() && !text.starts_with("Last message repeated") {
-            lines.push_back(one_line(plain(&cut(text, MAX_LINE_CHARS))).into_owned());
+            lines.push_back(in_our_words(text));
             if lines.len() > MAX_LINES {
                 lines.pop_front();
             }
@@ -384,6 +392,8 @@ mod tests {
         assert_eq!(lines.len(), MAX_LINES);
         assert_eq!(lines[0], "line 999\\u{1b}[1m");
         assert!(lines[1..].iter().all(|line| line.chars().count() <= MAX_LINE_CHARS));
+        let full = "[out#0/mp4 @ 0x55] Error writing trailer: No space left on device\n";
+        assert!(last_lines(full.as_bytes())[0].starts_with("the disk is full; free some space"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     read_file,
     safetensors::with_metadata,
 };
-use values::disk::{self, folder_of};
+use values::disk::{self, Existing, folder_of};
 
 impl StyleLibrary {
     /// Renames one of the user's own styles to `title`, and its file or folder accordingly. If the program is stopped
@@ -49,7 +49,7 @@ fn retitle(file: &Path, id: &str, title: &str) -> Result<(), LibraryError> {
     let bytes = read_file(file)
         .and_then(|bytes| with_metadata(&bytes, &[("style", id), ("title", title)]))
         .map_err(LibraryError::of(file))?;
-    disk::write_bytes(file, &bytes).map_err(LibraryError::Write)
+    disk::write_bytes(file, &bytes, Existing::Replace).map_err(LibraryError::Write)
 }
 
 #[cfg(test)]

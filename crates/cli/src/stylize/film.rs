@@ -163,6 +163,7 @@ impl<'a> Run<'a> {
                 let is_cancelled = matches!(error, RenderError::Cancelled { .. });
                 let why = match &error {
                     RenderError::Write(error) => refused(error),
+                    RenderError::Stopped { .. } => format!("{}: {error}", target.display()),
                     other => other.to_string(),
                 };
                 let mark = if is_cancelled { "" } else { "error: " };

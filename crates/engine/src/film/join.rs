@@ -43,8 +43,8 @@ const TRIAL_SIZE: (usize, usize) = (64, 64);
 const TRIAL_SECONDS: f64 = 1.0;
 /// Where ffmpeg writes what is only counted.
 const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
-/// ffmpeg's words for a full disk.
-const FULL: &str = "No space left";
+/// How the reason begins if the disk is full.
+const FULL: &str = "the disk is full";
 
 /// Tags that a stream needs to be played.
 const OF_PLAYING: [&str; 3] = ["language", "filename", "mimetype"];
@@ -381,7 +381,8 @@ impl Join<'_> {
             Ok(frames) => Ok(Joined { file, frames }),
             Err(why) => {
                 Joined { file, frames: None }.remove();
-                Err(why)
+                let needed = format!("; it needs about {:.1} MB", bytes as f64 / 1e6);
+                Err(if why.contains(FULL) { why + &needed } else { why })
             }
         }
     }

@@ -126,12 +126,16 @@ fn a_film_needs_every_process_to_do_its_part() {
         (["head -c 200 clip.nut", ENCODES, JOINS], "no picture of it can be read", 0),
         ([DECODES, "exec sleep 600", JOINS], "ffmpeg", 0),
         ([DECODES, "cat >/dev/null; exec sleep 600", JOINS], "did not finish within 1 s", 0),
-        ([DECODES, "echo 'disk full' >&2; exit 1", JOINS], "ffmpeg cannot encode: disk full", 0),
+        (
+            [DECODES, "echo 'pipe:1: No space left on device' >&2; exit 1", JOINS],
+            "ffmpeg cannot encode: the disk is full; free some space",
+            0,
+        ),
         ([DECODES, "cat >/dev/null", JOINS], "could not be written", 0),
         ([DECODES, ENCODES, "echo 'no such muxer' >&2; exit 1"], "no such muxer", 0),
         (
-            [DECODES, ENCODES, &after_trial("echo 'no space' >&2; exit 1")],
-            "ffmpeg cannot join the film: no space",
+            [DECODES, ENCODES, &after_trial("echo 'a: No space left on device' >&2; exit 1")],
+            "cannot join the film: the disk is full; free some space or choose another folder; it needs",
             3,
         ),
     ] {

@@ -37,7 +37,7 @@ use media::{
 use network::Network;
 use settings::Choices;
 use values::{
-    disk::{self, WriteError, reason},
+    disk::{self, Existing, WriteError, reason},
     frame::Frame,
     mode::DeviceChoice,
 };
@@ -51,7 +51,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn write(text: &String, path: &Path) -> Result<(), WriteError> {
     disk::make_folder(disk::folder_of(path))?;
-    disk::write_bytes(path, text.as_bytes())
+    disk::write_bytes(path, text.as_bytes(), Existing::Replace)
 }
 
 impl App {

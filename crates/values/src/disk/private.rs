@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     temporary::{self, Kind},
-    write::{WriteError, folder_of, refused, sync_folder, write_bytes},
+    write::{Existing, WriteError, folder_of, refused, sync_folder, write_bytes},
 };
 
 /// A folder to which only this user can write. Its files are opened without following links and without waiting.
@@ -66,7 +66,7 @@ impl PrivateFolder {
         if fs::symlink_metadata(&path).is_ok_and(|about| !about.is_file()) {
             fs::remove_file(&path).map_err(refused(&path, &self.0))?;
         }
-        write_bytes(&path, bytes)
+        write_bytes(&path, bytes, Existing::Replace)
     }
 
     /// Opens or creates a file that only one process owns. `None` if it is another one.

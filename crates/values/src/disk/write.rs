@@ -76,6 +76,18 @@ pub(super) fn refused(path: &Path, folder: &Path) -> impl Fn(io::Error) -> Write
     }
 }
 
+/// [`refused`] for a file of this size.
+fn unwritten(path: &Path, folder: &Path, bytes: &[u8]) -> impl Fn(io::Error) -> WriteError {
+    let megabytes = bytes.len() as f64 / 1e6;
+    move |error| match error.kind() {
+        ErrorKind::StorageFull => WriteError::Refused {
+            name: path.display().to_string(),
+            reason: format!("{}; it needs {megabytes:.1} MB", reason(&error)),
+        },
+        _ => refused(path, folder)(error),
+    }
+}
+
 /// Lets `fill` write a file, which then gets the name `path`. `fill` also receives the name for messages.
 ///
 /// # Errors
@@ -116,13 +128,13 @@ pub fn write_whole<T, E: From<WriteError>>(
     Ok(filled)
 }
 
-/// Writes a file, which replaces an existing one.
+/// Writes a file.
 ///
 /// # Errors
 /// As [`write_whole`].
-pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_whole(path, Existing::Replace, FolderSync::Now, |to, _| {
-        to.write_all(bytes).map_err(refused(path, folder_of(path)))
+pub fn write_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), WriteError> {
+    write_whole(path, existing, FolderSync::Now, |to, _| {
+        to.write_all(bytes).map_err(unwritten(path, folder_of(path), bytes))
     })
 }
 
@@ -144,7 +156,7 @@ pub fn write_folder(
     for (name, bytes) in files {
         let path = unfinished.path().join(name);
         let mut file = File::create(&path).map_err(failed)?;
-        file.write_all(bytes).map_err(failed)?;
+        file.write_all(bytes).map_err(unwritten(target, above, bytes))?;
         sync_file(&file, &path).map_err(failed)?;
         check(&path).map_err(|why| WriteError::Refused {
             name: target.display().to_string(),
@@ -463,6 +475,13 @@ mod tests {
         assert_eq!(lite.0, unfinished.0.join("lite"));
         assert_eq!(*last, (folder.clone(), true));
         assert_eq!(names(&folder), ["a", "file", "style"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_reported_with_what_the_file_needs() {
+        let here = Path::new("file");
+        let error = unwritten(here, here, &[0; 1_234_567])(ErrorKind::StorageFull.into());
+        assert!(error.to_string().ends_with("choose another folder; it needs 1.2 MB"), "{error}");
     }
 
     #[test]
