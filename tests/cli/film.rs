@@ -465,7 +465,7 @@ fn unpaintable_inputs_are_refused_by_name() {
         (
             &["clip.mkv", "-o", "a.mp4", "--codec", "prores"],
             2,
-            "MP4 holds h264, hevc, av1 and not prores",
+            "MP4 cannot hold prores, but MOV and MKV can; choose another name, or one of the codecs h264",
         ),
         (&["clip.mkv", "-o", "clip.mkv", "--force"], 2, "clip.mkv is one of the inputs"),
         (

@@ -378,7 +378,7 @@ fn codec_and_quality_of_a_recording_are_those_of_the_options() {
     let (run, _) = options("clip.mp4", &["--codec", "hevc"]);
     run.ends(2).says("are for MP4 videos");
     let (run, _) = options("clip.mp4", &["--codec", "prores"]);
-    run.ends(2).says("MP4 holds h264, hevc, av1 and not prores");
+    run.ends(2).says("MP4 cannot hold prores, but MOV and MKV can");
     for option in [["--codec", "h264"], ["--quality", "9"]] {
         let (run, _) = options("take", &option);
         run.ends(2).says("--codec, --quality, --microphone and --hardware are for MP4 videos");

@@ -53,6 +53,7 @@ use terminal::write_message;
 use backend::{Backend, BackendError, DeviceOptions, OlderDevice, Selected, cuda};
 use engine::paint::{Painter, Painters};
 use measure::MeasureError;
+use media::film::{Codec, Container};
 use pictures::encode::{self, Existing};
 use threads::signals;
 use values::mode::DeviceChoice;
@@ -183,7 +184,9 @@ pub fn run(
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Doctor { json }) => doctor::run(json),
         Some(Command::Cameras { json }) => cameras::run(json),
-        Some(Command::Licences) => print_licences(licences),
+        Some(Command::Licences) => licences()
+            .map_err(CliError::Failed)
+            .and_then(|texts| terminal::print_bytes(texts.as_bytes())),
         Some(Command::Completions { shell }) => completions(shell),
         Some(Command::ManualPages) => manual_pages(),
     };
@@ -257,14 +260,24 @@ fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
 
 fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     let mut script = Vec::new();
-    let names: Vec<String> =
-        StyleLibrary::standard().styles().iter().map(|style| style.id.clone()).collect();
-    // The script suggests these names; the program accepts others.
-    let named = |arg: clap::Arg| {
-        let takes_style = arg.get_value_names().is_some_and(|names| names == ["STYLE"]);
-        if takes_style { arg.value_parser(PossibleValuesParser::new(names.clone())) } else { arg }
-    };
-    let mut command = Arguments::command().mut_subcommands(|c| c.mut_args(named));
+    let library = StyleLibrary::standard();
+    let mut command = Arguments::command().mut_subcommands(|command| {
+        let is_live = command.get_name() == "live";
+        // The script suggests these names; the program accepts others.
+        command.mut_args(|arg| {
+            let names: Vec<String> = match arg.get_value_names() {
+                Some([name]) if name == "STYLE" => {
+                    library.styles().iter().map(|style| style.id.clone()).collect()
+                }
+                Some([name]) if name == "CODEC" => (Codec::ALL.iter())
+                    .filter(|&&codec| !is_live || Container::Mp4.holds(codec))
+                    .map(Codec::to_string)
+                    .collect(),
+                _ => return arg,
+            };
+            arg.value_parser(PossibleValuesParser::new(names))
+        })
+    });
     clap_complete::generate(shell, &mut command, "styleforge", &mut script);
     terminal::print_bytes(&script)
 }
@@ -284,10 +297,6 @@ fn manual_pages() -> Result<(), CliError> {
         clap_mangen::Man::new(command).render(&mut pages).map_err(CliError::failed)?;
     }
     terminal::print_bytes(&pages)
-}
-
-fn print_licences(licences: fn() -> Result<String, String>) -> Result<(), CliError> {
-    terminal::print_bytes(licences().map_err(CliError::Failed)?.as_bytes())
 }
 
 /// Checks that a command can write its output files.

@@ -199,8 +199,14 @@ impl Container {
         let reason = if self.is_animation() {
             format!("--codec is for videos, and {name} has no codec to choose")
         } else {
+            let holds = |other: &Self| !other.is_animation() && other.holds(codec);
+            let others: Vec<_> = Self::ALL.into_iter().filter(holds).map(Self::name).collect();
             let held: Vec<_> = self.held().map(Codec::name).collect();
-            format!("{name} holds {} and not {codec}", held.join(", "))
+            format!(
+                "{name} cannot hold {codec}, but {} can; choose another name, or one of the codecs {}",
+                others.join(" and "),
+                held.join(", ")
+            )
         };
         Err(FilmError::file(output.display(), reason))
     }
