@@ -443,7 +443,7 @@ fn a_camera_that_is_not_there_is_named_once() {
     let named = ["--source", "camera:no such camera"];
     let errors = s.styleforge(&[&live[..], &named].concat()).ends(2).stderr;
     assert_eq!(errors.matches("there is no camera no such camera").count(), 1, "{errors}");
-    assert!(errors.contains("no image arrived from camera:no such camera"), "{errors}");
+    assert!(errors.contains("from camera:no such camera; see styleforge cameras, or"), "{errors}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use engine::{
 };
 use media::{codec::Codec, record::Microphone};
 use pictures::heic;
+use threads::process::program;
 use values::{
     disk,
     mode::{DeviceChoice, ModeChoice},
@@ -354,7 +355,8 @@ fn dialogs() -> Finding {
     if env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|v| !v.is_empty()) {
         return Finding::ok(topic, "a session bus for the desktop's dialogs");
     }
-    let helpers = ["zenity", "kdialog"].into_iter().filter(|name| in_path(name)).join(", ");
+    let helpers =
+        ["zenity", "kdialog"].into_iter().filter(|name| program(name).is_some()).join(", ");
     if helpers.is_empty() {
         return Finding::note(
             topic,
@@ -363,11 +365,6 @@ fn dialogs() -> Finding {
         );
     }
     Finding::ok(topic, helpers)
-}
-
-fn in_path(program: &str) -> bool {
-    env::var_os("PATH")
-        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 fn styles(library: &StyleLibrary) -> Vec<Finding> {

@@ -400,7 +400,11 @@ impl LiveRun<'_> {
                 return Err(CliError::Stopped);
             }
             // The reason was printed when it happened.
-            return wrong_use(format!("no image arrived from {}", args.source));
+            let advice = match args.source {
+                Source::Camera(_) => "; see styleforge cameras, or use --source demo",
+                _ => "",
+            };
+            return wrong_use(format!("no image arrived from {}{advice}", args.source));
         };
         let seconds = now.saturating_duration_since(first_at).as_secs_f64();
         let rate = |count: u64| {
