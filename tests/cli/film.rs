@@ -498,6 +498,33 @@ fn unpaintable_inputs_are_refused_by_name() {
 }
 
 #[test]
+fn a_frame_of_a_video_is_a_style() {
+    let s = Sandbox::new();
+    ffmpeg(&s, "-f lavfi -i testsrc2=s=64x48:r=10:d=2 -c:v ffv1 clip.mkv");
+    ffmpeg(&s, "-i clip.mkv -frames:v 1 first.png");
+    ffmpeg(&s, "-ss 1.5 -i clip.mkv -frames:v 1 later.png");
+    let painted = |arguments: &[&str], output: &str, note: &str| {
+        let paint = ["stylize", "photo.png", "-o", output, "--device", "cpu"];
+        s.styleforge(&[&paint[..], arguments].concat()).ends(0).says(note);
+        s.read(output)
+    };
+    let first = painted(&["--style-picture", "first.png"], "a.png", "");
+    let later = painted(&["--style-picture", "later.png"], "b.png", "");
+    assert_ne!(first, later);
+    let of = ["--style-picture", "clip.mkv", "--start", "1.5"];
+    let at_start = "note: clip.mkv: the style is its frame at 1.5 s";
+    assert_eq!(painted(&of, "c.png", at_start), later);
+    assert_eq!(painted(&of[..2], "d.png", "the style is its frame at 0 s"), first);
+    let beyond = [&["stylize", "photo.png", "-o", "e.png"], &of[..3], &["9"]].concat();
+    s.styleforge(&beyond).ends(2).says("clip.mkv could not be read: it has no picture after 9 s");
+    let advice = "clip.mkv is a video; use its frame with --style-picture clip.mkv";
+    s.styleforge(&["stylize", "photo.png", "--style", "clip.mkv", "-o", "e.png"])
+        .ends(2)
+        .says(advice);
+    s.styleforge(&["styles", "import", "clip.mkv"]).ends(1).says(advice);
+}
+
+#[test]
 fn pictures_that_are_painted_end_in_a_film() {
     let s = Sandbox::new();
     // A title that is longer than a command may be, and sound that is damaged after its first second.

@@ -191,7 +191,7 @@ fn style(handle: &ModelHandle, parameters: &Parameters) -> Outcome<(ModelStyle, 
             return Err(of_file(path, "a file has one size; leave out the parameter model"));
         }
         NamedStyle::Picture(path) => {
-            NetworkChoice::Pictures(&style_network()?, &[(path.clone(), 1.0)]).load()
+            NetworkChoice::Pictures(&style_network()?, &[(path.clone(), 1.0)], None).load()
         }
         NamedStyle::Weights(path) | NamedStyle::StyleNetwork(path) => {
             NetworkChoice::Weights(path, PixelChoice::default()).load()

@@ -334,8 +334,9 @@ fn check_films(
             "numbered pictures are painted as numbered pictures (frames/%05d.png), as a video or into a folder; give such a name with -o",
         );
     }
-    // A picture can show the frame of a video at --start.
-    let is_start_unused = !files().any(|path| is_film(path) || is_animated(path));
+    // A picture and a style can show the frame of a video at --start.
+    let of_styles = args.pictures.style_pictures.iter().map(|picture| picture.path.as_path());
+    let is_start_unused = !files().chain(of_styles).any(|path| is_film(path) || is_animated(path));
     let is_unused = args.start.is_some() && is_start_unused
         || args.end.is_some()
         || args.fps.is_some()

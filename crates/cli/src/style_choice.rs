@@ -14,7 +14,7 @@ use engine::{
 };
 use measure::Subject;
 use network::models::vit::{Spec, Transformer};
-use pictures::sample;
+use pictures::{folder::is_film, sample};
 use values::{disk::words, mode::ModelSize};
 use weights::{
     BUILT_IN_NETWORK, LibraryError, NO_STYLE, PixelChoice, StyleLibrary, StyleNetwork, WeightsError,
@@ -31,8 +31,8 @@ pub fn print_notes(chosen: &ChosenNetwork) {
 /// [`CliError::WrongUse`] or [`CliError::Unusable`].
 fn load(choice: NetworkChoice<'_>) -> Result<ChosenNetwork, CliError> {
     choice.load().map_err(|error| match error {
-        NetworkChoiceError::Style(LibraryError::NoSuchModel { .. }) => CliError::wrong_use(error),
-        NetworkChoiceError::Mix(_) => CliError::wrong_use(error),
+        NetworkChoiceError::Style(LibraryError::NoSuchModel { .. })
+        | NetworkChoiceError::Mix(_) => CliError::wrong_use(error),
         NetworkChoiceError::Weights { path, error } => {
             CliError::Unusable(unreadable(&path, &error))
         }
@@ -79,7 +79,7 @@ pub fn choose_as(
         NamedStyle::Style(style) => load(NetworkChoice::Style(&style, model)),
         NamedStyle::Picture(path) => {
             check_file_size(&path, model)?;
-            mixed(&style_network(library, None)?, &[StylePicture { path, weight: 1.0 }])
+            mixed(&style_network(library, None)?, &[StylePicture { path, weight: 1.0 }], None)
         }
     }
 }
@@ -120,13 +120,14 @@ pub fn named(library: &StyleLibrary, typed: &OsStr) -> Result<NamedStyle, CliErr
     wrong_use(format!("'{}' is neither a style nor a file; {known}", path.display()))
 }
 
-/// Turns a mix of pictures into one style; `None` if there are no pictures.
+/// Turns a mix of pictures into one style; `None` if there are no pictures. Videos show the frame at `start` seconds.
 ///
 /// # Errors
 /// [`CliError::WrongUse`] if a file or network does not exist, [`CliError::Unusable`] if it is not a valid picture or
 /// network.
 pub fn of_pictures(
     pictures: &StylePictureArgs,
+    start: Option<f64>,
     model: Option<ModelSize>,
 ) -> Result<Option<ChosenNetwork>, CliError> {
     let typed = pictures.style_network.as_deref();
@@ -138,7 +139,7 @@ pub fn of_pictures(
     }
     check_one_size(NETWORK, model)?;
     let network = style_network(&StyleLibrary::standard(), typed)?;
-    mixed(&network, &pictures.style_pictures).map(Some)
+    mixed(&network, &pictures.style_pictures, start).map(Some)
 }
 
 /// As [`of_pictures`], for measuring and checking. A network without pictures uses the style of the sample. The name of
@@ -163,7 +164,7 @@ pub fn measured_pictures(
         None => style_network(&StyleLibrary::standard(), typed)?,
     };
     if !pictures.style_pictures.is_empty() {
-        return mixed(&network, &pictures.style_pictures).map(Some);
+        return mixed(&network, &pictures.style_pictures, None).map(Some);
     }
     // Random style codes would not do: a trained network produces output from them that no picture's style would.
     let photo = sample::sample().map_err(CliError::failed)?;
@@ -223,15 +224,19 @@ pub fn check_file_size(path: &Path, model: Option<ModelSize>) -> Result<(), CliE
     check_one_size(format_args!("{} is a file and", path.display()), model)
 }
 
-/// Computes the style of a mix of pictures for a network.
-fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenNetwork, CliError> {
+/// Computes the style of a mix of pictures, or frames of videos at `start` seconds, for a network.
+fn mixed(
+    network: &StyleNetwork,
+    pictures: &[StylePicture],
+    start: Option<f64>,
+) -> Result<ChosenNetwork, CliError> {
     for StylePicture { path, .. } in pictures {
         if !path.exists() {
             return wrong_use(format!("there is no file {}", path.display()));
         }
     }
     let files: Vec<_> = pictures.iter().map(|of| (of.path.clone(), of.weight)).collect();
-    let mut chosen = load(NetworkChoice::Pictures(network, &files))?;
+    let mut chosen = load(NetworkChoice::Pictures(network, &files, start))?;
     print_notes(&chosen);
     // They are printed even if nothing is painted.
     chosen.notes.clear();
@@ -258,11 +263,6 @@ pub fn subject(
     Ok(Subject { name: chosen.label, model: chosen.model, network: chosen.network })
 }
 
-/// The style to use if none is named. It is built in, and the window starts with it too.
-const DEFAULT_STYLE: &str = "candy";
-
-/// The style for live mode; `None` for `--style none`. Prints a note if the style was not named. If no size was chosen,
-/// `preferred` is used if the style has it.
 /// The size of a measured network and why it has that size, after its name; empty if it has only one.
 pub fn size_and_reason(size: Option<ModelSize>, requested: Option<ModelSize>) -> String {
     size.map_or_else(String::new, |size| {
@@ -275,6 +275,11 @@ pub fn size_and_reason(size: Option<ModelSize>, requested: Option<ModelSize>) ->
     })
 }
 
+/// The style to use if none is named. It is built in, and the window starts with it too.
+const DEFAULT_STYLE: &str = "candy";
+
+/// The style for live mode; `None` for `--style none`. Prints a note if the style was not named. If no size was chosen,
+/// `preferred` is used if the style has it.
 ///
 /// # Errors
 /// See [`choose`].
@@ -283,7 +288,7 @@ pub fn live_style(
     preferred: Option<ModelSize>,
 ) -> Result<Option<ChosenNetwork>, CliError> {
     let model = args.painting.model;
-    if let Some(mixed) = of_pictures(&args.pictures, model)? {
+    if let Some(mixed) = of_pictures(&args.pictures, None, model)? {
         return Ok(Some(mixed));
     }
     let typed = args.style.as_deref();
@@ -327,6 +332,9 @@ pub fn compared_subject(
 pub fn unreadable(path: &Path, error: &WeightsError) -> String {
     let name = path.display();
     match error {
+        WeightsError::UnknownFormat { .. } if is_film(path) => format!(
+            "{name} is a video; use its frame with --style-picture {name}, for stylize with --start TIME"
+        ),
         WeightsError::UnknownFormat { found } => format!(
             "{name} is not a network ({found}), and its name is not that of an image; a style is made from an image (.png, .jpg and others) or from a network (.pth, .safetensors or .onnx)"
         ),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::style_picture::{self, StylePictureError};
+use media::{ffmpeg::frame_of, memory::limit_bytes};
 use network::{Network, models::vit::StyleCode};
 use pictures::{MediaError, decode};
 use values::mode::ModelSize;
@@ -64,8 +65,8 @@ pub enum NetworkChoice<'a> {
     Style(&'a Style, Option<ModelSize>),
     /// A file of weights, and what the user says about its pixels.
     Weights(&'a Path, PixelChoice),
-    /// Files of pictures with their weights, at least zero.
-    Pictures(&'a StyleNetwork, &'a [(PathBuf, f64)]),
+    /// Files of pictures with their weights, at least zero. Videos show the frame at these seconds.
+    Pictures(&'a StyleNetwork, &'a [(PathBuf, f64)], Option<f64>),
     /// What pictures have become, with their weights.
     Mix(&'a StyleNetwork, &'a [(StyleCode, f64)]),
 }
@@ -145,16 +146,24 @@ impl NetworkChoice<'_> {
                 let notes = notes.into_iter().collect();
                 Ok(ChosenNetwork { notes, metadata, ..ChosenNetwork::new(label, network) })
             }
-            Self::Pictures(network, pictures) => {
+            Self::Pictures(network, pictures, start) => {
                 let (mut codes, mut names, mut notes) = (Vec::new(), Vec::new(), Vec::new());
                 for (path, weight) in pictures {
-                    let picture = decode::from_path(path)?.frame;
+                    let name = path.display().to_string();
+                    let picture = match frame_of(path, start, limit_bytes(None)) {
+                        Some(bytes) => {
+                            let seconds = start.unwrap_or(0.0);
+                            notes.push(format!("{name}: the style is its frame at {seconds} s"));
+                            decode::from_bytes(&name, &bytes?)?.frame
+                        }
+                        None => decode::from_path(path)?.frame,
+                    };
                     let code = style_picture::code_of(&network.transformer, &picture);
                     let code = code.map_err(|error| NetworkChoiceError::Picture {
                         path: path.clone(),
                         error: error.into(),
                     })?;
-                    notes.extend(style_picture::caution(&path.display().to_string(), &picture));
+                    notes.extend(style_picture::caution(&name, &picture));
                     codes.push((code, *weight));
                     names.push(path.file_stem().unwrap_or_default().to_string_lossy());
                 }

@@ -9,6 +9,10 @@ use std::{
 };
 
 use super::memory::{Flow, max_pixels_within};
+use pictures::{
+    MediaError,
+    folder::{is_animated, is_film},
+};
 use threads::process::{self, ProcessResult, program_in};
 use values::{
     control::RunControl,
@@ -96,13 +100,13 @@ impl Ffmpeg {
         let ended = process::run(command, patience, control).map_err(unusable)?;
         let [encoders, banner] =
             [&ended.output, &ended.errors].map(|bytes| String::from_utf8_lossy(bytes));
+        if let Some(why) = ended.failure() {
+            return Err(unusable(why));
+        }
         let silent = || unusable("it does not report its version".to_owned());
         let version = version(&banner).ok_or_else(silent)?;
         // One line per encoder: six letters of flags, its name, a title.
         let names = encoders.lines().filter_map(|line| line.split_whitespace().nth(1));
-        if let Some(why) = ended.failure() {
-            return Err(unusable(why));
-        }
         Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
     }
 
@@ -139,6 +143,20 @@ impl Ffmpeg {
             None => Ok(ended.output),
         }
     }
+}
+
+/// The frame of a video at `start` seconds or at its beginning, as a PNG; `None` if the file is a picture. A picture with
+/// several frames is a video if there is a start.
+pub fn frame_of(
+    path: &Path,
+    start: Option<f64>,
+    limit_bytes: u64,
+) -> Option<Result<Vec<u8>, MediaError>> {
+    (is_film(path) || start.is_some() && is_animated(path)).then(|| {
+        (Ffmpeg::find().map_err(|e| e.to_string()))
+            .and_then(|ffmpeg| ffmpeg.beginning_of(path, start.unwrap_or(0.0), None, limit_bytes))
+            .map_err(|reason| MediaError::Read { name: path.display().to_string(), reason })
+    })
 }
 
 /// The address of a file, which ffmpeg cannot take for an option or for the address of something else.

@@ -143,7 +143,7 @@ pub struct StylizeArgs {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<AnyFormat>,
     /// Begin a video here: seconds, or hours:minutes:seconds. If the result is a picture, paint this frame of the
-    /// video
+    /// video; a video as style picture shows its frame at this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub start: Option<f64>,
     /// End a video here, counted from its own beginning

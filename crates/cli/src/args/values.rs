@@ -38,7 +38,8 @@ pub struct StylePicture {
 /// Style pictures on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct StylePictureArgs {
-    /// Image to use as the style; several are mixed, with optional weights as in a.jpg:70
+    /// Image, or video of which one frame is used, as the style; several are mixed, with optional weights as in
+    /// a.jpg:70
     #[arg(long = "style-picture", value_name = "FILE[:WEIGHT]", value_parser = style_picture())]
     pub style_pictures: Vec<StylePicture>,
     /// Network for the style picture: an imported one or a file of weights [default: any, which is

@@ -21,7 +21,7 @@ use weights::{
 /// [`CliError::WrongUse`] if there is no such style, it cannot be exported in this way, or a file exists;
 /// [`CliError::Failed`] if a file cannot be written.
 pub fn run(args: ExportArgs) -> Result<(), CliError> {
-    let style = match of_pictures(&args.pictures, args.model)? {
+    let style = match of_pictures(&args.pictures, None, args.model)? {
         Some(mixed) => mixed,
         None => {
             let typed = args.style.unwrap_or_default();

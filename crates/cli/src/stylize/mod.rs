@@ -38,13 +38,13 @@ use engine::{
     network_choice::ChosenNetwork,
     paint::{PROGRAM_BYTES, PaintSettings, Painters, frame_bytes},
 };
-use media::{ffmpeg::Ffmpeg, memory::limit_bytes};
+use media::{ffmpeg::frame_of, memory::limit_bytes};
 use network::Network;
 use pictures::{
     MediaError,
     decode::{self, Needs, Photo},
     encode::Picture,
-    folder::{is_animated, is_film},
+    folder::is_film,
     metadata::Metadata,
 };
 use values::{disk, frame::Frame, lock::lock};
@@ -137,7 +137,9 @@ fn usable_styles(
     job: &Job,
 ) -> Result<(Vec<ChosenNetwork>, usize), CliError> {
     let mut usable: Vec<ChosenNetwork> =
-        of_pictures(&job.args.pictures, job.args.painting.model)?.into_iter().collect();
+        of_pictures(&job.args.pictures, job.args.start, job.args.painting.model)?
+            .into_iter()
+            .collect();
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
         match choose_as(library, typed, job.args.painting.model, job.args.pixels.choice()) {
@@ -548,14 +550,9 @@ fn bytes_of(
     limit_bytes: u64,
 ) -> Result<Vec<u8>, MediaError> {
     match source {
-        PhotoInput::File(path) if is_film(path) || start.is_some() && is_animated(path) => {
-            (Ffmpeg::find().map_err(|e| e.to_string()))
-                .and_then(|ffmpeg| {
-                    ffmpeg.beginning_of(path, start.unwrap_or(0.0), None, limit_bytes)
-                })
-                .map_err(|reason| MediaError::Read { name: source.name(), reason })
+        PhotoInput::File(path) => {
+            frame_of(path, start, limit_bytes).unwrap_or_else(|| decode::bytes_of_path(path))
         }
-        PhotoInput::File(path) => decode::bytes_of_path(path),
         PhotoInput::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
     }
 }
