@@ -515,7 +515,7 @@ fn a_frame_of_a_video_is_a_style() {
     let at_start = "note: clip.mkv: the style is its frame at 1.5 s";
     assert_eq!(painted(&of, "c.png", at_start), later);
     assert_eq!(painted(&of[..2], "d.png", "the style is its frame at 0 s"), first);
-    let beyond = [&["stylize", "photo.png", "-o", "e.png"], &of[..3], &["9"]].concat();
+    let beyond = [&["stylize", "photo.png", "-o", "e.png"][..], &of[..3], &["9"]].concat();
     s.styleforge(&beyond).ends(2).says("clip.mkv could not be read: it has no picture after 9 s");
     let advice = "clip.mkv is a video; use its frame with --style-picture clip.mkv";
     s.styleforge(&["stylize", "photo.png", "--style", "clip.mkv", "-o", "e.png"])
