@@ -382,7 +382,9 @@ fn styles(library: &StyleLibrary) -> Vec<Finding> {
 /// How many styles there are, and the folders that were searched for installed ones.
 fn styles_found(count: usize, folders: &[PathBuf]) -> String {
     if folders.is_empty() {
-        return format!("{count}: built in and your own; no folder of installed styles was found");
+        return format!(
+            "{count}: built in and your own; no folder of installed styles was found, so only lite models are there"
+        );
     }
     let folders = folders.iter().map(|folder| folder.display()).join(", ");
     format!("{count}: built in, your own, and from {folders}")
