@@ -223,14 +223,27 @@ pub fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
             scales,
         ),
         Target::Size([height, width]) => (height, width, quotients(input, height, width)),
-        Target::Like => {
-            let (height, width) = like.map_or((0, 0), |map| (map.height, map.width));
+        Target::Like | Target::LikeOnAxis(_) => {
+            let (mut height, mut width) = like.map_or((0, 0), |map| (map.height, map.width));
+            match resize.target {
+                Target::LikeOnAxis(0) => width = input.width,
+                Target::LikeOnAxis(_) => height = input.height,
+                _ => {}
+            }
+            (height, width, quotients(input, height, width))
+        }
+        Target::MultipleOf([rows, columns]) => {
+            let height = input.height.div_ceil(rows) * rows;
+            let width = input.width.div_ceil(columns) * columns;
             (height, width, quotients(input, height, width))
         }
     };
     let original = |out: usize, side: usize, new: usize, scale: f64| {
         let (out, side, new) = (out as f64, side as f64, new as f64);
         let centre = (out + 0.5) / scale;
+        if let Interpolation::Fit { is_centred, .. } = resize.interpolation {
+            return out - if is_centred { ((new - side) / 2.0).trunc() } else { 0.0 };
+        }
         match resize.coordinates {
             Coordinates::PytorchHalfPixel | Coordinates::AlignCorners if new <= 1.0 => 0.0,
             Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => centre - 0.5,
@@ -254,6 +267,11 @@ pub fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
                 Rounding::PreferCeil if at.fract().abs() == 0.5 => at.ceil(),
                 Rounding::PreferFloor | Rounding::PreferCeil => at.round(),
             })),
+            Interpolation::Fit { beyond, .. } => match beyond {
+                PadMode::Constant(value) if at != edge(at) as f64 => value,
+                PadMode::Reflect => read(mirror(at as isize, side)),
+                _ => read(edge(at)),
+            },
             Interpolation::Linear => {
                 let at = at.clamp(0.0, side as f64 - 1.0);
                 let below = at.floor();

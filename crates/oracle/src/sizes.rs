@@ -1,6 +1,9 @@
 //! The size to which a photo is extended: the oracle's own rule, from the operations' definitions.
 
-use network::graph::{Graph, Op, PadMode, Pool, Sides, SizeRule, resize::Target};
+use network::graph::{
+    Graph, Op, PadMode, Pool, Sides, SizeRule,
+    resize::{Interpolation, Resize, Target},
+};
 
 /// Maximum number of pixels by which any graph extends a photo.
 const MAX_PX: usize = 1 << 10;
@@ -36,11 +39,24 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
         Op::Crop(cut) => positive(first as isize - cut_px(cut))?,
         Op::Constant(shape) => pair([shape.height, shape.width]),
         Op::Upsample => 2 * first,
-        Op::Resize(resize) => match resize.target {
-            Target::Scale(scales) => positive((first as f64 * scales[axis]).floor() as isize)?,
-            Target::Size(size) => pair(size),
-            Target::Like => sides[1],
-        },
+        Op::Resize(Resize { target, interpolation, .. }) => {
+            let made = match target {
+                Target::Scale(scales) => positive((first as f64 * scales[axis]).floor() as isize)?,
+                Target::Size(size) => pair(size),
+                Target::LikeOnAxis(other) if other != axis => first,
+                Target::Like | Target::LikeOnAxis(_) => sides[1],
+                Target::MultipleOf(px) => first.div_ceil(pair(px)) * pair(px),
+            };
+            let more = made.saturating_sub(first);
+            let longest = match interpolation {
+                Interpolation::Fit { beyond: PadMode::Reflect, is_centred: true } => {
+                    more.div_ceil(2)
+                }
+                Interpolation::Fit { beyond: PadMode::Reflect, .. } => more,
+                _ => 0,
+            };
+            (longest < first).then_some(made)?
+        }
         Op::DepthToSpace { block, .. } => block * first,
         Op::SpaceToDepth { block } => (first % block == 0).then_some(first / block)?,
         Op::MaxPool(pool) | Op::AveragePool { pool, .. } => windows(&pool, first, axis)?,

@@ -256,6 +256,9 @@ impl Growing {
             Interpolation::Linear,
             Interpolation::Linear,
             Interpolation::Cubic { a: -0.75 },
+            Interpolation::Fit { beyond: PadMode::Reflect, is_centred: true },
+            Interpolation::Fit { beyond: PadMode::Replicate, is_centred: false },
+            Interpolation::Fit { beyond: PadMode::Constant(0.0), is_centred: true },
         ]);
         let coordinates = draw.of(&[
             Coordinates::HalfPixel,
@@ -264,15 +267,18 @@ impl Growing {
             Coordinates::AlignCorners,
             Coordinates::Asymmetric,
         ]);
+        let axis = draw.below(2);
         let target = draw.of(&[
             Target::Scale([2.0, 2.0]),
             Target::Scale([0.5, 1.5]),
             Target::Size([6, 11]),
             Target::Like,
+            Target::LikeOnAxis(axis),
+            Target::MultipleOf([3, 4]),
         ]);
         let resize = Op::Resize(Resize { interpolation, coordinates, target });
         match target {
-            Target::Like => self.add(resize, &[x, y]),
+            Target::Like | Target::LikeOnAxis(_) => self.add(resize, &[x, y]),
             _ => self.add(resize, &[x]),
         }
     }

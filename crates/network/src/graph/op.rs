@@ -318,7 +318,7 @@ impl Op {
             Self::InstanceNorm { .. }
             | Self::Add
             | Self::Combine(_)
-            | Self::Resize(Resize { target: Target::Like, .. }) => 2,
+            | Self::Resize(Resize { target: Target::Like | Target::LikeOnAxis(_), .. }) => 2,
             Self::Attention { .. } => 3,
             Self::Concat { count } => *count,
             _ => 1,

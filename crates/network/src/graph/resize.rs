@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::attributes::are_within;
+use super::{
+    MAX_MARGIN_PX,
+    attributes::{PadMode, are_within},
+};
 use values::named;
 
 /// How values between pixels are computed.
@@ -17,6 +20,8 @@ pub enum Interpolation {
         /// The kernel's parameter: -0.75 or -0.5.
         a: f64,
     },
+    /// None: the map is cropped or padded at its end, or at both ends so that the middles coincide.
+    Fit { beyond: PadMode, is_centred: bool },
 }
 
 /// Which pixel counts as the nearest.
@@ -80,6 +85,10 @@ pub enum Target {
     Size([usize; 2]),
     /// The size of the second input.
     Like,
+    /// The rows (axis 0) or columns (axis 1) of the second input.
+    LikeOnAxis(usize),
+    /// The next multiples of these numbers.
+    MultipleOf([usize; 2]),
 }
 
 /// A change of the number of rows and columns.
@@ -100,23 +109,45 @@ const MAX_SCALE: f64 = 64.0;
 
 impl Resize {
     pub(super) fn is_in_range(&self) -> bool {
-        let is_number = !matches!(self.interpolation, Interpolation::Cubic { a } if !a.is_finite());
+        let is_number = match self.interpolation {
+            Interpolation::Cubic { a } => a.is_finite(),
+            Interpolation::Fit { beyond: PadMode::Constant(value), .. } => value == 0.0,
+            _ => true,
+        };
         let fits = match self.target {
             Target::Scale(scales) => {
                 scales.iter().all(|s| (1.0 / MAX_SCALE..=MAX_SCALE).contains(s))
             }
             Target::Size(size) => are_within(MAX_SIZE_PX, &size),
-            Target::Like => true,
+            Target::Like | Target::LikeOnAxis(0 | 1) => true,
+            Target::LikeOnAxis(_) => false,
+            Target::MultipleOf(px) => are_within(MAX_MARGIN_PX, &px),
         };
         is_number && fits
     }
 
     /// Rows (axis 0) or columns (axis 1) of the result; `like` is the side of the second input.
     pub(super) fn side(&self, input: usize, like: Option<usize>, axis: usize) -> Option<usize> {
-        match self.target {
-            Target::Scale(scales) => Some((input as f64 * scales[axis]).floor() as usize),
-            Target::Size(size) => Some(size[axis]),
-            Target::Like => like,
+        let made = match self.target {
+            Target::Scale(scales) => (input as f64 * scales[axis]).floor() as usize,
+            Target::Size(size) => size[axis],
+            Target::LikeOnAxis(other) if other != axis => input,
+            Target::Like | Target::LikeOnAxis(_) => like?,
+            Target::MultipleOf(px) => input.next_multiple_of(px[axis]),
+        };
+        // Reflection reaches at most the far edge.
+        let is_reflected =
+            matches!(self.interpolation, Interpolation::Fit { beyond: PadMode::Reflect, .. });
+        let before = self.before(input, made);
+        let after = made as isize - input as isize - before;
+        (!is_reflected || before.max(after) < input as isize).then_some(made)
+    }
+
+    /// The number of pixels by which a map is padded at its start; negative if it is cropped there.
+    fn before(&self, input: usize, output: usize) -> isize {
+        match self.interpolation {
+            Interpolation::Fit { is_centred: true, .. } => (output as isize - input as isize) / 2,
+            _ => 0,
         }
     }
 
@@ -124,7 +155,7 @@ impl Resize {
     pub fn taps(&self, axis: usize, input: usize, output: usize) -> Vec<Taps> {
         let scale = match self.target {
             Target::Scale(scales) => scales[axis],
-            Target::Size(_) | Target::Like => output as f64 / input as f64,
+            _ => output as f64 / input as f64,
         };
         let last = input.saturating_sub(1);
         let inside = |at: f64| at.clamp(0.0, last as f64) as usize;
@@ -139,6 +170,15 @@ impl Resize {
                         Rounding::PreferCeil => (position + 0.5).floor(),
                     };
                     [(inside(nearest), 1.0), (0, 0.0), (0, 0.0), (0, 0.0)]
+                }
+                Interpolation::Fit { beyond, .. } => {
+                    let at = (x as isize - self.before(input, output)) as f64;
+                    let (at, weight) = match beyond {
+                        PadMode::Constant(_) => (at, f64::from(at >= 0.0 && at <= last as f64)),
+                        PadMode::Replicate => (at, 1.0),
+                        PadMode::Reflect => (last as f64 - (last as f64 - at.abs()).abs(), 1.0),
+                    };
+                    [(inside(at), weight), (0, 0.0), (0, 0.0), (0, 0.0)]
                 }
                 Interpolation::Linear => {
                     let position = position.clamp(0.0, last as f64);
@@ -205,6 +245,28 @@ mod tests {
         assert_eq!(nearest(&half, 3, 6), [0, 0, 1, 1, 2, 2]);
         let other = resize(floor, Coordinates::HalfPixel, 2.0);
         assert_eq!(nearest(&other, 3, 6), [0, 0, 0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn maps_are_fitted_at_the_end_or_around_the_middle() {
+        use PadMode::{Constant, Reflect, Replicate};
+        let at = |beyond, is_centred, input, output| {
+            let resize = Resize {
+                interpolation: Interpolation::Fit { beyond, is_centred },
+                coordinates: Coordinates::Asymmetric,
+                target: Target::Like,
+            };
+            let is_possible = resize.side(input, Some(output), 0).is_some();
+            let taps = resize.taps(0, input, output).into_iter();
+            is_possible.then(|| taps.map(|t| if t[0].1 == 0.0 { 9 } else { t[0].0 }).collect())
+        };
+        assert_eq!(at(Reflect, false, 5, 3), Some(vec![0, 1, 2]));
+        assert_eq!(at(Reflect, true, 6, 3), Some(vec![1, 2, 3]));
+        assert_eq!(at(Reflect, false, 3, 5), Some(vec![0, 1, 2, 1, 0]));
+        assert_eq!(at(Reflect, true, 3, 6), Some(vec![1, 0, 1, 2, 1, 0]));
+        assert_eq!(at(Reflect, false, 3, 6), None);
+        assert_eq!(at(Replicate, true, 2, 5), Some(vec![0, 0, 1, 1, 1]));
+        assert_eq!(at(Constant(0.0), true, 2, 5), Some(vec![9, 0, 1, 9, 9]));
     }
 
     #[test]

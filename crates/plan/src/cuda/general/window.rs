@@ -32,7 +32,7 @@ impl Planner<'_, '_> {
         let tables = [table(self, 0), table(self, 1)];
         let to = self.made(id);
         let taps = match resize.interpolation {
-            Interpolation::Nearest(_) => 1,
+            Interpolation::Nearest(_) | Interpolation::Fit { .. } => 1,
             Interpolation::Linear => 2,
             Interpolation::Cubic { .. } => 4,
         };

@@ -351,10 +351,14 @@ fn resize(how: Resize) -> Option<String> {
         }
         _ => {}
     }
+    if let Interpolation::Fit { beyond, is_centred } = interpolation {
+        return fitted(beyond, is_centred, target);
+    }
     let mode = match interpolation {
         Interpolation::Nearest(rounding) => format!("nearest nearest_mode={rounding}"),
         Interpolation::Linear => "linear".to_owned(),
         Interpolation::Cubic { a } => format!("cubic cubic_coeff_a={a:?}"),
+        Interpolation::Fit { .. } => return None,
     };
     let (before, size) = match target {
         Target::Scale([rows, columns]) => {
@@ -363,6 +367,7 @@ fn resize(how: Resize) -> Option<String> {
         Target::Size(size) => {
             (format!("own = Shape x start=0 end=2\nsides = Concat own {size:?} axis=0\n"), "_ sides".to_owned())
         }
+        Target::LikeOnAxis(_) | Target::MultipleOf(_) => return None,
         Target::Like => (
             "own = Shape x start=0 end=2\nlike = Shape y start=2 end=4\nsides = Concat own like axis=0\n".to_owned(),
             "_ sides".to_owned(),
@@ -370,5 +375,36 @@ fn resize(how: Resize) -> Option<String> {
     };
     Some(format!(
         "{before}Resize x _ {size} mode={mode} coordinate_transformation_mode={coordinates}"
+    ))
+}
+
+/// The lines of a map that is cropped or padded to other rows or columns; `None` for both at once.
+fn fitted(beyond: PadMode, is_centred: bool, target: Target) -> Option<String> {
+    let (axis, like) = match target {
+        Target::LikeOnAxis(axis) => (axis, None),
+        Target::MultipleOf([px, 1]) => (0, Some(px)),
+        Target::MultipleOf([1, px]) => (1, Some(px)),
+        _ => return None,
+    };
+    let side = format!("start={} end={}", axis + 2, axis + 3);
+    let like = match like {
+        None => format!("like = Shape y {side}"),
+        Some(px) => {
+            format!("like = Add own [{}]\nlike = Div like [{px}]\nlike = Mul like [{px}]", px - 1)
+        }
+    };
+    let share = if is_centred { "Div more [2]" } else { "Mul more [0]" };
+    let (first, last) = if axis == 0 { ("[0,0]", " [0]") } else { ("[0,0,0]", "") };
+    let mode = match beyond {
+        PadMode::Constant(_) => "constant",
+        PadMode::Replicate => "edge",
+        PadMode::Reflect => "reflect",
+    };
+    Some(format!(
+        "own = Shape x {side}\n{like}\nmore = Sub like own\nbefore = {share}\nafter = Sub more before\n\
+         start = Neg before\nstart = Max start [0]\nend = Add start like\nx = Slice x start end [{}]\n\
+         before = Max before [0]\nafter = Max after [0]\n\
+         pads = Concat {first} before [0,0,0] after{last} axis=0\nPad x pads mode={mode}",
+        axis + 2
     ))
 }
