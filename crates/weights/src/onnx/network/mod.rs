@@ -48,7 +48,7 @@ use scope::{Scope, TensorId, Value};
 const MULTIPLES: [usize; 12] = [1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 128, 256];
 /// Heights and widths at which a graph is tried, in units of the multiple: odd numbers, multiples of 16, and others.
 /// Odd numbers distinguish a factor of 2 from other arithmetic that returns the same at round sizes.
-const PROBES: [(usize, usize); 3] = [(65, 97), (64, 112), (338, 530)];
+const PROBES: [(usize, usize); 4] = [(65, 97), (64, 112), (338, 530), (67, 103)];
 
 /// The probes whose sides are multiples of `px`.
 fn probes(px: usize) -> Vec<(usize, usize)> {
@@ -166,14 +166,22 @@ fn read_at_some_size<'m>(
     let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
         let opset = super::opset(&model.opset_import).unwrap_or_default();
-        let read = |times: usize| {
+        let read = |(times, crops_at_once): (usize, bool)| {
             let mut reader = Reader::new(rule, &sizes, times, opset, budget);
+            reader.crops_at_once = crops_at_once;
             let last = reader.read(graph, ends, &nodes, input);
             (reader, last)
         };
-        let (mut reader, mut last) = read(1);
-        if let Some(times) = reader.enlarges {
-            (reader, last) = read(times);
+        // The first reading finds out how the graph has to be read.
+        let mut way = (1, false);
+        let (mut reader, mut last) = read(way);
+        for _ in 0..2 {
+            let crops_at_once = way.1 || last.is_err() && reader.cropped.is_some();
+            let next = (reader.enlarges.unwrap_or(way.0), crops_at_once);
+            if next != way {
+                way = next;
+                (reader, last) = read(way);
+            }
         }
         match last {
             Ok(last) => {
@@ -255,6 +263,9 @@ struct Reader<'m> {
     enlarges: Option<usize>,
     /// The node whose map the file crops to the photo's size.
     cropped: Option<NodeId>,
+    /// Maps are cropped to the photo's size where the file does it. Otherwise only the picture is cropped, which is less
+    /// work.
+    crops_at_once: bool,
     /// The most recent convolution.
     layer: String,
     opset: i64,
@@ -282,6 +293,7 @@ impl<'m> Reader<'m> {
             times,
             enlarges: None,
             cropped: None,
+            crops_at_once: false,
             layer: String::new(),
             opset,
             storage: StorageType::F16,

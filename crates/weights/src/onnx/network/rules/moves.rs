@@ -10,10 +10,16 @@ use crate::{
         shown,
     },
 };
-use network::graph::{BlockOrder, Op, PadMode, Sides};
+use network::graph::{
+    BlockOrder, Op, PadMode, Sides,
+    resize::{Coordinates, Interpolation, Resize, Target},
+};
+use values::tensor::Shape;
 
 /// Maximum number of channels that are picked individually.
 const MAX_PICKED: usize = 64;
+/// Maximum number of pixels to whose multiples a map is padded.
+const MAX_MULTIPLE_PX: usize = 256;
 
 /// The part of a side that stays after values at its ends are removed, possibly backwards.
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -28,20 +34,24 @@ impl Reader<'_> {
         let node = self.scope.node;
         let count = x.layout.sides.len();
         let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
-        let pads = self.scope.ints(attribute, 1)?.ok_or_else(|| node.refused("has no amounts"))?;
+        let lists = self.scope.int_lists(attribute, 1)?;
+        let lists = lists.ok_or_else(|| node.refused("has no amounts"))?;
         let axes = self.scope.ints("axes", 3)?.unwrap_or_else(|| (0..count as i64).collect());
-        let odd = || node.refused(format!("pads by {}", shown(&pads)));
-        if pads.len() != 2 * axes.len() {
-            return Err(odd());
-        }
-        let (mut rows, mut columns) = ([0; 2], [0; 2]);
-        for (at, &axis) in axes.iter().enumerate() {
-            let ends = [pads[at], pads[at + axes.len()]];
-            match x.layout.side(axis).map(|side| x.layout.axis(side)) {
-                Some(Axis::Rows) => rows = ends,
-                Some(Axis::Columns) => columns = ends,
-                Some(_) if ends == [0; 2] => {}
-                _ => return Err(odd()),
+        let odd = || node.refused(format!("pads by {}", shown(&lists[0])));
+        // Pixels before and after the rows and the columns, at every probe.
+        let mut ends = [vec![[0; 2]; lists.len()], vec![[0; 2]; lists.len()]];
+        for (probe, pads) in lists.iter().enumerate() {
+            if pads.len() != 2 * axes.len() {
+                return Err(odd());
+            }
+            for (at, &axis) in axes.iter().enumerate() {
+                let px = [pads[at], pads[at + axes.len()]];
+                match x.layout.side(axis).map(|side| x.layout.axis(side)) {
+                    Some(Axis::Rows) => ends[0][probe] = px,
+                    Some(Axis::Columns) => ends[1][probe] = px,
+                    Some(_) if px == [0; 2] => {}
+                    _ => return Err(odd()),
+                }
             }
         }
         let mode = match node.text("mode", "constant") {
@@ -51,6 +61,11 @@ impl Reader<'_> {
             other => {
                 return Err(node.refused(format!("pads in the mode {}", shortened(other))));
             }
+        };
+        let [Some(rows), Some(columns)] = ends.each_ref().map(|ends| equal(ends.iter().copied()))
+        else {
+            let fitted = (0..2).try_fold(x, |x, axis| self.fitted(&x, axis, &ends[axis], mode));
+            return fitted.map_err(|error| self.scope.of_size(error));
         };
         let sides = |take: fn(i64) -> i64| {
             let px = |px: i64| usize::try_from(take(px).max(0)).unwrap_or(usize::MAX);
@@ -67,6 +82,48 @@ impl Reader<'_> {
             id = self.add(Op::Pad { mode, sides: added }, &[id])?;
         }
         Ok(x.moved_to(id))
+    }
+
+    /// A map that is padded by different numbers of pixels at each probe, or cropped if they are negative: to the size
+    /// of another map, or to a multiple.
+    fn fitted(
+        &mut self,
+        x: &MapValue,
+        axis: usize,
+        ends: &[[i64; 2]],
+        beyond: PadMode,
+    ) -> Result<MapValue> {
+        let odd = || self.refused("crops or pads to a size that no other map has");
+        if ends.iter().all(|px| *px == [0; 2]) {
+            return Ok(x.clone());
+        }
+        let is_centred = ends.iter().any(|px| px[0] != 0);
+        if is_centred && ends.iter().any(|&[before, after]| before != (before + after) / 2) {
+            return Err(odd());
+        }
+        if matches!(beyond, PadMode::Constant(value) if value != 0.0) {
+            return Err(self.refused("pads with a number other than zero to the size of a map"));
+        }
+        let on_axis = |shape: &Shape| [shape.height, shape.width][axis];
+        let own: Vec<usize> = self.shapes[x.node].iter().map(on_axis).collect();
+        let made: Vec<usize> = (own.iter().zip(ends))
+            .map(|(&own, px)| own.checked_add_signed(px.iter().sum::<i64>() as isize))
+            .collect::<Option<_>>()
+            .ok_or_else(odd)?;
+        self.budget().steps((self.shapes.len() + MAX_MULTIPLE_PX) * made.len())?;
+        let has = |id: &NodeId| self.shapes[*id].iter().map(on_axis).eq(made.iter().copied());
+        let like = (0..self.shapes.len()).rev().find(has);
+        let is_multiple =
+            |px: &usize| own.iter().map(|own| own.next_multiple_of(*px)).eq(made.iter().copied());
+        let target = match (like, (2..=MAX_MULTIPLE_PX).find(is_multiple)) {
+            (Some(_), _) => Target::LikeOnAxis(axis),
+            (_, Some(px)) => Target::MultipleOf([[px, 1], [1, px]][axis]),
+            _ => return Err(odd()),
+        };
+        let interpolation = Interpolation::Fit { beyond, is_centred };
+        let resize = Resize { interpolation, coordinates: Coordinates::Asymmetric, target };
+        let inputs: Vec<NodeId> = std::iter::once(x.node).chain(like).collect();
+        Ok(x.moved_to(self.add(Op::Resize(resize), &inputs)?))
     }
 
     pub fn slice(&mut self, mut x: MapValue) -> Result<MapValue> {
@@ -90,10 +147,28 @@ impl Reader<'_> {
                     sliced(length, of(&starts, probe)?, of(&ends, probe)?, step).ok_or_else(odd)?;
                 cuts.push(Cut { before: range.start, after: length - range.end, is_backwards });
             }
-            if !self.is_last_crop(&x, side, &cuts) {
-                let cut = equal(cuts.into_iter()).and_then(|cut| self.cut(&x, side, cut));
-                x = cut.ok_or_else(|| self.scope.of_size(odd()))??;
+            if self.is_last_crop(&x, side, &cuts) {
+                continue;
             }
+            let axis = match x.layout.axis(side) {
+                Axis::Rows => Some(0),
+                Axis::Columns => Some(1),
+                _ => None,
+            };
+            x = match (equal(cuts.iter().copied()), axis) {
+                (Some(cut), _) => {
+                    let cut = self.cut(&x, side, cut);
+                    cut.ok_or_else(|| self.scope.of_size(odd()))??
+                }
+                (None, Some(axis)) if !cuts.iter().any(|cut| cut.is_backwards) => {
+                    let px = |px: usize| -(px as i64);
+                    let ends: Vec<_> =
+                        cuts.iter().map(|cut| [px(cut.before), px(cut.after)]).collect();
+                    let fitted = self.fitted(&x, axis, &ends, PadMode::Replicate);
+                    fitted.map_err(|error| self.scope.of_size(error))?
+                }
+                _ => return Err(self.scope.of_size(odd())),
+            };
         }
         Ok(x)
     }
@@ -110,13 +185,31 @@ impl Reader<'_> {
         let is_photo = |((size, cut), lengths): ((&(usize, usize), &Cut), &Vec<usize>)| {
             cut.before == 0 && !cut.is_backwards && lengths[side] - cut.after == photo_side(size)
         };
-        let is_crop = self.sizes.iter().zip(cuts).zip(&lengths).all(is_photo)
+        let is_crop = !self.crops_at_once
+            && self.sizes.iter().zip(cuts).zip(&lengths).all(is_photo)
             && equal(cuts.iter().copied()).is_none()
             && self.cropped.is_none_or(|node| node == x.node);
         if is_crop {
             self.cropped = Some(x.node);
         }
         is_crop
+    }
+
+    /// A map without the pixels at its border: left, top, right and bottom.
+    pub fn cropped_by_border(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        self.channels_first_node(&x)?;
+        let odd = || node.refused(format!("has the border {}", shown(node.ints("border"))));
+        if node.attribute("scale").is_some() {
+            return Err(node.refused("crops to a scale"));
+        }
+        let px = node.ints("border").iter().map(|&px| usize::try_from(px).ok());
+        match px.collect::<Option<Vec<_>>>().ok_or_else(odd)?[..] {
+            [left, top, right, bottom] => {
+                self.with_op(&x, Op::Crop(Sides { top, left, bottom, right }))
+            }
+            _ => Err(odd()),
+        }
     }
 
     /// The parts of a side.
