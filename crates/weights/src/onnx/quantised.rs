@@ -12,6 +12,9 @@ use super::{
 /// # Errors
 /// [`WeightsError::Graph`](crate::WeightsError::Graph) if nothing states the number type of the result.
 pub fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
+    if let Some(operator) = node.op_type.strip_suffix("Integer") {
+        return Ok(integers(node, operator, call));
+    }
     let Some(operator) = node.op_type.strip_prefix("QLinear") else {
         return Ok(None);
     };
@@ -32,35 +35,84 @@ pub fn nodes<'m>(node: &Node<'m>, call: u32) -> Result<Option<Vec<Node<'m>>>> {
              export it with zero points",
         ));
     }
-    let input = |index: usize| node.input.get(index).copied().unwrap_or_default();
-    let axis = || vec![Attribute { name: "axis", ..Attribute::default() }];
-    let mut made = Vec::new();
-    let mut add = |op_type: &'m str, input: Vec<Name<'m>>, attribute| {
-        let output = Name { text: "value", call: call + made.len() as u32 };
-        made.push(Node {
+    let mut made = Made { node, call, nodes: Vec::new() };
+    let mut values = Vec::new();
+    for index in 0..inputs {
+        let from = (first + 3 * index..first + 3 * index + 3).map(|at| made.input(at)).collect();
+        let attribute = if operator == "Conv" && index == 1 { axis() } else { Vec::new() };
+        values.push(made.add("DequantizeLinear", from, attribute));
+    }
+    if operator == "Conv" && node.input(8).is_some() {
+        let scale = made.add("Mul", vec![made.input(1), made.input(4)], Vec::new());
+        values.push(made.add("DequantizeLinear", vec![made.input(8), scale], axis()));
+    }
+    let computed = made.add(operator, values, node.attribute.clone());
+    let from = vec![computed, made.input(scale), made.input(zero)];
+    made.add("QuantizeLinear", from, Vec::new());
+    Ok(Some(made.finished()))
+}
+
+/// The nodes that replace an operator that makes wide integers of two maps or weights, as dynamic quantisation writes.
+fn integers<'m>(node: &Node<'m>, operator: &'m str, call: u32) -> Option<Vec<Node<'m>>> {
+    let mut made = Made { node, call, nodes: Vec::new() };
+    let attribute = match operator {
+        "Conv" => axis(),
+        "MatMul" => Vec::new(),
+        _ => return None,
+    };
+    let number = Attribute { name: "value_float", f: 1.0, ..Attribute::default() };
+    let one = made.add("Constant", Vec::new(), vec![number]);
+    let values = [Vec::new(), attribute].into_iter().enumerate().map(|(index, attribute)| {
+        let from = vec![made.input(index), one, made.input(index + 2)];
+        made.add("DequantizeLinear", from, attribute)
+    });
+    let values = values.collect();
+    made.add(operator, values, node.attribute.clone());
+    Some(made.finished())
+}
+
+/// The attribute of scales that belong to a convolution's outputs.
+fn axis<'m>() -> Vec<Attribute<'m>> {
+    vec![Attribute { name: "axis", ..Attribute::default() }]
+}
+
+/// The nodes that replace an operator.
+struct Made<'n, 'm> {
+    node: &'n Node<'m>,
+    call: u32,
+    nodes: Vec<Node<'m>>,
+}
+
+impl<'m> Made<'_, 'm> {
+    /// An input of the operator.
+    fn input(&self, index: usize) -> Name<'m> {
+        self.node.input.get(index).copied().unwrap_or_default()
+    }
+
+    /// Adds a node; returns the name of its result.
+    fn add(
+        &mut self,
+        op_type: &'m str,
+        input: Vec<Name<'m>>,
+        attribute: Vec<Attribute<'m>>,
+    ) -> Name<'m> {
+        let output = Name { text: "value", call: self.call + self.nodes.len() as u32 };
+        self.nodes.push(Node {
             input,
             output: vec![output],
             op_type,
-            name: node.name,
+            name: self.node.name,
             attribute,
             ..Node::default()
         });
         output
-    };
-    let mut values = Vec::new();
-    for index in 0..inputs {
-        let from = (first + 3 * index..first + 3 * index + 3).map(input).collect();
-        let attribute = if operator == "Conv" && index == 1 { axis() } else { Vec::new() };
-        values.push(add("DequantizeLinear", from, attribute));
     }
-    if operator == "Conv" && node.input(8).is_some() {
-        let scale = add("Mul", vec![input(1), input(4)], Vec::new());
-        values.push(add("DequantizeLinear", vec![input(8), scale], axis()));
+
+    /// The nodes, of which the last one makes the operator's result.
+    fn finished(mut self) -> Vec<Node<'m>> {
+        if let Some(last) = self.nodes.last_mut() {
+            last.output.clone_from(&self.node.output);
+        }
+        self.nodes
     }
-    let computed = add(operator, values, node.attribute.clone());
-    add("QuantizeLinear", vec![computed, input(scale), input(zero)], Vec::new());
-    if let Some(last) = made.last_mut() {
-        last.output.clone_from(&node.output);
-    }
-    Ok(Some(made))
 }

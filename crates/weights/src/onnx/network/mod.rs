@@ -37,7 +37,9 @@ use values::tensor::Shape;
 use super::{
     check_unique, is_own,
     messages::{self, Name, Node, ValueInfo},
-    needed, numbers, refused, shown,
+    needed,
+    numbers::{self, Numbers, Values},
+    refused, shown,
     tensors::stored,
 };
 use inputs::InputSides;
@@ -207,7 +209,10 @@ fn is_known(node: &Node<'_>, budget: &Budget) -> bool {
     is_own(node.domain)
         && (rules::rule(operator).is_some()
             || numbers::Call::new(node, &[], 0, budget).is_known()
-            || matches!(operator, "Constant" | "If" | "Shape" | "Size" | "Split"))
+            || matches!(
+                operator,
+                "Constant" | "DynamicQuantizeLinear" | "If" | "Shape" | "Size" | "Split"
+            ))
 }
 
 /// What all probes have in common; `None` if they differ.
@@ -502,6 +507,12 @@ impl<'m> Reader<'m> {
         let x = self.map(if rules::may_begin_with_constants(operator) { first } else { 0 })?;
         let maps = if operator == "Split" {
             self.split(x)?
+        } else if operator == "DynamicQuantizeLinear" {
+            // The integers' scale depends on the map, and rounding to it adds nothing: they stay what they stand for.
+            let number = |number| Value::Numbers(vec![number; self.sizes.len()]);
+            let one = Numbers::few(Vec::new(), Values::Float(vec![1.0]));
+            let scaling = one.into_iter().chain(Numbers::int(0)).map(number);
+            return Ok(std::iter::once(Value::Map(x)).chain(scaling).collect());
         } else {
             let rule = rules::rule(operator)
                 .ok_or_else(|| node.refused("is not done to pictures by this program"))?;

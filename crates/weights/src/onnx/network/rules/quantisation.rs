@@ -67,7 +67,7 @@ impl<'m> Reader<'m> {
     /// The scales and zero points of a node that reads values of these lengths.
     fn quantisation(&mut self, lengths: &[usize]) -> Result<Quantisation> {
         let node = self.scope.node;
-        let scales = self.weights_at(1)?;
+        let mut scales = self.weights_at(1)?;
         if scales.values.iter().any(|&scale| scale <= 0.0) {
             return Err(node.refused("has a scale that is not larger than zero"));
         }
@@ -103,6 +103,9 @@ impl<'m> Reader<'m> {
                 vec![0.0]
             }
         };
+        if scales.values.len() == 1 {
+            scales.values = vec![scales.values[0]; zeros.len()];
+        }
         let count = scales.values.len();
         if count == 0 || zeros.len() != 1 && zeros.len() != count {
             return Err(node.refused("has another number of zero points than scales"));
