@@ -22,7 +22,7 @@ impl Reader<'_> {
     }
 
     /// The inputs of a node of this operation and number of inputs.
-    fn reads<const N: usize>(&self, id: NodeId, op: Op) -> Option<[NodeId; N]> {
+    pub fn reads<const N: usize>(&self, id: NodeId, op: Op) -> Option<[NodeId; N]> {
         let (own, inputs) = self.op(id);
         inputs.try_into().ok().filter(|_| own == op)
     }

@@ -2,7 +2,7 @@
 
 use itertools::Itertools;
 
-use super::{Layout, MapValue, Part, Reader};
+use super::{Layout, MapValue, NodeId, Part, Reader};
 use crate::{
     Result,
     onnx::{
@@ -23,9 +23,11 @@ use network::{
 /// The arithmetic of an operator on two maps.
 fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
     match operator {
-        "Add" | "Sum" => Some(Arithmetic::Sum),
-        "Sub" => Some(Arithmetic::Difference),
-        "Mul" => Some(Arithmetic::Product),
+        "Add" | "Sum" | "Mean" => Some(Arithmetic::Sum),
+        "Sub" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" => {
+            Some(Arithmetic::Difference)
+        }
+        "Mul" | "And" => Some(Arithmetic::Product),
         "Div" => Some(Arithmetic::Quotient),
         _ => None,
     }
@@ -35,7 +37,7 @@ impl Reader<'_> {
     pub fn arithmetic(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let count = node.input.len();
-        if count != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
+        if count != 2 && !matches!(node.op_type, "Sum" | "Mean" | "Max" | "Min") {
             return Err(node.refused(format!("has {count} inputs")));
         }
         // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
@@ -43,11 +45,87 @@ impl Reader<'_> {
         let mut made = x;
         for index in (0..count).filter(|&index| index != first) {
             made = match self.map(index) {
-                Ok(other) => self.combined(made, other)?,
-                Err(_) => self.with_constant(&made, index, index < first)?,
+                Ok(other) => self.combined(arithmetic_of(node.op_type), made, other)?,
+                Err(_) => {
+                    let arithmetic = arithmetic_of(node.op_type);
+                    self.with_constant(&made, arithmetic, index, index < first)?
+                }
             };
         }
-        Ok(made)
+        match node.op_type {
+            "Mean" => self.scaled(&made, 1.0 / count as f32, 0.0),
+            operator => self.compared(made, operator),
+        }
+    }
+
+    /// 1 where an operator's comparison of the difference of its inputs with zero is true, and 0 elsewhere.
+    fn compared(&mut self, difference: MapValue, operator: &str) -> Result<MapValue> {
+        let (sign, is_inverse) = match operator {
+            "Less" => (1.0, false),
+            "Greater" => (-1.0, false),
+            "GreaterOrEqual" => (1.0, true),
+            "LessOrEqual" | "Equal" => (-1.0, true),
+            _ => return Ok(difference),
+        };
+        let mut x = difference;
+        if operator == "Equal" {
+            x = self.function(&x, Function::Abs)?;
+        }
+        let x = self.scaled(&x, sign, 0.0)?;
+        // -1 for negative values.
+        let x = self.clipped(&x, -1.0, 0.0)?;
+        let x = self.function(&x, Function::Floor)?;
+        if is_inverse { self.scaled(&x, 1.0, 1.0) } else { self.scaled(&x, -1.0, 0.0) }
+    }
+
+    /// 1 where a map is larger than a number, and 0 elsewhere.
+    pub fn larger(&mut self, x: &MapValue, number: f32) -> Result<MapValue> {
+        let difference = self.scaled(x, 1.0, -number)?;
+        self.compared(difference, "Greater")
+    }
+
+    /// The map and the number of [`Self::larger`], if it made this node.
+    fn compared_with(&self, id: NodeId) -> Option<(NodeId, f32)> {
+        let (floor, ..) =
+            self.uniform(id).filter(|&(_, scale, shift)| (scale, shift) == (-1.0, 0.0))?;
+        let [clip] = self.reads(floor, Op::Function(Function::Floor))?;
+        let [negative] =
+            self.reads(clip, Op::Function(Function::Clip { least: -1.0, most: 0.0 }))?;
+        let (difference, ..) = self.uniform(negative).filter(|&(_, scale, _)| scale == -1.0)?;
+        let (x, scale, shift) = self.uniform(difference)?;
+        (scale == 1.0).then_some((x, -shift))
+    }
+
+    /// One of two values, as a map of zeros and ones chooses.
+    pub fn choose(&mut self, _: MapValue) -> Result<MapValue> {
+        /// Softplus of larger numbers is the number itself, in single precision.
+        const LARGE: f32 = 16.0;
+        let Ok(gate) = self.map(0) else {
+            return Err(self.refused("chooses between maps by constants"));
+        };
+        if let (Ok(a), Ok(b)) = (self.map(1), self.map(2))
+            && let Some((x, number)) = self.compared_with(gate.node)
+            && x == a.node
+            && number >= LARGE
+            && self.reads(b.node, Op::Function(Function::Softplus)) == Some([x])
+        {
+            return Ok(b);
+        }
+        let inverse = self.scaled(&gate, -1.0, 1.0)?;
+        let (a, b) = (self.gated(gate, 1)?, self.gated(inverse, 2)?);
+        self.combined(Some(Arithmetic::Sum), a, b)
+    }
+
+    /// The value at an input times a map of zeros and ones.
+    fn gated(&mut self, gate: MapValue, index: usize) -> Result<MapValue> {
+        match self.map(index) {
+            Ok(map) => {
+                // An infinite value that is not chosen must not become NaN.
+                let finite = self.clipped(&map, f32::MIN, f32::MAX)?;
+                self.combined(Some(Arithmetic::Product), gate, finite)
+            }
+            Err(_) => self.with_constant(&gate, Some(Arithmetic::Product), index, false),
+        }
     }
 
     /// A power: products and roots if possible, otherwise by logarithms.
@@ -116,16 +194,16 @@ impl Reader<'_> {
         Ok(x.moved_to(self.add_weighted(Op::Affine, &[x.node], step)?))
     }
 
-    /// Arithmetic on a map and the constant at an input.
+    /// Arithmetic on a map and the constant at an input; without arithmetic, the larger or smaller value.
     fn with_constant(
         &mut self,
         x: &MapValue,
+        arithmetic: Option<Arithmetic>,
         index: usize,
         is_constant_first: bool,
     ) -> Result<MapValue> {
         let node = self.scope.node;
-        let arithmetic = arithmetic_of(node.op_type);
-        let is_max = node.op_type == "Max";
+        let is_max = node.op_type != "Min";
         // Limits may be infinite.
         let constant = match arithmetic {
             Some(_) => self.weights_at(index)?,
@@ -169,7 +247,14 @@ impl Reader<'_> {
             spread => {
                 let map = self.constant_map(spread)?;
                 let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
-                return Ok(x.moved_to(self.add(Op::Combine(arithmetic), &inputs)?));
+                let made = self.add(Op::Combine(arithmetic), &inputs)?;
+                // One channel may become several.
+                let has_as_many = self.channels(made) == self.channels(x.node);
+                return Ok(if has_as_many {
+                    x.moved_to(made)
+                } else {
+                    self.with_channels(x, made)
+                });
             }
         };
         let mut x = x.clone();
@@ -189,8 +274,13 @@ impl Reader<'_> {
         self.affine(&x, NodeWeights { weight, bias })
     }
 
-    /// Arithmetic on two maps, value by value.
-    fn combined(&mut self, a: MapValue, b: MapValue) -> Result<MapValue> {
+    /// Arithmetic on two maps, value by value; without arithmetic, the larger or smaller value.
+    fn combined(
+        &mut self,
+        arithmetic: Option<Arithmetic>,
+        a: MapValue,
+        b: MapValue,
+    ) -> Result<MapValue> {
         let node = self.scope.node;
         if let Some(sloped) = self.sloped(&a, &b)? {
             return Ok(sloped);
@@ -202,8 +292,8 @@ impl Reader<'_> {
                 self.sides_shown(&b)
             )))
         })?;
-        let Some(arithmetic) = arithmetic_of(node.op_type) else {
-            let node = self.extreme(node.op_type == "Max", &a, &b)?.node;
+        let Some(arithmetic) = arithmetic else {
+            let node = self.extreme(node.op_type != "Min", &a, &b)?.node;
             return Ok(MapValue { node, layout });
         };
         if let Some(normed) = self.normalised(arithmetic, &a, &b)? {

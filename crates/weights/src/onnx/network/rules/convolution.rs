@@ -4,11 +4,18 @@ use super::{Axis, MapValue, NodeId, PendingWeights, Reader, equal};
 use crate::{
     Result, WeightsError,
     error::shortened,
-    onnx::{messages::Node, network::constants::Kernel, shown},
+    onnx::{
+        messages::Node,
+        network::{
+            constants::{Constant, Kernel},
+            layout::MAX_SIDES,
+        },
+        shown,
+    },
 };
 use network::{
     NodeWeights,
-    graph::{Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
+    graph::{Arithmetic, Conv, MAX_KERNEL_PX, Op, PadMode, Sides},
 };
 
 /// The padding of a node whose windows have this reach.
@@ -170,44 +177,106 @@ impl Reader<'_> {
         Ok(self.channels_first(made))
     }
 
-    /// The product of a row of channels and a matrix.
-    pub fn matrix_product(&mut self, x: MapValue) -> Result<MapValue> {
+    /// The product of channels and a matrix, at every pixel: a convolution with a kernel of one pixel.
+    pub fn matrix_product(&mut self, mut x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
-        let lengths = self.lengths(&x);
-        let last = x.layout.sides.len() - 1;
-        let is_row = x.layout.axis(last) == Axis::Channels
-            && lengths.iter().all(|lengths| lengths[..last].iter().all(|&length| length == 1));
-        if !is_row || node.flag("transA", false) {
-            return Err(node.refused("multiplies matrices of pixels, which is not supported"));
+        // A matrix before the map multiplies the side before the last one.
+        let from_end = if self.map(0).is_ok() { 1 } else { 2 };
+        if node.flag(if from_end == 1 { "transA" } else { "transB" }, false) {
+            return Err(node.refused("transposes a map that it multiplies"));
         }
-        let matrix = self.weights_at(1)?;
+        let mut matrix = self.weights_at(2 - from_end)?;
+        let more = matrix.sides.len().saturating_sub(x.layout.sides.len());
+        let extra = matrix.sides.len().saturating_sub(2);
+        if extra > MAX_SIDES || matrix.sides.drain(..extra).any(|side| side != 1) {
+            return Err(node.refused("multiplies a map by more than one matrix"));
+        }
+        x.layout.sides.splice(0..0, vec![Vec::new(); more]);
+        let is_transposed =
+            if from_end == 1 { !node.flag("transB", false) } else { node.flag("transA", false) };
+        let side = x.layout.sides.len().checked_sub(from_end);
+        let mut made =
+            self.by_matrix(&x, side, &matrix, is_transposed, node.float("alpha", 1.0))?;
+        if node.input(2).is_some() {
+            let mut bias = self.weights_at(2)?;
+            let beta = node.float("beta", 1.0);
+            bias.values.iter_mut().for_each(|value| *value *= beta);
+            made = self.with_broadcast(&made, Arithmetic::Sum, &bias, false)?;
+        }
+        Ok(made)
+    }
+
+    /// The channels, which are a side of the map, times a matrix of outputs and inputs, or the reverse if it is
+    /// transposed, and `alpha`.
+    fn by_matrix(
+        &mut self,
+        x: &MapValue,
+        side: Option<usize>,
+        matrix: &Constant,
+        is_transposed: bool,
+        alpha: f32,
+    ) -> Result<MapValue> {
+        if side.is_none_or(|side| x.layout.axis(side) != Axis::Channels) {
+            return Err(self.refused(format!(
+                "multiplies a side that is not the channels of a map with the sides {}",
+                self.sides_shown(x)
+            )));
+        }
         let [rows, columns] = *matrix.sides else {
-            return Err(node.refused("has no matrix"));
+            return Err(self.refused("multiplies a map by something other than a matrix"));
         };
-        let is_transposed = node.op_type == "Gemm" && node.flag("transB", false);
-        let (inputs, outputs) = if is_transposed { (columns, rows) } else { (rows, columns) };
-        let conv = Conv::square(inputs, outputs, 1, 1);
-        let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
+        let [outputs, inputs] = if is_transposed { [columns, rows] } else { [rows, columns] };
         let at = |output: usize, input: usize| {
             let place =
-                if is_transposed { output * columns + input } else { input * columns + output };
+                if is_transposed { input * columns + output } else { output * columns + input };
             alpha * matrix.values[place]
         };
         let weight = (0..outputs).flat_map(|o| (0..inputs).map(move |i| at(o, i))).collect();
-        let bias = match node.input(2) {
-            Some(_) => {
-                let bias = self.weights_at(2)?;
-                match bias.values.len() {
-                    1 => vec![beta * bias.values[0]; outputs],
-                    count if count == outputs => bias.values.iter().map(|v| beta * v).collect(),
-                    _ => return Err(node.refused("has an odd bias")),
-                }
-            }
-            None => vec![0.0; outputs],
-        };
-        let weights = NodeWeights { weight, bias };
+        let weights = NodeWeights { weight, bias: vec![0.0; outputs] };
+        let conv = Conv::square(inputs, outputs, 1, 1);
         let made = self.add_weighted(Op::Conv2d(conv), &[x.node], weights)?;
-        Ok(self.with_channels(&x, made))
+        Ok(self.with_channels(x, made))
+    }
+
+    /// A sum over channels in Einstein's notation that is a product with a matrix, or another order of the sides.
+    pub fn einsum(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let odd = || node.refused("computes neither a transpose nor channels times a matrix");
+        let map = (0..node.input.len()).position(|index| self.map(index).is_ok());
+        let mut equation = node.text("equation", "").replace(' ', "");
+        let own = map.and_then(|map| equation.split([',', '-']).nth(map)).ok_or_else(odd)?;
+        // Digits replace the sides that have no letters.
+        let unnamed = (x.layout.sides.len() + 3).saturating_sub(own.len());
+        equation = equation.replace("...", "01234567".get(..unnamed).ok_or_else(odd)?);
+        let (terms, result) = equation.split_once("->").ok_or_else(odd)?;
+        let terms: Vec<Vec<char>> = terms.split(',').map(|term| term.chars().collect()).collect();
+        let mut sides = map.and_then(|map| terms.get(map)).ok_or_else(odd)?.clone();
+        if terms.len() != node.input.len() || sides.len() != x.layout.sides.len() {
+            return Err(odd());
+        }
+        let made = match (terms.as_slice(), map) {
+            ([_], _) => x,
+            ([_, _], Some(map)) => {
+                let matrix = self.weights_at(1 - map)?;
+                let &[first, second] = terms[1 - map].as_slice() else {
+                    return Err(odd());
+                };
+                let is_transposed = sides.contains(&first);
+                let (from, to) = if is_transposed { (first, second) } else { (second, first) };
+                let side = sides.iter().position(|&side| side == from);
+                if sides.contains(&to) || result.contains(from) {
+                    return Err(odd());
+                }
+                let made = self.by_matrix(&x, side, &matrix, is_transposed, 1.0)?;
+                side.into_iter().for_each(|side| sides[side] = to);
+                made
+            }
+            _ => return Err(odd()),
+        };
+        let order: Option<Vec<usize>> =
+            result.chars().map(|side| sides.iter().position(|&own| own == side)).collect();
+        let layout = order.and_then(|order| made.layout.transposed(&order)).ok_or_else(odd)?;
+        self.settled(MapValue { layout, ..made })
     }
 
     /// The node of a map whose sides are batch, channels, rows and columns.

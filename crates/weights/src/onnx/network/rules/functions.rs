@@ -50,6 +50,51 @@ impl Reader<'_> {
         let node = self.scope.node;
         match node.op_type {
             "Neg" => self.scaled(&x, -1.0, 0.0),
+            "Not" => self.scaled(&x, -1.0, 1.0),
+            "Affine" => self.scaled(&x, node.float("alpha", 1.0), node.float("beta", 0.0)),
+            "ScaledTanh" => {
+                let inner = self.scaled(&x, node.float("beta", 1.0), 0.0)?;
+                let tanh = self.function(&inner, Function::Tanh)?;
+                self.scaled(&tanh, node.float("alpha", 1.0), 0.0)
+            }
+            "ParametricSoftplus" => {
+                let inner = self.scaled(&x, node.float("beta", 1.0), 0.0)?;
+                let softplus = self.function(&inner, Function::Softplus)?;
+                self.scaled(&softplus, node.float("alpha", 1.0), 0.0)
+            }
+            "Celu" => {
+                let alpha = node.float("alpha", 1.0);
+                let inner = self.scaled(&x, 1.0 / alpha, 0.0)?;
+                let elu = self.function(&inner, Function::Elu { alpha: 1.0 })?;
+                self.scaled(&elu, alpha, 0.0)
+            }
+            "Softsign" => {
+                let size = self.function(&x, Function::Abs)?;
+                let size = self.scaled(&size, 1.0, 1.0)?;
+                self.with(Arithmetic::Quotient, &x, &size)
+            }
+            "Sign" => {
+                let positive = self.larger(&x, 0.0)?;
+                let negative = self.scaled(&x, -1.0, 0.0)?;
+                let negative = self.larger(&negative, 0.0)?;
+                self.with(Arithmetic::Difference, &positive, &negative)
+            }
+            "ThresholdedRelu" => {
+                let gate = self.larger(&x, node.float("alpha", 1.0))?;
+                self.product(&x, &gate)
+            }
+            // Values near zero become zero, others move towards it.
+            "Shrink" => {
+                let (limit, bias) = (node.float("lambd", 0.5), node.float("bias", 0.0));
+                let mut halves = Vec::new();
+                for sign in [1.0, -1.0] {
+                    let half = self.scaled(&x, sign, 0.0)?;
+                    let gate = self.larger(&half, limit)?;
+                    let moved = self.scaled(&half, 1.0, -bias)?;
+                    halves.push(self.product(&moved, &gate)?);
+                }
+                self.with(Arithmetic::Difference, &halves[0], &halves[1])
+            }
             "Ceil" => {
                 let negative = self.scaled(&x, -1.0, 0.0)?;
                 let floor = self.function(&negative, Function::Floor)?;

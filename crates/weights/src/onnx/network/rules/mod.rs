@@ -19,12 +19,36 @@ pub type Rule<'m> = fn(&mut Reader<'m>, MapValue) -> Result<MapValue>;
 
 /// True if an operator may read constants before the first map.
 pub fn may_begin_with_constants(operator: &str) -> bool {
-    matches!(operator, "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" | "Pow" | "Concat")
+    matches!(
+        operator,
+        "Add"
+            | "And"
+            | "Concat"
+            | "Div"
+            | "Einsum"
+            | "Equal"
+            | "Gemm"
+            | "Greater"
+            | "GreaterOrEqual"
+            | "Less"
+            | "LessOrEqual"
+            | "MatMul"
+            | "Max"
+            | "Mean"
+            | "Min"
+            | "Mul"
+            | "Or"
+            | "Pow"
+            | "Sub"
+            | "Sum"
+            | "Where"
+    )
 }
 
 pub fn rule<'m>(operator: &str) -> Option<Rule<'m>> {
     Some(match operator {
-        "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" => Reader::arithmetic,
+        "Add" | "And" | "Div" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual"
+        | "Max" | "Mean" | "Min" | "Mul" | "Or" | "Sub" | "Sum" => Reader::arithmetic,
         "Pow" => Reader::power,
         "AveragePool" | "MaxPool" => Reader::pool,
         "BatchNormalization" => Reader::batch_norm,
@@ -34,16 +58,23 @@ pub fn rule<'m>(operator: &str) -> Option<Rule<'m>> {
         "Conv" => Reader::conv,
         "ConvTranspose" => Reader::conv_transpose,
         "DepthToSpace" | "SpaceToDepth" => Reader::blocks,
-        "Ceil" | "HardSwish" | "Mish" | "Neg" | "Selu" | "Swish" => Reader::composed,
+        "Affine" | "Ceil" | "Celu" | "HardSwish" | "Mish" | "Neg" | "Not"
+        | "ParametricSoftplus" | "ScaledTanh" | "Selu" | "Shrink" | "Sign" | "Softsign"
+        | "Swish" | "ThresholdedRelu" => Reader::composed,
+        "Crop" => Reader::cropped_by_border,
         "Dropout" | "Identity" => |_, x| Ok(x),
-        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Expand" => Reader::reshape,
+        "Expand" | "Tile" => Reader::expand,
+        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => Reader::reshape,
+        "Einsum" => Reader::einsum,
         "Gather" | "GatherND" => Reader::gather,
         "Gelu" => Reader::gelu,
         "Gemm" | "MatMul" => Reader::matrix_product,
         "GlobalAveragePool" | "GlobalMaxPool" | "ReduceL1" | "ReduceL2" | "ReduceMax"
         | "ReduceMean" | "ReduceMin" | "ReduceSum" | "ReduceSumSquare" => Reader::reduce,
         "GroupNormalization" | "InstanceNormalization" => Reader::norm_groups,
-        "LayerNormalization" => Reader::layer_norm,
+        "ImageScaler" => Reader::image_scaler,
+        "LayerNormalization" | "RMSNormalization" => Reader::layer_norm,
+        "MeanVarianceNormalization" => Reader::mean_variance_norm,
         "Pad" => Reader::pad,
         "PRelu" => Reader::prelu,
         "DequantizeLinear" | "QuantizeLinear" => Reader::on_map,
@@ -51,6 +82,7 @@ pub fn rule<'m>(operator: &str) -> Option<Rule<'m>> {
         "Slice" => Reader::slice,
         "Softmax" => Reader::softmax,
         "Transpose" => Reader::transpose,
+        "Where" => Reader::choose,
         _ => return functions::rule(operator),
     })
 }

@@ -4,7 +4,7 @@ use super::{MapValue, Part, Reader};
 use crate::{Result, onnx::messages::Node};
 use network::{
     NodeWeights,
-    graph::{Arithmetic, Op},
+    graph::{Arithmetic, Conv, Function, Op},
 };
 
 /// The number that a node adds to the variance.
@@ -45,7 +45,7 @@ impl Reader<'_> {
         self.affine(&normed, NodeWeights { weight: weight?, bias: bias? })
     }
 
-    /// The norm of a pixel's channels, of a channel's pixels or of all values.
+    /// The norm of a pixel's channels, of a channel's pixels or of all values; with or without their mean.
     pub fn layer_norm(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let odd = || node.refused("normalises unsupported sides of a map");
@@ -54,19 +54,7 @@ impl Reader<'_> {
             return Err(node.refused("has more than one result"));
         }
         let normed: Vec<usize> = (first..x.layout.sides.len()).collect();
-        let sizes = self.sizes_of(x.node);
-        let [of_channels, of_pixels] = [Part::is_channels, Part::is_pixels]
-            .map(|is_of_kind: fn(&Part) -> bool| x.layout.covers(&normed, is_of_kind, &sizes));
-        let (eps, channels) = (epsilon(node)?, self.channels(x.node));
-        let mut made = match (of_channels, of_pixels) {
-            (Some(true), Some(false)) => {
-                let weights = NodeWeights::repeated(channels, 1.0, 0.0);
-                x.moved_to(self.add_weighted(Op::LayerNorm { eps }, &[x.node], weights)?)
-            }
-            (Some(false), Some(true)) => self.instance_norm(&x, eps)?,
-            (Some(true), Some(true)) => self.group_norm(&x, 1, eps)?,
-            _ => return Err(odd()),
-        };
+        let mut made = self.normed(&x, &normed, epsilon(node)?)?;
         for (index, arithmetic) in [(1, Arithmetic::Product), (2, Arithmetic::Sum)] {
             if node.input(index).is_some() {
                 let constant = self.weights_at(index)?;
@@ -74,6 +62,62 @@ impl Reader<'_> {
             }
         }
         Ok(made)
+    }
+
+    /// The norm over these sides, with the operator's kind of statistics.
+    fn normed(&mut self, x: &MapValue, sides: &[usize], eps: f64) -> Result<MapValue> {
+        let sizes = self.sizes_of(x.node);
+        let [of_channels, of_pixels] = [Part::is_channels, Part::is_pixels]
+            .map(|is_of_kind: fn(&Part) -> bool| x.layout.covers(sides, is_of_kind, &sizes));
+        let (Some(of_channels), Some(of_pixels)) = (of_channels, of_pixels) else {
+            return Err(self.refused("normalises unsupported sides of a map"));
+        };
+        let channels = self.channels(x.node);
+        if self.scope.node.op_type == "RMSNormalization" {
+            let mut mean = self.product(x, x)?;
+            if of_pixels {
+                mean = self.with_op(&mean, Op::SpatialMean)?;
+            }
+            let raised = if of_channels {
+                let (conv, share) = (Conv::square(channels, 1, 1, 1), 1.0 / channels as f32);
+                x.moved_to(self.small_conv(conv, mean.node, share, eps as f32)?)
+            } else {
+                self.scaled(&mean, 1.0, eps as f32)?
+            };
+            let root = self.function(&raised, Function::Sqrt)?;
+            return self.with(Arithmetic::Quotient, x, &root);
+        }
+        match (of_channels, of_pixels) {
+            (true, false) => {
+                let weights = NodeWeights::repeated(channels, 1.0, 0.0);
+                Ok(x.moved_to(self.add_weighted(Op::LayerNorm { eps }, &[x.node], weights)?))
+            }
+            (false, true) => self.instance_norm(x, eps),
+            (true, true) => self.group_norm(x, 1, eps),
+            (false, false) => Err(self.refused("normalises single values")),
+        }
+    }
+
+    /// The norm over sides that an attribute lists: by default all but the channels.
+    pub fn mean_variance_norm(&mut self, x: MapValue) -> Result<MapValue> {
+        /// The square of what is added to the deviation.
+        const EPS: f64 = 1e-18;
+        let axes = self.scope.ints("axes", usize::MAX)?.unwrap_or_else(|| vec![0, 2, 3]);
+        let sides: Option<Vec<usize>> = axes.iter().map(|&axis| x.layout.side(axis)).collect();
+        let sides = sides.ok_or_else(|| self.refused("normalises odd sides"))?;
+        self.normed(&x, &sides, EPS)
+    }
+
+    /// A scale for all channels and a bias for each, as exporters of 2018 wrote preprocessing.
+    pub fn image_scaler(&mut self, x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        self.channels_first_node(&x)?;
+        let channels = self.channels(x.node);
+        let bias = node.attribute("bias").map_or_else(|| vec![0.0; channels], |a| a.floats.clone());
+        if bias.len() != channels {
+            return Err(node.refused(format!("has {} biases for {channels} channels", bias.len())));
+        }
+        self.affine(&x, NodeWeights { weight: vec![node.float("scale", 1.0); channels], bias })
     }
 
     /// Batch norm with the statistics of training.

@@ -73,7 +73,7 @@ impl Reader<'_> {
     }
 
     /// A map resized to rows and columns that are known at every probe.
-    fn resized_to(&mut self, x: &MapValue, made: &[(usize, usize)]) -> Result<MapValue> {
+    pub fn resized_to(&mut self, x: &MapValue, made: &[(usize, usize)]) -> Result<MapValue> {
         let own = self.sizes_of(x.node);
         // A factor, if it is the same at every probe.
         let scale = |axis: usize| {

@@ -1,11 +1,11 @@
 //! Operators that only change the sides of a map.
 
-use super::{Layout, MapValue, Part, Reader};
+use super::{Layout, MapValue, Part, Reader, equal};
 use crate::{
     Result,
     onnx::{numbers::expanded, shown},
 };
-use network::graph::Op;
+use network::graph::{Conv, MAX_CHANNELS, Op};
 
 /// Maximum side of a block into which rows and columns are split.
 const MAX_BLOCK_PX: usize = 16;
@@ -18,6 +18,46 @@ impl Reader<'_> {
         let order = node.order(x.layout.sides.len());
         let layout = x.layout.transposed(&order).ok_or_else(|| node.refused("has an odd order"))?;
         self.settled(MapValue { layout, ..x })
+    }
+
+    /// A map with one channel or one pixel, repeated; other sides of length 1 are only added.
+    pub fn expand(&mut self, mut x: MapValue) -> Result<MapValue> {
+        let node = self.scope.node;
+        let odd = || self.scope.of_size(node.refused("repeats more than one channel or pixel"));
+        let is_tile = node.op_type == "Tile";
+        let lists = self.scope.int_lists(if is_tile { "repeats" } else { "shape" }, 1)?;
+        let lists = lists.ok_or_else(odd)?;
+        let mut made = Vec::new();
+        for (own, list) in self.lengths(&x).iter().zip(&lists) {
+            let sides = if is_tile {
+                let times = |(&own, &times): (&usize, &i64)| {
+                    usize::try_from(times)
+                        .ok()
+                        .filter(|&times| own == 1 || times == 1)?
+                        .checked_mul(own)
+                };
+                (own.len() == list.len())
+                    .then(|| own.iter().zip(list).map(times).collect())
+                    .flatten()
+            } else {
+                expanded(own, list)
+            };
+            made.push(sides.ok_or_else(odd)?);
+        }
+        if made.iter().any(|sides| sides.len() != 4) || !x.layout.is_channels_first() {
+            return if is_tile { Err(odd()) } else { self.reshape(x) };
+        }
+        let channels = equal(made.iter().map(|sides| sides[1]));
+        let channels = channels.filter(|&count| count <= MAX_CHANNELS).ok_or_else(odd)?;
+        let sizes: Vec<(usize, usize)> = made.iter().map(|sides| (sides[2], sides[3])).collect();
+        if made.iter().any(|sides| sides[0] != 1) {
+            return Err(odd());
+        }
+        if channels != self.channels(x.node) {
+            let node = self.small_conv(Conv::square(1, channels, 1, 1), x.node, 1.0, 0.0)?;
+            x = self.channels_first(node);
+        }
+        if sizes == self.sizes_of(x.node) { Ok(x) } else { self.resized_to(&x, &sizes) }
     }
 
     pub fn reshape(&mut self, x: MapValue) -> Result<MapValue> {
