@@ -10,9 +10,11 @@ use super::{
 impl<'a> Machine<'a, '_> {
     pub fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
         let known = global(module, name).ok_or_else(|| {
-            // Pickles of a whole model contain classes from outside PyTorch.
+            // Pickles of a whole model contain classes of layers, or from outside PyTorch.
             let class = name.starts_with(|c: char| c.is_ascii_uppercase());
-            let hint = if class && !module.starts_with("torch") {
+            let of_layers = ["torch.nn.", "torch._dynamo."];
+            let is_outside = module != "torch" && !module.starts_with("torch.");
+            let hint = if class && (is_outside || of_layers.iter().any(|m| module.starts_with(m))) {
                 " (a whole model saved with torch.save(model) must be saved again as \
                  model.state_dict())"
             } else {

@@ -293,6 +293,24 @@ mod tests {
         }
     }
 
+    /// A model that is saved with its code gets advice, whichever class it is of.
+    #[test]
+    fn whole_models_are_refused_with_advice() {
+        for (name, is_model) in [
+            ("__main__\nTransformerNet", true),
+            ("torch.nn.parallel.data_parallel\nDataParallel", true),
+            ("torch.nn.modules.container\nSequential", true),
+            ("torch._dynamo.eval_frame\nOptimizedModule", true),
+            ("torchvision.models.vgg\nVGG", true),
+            ("torch\nQUInt8Storage", false),
+            ("os\nsystem", false),
+        ] {
+            let body = [b"\x80\x02c", name.as_bytes(), b"\n0."].concat();
+            let error = result(&body).expect_err("refused");
+            assert_eq!(error.contains("saved again as model.state_dict()"), is_model, "{error}");
+        }
+    }
+
     #[test]
     fn unknown_names_are_refused_with_their_position() {
         let error = result(b"\x80\x02]cos\nsystem\n0.").expect_err("refused");
