@@ -73,3 +73,23 @@ fn a_file_is_painted_with_ranges_as_after_an_import() {
         .says("candy is not a file of weights")
         .says("--input-range");
 }
+
+/// A file without value ranges is a good network. It is inspected completely with the options that it needs.
+#[test]
+fn inspect_takes_the_ranges_that_a_file_does_not_contain() {
+    let s = Sandbox::new();
+    fs::write(s.path("network.onnx"), network_file("pixel_shuffle_crd")).expect("written");
+    let facts = s.styleforge(&["inspect", "network.onnx", "--json"]).ends(0).json();
+    assert!(facts["refused"].is_null());
+    assert_eq!(facts["needed_options"], "--input-range and --output-range");
+    let text = s.styleforge(&["inspect", "network.onnx", "--input-range", "0..1"]).ends(0).text();
+    assert!(text.contains("can be used with --output-range"), "{text}");
+    let ranges = ["--input-range", "0..1", "--output-range", "0..1"];
+    let inspect =
+        |subject: &str| s.styleforge(&[&["inspect", subject, "--json"], &ranges[..]].concat());
+    let facts = inspect("network.onnx").ends(0).json();
+    assert!(facts["refused"].is_null() && facts["needed_options"].is_null());
+    assert_eq!(facts["metadata"]["input_range"], "0..1");
+    assert!(facts["operations"]["convolution"].is_number(), "{}", facts["operations"]);
+    inspect("candy").ends(2).says("candy is not a file of weights");
+}

@@ -72,16 +72,21 @@ pub fn choose_as(
             "{name} is a network for style pictures; use --style-picture FILE --style-network {name}",
             name = Path::new(typed).display()
         )),
-        _ if pixels != PixelChoice::default() => wrong_use(format!(
-            "{} is not a file of weights; leave out --input-range, --output-range and --channel-order",
-            Path::new(typed).display()
-        )),
+        _ if pixels != PixelChoice::default() => Err(no_pixels(typed)),
         NamedStyle::Style(style) => load(NetworkChoice::Style(&style, model)),
         NamedStyle::Picture(path) => {
             check_file_size(&path, model)?;
             mixed(&style_network(library, None)?, &[StylePicture { path, weight: 1.0 }], None)
         }
     }
+}
+
+/// Why pixel values cannot be set for a style.
+pub fn no_pixels(typed: &OsStr) -> CliError {
+    CliError::wrong_use(format!(
+        "{} is not a file of weights; leave out --input-range, --output-range and --channel-order",
+        Path::new(typed).display()
+    ))
 }
 
 /// As [`NamedStyle::find`], for a file by its path.

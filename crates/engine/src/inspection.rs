@@ -59,11 +59,15 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     for (key, value) in &facts.metadata {
         row(key, Some(shortened(value)));
     }
-    let verdict = match facts.refused {
-        None => "can be used",
-        Some(_) => "refused",
+    let verdict = match (&facts.refused, facts.needed_options) {
+        (Some(_), _) => "refused".to_owned(),
+        (None, None) => "can be used".to_owned(),
+        (None, Some(options)) => format!(
+            "can be used with {options}, each 0..255, 0..1, -1..1, imagenet or caffe: \
+             the file does not say which values are black and white"
+        ),
     };
-    row("Verdict", Some(verdict.to_owned()));
+    row("Verdict", Some(verdict));
     let mut lines = table(&rows);
     if !facts.tensors.is_empty() {
         let columns: [Column<'_, TensorFacts>; 5] = [

@@ -18,7 +18,7 @@ use network::{
 };
 
 use super::{
-    Budget, Choice, Family, Format, Result, WeightsError, bytes_in_hex,
+    Budget, Choice, Family, Format, PixelChoice, Result, WeightsError, bytes_in_hex,
     file_name::as_text,
     fit::{Fitted, NamedTensors, Places, guess},
     format_of, named_tensors,
@@ -105,12 +105,15 @@ pub struct Inspection {
     pub tensors: Vec<TensorFacts>,
     /// Free text of the file.
     pub metadata: BTreeMap<String, String>,
+    /// The options with which the file can be used, if it does not contain the value ranges of its pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed_options: Option<&'static str>,
     /// Why the file cannot be used as a style; `None` if it can.
     pub refused: Option<String>,
 }
 
-/// Reports what a file contains and whether it can be used.
-pub fn describe(path: &Path) -> Inspection {
+/// Reports what a file contains and whether it can be used, if its network reads and makes such pixels.
+pub fn describe(path: &Path, pixels: PixelChoice) -> Inspection {
     let mut facts = Inspection {
         path: path.to_owned(),
         path_bytes: bytes_in_hex(path),
@@ -118,7 +121,7 @@ pub fn describe(path: &Path) -> Inspection {
         ..Inspection::default()
     };
     let filled =
-        read_file(path).and_then(|bytes| facts.fill(&bytes, &Budget::for_file(bytes.len())));
+        read_file(path).and_then(|b| facts.fill(&b, &Budget::for_file(b.len()), pixels.into()));
     facts.judged(filled)
 }
 
@@ -130,29 +133,37 @@ pub fn describe_bytes(bytes: &[u8]) -> Inspection {
 /// As [`describe_bytes`], with the budget to charge. The caller can read the cost from it afterwards.
 pub fn describe_within(bytes: &[u8], budget: &Budget) -> Inspection {
     let mut facts = Inspection { size_bytes: Some(bytes.len() as u64), ..Inspection::default() };
-    let filled = facts.fill(bytes, budget);
+    let filled = facts.fill(bytes, budget, Choice::default());
     facts.judged(filled)
 }
 
 impl Inspection {
     /// Records why the bytes cannot be used as a style, if so.
     fn judged(mut self, read: Result<()>) -> Self {
-        if let Err(error) = read {
-            match error {
-                WeightsError::Foreign(family) => self.family = Some(family),
-                WeightsError::PixelValues { .. } => self.family = Some(Family::PictureNetwork),
-                _ => {}
+        match read {
+            Ok(()) => {}
+            Err(WeightsError::PixelValues { known }) => {
+                self.family = Some(Family::PictureNetwork);
+                self.needed_options = Some(match known {
+                    PixelChoice { input: Some(_), .. } => "--output-range",
+                    PixelChoice { output: Some(_), .. } => "--input-range",
+                    _ => "--input-range and --output-range",
+                });
             }
-            self.refused = Some(error.to_string());
+            Err(error) => {
+                if let WeightsError::Foreign(family) = error {
+                    self.family = Some(family);
+                }
+                self.refused = Some(error.to_string());
+            }
         }
         self
     }
 
     /// Fills in what can be read from the bytes.
-    fn fill(&mut self, bytes: &[u8], budget: &Budget) -> Result<()> {
+    fn fill(&mut self, bytes: &[u8], budget: &Budget, choice: Choice) -> Result<()> {
         let format = format_of(bytes)?;
         self.format = Some(format.name());
-        let choice = Choice::default();
         let fitted = if format == Format::Onnx {
             let file = OnnxFile::parse(bytes, budget)?;
             self.metadata = file.metadata(budget)?;
@@ -268,7 +279,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("file.bin");
         std::fs::write(&path, bytes).expect("written");
-        describe(&path)
+        describe(&path, PixelChoice::default())
     }
 
     #[test]
@@ -307,9 +318,10 @@ mod tests {
     #[test]
     fn unreadable_files_are_reported() {
         let folder = tempfile::tempdir().expect("folder");
-        let reason = describe(folder.path()).refused.expect("refused");
+        let reason = describe(folder.path(), PixelChoice::default()).refused.expect("refused");
         assert!(reason.contains("folder"), "{reason}");
-        let reason = describe(&folder.path().join("none")).refused.expect("refused");
+        let none = folder.path().join("none");
+        let reason = describe(&none, PixelChoice::default()).refused.expect("refused");
         assert!(reason.contains("could not be read"), "{reason}");
         assert!(described(b"").refused.is_some_and(|r| r.contains("empty")));
     }

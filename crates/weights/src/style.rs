@@ -16,7 +16,7 @@ use network::models::vit::StyleCode;
 use values::mode::ModelSize;
 
 use super::{
-    Checkpoint, Inspection, LibraryError, MadeBy, StyleNetwork, any_picture,
+    Checkpoint, Inspection, LibraryError, MadeBy, PixelChoice, StyleNetwork, any_picture,
     file_name::as_text,
     fit::ASSUMED,
     inspect::{describe, describe_bytes},
@@ -198,7 +198,7 @@ impl Style {
         let best = self.models.first().map_or(ModelSize::Full, |(s, _)| *s);
         Ok(match self.place(size.unwrap_or(best))? {
             Place::Memory(bytes) => Inspection { path: BUILT_IN.into(), ..describe_bytes(bytes) },
-            Place::File(path) => describe(path),
+            Place::File(path) => describe(path, PixelChoice::default()),
         })
     }
 

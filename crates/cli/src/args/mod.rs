@@ -205,6 +205,8 @@ pub struct InspectArgs {
     /// Size of the style's network [default: full if installed]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
+    #[command(flatten)]
+    pub pixels: PixelArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
