@@ -6,6 +6,7 @@ Each function of `NETWORKS` makes one file; its decorator sets its pixel format 
     exact      as for other networks
     level      the same levels after rounding, or one level off
     quantised  at most two levels off, and at most 1 % of all levels differ
+    dynamic    at most nine levels off, because ONNX Runtime rounds maps to 8 bits
 """
 
 import tempfile
@@ -183,6 +184,141 @@ def gamma(g):
     return g.model(g.conv(x, 32, 3))
 
 
+# Pixels, comparisons and sizes -------------------------------------------------------
+
+
+@network(13)
+def matrices_at_pixels(g):
+    """MatMul of channels at the end, with a bias; of a matrix before flat pixels; Gemm on rows of pixels."""
+    x = start(g)
+    y = g("MatMul", g("Transpose", x, perm=[0, 2, 3, 1]), g.draw(8, 6, spread=0.35))
+    y = g("Transpose", g("Add", y, g.draw(6)), perm=[0, 3, 1, 2])
+    sizes = g("Shape", y)
+    flat = g("Reshape", y, g.ints(1, 6, -1))
+    z = g("Reshape", g("MatMul", g.draw(6, 6, spread=0.4), flat), sizes)
+    rows = g("Reshape", g("Transpose", z, perm=[0, 2, 3, 1]), g.ints(-1, 6))
+    rows = g("Gemm", rows, g.draw(6, 6, spread=0.4), g.draw(6), transB=1, alpha=0.5, beta=2.0)
+    ends = g("Slice", sizes, g.ints(2), g.ints(4), g.ints(0))
+    shape = g("Concat", g.ints(1), ends, g.ints(6), axis=0)
+    z = g("Transpose", g("Reshape", rows, shape), perm=[0, 3, 1, 2])
+    return g.model(g.conv(g("Relu", z), 6, 3))
+
+
+@network(13)
+def einsums(g):
+    """Einsum as a convolution of single pixels, in both orders and with an ellipsis, and as a transpose."""
+    x = g("Einsum", start(g), g.draw(6, 8, spread=0.35), equation="bchw, oc -> bohw")
+    x = g("Einsum", g.draw(6, 7, spread=0.4), x, equation="cd,bchw->bhwd")
+    x = g("Einsum", x, g.draw(7, 8, spread=0.4), equation="...c,cd->...d")
+    return g.model(g.conv(g("Relu", g("Einsum", x, equation="bhwc->bchw")), 8, 3))
+
+
+@network(23)
+def root_mean_square_norms(g):
+    """RMSNormalization of channels, of planes and of both; MeanVarianceNormalization."""
+    x = start(g)
+    y = g("RMSNormalization", g("Transpose", x, perm=[0, 2, 3, 1]), g.near_one(8), axis=-1, epsilon=1e-3)
+    y = g("Transpose", y, perm=[0, 3, 1, 2])
+    z = g("RMSNormalization", g("Reshape", x, g.ints(1, 8, -1)), g.hold([1.25]), axis=2)
+    z = g("Reshape", z, g("Shape", x))
+    w = g("MeanVarianceNormalization", y, axes=[0, 2, 3])
+    v = g("RMSNormalization", x, g.hold([[[0.75]]]), axis=1)
+    return g.model(g.conv(g("Concat", y, z, w, v, axis=1), 32, 3))
+
+
+@network(18)
+def softplus_with_threshold(g):
+    """Softplus with a threshold as PyTorch writes it, with beta 1 and 2, before Mish."""
+    x = g.conv(start(g), 8, 8)
+    y = g("Where", g("Greater", x, g.scalar(20)), x, g("Softplus", x))
+    twice = g("Mul", x, g.scalar(2))
+    soft = g("Div", g("Softplus", twice), g.scalar(2))
+    z = g("Where", g("Greater", twice, g.scalar(1)), x, soft)
+    return g.model(g.conv(g("Mish", g("Concat", y, z, axis=1)), 16, 3))
+
+
+@network(16)
+def comparisons(g):
+    """Where with maps and numbers, all comparisons, And, Or and Not; exponentials that would overflow."""
+    x = g.conv(start(g), 8, 8)
+    y = g.conv(x, 8, 8)
+    zero = g.scalar(0)
+    either = g("Or", g("Less", x, y), g("GreaterOrEqual", g.scalar(-0.5), y))
+    both = g("And", g("LessOrEqual", x, g.draw(8, 1, 1)), g("Not", g("Equal", g("Relu", y), zero)))
+    large = g("Exp", g("Mul", x, g.scalar(100)))
+    parts = [g("Where", either, x, y), g("Where", both, g.scalar(0.5), x),
+             g("Where", g("Greater", x, zero), x, large), g("Cast", either, to=TensorProto.FLOAT)]
+    return g.model(g.conv(g("Concat", *parts, axis=1), 32, 3))
+
+
+@network(22)
+def rare_functions(g):
+    """Celu, Softsign, Sign, Shrink, ThresholdedRelu, and Mean of three maps."""
+    x = g.conv(start(g), 8, 8)
+    parts = [g("Celu", x, alpha=0.5), g("Softsign", x), g("Sign", x), g("Shrink", x, lambd=0.5, bias=0.25),
+             g("ThresholdedRelu", x, alpha=0.5), g("Mean", x, g("Abs", x), g.draw(8, 1, 1))]
+    return g.model(g.conv(g("Concat", *parts, axis=1), 48, 3))
+
+
+@network(17)
+def repeated(g):
+    """Expand of a norm to all channels and of one pixel to all pixels, Tile of grey to three channels."""
+    x = start(g)
+    norm = g("Clip", g("ReduceL2", x, axes=[1], keepdims=1), g.scalar(1e-6))
+    x = g("Div", x, g("Expand", norm, g("Shape", x)))
+    whole = g("Expand", g("GlobalAveragePool", g.conv(x, 8, 4)), g.ints(1, 4, 1, 1))
+    sizes = g("Concat", g.ints(1, 4), g("Slice", g("Shape", x), g.ints(2), g.ints(4), g.ints(0)), axis=0)
+    x = g("Concat", x, g("Expand", whole, sizes), axis=1)
+    grey = g("Tile", g("Sigmoid", g.conv(x, 12, 1)), g.ints(1, 3, 1, 1))
+    return g.model(g.conv(grey, 3, 3))
+
+
+def side(g, x, axis):
+    """The rows (2) or columns (3) of a map."""
+    return g("Gather", g("Shape", x), g.ints(axis), axis=0)
+
+
+@network(13)
+def unet_cropped(g):
+    """A map of an encoder's next odd size, cropped to that of the map next to it, as exporters write `[:, :, :h, :w]`."""
+    x = start(g)
+    small = g("Relu", g.conv(x, 8, 8, 3, 2))
+    large = g.transposed(small, 8, 8, 4, pad=1)
+    for axis in (2, 3):
+        large = g("Slice", large, g.ints(0), side(g, x, axis), g.ints(axis))
+    x = g("Relu", g.instance_norm(g.conv(g("Concat", x, large, axis=1), 16, 8), 8))
+    return g.model(g.conv(x, 8, 3))
+
+
+@network(13)
+def unet_padded(g):
+    """A map of an encoder's next smaller size, padded on both sides to that of the map next to it."""
+    x = start(g)
+    small = g("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    large = g.transposed(g("Relu", g.conv(small, 8, 8)), 8, 8, 2)
+    pads = [[], []]
+    for axis in (2, 3):
+        lacking = g("Sub", side(g, x, axis), side(g, large, axis))
+        before = g("Div", lacking, g.ints(2))
+        pads[0].append(before)
+        pads[1].append(g("Sub", lacking, before))
+    large = g("Pad", large, g("Concat", g.ints(0, 0), *pads[0], g.ints(0, 0), *pads[1], axis=0))
+    x = g("Relu", g.instance_norm(g.conv(g("Concat", x, large, axis=1), 16, 8), 8))
+    return g.model(g.conv(x, 8, 3))
+
+
+@network(13)
+def padded_inside(g):
+    """The photo padded by reflection to a multiple of 8, the picture cropped to the photo's size before the last layer."""
+    more = [g("Mod", g("Sub", g.ints(0), side(g, "input", axis)), g.ints(8)) for axis in (2, 3)]
+    x = g("Pad", "input", g("Concat", g.ints(0, 0, 0, 0, 0, 0), *more, axis=0), mode="reflect")
+    x = g("Relu", g.instance_norm(g.conv(x, 3, 8, 3, 2), 8))
+    x = g("Relu", g.transposed(g("Relu", g.conv(x, 8, 8, 3, 2)), 8, 8, 4, 4))
+    ends = g("Slice", g("Shape", "input"), g.ints(2), g.ints(4), g.ints(0))
+    x = g("Slice", g.conv(g.upsample(x), 8, 8), g.ints(0, 0), ends, g.ints(2, 3))
+    return g.model(g.conv(g.instance_norm(x, 8), 8, 3))
+
+
 # Functions and versions ------------------------------------------------------------
 
 
@@ -281,3 +417,15 @@ def qoperators(g):
     """Quantised with QLinearConv, QLinearAdd and others, by onnxruntime."""
     return small_network(g)
 
+
+def quantised_dynamically(model, values):
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "made.onnx"
+        quantization.quantize_dynamic(model, made, weight_type=quantization.QuantType.QUInt8)
+        return onnx.load(made)
+
+
+@network(17, tolerance="dynamic", after=quantised_dynamically)
+def dynamic(g):
+    """Quantised with DynamicQuantizeLinear and ConvInteger, by onnxruntime."""
+    return small_network(g)

@@ -40,7 +40,7 @@ refused.tar.xz contains index.json and NAME.onnx for every entry of `refused`. i
                          result is larger than that, and its top left counts
       references         the stored results: height, width (the picture's), output_height, output_width, tensor
       unoptimised_psnr_db  the lowest agreement of ONNX Runtime with itself without its graph optimisations
-      tolerance          exact, level or quantised: how close the result must be (exporter_networks.py)
+      tolerance          exact, level, quantised or dynamic: how close the result must be (exporter_networks.py)
       spread             standard deviation of the results, as a share of the output range; shows that they are not
                          constant
     refused       one entry for each file: name, content, and the texts that the error must contain

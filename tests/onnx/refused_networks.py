@@ -35,6 +35,26 @@ def two_pictures(g):
     return model
 
 
+@refused("MatMul", "depends on the picture")
+def attention(g):
+    """The product of two maps."""
+    x = g("Reshape", start(g), g.ints(1, 8, -1))
+    products = g("Softmax", g("MatMul", g("Transpose", x, perm=[0, 2, 1]), x), axis=-1)
+    return pictured(g, g("Reshape", g("MatMul", x, products), g("Shape", start(g))))
+
+
+@refused("Einsum", "neither a transpose nor")
+def einsum_over_pixels(g):
+    """Einsum that sums up pixels."""
+    return pictured(g, g("Einsum", start(g), g.draw(4, 8), equation="bchw,oc->bo"))
+
+
+@refused("MatMul", "not the channels")
+def matrix_at_rows(g):
+    """A matrix that multiplies columns of a fixed size."""
+    return pictured(g, g("MatMul", start(g), g.draw(16, 16)), shape=(1, 3, 16, 16))
+
+
 @refused("Loop")
 def loop(g):
     """A convolution in a Loop."""
