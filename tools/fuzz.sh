@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(checkpoint graphs inspect mjpeg nut onnx parts picture pixels pth safetensors settings)
+targets=(checkpoint graphs inspect mjpeg nut onnx painting parts picture pixels pth safetensors settings)
 # The version for which the corpus and the options here were made.
 cargo_fuzz=0.13.2
 # Maximum bytes of the packed corpus.
@@ -49,12 +49,17 @@ unpack() {
     for target in "${targets[@]}"; do
         mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
     done
+    mkdir -p target/fuzz/networks
+    for archive in networks exporters; do
+        tar --extract --file "tests/onnx/networks/$archive.tar.xz" --directory target/fuzz/networks --wildcards '*.onnx'
+    done
 }
 
 # Corpora of other targets that a target reads too.
 shared() {
     case $1 in
     checkpoint | inspect) echo fuzz/corpus/onnx fuzz/corpus/pth fuzz/corpus/safetensors ;;
+    painting) echo target/fuzz/networks ;;
     picture) echo fuzz/corpus/mjpeg ;;
     esac
 }
@@ -62,7 +67,7 @@ shared() {
 # Maximum bytes of an input.
 longest() {
     case $1 in
-    checkpoint | inspect | onnx | pth | safetensors) echo 90000 ;;
+    checkpoint | inspect | onnx | painting | pth | safetensors) echo 90000 ;;
     mjpeg | picture) echo 16384 ;;
     *) echo 4096 ;;
     esac

@@ -9,6 +9,9 @@ mod graphs;
 mod inspect;
 mod mjpeg;
 mod nut;
+#[path = "../../tests/support/onnx_files/mod.rs"]
+pub mod onnx_files;
+mod painting;
 mod parts;
 mod picture;
 mod pixels;
@@ -19,8 +22,8 @@ use counting::peak_of;
 use weights::Checkpoint;
 
 pub use self::{
-    graphs::graphs, inspect::inspect, mjpeg::mjpeg, nut::nut, parts::parts, picture::picture,
-    pixels::pixels, pth::pth, settings::settings,
+    graphs::graphs, inspect::inspect, mjpeg::mjpeg, nut::nut, painting::painting, parts::parts,
+    picture::picture, pixels::pixels, pth::pth, settings::settings,
 };
 
 /// Maximum bytes of a message that is shown to the user.

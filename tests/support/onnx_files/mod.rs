@@ -1,15 +1,17 @@
-//! Small ONNX files that request much work, graphs of known operators in random wiring with extreme numbers, and
-//! networks in the form exported for browsers. Written field by field, because no library writes such files.
+//! Small ONNX files that request much work, graphs of known operators in random wiring with extreme numbers, changed
+//! networks, and networks in the form exported for browsers. Written field by field, because no library writes such files.
 
 #![allow(dead_code, unused_imports, reason = "test support: each test binary uses a part of it")]
 
 mod browser;
 mod hostile;
+mod mutation;
 mod network;
 mod random;
 
 pub use browser::browser_export;
 pub use hostile::{costly, hostile};
+pub use mutation::{Draw, mutated};
 pub use random::random_graph;
 
 /// A protobuf message, written field by field.

@@ -13,13 +13,14 @@ use crate::targets::{self, counting::alone};
 /// Folder of the corpus, the function that gets its inputs, and the folders of other targets' inputs that it also gets.
 type Target = (&'static str, fn(&[u8]), &'static [&'static str]);
 
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     ("checkpoint", targets::checkpoint, &["onnx", "pth", "safetensors"]),
     ("graphs", targets::graphs, &[]),
     ("inspect", targets::inspect, &["onnx", "pth", "safetensors"]),
     ("mjpeg", targets::mjpeg, &[]),
     ("nut", targets::nut, &[]),
     ("onnx", targets::checkpoint, &[]),
+    ("painting", |bytes| _ = targets::painting(bytes), &[]),
     ("parts", targets::parts, &[]),
     ("picture", targets::picture, &["mjpeg"]),
     ("pixels", targets::pixels, &[]),

@@ -12,8 +12,6 @@ mod generated;
 mod graphs;
 #[path = "../../../../tests/support/home.rs"]
 mod home;
-#[path = "../../../../tests/support/onnx_files/mod.rs"]
-mod onnx_files;
 #[path = "../../../../tests/support/real_time.rs"]
 mod real_time;
 mod shapes;
@@ -23,12 +21,16 @@ mod targets;
 use std::{
     fmt::Write,
     io::Read,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 use shapes::{Growth, SHAPES, long_keys};
-use targets::counting::{Allocated, alone, counted};
+use targets::{
+    counting::{Allocated, alone, counted},
+    onnx_files,
+};
 use weights::{
     Budget, Checkpoint, Choice, MAX_MESSAGE_BYTES, ReadCost, WeightsError, describe_within,
     style_network,
@@ -62,6 +64,8 @@ impl Line {
         let budget = Budget::for_file(file.len());
         let (read, allocated) =
             counted(|| match Checkpoint::read_within(file, &budget, Choice::default()) {
+                // Only options are missing.
+                Err(WeightsError::PixelValues { .. }) => Ok(()),
                 // It is then read as a style network.
                 Err(WeightsError::StyleNetwork) => {
                     style_network::from_bytes(file, &budget).map(drop)
@@ -164,6 +168,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         "checkpoints/hostile",
         "golden/published",
         "golden/style_networks",
+        "onnx/networks/exporters",
         "onnx/networks/networks",
         "onnx/networks/refused",
     ] {
@@ -284,6 +289,25 @@ fn reading_costs_what_the_files_size_allows() {
     }
     eprintln!("{}", table(lines));
     assert!(failures.is_empty(), "{} faults:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Networks in which numbers, names and weights are others are refused or painted. `STYLEFORGE_GRAPHS` sets how many.
+#[test]
+fn changed_networks_are_refused_or_painted() {
+    let _alone = alone();
+    let count = std::env::var("STYLEFORGE_GRAPHS").map_or(600, |n| n.parse().expect("a number"));
+    let files: Vec<_> = (corpus().into_iter())
+        .filter(|(name, _)| name.starts_with("onnx/networks") && !name.contains("refused"))
+        .filter(|(name, _)| name.ends_with(".onnx"))
+        .collect();
+    let mut painted = 0;
+    for seed in 0..count {
+        let (name, file) = &files[seed % files.len()];
+        let changed = onnx_files::mutated(file, &mut onnx_files::Draw(seed as u64));
+        let run = AssertUnwindSafe(|| targets::painting(&changed));
+        painted += usize::from(catch_unwind(run).unwrap_or_else(|_| panic!("{name}, seed {seed}")));
+    }
+    assert!(painted > count / 4, "{painted} of {count} were painted");
 }
 
 #[test]
