@@ -21,16 +21,48 @@ pub(super) fn is_animated(format: Kind, bytes: &[u8]) -> bool {
 
 pub(super) const A_VIDEO: &str = "a video";
 
+/// First bytes of videos: Matroska and WebM, MPEG program streams and raw MPEG video, ASF, FLV, MXF, NUT and raw DV.
+const VIDEO_MAGIC: [&[u8]; 8] = [
+    b"\x1a\x45\xdf\xa3",
+    b"\0\0\x01\xba",
+    b"\0\0\x01\xb3",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    b"FLV\x01",
+    b"\x06\x0e\x2b\x34",
+    b"nut/multimedia",
+    b"\x1f\x07\0",
+];
+/// Bytes of a packet of an MPEG transport stream, and of its time stamp in `.m2ts` files.
+const TS_PACKET_BYTES: usize = 188;
+const TS_STAMP_BYTES: usize = 4;
+
+/// True if these are the first bytes of a video without a brand.
+fn is_video(bytes: &[u8]) -> bool {
+    let has = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|b| b.starts_with(magic));
+    let is_ts = |stamp: usize| {
+        (0..3).all(|packet| has(stamp + packet * (stamp + TS_PACKET_BYTES), b"\x47"))
+    };
+    // QuickTime files are older than brands.
+    let old_mov = ["moov", "mdat", "wide", "free", "skip", "pnot"];
+    let is_ogg = has(0, b"OggS") && bytes.windows(6).any(|word| word == b"theora");
+    VIDEO_MAGIC.iter().any(|magic| bytes.starts_with(magic))
+        || has(0, b"RIFF") && has(8, b"AVI ")
+        || old_mov.iter().any(|name| has(4, name.as_bytes()))
+        || is_ogg
+        || is_ts(0)
+        || is_ts(TS_STAMP_BYTES)
+}
+
 /// The name of a format that is recognised but not read.
 pub(super) fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     let brand = bytes.get(8..12).filter(|_| bytes.get(4..8) == Some(b"ftyp"));
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     Some(match brand {
         Some(b"crx ") => "a raw photo (CR3)",
+        Some(b"M4A " | b"M4B " | b"M4P ") => "a sound file",
         Some(_) => A_VIDEO,
         None if starts(b"\0\0\0\x0cjP  ") || starts(b"\xff\x4f\xff\x51") => "JPEG 2000",
-        None if starts(b"\x1a\x45\xdf\xa3") || starts(b"\0\0\x01\xba") => A_VIDEO,
-        None if starts(b"RIFF") && bytes.get(8..12) == Some(b"AVI ") => A_VIDEO,
+        None if is_video(bytes) => A_VIDEO,
         None if starts(b"FUJIFILMCCD-RAW") || starts(b"IIRO") || starts(b"IIU\0") => "a raw photo",
         None if starts(b"8BPS") => "a Photoshop file (PSD)",
         None if starts(b"%PDF") => "a PDF file",

@@ -16,15 +16,37 @@ use super::{
 /// Extensions of videos.
 pub const VIDEOS: &[&str] = &[
     "mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "ts", "mts", "m2ts", "wmv", "flv",
-    "ogv", "3gp", "mxf", "nut",
+    "ogv", "3gp", "3g2", "mxf", "nut", "vob", "mod", "asf", "qt", "f4v", "divx", "lrv",
 ];
+/// Extensions of sound in containers of videos.
+const SOUND: [&str; 4] = ["m4a", "m4b", "mka", "wma"];
+/// Bytes of a file that show whether it is a video.
+const MAGIC_BYTES: u64 = 1024;
 
 /// Bytes of a file that show whether it is animated: a GIF's first frame and the start of the second.
 const BEGINNING_BYTES: u64 = 16 << 20;
 
-/// True if the name is that of a video.
+/// True for a video: by its name, or by its first bytes if the name is not that of another kind of file.
 pub fn is_film(path: &Path) -> bool {
-    VIDEOS.contains(&extension_of(path).as_str())
+    let extension = extension_of(path);
+    let is_other = || {
+        has_picture_name(path)
+            || SOUND.contains(&extension.as_str())
+            || unsupported(&extension).is_some()
+    };
+    VIDEOS.contains(&extension.as_str())
+        || !is_other()
+            && beginning(path, MAGIC_BYTES).is_some_and(|bytes| {
+                Kind::of(&bytes).is_none() && container::foreign_format(&bytes) == Some(A_VIDEO)
+            })
+}
+
+/// The first bytes of a regular file. Opening a pipe would block.
+fn beginning(path: &Path, bytes: u64) -> Option<Vec<u8>> {
+    path.metadata().ok().filter(|found| found.is_file())?;
+    let mut beginning = Vec::new();
+    File::open(path).ok()?.take(bytes).read_to_end(&mut beginning).ok()?;
+    Some(beginning)
 }
 
 /// True if the file is a GIF, APNG or WebP with several frames.
@@ -32,27 +54,31 @@ pub fn is_animated(path: &Path) -> bool {
     if !["gif", "apng", "webp"].contains(&extension_of(path).as_str()) {
         return false;
     }
-    // Opening a pipe would block.
-    let is_file = path.metadata().is_ok_and(|found| found.is_file());
-    let mut bytes = Vec::new();
-    let mut read = || File::open(path)?.take(BEGINNING_BYTES).read_to_end(&mut bytes);
-    is_file
-        && read().is_ok()
-        && Kind::of(&bytes).is_some_and(|kind| container::is_animated(kind, &bytes))
+    beginning(path, BEGINNING_BYTES).is_some_and(|bytes| {
+        Kind::of(&bytes).is_some_and(|kind| container::is_animated(kind, &bytes))
+    })
 }
 
-/// Why a file without the extension of a readable picture is not painted.
-fn reason_by_name(path: &Path) -> &'static str {
-    match extension_of(path).as_str() {
+/// Why a picture of a format with this extension is not painted.
+fn unsupported(extension: &str) -> Option<&'static str> {
+    match extension {
         "jp2" | "j2k" | "jpf" | "jpx" | "psd" | "xcf" | "svg" | "exr" | "hdr" | "ppm" | "pgm"
         | "pbm" | "pnm" | "tga" | "qoi" | "ico" | "icns" | "dds" | "pcx" => {
-            "an image format that is not supported; convert it to PNG or JPEG"
+            Some("an image format that is not supported; convert it to PNG or JPEG")
         }
         "cr2" | "cr3" | "nef" | "arw" | "dng" | "orf" | "raf" | "rw2" | "pef" | "srw" => {
-            "a raw photo, which is not supported; export it as PNG or JPEG"
+            Some("a raw photo, which is not supported; export it as PNG or JPEG")
         }
-        video if VIDEOS.contains(&video) => A_VIDEO,
-        _ => "not a photo or video",
+        _ => None,
+    }
+}
+
+/// Why a file without the extension of a readable picture is not painted as a photo.
+fn reason(path: &Path) -> &'static str {
+    match unsupported(&extension_of(path)) {
+        Some(reason) => reason,
+        None if is_film(path) => A_VIDEO,
+        None => "not a photo or video",
     }
 }
 
@@ -95,7 +121,7 @@ impl Folder {
             } else {
                 let reason = match path.metadata() {
                     Ok(found) if !found.is_file() => "not a regular file",
-                    Ok(_) => reason_by_name(&path),
+                    Ok(_) => reason(&path),
                     Err(_) if path.is_symlink() => "broken link",
                     Err(_) => "unreadable",
                 };
@@ -206,7 +232,7 @@ mod tests {
             assert!(has_picture_name(Path::new(name)), "{name}");
         }
         for name in ["a.ppm", "a.TGA", "a.qoi", "a.ico", "a.xcf"] {
-            let reason = reason_by_name(Path::new(name));
+            let reason = reason(Path::new(name));
             assert!(reason.contains("convert it to PNG or JPEG"), "{name}: {reason}");
         }
         let below = place.path().join("painted/below");
