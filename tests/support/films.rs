@@ -26,7 +26,7 @@ pub fn tools(folder: &Path, script: &str) -> Tools {
     let encoders = ["libx264", "ffv1", "h264_nvenc", "h264_vaapi"].map(str::to_owned).to_vec();
     let program = fake_ffmpeg::program(folder, script);
     Tools {
-        ffmpeg: Ffmpeg { program, version: "6.1".to_owned(), encoders },
+        ffmpeg: Ffmpeg { program, version: "6.1".to_owned(), encoders, sets_durations: true },
         patience: Duration::from_millis(300),
         control: Arc::default(),
         max_memory_bytes: None,

@@ -284,23 +284,53 @@ impl Colors {
         Self { range, matrix: bt709(), primaries: bt709(), transfer: bt709() }
     }
 
-    /// Options for older versions of ffmpeg, and the filter for newer ones, that tag pictures with these colours.
-    pub(crate) fn tags(&self) -> (Vec<String>, String) {
+    /// The filter that tags pictures with these colours. Options of the encoder do not know all names.
+    pub(crate) fn tags(&self) -> String {
         let Self { range, matrix, primaries, transfer } = self;
         let tags = [
-            ("-color_range", "range", range),
-            ("-colorspace", "colorspace", matrix),
-            ("-color_primaries", "color_primaries", primaries),
-            ("-color_trc", "color_trc", transfer),
+            ("range", range),
+            ("colorspace", matrix),
+            ("color_primaries", primaries),
+            ("color_trc", transfer),
         ];
-        let known = |(option, _, tag): &(&str, &str, &Option<String>)| {
-            tag.as_ref().map(|tag| [(*option).to_owned(), tag.clone()])
+        let tags =
+            tags.map(|(name, tag)| format!("{name}={}", tag.as_deref().unwrap_or("unknown")));
+        format!("setparams={}", tags.join(":"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every name that ffprobe reports.
+    #[test]
+    fn ffmpeg_takes_every_tag_of_a_video() {
+        let ffmpeg = Ffmpeg::find().expect("ffmpeg is installed");
+        let text = |tag: &str| Some(tag.to_owned());
+        let transfers = "bt709 bt470m bt470bg smpte170m smpte240m linear log100 log316 iec61966-2-4 \
+                         bt1361e iec61966-2-1 bt2020-10 bt2020-12 smpte2084 smpte428 arib-std-b67";
+        let matrices = "gbr bt709 fcc bt470bg smpte170m smpte240m ycgco bt2020nc bt2020c smpte2085 \
+                        chroma-derived-nc chroma-derived-c ictcp";
+        let primaries = "bt709 bt470m bt470bg smpte170m smpte240m film bt2020 smpte428 smpte431 \
+                         smpte432 ebu3213";
+        let of = |tags: &str, colors: fn(Option<String>) -> Colors| -> Vec<Colors> {
+            tags.split_whitespace().map(|tag| colors(text(tag))).collect()
         };
-        let filters =
-            tags.map(|(_, name, tag)| format!("{name}={}", tag.as_deref().unwrap_or("unknown")));
-        (
-            tags.iter().filter_map(known).flatten().collect(),
-            format!("setparams={}", filters.join(":")),
-        )
+        let all = [
+            of(transfers, |transfer| Colors { transfer, ..Colors::default() }),
+            of(matrices, |matrix| Colors { matrix, ..Colors::default() }),
+            of(primaries, |primaries| Colors { primaries, ..Colors::default() }),
+            of("tv pc", |range| Colors { range, ..Colors::default() }),
+        ];
+        for colors in all.concat() {
+            let mut command = ffmpeg.command();
+            Input::Device("lavfi", "color=s=64x64").add_to(&mut command);
+            command.args(["-vf", &format!("format=yuv420p,{}", colors.tags())]);
+            command.args("-frames:v 1 -c:v libx264 -f null -".split(' '));
+            let patience = Duration::from_secs(60);
+            process::succeed(command, patience, &RunControl::default())
+                .unwrap_or_else(|why| panic!("{colors:?}: {why}"));
+        }
     }
 }

@@ -29,6 +29,8 @@ pub struct Encoding<'a> {
     pub pace: Pace,
     pub flow: Flow,
     pub has_alpha: bool,
+    /// ffmpeg's names of the order of their fields, for filters and for encoders, if they are interlaced.
+    pub fields: Option<[&'a str; 2]>,
     /// Their colours, and ffmpeg's names of the matrix and range of these. `None` stores red, green, blue and alpha.
     pub colors: Option<(Colors, &'a str, &'a str)>,
 }
@@ -79,17 +81,19 @@ impl Encoding<'_> {
         }
         Input::Sent.add_to(&mut command);
         command.args(["-map", "0:v:0"]);
-        let (mut filter, mut tags) = (format!("format={pixels}"), Vec::new());
+        let mut filter = format!("format={pixels}");
         if let Some((colors, matrix, range)) = colors {
-            let set;
-            (tags, set) = colors.tags();
             let flags = "flags=bicubic+accurate_rnd+full_chroma_inp";
             let upload = hardware.map_or("", Codec::upload);
             let scale = match stream.yuv {
                 Some(_) => String::new(),
                 None => format!("scale=out_color_matrix={matrix}:out_range={range}:{flags},"),
             };
-            filter = format!("{scale}{filter},{set}{upload}");
+            filter = format!("{scale}{filter},{}{upload}", colors.tags());
+        }
+        if let Some([filtered, encoded]) = self.fields {
+            filter.push_str(&format!(",setfield={filtered}"));
+            command.args(["-field_order", encoded, "-flags", "+ildct"]);
         }
         command.args(["-vf", &filter]).args(ffmpeg.every_picture());
         let (over, under) = stream.tick;
@@ -98,7 +102,7 @@ impl Encoding<'_> {
         if hardware.is_none() {
             command.args(self.codec.options_of(self.flow));
         }
-        command.args(tags).args(["-video_track_timescale", &under.to_string()]);
+        command.args(["-video_track_timescale", &under.to_string()]);
         Ok(command)
     }
 }

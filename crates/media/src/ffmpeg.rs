@@ -22,8 +22,10 @@ use values::{
 
 /// How long to wait for an answer of ffmpeg about itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The first version in which `-fps_mode` replaces `-vsync`.
-const FPS_MODE: (u32, u32) = (5, 1);
+/// A key frame without a time of its own is shown at most this long after it is decoded, in seconds.
+const MAX_REORDERED: f64 = 1.0;
+/// Times are compared with this tolerance, in seconds; less than a tick of the finest usual clock.
+const TOLERANCE: f64 = 1e-5;
 /// ffmpeg's formats of the videos that are read. None of them names other files.
 const VIDEOS: &str =
     "apng,asf,avi,dv,flv,gif,h264,hevc,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nut,ogg";
@@ -38,6 +40,9 @@ pub struct Ffmpeg {
     pub version: String,
     /// The names of its encoders.
     pub encoders: Vec<String>,
+    /// It is from the time when `-fps_mode` replaced `-vsync`, and the filter `setts` learned to set how long a picture
+    /// is shown.
+    pub sets_durations: bool,
 }
 
 /// Why no ffmpeg can be used here, as text for the user.
@@ -83,21 +88,24 @@ impl Ffmpeg {
 
     /// The option that keeps every picture at its own time.
     pub fn every_picture(&self) -> [&'static str; 2] {
-        let option = if self.sets_durations() { "-fps_mode" } else { "-vsync" };
+        let option = if self.sets_durations { "-fps_mode" } else { "-vsync" };
         [option, "passthrough"]
     }
 
-    /// True if its filter `setts` can set how long a picture is shown; since the version of `-fps_mode`.
-    pub fn sets_durations(&self) -> bool {
-        !is_older(&self.version, FPS_MODE)
-    }
-
     fn asked(program: PathBuf, patience: Duration, control: &RunControl) -> Result<Self, NoFfmpeg> {
-        let mut command = piped(&program);
-        command.args(["-nostdin", "-encoders"]);
         let unusable =
             |why: String| NoFfmpeg(format!("{} cannot be used: {why}", program.display()));
-        let ended = process::run(command, patience, control).map_err(unusable)?;
+        let ask = |words: &str| {
+            let mut command = piped(&program);
+            command.args(words.split(' '));
+            process::run(command, patience, control).map_err(unusable)
+        };
+        let mut ended = ask("-nostdin -fps_mode passthrough -encoders")?;
+        // Earlier versions do not know the option, and list nothing.
+        let sets_durations = !ended.output.is_empty();
+        if !sets_durations {
+            ended = ask("-nostdin -encoders")?;
+        }
         let [encoders, banner] =
             [&ended.output, &ended.errors].map(|bytes| String::from_utf8_lossy(bytes));
         if let Some(why) = ended.failure() {
@@ -107,7 +115,8 @@ impl Ffmpeg {
         let version = version(&banner).ok_or_else(silent)?;
         // One line per encoder: six letters of flags, its name, a title.
         let names = encoders.lines().filter_map(|line| line.split_whitespace().nth(1));
-        Ok(Self { program, version, encoders: names.map(str::to_owned).collect() })
+        let encoders = names.map(str::to_owned).collect();
+        Ok(Self { program, version, encoders, sets_durations })
     }
 
     /// ffmpeg, which prints only errors. Every input is added by [`Input::add_to`].
@@ -117,30 +126,68 @@ impl Ffmpeg {
         command
     }
 
-    /// The first picture of a video, or the one at `start` seconds, as a PNG, scaled to `width` if given. Fails if that
-    /// takes more memory than `limit_bytes`.
+    /// The time to which a decoder must seek so that the pictures of a stream are whole from `start` on; both in seconds
+    /// from the beginning of the file. `None` is the beginning. Containers without an index lead to any packet, so the
+    /// search goes back until a key frame comes first.
+    pub(crate) fn key_frame_before(
+        &self,
+        video: &Path,
+        stream: u64,
+        start: f64,
+        control: &RunControl,
+    ) -> Option<f64> {
+        let mut back = 0.0;
+        while back < start {
+            let mut command = self.command();
+            let seek = ["-noaccurate_seek", "-ss", &decimal(start - back)];
+            Input::Video(video).add_to(command.args(seek));
+            // Packets before the first key frame are not copied.
+            command.args(["-map", &format!("0:{stream}")]);
+            command.args("-c copy -frames:v 1 -f framecrc pipe:1".split(' '));
+            let ended = process::run(command, PATIENCE, control).ok()?;
+            if key_frame_time(&String::from_utf8_lossy(&ended.output))
+                .is_some_and(|seconds| seconds <= back + TOLERANCE)
+            {
+                return Some(start - back);
+            }
+            back = f64::max(1.0, 2.0 * back);
+        }
+        None
+    }
+
+    /// The first picture of a video as a PNG, scaled to `width` if given. Fails if that takes more memory than
+    /// `limit_bytes`.
     ///
     /// # Errors
     /// The reason.
     pub fn beginning_of(
         &self,
         video: &Path,
-        start: f64,
         width: Option<usize>,
         limit_bytes: u64,
     ) -> Result<Vec<u8>, String> {
         let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
         let mut command = self.command();
         command.args(Flow::Frugal.options()).args(max_pixels_within(limit_bytes));
-        Input::Video(video).add_to(command.args(["-ss", &start.to_string()]));
+        Input::Video(video).add_to(&mut command);
         command.args(["-vf", &scale]);
+        self.picture(command, limit_bytes)?.ok_or_else(|| "it has no picture".to_owned())
+    }
+
+    /// Runs a command that decodes, and returns its first picture, if there is one, as a PNG of at most `limit_bytes`.
+    ///
+    /// # Errors
+    /// The reason.
+    pub(crate) fn picture(
+        &self,
+        mut command: Command,
+        limit_bytes: u64,
+    ) -> Result<Option<Vec<u8>>, String> {
         command.args("-frames:v 1 -c:v png -f image2pipe pipe:1".split(' '));
-        let control = RunControl::default();
-        let ended = process::run_keeping(limit_bytes, command, PATIENCE, &control)?;
+        let ended = process::run_keeping(limit_bytes, command, PATIENCE, &RunControl::default())?;
         match failure(&ended) {
             Some(failure) => Err(failure),
-            None if ended.output.is_empty() => Err(format!("it has no picture after {start} s")),
-            None => Ok(ended.output),
+            None => Ok(Some(ended.output).filter(|picture| !picture.is_empty())),
         }
     }
 }
@@ -157,6 +204,25 @@ pub fn frame_of(
             .and_then(|ffmpeg| ffmpeg.beginning_of(path, start.unwrap_or(0.0), None, limit_bytes))
             .map_err(|reason| MediaError::Read { name: path.display().to_string(), reason })
     })
+}
+
+/// The time of the first packet in the output of `framecrc`, in seconds.
+fn key_frame_time(output: &str) -> Option<f64> {
+    let tick = output.lines().find_map(|line| line.strip_prefix("#tb 0: "))?;
+    let (over, under) = tick.split_once('/')?;
+    let tick = over.parse::<f64>().ok()? / under.parse::<f64>().ok()?;
+    let packet = output.lines().find(|line| !line.starts_with('#'))?;
+    let mut times = packet.split(',').skip(1).map(|time| time.trim().parse::<i64>().ok());
+    let (decoded, shown) = (times.next()??, times.next()??);
+    Some(match shown {
+        i64::MIN => decoded as f64 * tick + MAX_REORDERED,
+        shown => shown as f64 * tick,
+    })
+}
+
+/// Seconds as a decimal fraction, as ffmpeg reads them.
+pub fn decimal(seconds: f64) -> String {
+    format!("{seconds:.6}")
 }
 
 /// The address of a file, which ffmpeg cannot take for an option or for the address of something else.
@@ -243,44 +309,28 @@ fn version(banner: &str) -> Option<String> {
     Some(one_line(&cut(version, MAX_VERSION_CHARS)).into_owned())
 }
 
-/// True if a release is older than `than`; `false` for development versions (`N-109468-gd39b34123d`).
-fn is_older(version: &str, than: (u32, u32)) -> bool {
-    let mut numbers = version.trim_start_matches('n').split(|c: char| !c.is_ascii_digit());
-    let mut next = || numbers.next().and_then(|n| n.parse().ok());
-    let Some(major) = next() else {
-        return false;
-    };
-    (major, next().unwrap_or(0)) < than
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_compared_by_their_numbers() {
-        for (version, is_old) in [
-            ("4.4.2-0ubuntu0.22.04.1", true),
-            ("n4.4", true),
-            ("5.0.1", true),
-            ("5", true),
-            ("5.1.9-0+deb12u1", false),
-            ("n6.0", false),
-            ("10.1", false),
-            ("N-109468-gd39b34123d", false),
-            ("git-2020-06-01-abc", false),
-            ("", false),
-        ] {
-            assert_eq!(is_older(version, FPS_MODE), is_old, "{version}");
-        }
+    fn a_version_is_one_line() {
         let banner = "\nffmpeg version 4.4.2\u{1b}[1m Copyright\n";
         assert_eq!(version(banner).as_deref(), Some("4.4.2\\u{1b}[1m"));
         assert_eq!(version("ffprobe version 4"), None);
-        let option = |version: &str| {
-            let (program, version) = (PathBuf::new(), version.to_owned());
-            Ffmpeg { program, version, encoders: Vec::new() }.every_picture()[0]
-        };
-        assert_eq!([option("4.4"), option("7.1")], ["-vsync", "-fps_mode"]);
+    }
+
+    #[test]
+    fn the_first_packet_says_when_a_key_frame_is_shown() {
+        for (packets, seconds) in [
+            ("0,     399890,     407090,     3600,     1793, 0x34a972c2, S=1", Some(4.523_222)),
+            ("0, -90000, -9223372036854775808, 3600, 2593, 0xec732cd4", Some(0.0)),
+            ("", None),
+        ] {
+            let output = format!("#software: Lavf59\n#tb 0: 1/90000\n#sar 0: 1/1\n{packets}");
+            let found = key_frame_time(output.trim_end()).map(|s| (s * 1e6).round() / 1e6);
+            assert_eq!(found, seconds, "{packets}");
+        }
     }
 
     #[test]
@@ -313,9 +363,13 @@ mod tests {
             let found = Ffmpeg::find_in(path, patience, &RunControl::default());
             (found, program)
         };
+        let old = format!("case $* in *fps_mode*) exit 1; esac; {}", list("libx264"));
+        let (old, _) = find(&old, PATIENCE);
+        assert_eq!(old.expect("an old ffmpeg").every_picture()[0], "-vsync");
         // An encoder for RGB alone is a different one.
         let (found, program) = find(&list("libx264rgb"), PATIENCE);
         let found = found.expect("an ffmpeg");
+        assert_eq!(found.every_picture()[0], "-fps_mode");
         assert_eq!((&found.program, found.version.as_str()), (&program, "6.1"));
         assert_eq!([found.has("libx264rgb"), found.has("libx264")], [true, false]);
         let unusable = |(found, _)| match found {
@@ -350,9 +404,10 @@ mod tests {
             program: program(folder.path(), "printf '%s\\n' \"$@\""),
             version: "7.1".to_owned(),
             encoders: Vec::new(),
+            sets_durations: true,
         };
         let video = Path::new("http://a/video.mp4");
-        let output = ffmpeg.beginning_of(video, 0.0, None, u64::MAX).expect("what it was given");
+        let output = ffmpeg.beginning_of(video, None, u64::MAX).expect("what it was given");
         let output = String::from_utf8(output).expect("text");
         let arguments: Vec<String> = output.lines().map(str::to_owned).collect();
         assert_eq!(after(&arguments, "-protocol_whitelist"), ["file"]);
@@ -361,7 +416,7 @@ mod tests {
         assert_eq!(arguments.last().map(String::as_str), Some("pipe:1"));
         let ffmpeg =
             Ffmpeg { program: program(folder.path(), "head -c 3000000 /dev/zero"), ..ffmpeg };
-        let output = ffmpeg.beginning_of(video, 0.0, None, u64::MAX).expect("a large picture");
+        let output = ffmpeg.beginning_of(video, None, u64::MAX).expect("a large picture");
         assert_eq!(output.len(), 3_000_000);
     }
 

@@ -30,6 +30,7 @@ pub const fn part_frames(on_gpu: bool) -> u64 {
 }
 
 /// A film to paint.
+#[derive(Clone)]
 pub struct Film<'a> {
     pub source: &'a Path,
     pub clip: &'a Clip,
@@ -70,7 +71,8 @@ impl Film<'_> {
             (!self.container.is_animation()).then(|| (clip.painted_colors(), matrix, range));
         let (ffmpeg, hardware) = (&tools.ffmpeg, self.hardware.as_deref());
         let (pace, has_alpha) = (Pace::Film, clip.has_alpha);
-        Encoding { ffmpeg, codec, quality, hardware, pace, flow, has_alpha, colors }
+        let fields = clip.fields().filter(|_| !clip.deinterlaces && colors.is_some());
+        Encoding { ffmpeg, codec, quality, hardware, pace, flow, has_alpha, fields, colors }
     }
 
     /// Starts to encode pictures of this size as `file`.

@@ -22,7 +22,7 @@ use media::{
     film::{
         Along, Codec,
         Container::{self, Apng, Gif, Pictures},
-        FilmError, Numbered, OPUS, Range, Reader, Reading, Tools, decimal,
+        FilmError, Numbered, OPUS, Range, Reader, Reading, TIMECODE, Tools, decimal,
     },
     memory::Flow,
     nut::{NutStream, Track},
@@ -46,6 +46,10 @@ const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 /// How the reason begins if the disk is full.
 const FULL: &str = "the disk is full";
 
+/// Names of the title of a stream.
+const TITLES: [&str; 2] = ["title", "name"];
+/// Tags of the camera, which MP4 has no names for.
+const OF_CAMERA: [&str; 2] = ["make", "model"];
 /// Tags that a stream needs to be played.
 const OF_PLAYING: [&str; 3] = ["language", "filename", "mimetype"];
 /// Tags that do not say where a video was taken, by their names in small letters.
@@ -304,6 +308,7 @@ impl Join<'_> {
         } else {
             command.arg("-copyts");
             let strips = film.strips_metadata || film.strips_location;
+            let is_mov = matches!(container, Container::Mp4 | Container::Mov);
             let (mut metadata, mut described_by) = ("-1", "-1".to_owned());
             if has_source {
                 reading.add_source(&mut command);
@@ -340,6 +345,16 @@ impl Join<'_> {
             let mut whole = 0;
             for (number, &(index, mut codec)) in (1..).zip(&extras.along) {
                 let other = film.clip.others.iter().find(|other| other.index == index);
+                let tags = other.filter(|_| !film.strips_metadata).map(|other| &other.tags);
+                let is_title = |(name, _): &&(String, String)| TITLES.contains(&name.as_str());
+                if let Some((_, title)) = tags.and_then(|tags| tags.iter().find(is_title)) {
+                    // Many programs show the name of the handler.
+                    let names = if is_mov { &["title", "handler_name"][..] } else { &["title"] };
+                    for name in names {
+                        let option = format!("-metadata:s:{number}");
+                        command.args([option, format!("{name}={title}")]);
+                    }
+                }
                 if let Some(other) = other.filter(|_| strips) {
                     add_tags(&mut command, film, &format!("-metadata:s:{number}"), &other.tags);
                     // A cover has metadata of its own.
@@ -360,17 +375,35 @@ impl Join<'_> {
             }
             if extras.is_described {
                 if let Some((last, shown)) = pieces.last
-                    && self.tools.ffmpeg.sets_durations()
+                    && self.tools.ffmpeg.sets_durations
                 {
                     command.args(["-bsf:v:0", &last_duration(film, frames, last, shown)]);
                 }
-                add_tags(&mut command, film, "-metadata:s:v:0", &film.clip.tags);
+                let has_first = film.range.start.is_none() && film.fps.is_none();
+                let is_kept = |(name, _): &&(String, String)| has_first || name != TIMECODE;
+                let tags = film.clip.tags.iter().filter(is_kept);
+                add_tags(&mut command, film, "-metadata:s:v:0", tags);
+                if !has_first {
+                    command.args(["-metadata", &format!("{TIMECODE}=")]);
+                }
             }
             if film.codec == Codec::Hevc && container != Container::Mkv {
                 command.args(["-tag:v:0", "hvc1"]);
             }
             let ticks = self.stream.tick.1.to_string();
-            command.args(["-video_track_timescale", &ticks, "-movflags", "+faststart"]);
+            command.args(["-video_track_timescale", &ticks, "-movflags"]);
+            // Tags with names of their own are not stored otherwise. Those of the container would be stored, too.
+            let is_own = |(name, _): &(String, String)| {
+                name.contains('.') || OF_CAMERA.contains(&name.as_str())
+            };
+            if is_mov && extras.is_described && film.clip.about.iter().any(is_own) {
+                command.arg("+faststart+use_metadata_tags");
+                for name in ["major_brand", "minor_version", "compatible_brands"] {
+                    command.args(["-metadata", &format!("{name}=")]);
+                }
+            } else {
+                command.arg("+faststart");
+            }
         }
         command.args(["-f", container.muxer(), "-y"]).arg(ffmpeg::file(name(&file)));
         let size =
@@ -414,7 +447,7 @@ impl Join<'_> {
     fn command(&self) -> Command {
         let mut command = self.tools.ffmpeg.command();
         // Earlier versions have only one report a half second.
-        if self.tools.ffmpeg.sets_durations() {
+        if self.tools.ffmpeg.sets_durations {
             command.args("-stats_period 1000000 -progress pipe:1".split(' '));
         }
         command
@@ -460,7 +493,7 @@ impl Join<'_> {
         }
         let subtitles = extras.along.iter().filter(|(index, _)| is_subtitle(film, *index));
         let whole: Along = subtitles.copied().collect();
-        let has_subtitles = !whole.is_empty() && self.tools.ffmpeg.sets_durations();
+        let has_subtitles = !whole.is_empty() && self.tools.ffmpeg.sets_durations;
         let muxer = film.container.muxer();
         let unfinished =
             |what: &str, muxer| pieces.parts.unfinished(what, muxer).map_err(|e| e.to_string());
@@ -492,7 +525,12 @@ fn name(path: &Path) -> &Path {
 }
 
 /// Adds the tags that are not left out.
-fn add_tags(command: &mut Command, film: &Film<'_>, option: &str, tags: &[(String, String)]) {
+fn add_tags<'a>(
+    command: &mut Command,
+    film: &Film<'_>,
+    option: &str,
+    tags: impl IntoIterator<Item = &'a (String, String)>,
+) {
     for (name, value) in tags {
         let has = |list: &[&str]| list.contains(&name.as_str());
         let is_kept = has(&OF_PLAYING)

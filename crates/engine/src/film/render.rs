@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow,
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
@@ -25,7 +25,7 @@ use crate::{
 use backend::{RunControl, Steadiness};
 use media::{
     encoder::{Encoder, Stoppable},
-    film::{Decoder, FilmError, Reader, Reading, Tools},
+    film::{Decoder, FilmError, OpenFilm, Reader, Reading, TIMECODE, Tools},
     memory::Flow,
     nut::{NutStream, Track},
 };
@@ -34,6 +34,11 @@ use values::{disk, frame::Frame, lock::lock};
 
 /// How often a waiting thread looks whether the film was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often the end of encoding is looked for.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How long the part that is being encoded may take to be completed when the film is cancelled.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// A finished film.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +87,14 @@ pub fn render(
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
     }
+    if film.clip.fields().is_some() && film.clip.deinterlaces {
+        notes.push("its pictures are interlaced, and are deinterlaced".to_owned());
+    }
+    let mut tags = film.clip.tags.iter().chain(&film.clip.about);
+    let has_timecode = tags.any(|(name, _)| name == TIMECODE);
+    if has_timecode && (film.range.start.is_some() || film.fps.is_some()) {
+        notes.push("not copied: the timecode, which is that of its first frame".to_owned());
+    }
     if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
@@ -102,11 +115,25 @@ pub fn render(
     }
     progress(resumed, 0);
     let work = || -> Result<Rendered, RenderError> {
-        let mut decoder = Decoder::start(tools, &Reading { flow, ..film.reading(resumed) })?;
-        let Some(stream) = decoder.read_stream()? else {
+        let open = |film: &Film<'_>| -> Result<_, FilmError> {
+            let mut decoder = Decoder::start(tools, &Reading { flow, ..film.reading(resumed) })?;
+            let stream = decoder.read_stream()?;
+            Ok((decoder, stream))
+        };
+        let mut film = film.clone();
+        let (mut decoder, mut stream) = open(&film)?;
+        if let (Some(start), None) = (film.range.start, stream) {
+            let (path, clip) = (film.source.to_owned(), film.clip.clone());
+            let shown = OpenFilm { path, clip, tools: tools.clone(), flow }.last_at(start)?;
+            if shown.is_some() {
+                film.range.start = shown;
+                (decoder, stream) = open(&film)?;
+            }
+        }
+        let Some(stream) = stream else {
             return Err(decoder.without_pictures().into());
         };
-        let join = Join { tools, film, flow, along: &along, stream };
+        let join = Join { tools, film: &film, flow, along: &along, stream };
         join.try_out(&parts)?;
         let damage = paint_parts(&join, paint, progress, &mut parts, decoder)?;
         let missing = join.finish(&mut parts, damage.is_none(), &mut notes)?;
@@ -135,7 +162,10 @@ fn paint_parts(
     mut decoder: Decoder,
 ) -> Result<Option<String>, RenderError> {
     let (current, control) = (Mutex::new(None), &*tools.control);
-    let work = Encoding { tools, film, flow, control, stream, current: &current, progress };
+    // Encoders complete their parts when the film is cancelled.
+    let encoders = &Tools { control: Arc::default(), ..tools.clone() };
+    let work =
+        Encoding { tools: encoders, film, flow, control, stream, current: &current, progress };
     let mut steadier = Steadier::new(processors());
     let state = parts.state();
     // Not if a device has saved it.
@@ -150,13 +180,22 @@ fn paint_parts(
         let encoding = spawn_scoped(scope, "film encode", encode).map_err(Ended::Encoder)?;
         let read =
             paint_all((film, flow), control, &mut decoder, state.map(Arc::from), paint, &sender);
-        if read.is_err()
+        if let Err(Ended::Encoder(_) | Ended::Other(_)) = read
             && let Some(encoder) = &*lock(&current)
         {
             encoder.kill();
         }
         // Only now: an encoder that sees the end of its pictures completes its part.
         drop(sender);
+        let mut cancelled = None;
+        while !encoding.is_finished() {
+            thread::sleep(POLL);
+            let since = cancelled.or_else(|| control.is_cancelled().then(Instant::now));
+            cancelled = since;
+            if since.is_some_and(|since| since.elapsed() > CLOSING) {
+                encoders.control.cancel();
+            }
+        }
         let encoded = encoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         read.and(encoded)
     });
@@ -411,10 +450,12 @@ impl Encoding<'_> {
             }
         }
         close(&mut ending, parts)?;
-        if self.control.is_cancelled() {
-            return Err(Ended::Cancelled);
+        // A part without its state would be painted again.
+        let is_cancelled = self.control.is_cancelled();
+        if !is_cancelled || self.film.stylization.steadiness == 0 {
+            close(&mut open, parts)?;
         }
-        close(&mut open, parts)
+        if is_cancelled { Err(Ended::Cancelled) } else { Ok(()) }
     }
 
     fn begin(

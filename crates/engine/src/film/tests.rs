@@ -457,6 +457,38 @@ fn a_cancelled_film_waits_for_no_process() {
 }
 
 #[test]
+fn a_cancelled_film_keeps_every_frame_that_is_encoded() {
+    let here = tempfile::tempdir().expect("a folder");
+    let patience = Duration::from_secs(60);
+    let tools = Tools { patience, ..film_tools(here.path(), [DECODES, ENCODES, JOINS]) };
+    let (output, clip) = (here.path().join("painted.mp4"), clip());
+    let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
+    let encoded = Mutex::new(0);
+    let progress = |frames, _| {
+        *lock(&encoded) = frames;
+        // In the second part.
+        if frames == 11 {
+            tools.control.cancel();
+        }
+    };
+    let error = render(&tools, &film(&clip, &output), Flow::Usual, &unused, &progress);
+    let Err(RenderError::Cancelled { frames, .. }) = error else { panic!("{error:?}") };
+    assert!(frames >= 11);
+    assert_eq!(frames, *lock(&encoded));
+}
+
+#[test]
+fn complaints_about_what_lies_before_the_start_are_forgotten() {
+    for (later, damage) in [("", None), ("echo late >&2", Some("late"))] {
+        let begun = "echo early >&2; echo '[Eval @ 0x1] 16777215.000000' >&2";
+        let here = tempfile::tempdir().expect("a folder");
+        let decodes = format!("{begun}; {DECODES}; {later}");
+        let painted = paint(here.path(), [&decodes, ENCODES, JOINS], &Arc::default());
+        assert_eq!(painted.expect("painted").damage.as_deref(), damage);
+    }
+}
+
+#[test]
 fn the_frames_of_the_joined_film_are_counted() {
     let control = Arc::default();
     let few = format!("{JOINS}; echo frame=1; echo frame=12");

@@ -26,6 +26,9 @@ const MAX_TAG_CHARS: usize = 1000;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
 
+/// Name of the tag with the time of day of the first picture, and of the streams that have it in QuickTime.
+pub const TIMECODE: &str = "timecode";
+
 /// A stream that is not painted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Other {
@@ -46,11 +49,25 @@ pub type Tags = Vec<(String, String)>;
 pub enum Reader {
     /// By ffmpeg, from a file.
     File,
-    /// By ffmpeg, from numbered pictures.
-    Numbered { first: u64 },
+    /// From numbered pictures: by ffmpeg, or by this program if it holds the picture before a missing one.
+    Numbered { first: u64, holds: bool },
     /// By this program.
     WebP,
 }
+
+/// Which field of a picture is shown first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldOrder {
+    /// Both at once.
+    Progressive,
+    Unknown,
+    Top,
+    Bottom,
+}
+
+/// Codecs whose pictures have no fields, or each field as a picture of its own.
+const WITHOUT_FIELDS: [&str; 9] =
+    ["apng", "av1", "gif", "hevc", "png", "theora", "vp8", "vp9", "webp"];
 
 /// A video file, or numbered pictures.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +81,8 @@ pub struct Clip {
     pub tick: (u64, u64),
     /// Width and height as stored, in pixels, before rotation.
     pub size: (usize, usize),
+    /// How wide the stored pixels are shown, in their heights.
+    pub pixel_aspect: f64,
     /// Number of frames that the file declares, or that its length suggests; not exact.
     pub frames: Option<u64>,
     /// Mean frames per second, if the file declares them.
@@ -74,12 +93,19 @@ pub struct Clip {
     pub start: f64,
     /// Time at which the last picture ends, in seconds.
     pub end: Option<f64>,
+    /// The first number without a picture.
+    pub missing: Option<u64>,
+    pub field_order: FieldOrder,
+    /// Decoded pictures say which of their fields is first, too. They know it better.
+    pub has_field_flags: bool,
+    /// Interlaced pictures become whole ones.
+    pub deinterlaces: bool,
     pub has_alpha: bool,
     pub is_rgb: bool,
     /// They are stored in YUV 4:2:0 with 8 bits.
     pub is_yuv420: bool,
     pub colors: Colors,
-    /// Language and title of the painted stream.
+    /// Language, title and timecode of the painted stream.
     pub tags: Tags,
     /// Tags of the file.
     pub about: Tags,
@@ -138,11 +164,11 @@ impl Clip {
         let mut clip = Self::of(&name, &found).map_err(wrong)?;
         if let Some(&first) = numbers.first() {
             let mut expected = (first..).zip(&numbers);
-            if let Some((missing, _)) = expected.find(|(expected, number)| expected != *number) {
-                return Err(wrong(format!("picture {missing} is missing")));
-            }
-            clip.frames = Some(numbers.len() as u64);
-            clip.reader = Reader::Numbered { first };
+            clip.missing =
+                expected.find(|(expected, n)| expected != *n).map(|(missing, _)| missing);
+            clip.frames = numbers.last().map(|last| last - first + 1);
+            clip.reader = Reader::Numbered { first, holds: false };
+            clip.field_order = FieldOrder::Progressive;
             // It depends on the rate.
             clip.end = None;
         }
@@ -154,7 +180,9 @@ impl Clip {
         let is_cover = |s: &Value| s["disposition"]["attached_pic"] == 1;
         let is_video = |s: &&Value| s["codec_type"] == "video" && !is_cover(s);
         let streams = found["streams"].as_array().map_or(&[][..], Vec::as_slice);
-        let Some(video) = streams.iter().find(is_video) else {
+        let is_default = |s: &&Value| is_video(s) && s["disposition"]["default"] == 1;
+        let videos = || streams.iter();
+        let Some(video) = videos().find(is_default).or_else(|| videos().find(is_video)) else {
             return Err("it has no video".to_owned());
         };
         let (width, height) = (number(&video["width"]), number(&video["height"]));
@@ -193,11 +221,28 @@ impl Clip {
             stream: number(&video["index"]).unwrap_or(0),
             tick: ratio(&video["time_base"]).unwrap_or((1, 90_000)),
             size: (width as usize, height as usize),
+            pixel_aspect: video["sample_aspect_ratio"]
+                .as_str()
+                .and_then(|aspect| parts(aspect, ':'))
+                .map_or(1.0, |(wide, high)| wide as f64 / high as f64),
             frames: counted.or_else(|| Some((fps? * seconds?).round() as u64)),
             start,
             end: seconds.map(|seconds| begins + seconds),
             fps,
             seconds,
+            missing: None,
+            field_order: match text("field_order").as_deref() {
+                Some("tt" | "bt") => FieldOrder::Top,
+                Some("bb" | "tb") => FieldOrder::Bottom,
+                None if text("codec_name")
+                    .is_some_and(|codec| !WITHOUT_FIELDS.contains(&codec.as_str())) =>
+                {
+                    FieldOrder::Unknown
+                }
+                _ => FieldOrder::Progressive,
+            },
+            has_field_flags: text("field_order").is_some(),
+            deinterlaces: true,
             has_alpha: starts(&["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]),
             is_rgb: starts(&["rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono"]),
             is_yuv420: pixels == "yuv420p",
@@ -207,7 +252,7 @@ impl Clip {
                 primaries: text("color_primaries"),
                 transfer: text("color_transfer"),
             },
-            tags: ["language", "title"].into_iter().filter_map(tag).collect(),
+            tags: ["language", "title", TIMECODE].into_iter().filter_map(tag).collect(),
             about: tags(&found["format"]),
             has_plain_chapters: (found["chapters"].as_array().into_iter().flatten())
                 .all(|chapter| tags(chapter).iter().all(|(name, _)| name == "title")),
@@ -216,12 +261,44 @@ impl Clip {
                 .map(|s| Other {
                     index: number(&s["index"]).unwrap_or(0),
                     kind: s["codec_type"].as_str().unwrap_or("unknown").to_owned(),
-                    codec: one_line(s["codec_name"].as_str().unwrap_or("unknown")).into_owned(),
+                    codec: match s["codec_name"].as_str() {
+                        _ if s["codec_tag_string"] == "tmcd" => TIMECODE.to_owned(),
+                        codec => one_line(codec.unwrap_or("unknown")).into_owned(),
+                    },
                     is_cover: is_cover(s),
                     tags: tags(s),
                 })
                 .collect(),
         })
+    }
+
+    /// Shows the picture before a missing one in its place.
+    pub fn hold_missing(&mut self) {
+        if let (Reader::Numbered { holds, .. }, Some(_)) = (&mut self.reader, self.missing.take()) {
+            *holds = true;
+            // As this program decodes them.
+            (self.is_rgb, self.is_yuv420, self.colors) = (true, false, Colors::default());
+        }
+    }
+
+    /// True if this program decodes it and sends its pictures to ffmpeg.
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.reader, Reader::WebP | Reader::Numbered { holds: true, .. })
+    }
+
+    /// ffmpeg's names of the order of fields, for filters and for encoders; `None` if there are none.
+    pub fn fields(&self) -> Option<[&'static str; 2]> {
+        match self.field_order {
+            FieldOrder::Top => Some(["tff", "tt"]),
+            FieldOrder::Bottom => Some(["bff", "bb"]),
+            FieldOrder::Progressive | FieldOrder::Unknown => None,
+        }
+    }
+
+    /// Width and height of its pictures with square pixels, before rotation.
+    pub fn shown_size(&self) -> (usize, usize) {
+        let (width, height) = self.size;
+        (((width as f64 * self.pixel_aspect).round() as usize).max(1), height)
     }
 
     /// ffmpeg's names of the matrix and range in which pictures are stored, guessed as players do if the file does not
@@ -240,10 +317,10 @@ impl Clip {
         (matrix, self.colors.range.as_deref().unwrap_or("tv"))
     }
 
-    /// Bytes of a decoder's pictures here: those that wait, one that is being read and one that is being converted. WebP
-    /// is also decoded here.
+    /// Bytes of a decoder's pictures here: those that wait, one that is being read and one that is being converted. Some are
+    /// also decoded here.
     pub fn decoded_bytes(&self, flow: Flow) -> u64 {
-        let own = if self.reader == Reader::WebP { 3 } else { 0 };
+        let own = if self.is_sent() { 3 } else { 0 };
         (2 + own + flow.waiting() as u64) * picture_bytes(self.size)
     }
 
@@ -259,7 +336,9 @@ impl Clip {
         };
         let sent = if self.yuv().is_some() { 12 } else { 32 };
         let converted = if self.colors.hdr().is_some() { 48 } else { 0 };
-        flow.process_bytes(self.size, [2 * stored + sent + converted, stored])
+        // The pictures before and after the one that is deinterlaced.
+        let fields = if self.fields().is_some() { 4 * stored } else { 0 };
+        flow.process_bytes(self.size, [2 * stored + sent + converted + fields, stored])
     }
 
     /// How this program converts its pictures; `None` if ffmpeg does, which takes longer.
@@ -300,7 +379,11 @@ fn real(value: &Value) -> Option<f64> {
 
 /// The parts of `30000/1001`; `None` if one is zero.
 fn ratio(value: &Value) -> Option<(u64, u64)> {
-    let (over, under) = value.as_str()?.split_once('/')?;
+    parts(value.as_str()?, '/')
+}
+
+fn parts(text: &str, separator: char) -> Option<(u64, u64)> {
+    let (over, under) = text.split_once(separator)?;
     let parts = (over.parse().ok()?, under.parse().ok()?);
     (parts.0 > 0 && parts.1 > 0).then_some(parts)
 }

@@ -10,7 +10,13 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
-use super::{FilmError, Tools, clip::Reader, decimal, reading::Reading, webp};
+use super::{
+    FilmError, Numbered, Tools,
+    clip::Reader,
+    decimal,
+    reading::{BEGUN, Reading},
+    sent, webp,
+};
 use crate::{
     memory::max_pixels_of,
     nut::{NutReader, NutStream},
@@ -67,7 +73,7 @@ impl Decoder {
         let wrong = |reason: String| FilmError::file(&clip.name, reason);
         let mut command = tools.ffmpeg.command();
         command.args(reading.flow.options()).args(max_pixels_of(clip.size));
-        reading.add_source(&mut command);
+        reading.add_pictures(tools, &mut command);
         command.args(["-map", &format!("0:{}", clip.stream)]);
         command.args("-map_chapters -1 -map_metadata -1".split(' '));
         let yuv = clip.yuv();
@@ -84,9 +90,21 @@ impl Decoder {
         spawn("film decoder", work).map_err(wrong)?;
         let end = reading.range.end.unwrap_or(f64::INFINITY);
         let sending = process.child.stdin.take().map(|to| {
-            let (path, size) = (reading.source.to_owned(), clip.size);
+            let (path, size, reader) = (reading.source.to_owned(), clip.size, clip.reader);
             let range = reading.range.start.unwrap_or(0.0)..end;
-            let send = move || webp::send(&path, size, range, BufWriter::new(to)).err();
+            let fps = reading.pictures_fps();
+            let send = move || {
+                let to = BufWriter::new(to);
+                let sent = match (reader, Numbered::of(&path)) {
+                    (Reader::Numbered { first, .. }, Some(pictures)) => {
+                        let pictures = pictures.held(first);
+                        sent::send(size, (fps.1, fps.0), range, pictures, to)
+                    }
+                    _ => webp::pictures(&path)
+                        .and_then(|pictures| sent::send(size, webp::TICK, range, pictures, to)),
+                };
+                sent.err()
+            };
             let why = |error: Box<dyn Error>| error.to_string();
             spawn("film sender", move || match guarded(send) {
                 Ok(error) => error.map(why),
@@ -201,7 +219,8 @@ impl Decoder {
     pub fn end(mut self) -> Option<String> {
         let (status, lines) = self.process.end(self.patience, &self.control);
         let failed = status.is_none_or(|status| !status.success());
-        let words = lines.into_iter().next();
+        let begun = lines.iter().rposition(|line| line == BEGUN).map_or(0, |at| at + 1);
+        let words = lines.into_iter().nth(begun);
         let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());
         let words = words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
         words.or(sent)
@@ -245,7 +264,7 @@ fn read(from: BufReader<impl io::Read>, yuv: Option<Yuv420>, sender: &Sender<io:
 /// The filters from the stored pictures to red, green and blue, if they do not stay in YUV.
 fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
     let Reading { clip, fps, skipped, long_side_px, .. } = *reading;
-    let mut filters = Vec::new();
+    let mut filters = reading.stored_filters();
     if let Some((over, under)) = fps
         && !matches!(clip.reader, Reader::Numbered { .. })
     {
@@ -272,8 +291,8 @@ fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
         scale.push_str(&format!(":in_color_matrix={matrix}:in_range={range}"));
     }
     if let Some(px) = long_side_px {
-        let side = |side: &str| format!("'max(1,round({side}*min(1,{px}/max(iw,ih))))'");
-        scale.push_str(&format!(":w={}:h={}", side("iw"), side("ih")));
+        let side = |side: &str| format!("'max(1,round({side}*min(1,{px}/max(iw*sar,ih))))'");
+        scale.push_str(&format!(":w={}:h={},setsar=1", side("iw*sar"), side("ih")));
     }
     // Otherwise the filter would copy each picture.
     if !is_yuv || long_side_px.is_some() {

@@ -8,17 +8,21 @@
 //! | `clip` | what a file contains, by `ffprobe` |
 //! | `numbered` | pictures with numbers in their names, as source or output |
 //! | `webp` | animated WebP files as source |
+//! | `sent` | pictures that this program decodes itself |
 //! | `reading` | which part of a clip is read |
+//! | `fields` | finds out if pictures are interlaced |
 //! | `decoder` | the process that reads pictures |
 //! | `open_film`, `player`, `sound` | playing without painting: seeking, pace, sound |
 //! | `target` | containers, and what they can hold |
 
 mod clip;
 mod decoder;
+mod fields;
 mod numbered;
 mod open_film;
 mod player;
 mod reading;
+mod sent;
 mod sound;
 mod target;
 #[cfg(all(test, unix))]
@@ -27,7 +31,7 @@ mod webp;
 
 use std::{fmt::Display, panic::resume_unwind, path::Path, sync::Arc, thread, time::Duration};
 
-pub use clip::{Clip, Reader};
+pub use clip::{Clip, FieldOrder, Reader, TIMECODE};
 pub use decoder::Decoder;
 pub use numbered::Numbered;
 pub use open_film::OpenFilm;
@@ -35,7 +39,7 @@ pub use player::{Order, Play, Player, PlayerEvent};
 pub use reading::{Range, Reading};
 pub use target::{Along, Container, OPUS};
 
-pub use crate::codec::Codec;
+pub use crate::{codec::Codec, ffmpeg::decimal};
 use crate::{
     ffmpeg::{Ffmpeg, NoFfmpeg},
     memory::limit_bytes,
@@ -81,9 +85,11 @@ impl Tools {
             let ffmpeg = Ffmpeg::find_unless(control);
             Ok::<_, FilmError>((clip.join().unwrap_or_else(|panic| resume_unwind(panic)), ffmpeg))
         })?;
-        let ffmpeg = ffmpeg?;
-        let control = control.clone();
-        Ok((Self { ffmpeg, patience: PATIENCE, control, max_memory_bytes }, clip?))
+        let (ffmpeg, mut clip, control) = (ffmpeg?, clip?, control.clone());
+        if clip.field_order == FieldOrder::Unknown {
+            clip.field_order = fields::detect(&ffmpeg, path, &clip, &control);
+        }
+        Ok((Self { ffmpeg, patience: PATIENCE, control, max_memory_bytes }, clip))
     }
 
     /// The memory that a film and its processes may take now.
@@ -113,9 +119,4 @@ impl FilmError {
     pub fn file(name: impl Display, reason: impl Into<String>) -> Self {
         Self::File { name: name.to_string(), reason: reason.into() }
     }
-}
-
-/// Seconds as a decimal fraction, as ffmpeg reads them.
-pub fn decimal(seconds: f64) -> String {
-    format!("{seconds:.6}")
 }

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::sent::Sent;
+use pictures::decode;
 use values::disk::folder_of;
 
 /// Pictures of one folder whose names differ in a number.
@@ -64,6 +66,19 @@ impl Numbered {
     /// The paths of the pictures that exist.
     pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
         self.numbers().into_iter().map(|number| self.path(number))
+    }
+
+    /// The pictures from this number on, each missing one as the one before it.
+    pub(super) fn held(&self, first: u64) -> impl Iterator<Item = Sent> {
+        let last = self.numbers().last().copied().unwrap_or(first);
+        let mut held = Vec::new();
+        (first..=last).map(move |number| -> Sent {
+            let path = self.path(number);
+            if path.exists() {
+                held = decode::from_path(&path)?.frame.rgba().to_vec();
+            }
+            Ok((number - first, held.clone()))
+        })
     }
 
     /// What the pictures are called together: the name of their folder.

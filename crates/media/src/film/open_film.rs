@@ -6,18 +6,20 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::never;
+use crossbeam_channel::{Receiver, never};
 
 use super::{
-    Clip, FilmError, Range, Tools,
+    Clip, FilmError, Range, Reader, Tools,
     decoder::{Decoder, Stop},
     reading::Reading,
 };
-use crate::memory::{Flow, picture_bytes, too_much};
+use crate::memory::{Flow, max_pixels_within, picture_bytes, too_much};
 use values::frame::Frame;
 
 /// How long a decoder may do nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than any picture.
+const MAX_SIDE_PX: usize = 1 << 20;
 /// Frames per second of a clip that declares none.
 const USUAL_FPS: f64 = 30.0;
 
@@ -57,18 +59,100 @@ impl OpenFilm {
         }
     }
 
+    /// The picture that the video at `path` shows at `start` seconds, as a PNG. Fails if that takes more memory than
+    /// `limit_bytes`.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn picture_at(
+        path: &Path,
+        start: f64,
+        deinterlaces: bool,
+        limit_bytes: u64,
+    ) -> Result<Vec<u8>, String> {
+        let opened = Tools::open(path, &Arc::default(), None);
+        let (tools, clip) = opened.map_err(|error| error.to_string())?;
+        let clip = Clip { deinterlaces, ..clip };
+        if clip.reader == Reader::WebP {
+            return Err(
+                "of an animated WebP only the first frame can be painted as a picture".to_owned()
+            );
+        }
+        let film = Self { path: path.to_owned(), clip, tools, flow: Flow::Frugal };
+        let picture = |start| {
+            let range = Range { start: Some(start), end: None };
+            let mut command = film.tools.ffmpeg.command();
+            command.args(film.flow.options()).args(max_pixels_within(limit_bytes));
+            let reading = film.reading(range, None);
+            reading.add_pictures(&film.tools, &mut command);
+            command.args(["-map", &format!("0:{}", film.clip.stream), "-vf"]);
+            command.arg([reading.stored_filters(), vec!["null".to_owned()]].concat().join(","));
+            film.tools.ffmpeg.picture(command, limit_bytes)
+        };
+        let mut found = picture(start)?;
+        if found.is_none()
+            && let Some(shown) = film.last_at(start).map_err(|error| error.to_string())?
+        {
+            found = picture(shown)?;
+        }
+        found.ok_or_else(|| format!("it has no picture after {start} s"))
+    }
+
     /// Starts to read a part, whose pictures are scaled down to `long_side_px`.
     pub(super) fn decoder(
         &self,
         range: Range,
         long_side_px: Option<usize>,
     ) -> Result<Decoder, FilmError> {
-        let Self { path, clip, tools, flow } = self;
-        let start = range.start.filter(|&start| start > 0.0);
-        let range = Range { start, ..range };
+        Decoder::start(&self.tools, &self.reading(range, long_side_px))
+    }
+
+    fn reading(&self, range: Range, long_side_px: Option<usize>) -> Reading<'_> {
+        let Self { path, clip, tools: _, flow } = self;
+        let range = Range { start: range.start.filter(|&start| start > 0.0), ..range };
+        // Pixels of pictures on the screen are square.
+        let long_side_px = long_side_px.or((clip.pixel_aspect != 1.0).then_some(MAX_SIDE_PX));
         let (fps, skipped, flow) = (None, 0, *flow);
-        let reading = Reading { source: path, clip, range, fps, skipped, long_side_px, flow };
-        Decoder::start(tools, &reading)
+        Reading { source: path, clip, range, fps, skipped, long_side_px, flow }
+    }
+
+    /// The last picture before `end` and its time, in seconds, unless a message comes first.
+    pub(super) fn last_before<T>(
+        &self,
+        end: f64,
+        messages: &Receiver<T>,
+    ) -> Result<Option<(f64, Frame)>, Stop<T>> {
+        let (mut start, mut length) = (end, 2.5 * self.frame_seconds());
+        while start > 0.0 {
+            start = (end - length).max(0.0);
+            let range = Range { start: Some(start), end: Some(end) };
+            let mut decoder = self.decoder(range, None)?;
+            let mut last = None;
+            while let Some(picture) = decoder.next_or(messages)? {
+                last = Some(picture);
+            }
+            if last.is_some() {
+                return Ok(last);
+            }
+            length *= 4.0;
+        }
+        Ok(None)
+    }
+
+    /// The time of the picture that is shown at `start` seconds, if no later one begins.
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn last_at(&self, start: f64) -> Result<Option<f64>, FilmError> {
+        let length = self.clip.end.map(|end| end - self.clip.start);
+        if length.is_none_or(|length| start >= length) {
+            return Ok(None);
+        }
+        match self.last_before::<()>(start, &never()) {
+            Ok(last) => Ok(last.map(|(seconds, _)| seconds)),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Message(_)) => Ok(None),
+        }
     }
 
     /// Time between two pictures, in seconds.

@@ -185,23 +185,12 @@ impl Work {
 
     /// Holds the last picture before a time; returns whether there is one.
     fn hold_before(&mut self, at: f64) -> Served<bool> {
-        let end = at - TOLERANCE;
-        let (mut start, mut length) = (end, 2.5 * self.film.frame_seconds());
-        while start > 0.0 {
-            start = (end - length).max(0.0);
-            let range = Range { start: Some(start), end: Some(end) };
-            let mut decoder = self.film.decoder(range, None)?;
-            let mut last = None;
-            while let Some(picture) = decoder.next_or(&self.orders)? {
-                last = Some(picture);
-            }
-            if let Some((seconds, frame)) = last {
-                self.tell(PlayerEvent::Held { seconds, frame });
-                return Ok(true);
-            }
-            length *= 4.0;
+        let last = self.film.last_before(at - TOLERANCE, &self.orders)?;
+        let is_there = last.is_some();
+        if let Some((seconds, frame)) = last {
+            self.tell(PlayerEvent::Held { seconds, frame });
         }
-        Ok(false)
+        Ok(is_there)
     }
 
     fn play(&mut self, mut play: Play) -> Served {

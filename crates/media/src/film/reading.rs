@@ -8,10 +8,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Tools,
     clip::{Clip, Reader},
     decimal,
 };
 use crate::{ffmpeg::Input, memory::Flow};
+
+/// What a decoder prints when its first picture comes. What it complained about before lies before the start.
+pub(super) const BEGUN: &str = "16777215.000000";
 
 /// What a decoder reads.
 #[derive(Clone, Copy)]
@@ -24,29 +28,69 @@ pub struct Reading<'a> {
     pub fps: Option<(u64, u64)>,
     /// Number of pictures left out at the beginning.
     pub skipped: u64,
-    /// Longer pictures are scaled down to this.
+    /// Longer pictures are scaled down to this, and their pixels become square.
     pub long_side_px: Option<usize>,
     pub flow: Flow,
 }
 
 impl Reading<'_> {
-    /// Adds the source as the input of a command that decodes it.
+    /// Adds the source as the input of a command that copies its streams.
     pub fn add_source(&self, command: &mut Command) {
         match self.clip.reader {
             Reader::File => {
                 command.args(self.range.input_options());
                 Input::Video(self.source).add_to(command);
             }
-            Reader::Numbered { first, .. } => {
-                let (over, under) = self.fps.unwrap_or((self.clip.tick.1, self.clip.tick.0));
+            Reader::Numbered { first, holds: false } => {
+                let (over, under) = self.pictures_fps();
                 command.args(self.range.input_options());
                 command.args(["-framerate", &format!("{over}/{under}")]);
                 Input::Numbered(self.source, first).add_to(command);
             }
-            Reader::WebP => {
+            Reader::Numbered { holds: true, .. } | Reader::WebP => {
                 Input::Sent.add_to(command.arg("-copyts").stdin(Stdio::piped()));
             }
         }
+    }
+
+    /// Adds the source as the input of a command that decodes its pictures, with [`Self::stored_filters`].
+    pub(super) fn add_pictures(&self, tools: &Tools, command: &mut Command) {
+        if self.clip.reader != Reader::File {
+            return self.add_source(command);
+        }
+        command.args(["-copyts", "-noaccurate_seek"]);
+        let before = |start| {
+            let (ffmpeg, control) = (&tools.ffmpeg, &tools.control);
+            ffmpeg.key_frame_before(self.source, self.clip.stream, start, control)
+        };
+        if let Some(seconds) = self.range.start.and_then(before) {
+            command.args(["-ss", &decimal(seconds)]);
+        }
+        Input::Video(self.source).add_to(command);
+    }
+
+    /// The filters of stored pictures: they deinterlace them, leave out those before and after the range, and forget what
+    /// was wrong before it.
+    pub(super) fn stored_filters(&self) -> Vec<String> {
+        let (clip, Range { start, end }) = (self.clip, self.range);
+        let mut filters = Vec::new();
+        if let Some([parity, _]) = clip.fields().filter(|_| clip.deinterlaces) {
+            let parity = if clip.has_field_flags { "auto" } else { parity };
+            filters.push(format!("bwdif=mode=send_frame:parity={parity}:deint=all"));
+        }
+        if clip.reader == Reader::File {
+            filters.extend(start.map(|_| {
+                let start = decimal(self.beginning());
+                format!("trim=start={start},select=1+0*if(eq(n\\,0)\\,print({BEGUN}\\,16))")
+            }));
+            filters.extend(end.map(|end| format!("trim=end={}", decimal(clip.start + end))));
+        }
+        filters
+    }
+
+    /// Numbered pictures per second, as a fraction.
+    pub(super) fn pictures_fps(&self) -> (u64, u64) {
+        self.fps.unwrap_or((self.clip.tick.1, self.clip.tick.0))
     }
 
     /// The time in the file at which it begins, in seconds.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{Codec, FilmError, Tools, clip::Clip};
+use super::{
+    Codec, FilmError, Tools,
+    clip::{Clip, TIMECODE},
+};
 use pictures::encode::Format;
 
 /// Streams of a source that go along with its pictures: their numbers, each with the codec in the output.
@@ -124,8 +127,9 @@ impl Container {
             (Self::WebM, "subtitle") => texts.contains(&codec).then_some("webvtt"),
             (Self::Mov, "audio") if codec.starts_with("pcm_") => Some("copy"),
             (Self::Mp4 | Self::Mov, "audio") => {
-                let known = ["aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "vorbis", "dts"];
-                Some(if known.contains(&codec) { "copy" } else { self.sound_encoder() })
+                let known = ["aac", "mp3", "mp2", "ac3", "eac3", "alac"].contains(&codec);
+                let is_copied = known || codec == "opus" && matches!(self, Self::Mp4);
+                Some(if is_copied { "copy" } else { self.sound_encoder() })
             }
             (Self::Mp4 | Self::Mov, "subtitle") => texts.contains(&codec).then_some("mov_text"),
             _ => None,
@@ -179,8 +183,8 @@ impl Container {
                     clip.name
                 );
                 return Err(FilmError::file(output.display(), reason));
-            } else if codec != "bin_data" {
-                // `bin_data` is how QuickTime stores chapters, which are copied as such.
+            } else if ![TIMECODE, "bin_data"].contains(&codec) {
+                // `bin_data` is how QuickTime stores chapters, which are copied as such. The timecode is a tag, too.
                 notes.push(format!("not copied: stream {index} ({kind}, {codec})"));
             }
         }

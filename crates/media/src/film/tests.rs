@@ -32,7 +32,7 @@ fn the_frames_of_a_range_are_estimated_at_any_rate() {
         assert_eq!(range.frames_of(&clip, fps), Some(frames), "{range:?} {fps:?}");
     }
     // The rate of numbered pictures decides how long they are.
-    let pictures = Clip { reader: Reader::Numbered { first: 1 }, ..clip };
+    let pictures = Clip { reader: Reader::Numbered { first: 1, holds: false }, ..clip };
     assert_eq!(whole.frames_of(&pictures, Some((10, 1))), Some(60));
     assert_eq!(of(Some(1.0), None).frames_of(&pictures, Some((10, 1))), Some(50));
 }
@@ -137,7 +137,7 @@ fn a_hanging_or_broken_decoder_is_stopped_and_named() {
 
 #[test]
 fn an_order_and_the_end_interrupt_a_decoder_that_hangs() {
-    let hangs = "case \"$*\" in *'-ss 4'*) echo $$ >pid; exec sleep 600;; esac; cat clip.nut";
+    let hangs = "case \"$*\" in *trim=start=4*) echo $$ >pid; exec sleep 600;; esac; cat clip.nut";
     let (mut player, here) = player(hangs, Duration::from_secs(600));
     let pid = here.path().join("pid");
     let hang = |player: &mut Player| {

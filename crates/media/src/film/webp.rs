@@ -1,17 +1,15 @@
 //! Animated WebP files, which ffmpeg does not read: they are decoded here and sent to it.
 
-use std::{
-    error::Error,
-    io::{Cursor, Write},
-    ops::Range,
-    path::Path,
-};
+use std::{error::Error, io::Cursor, path::Path};
 
 use image::{AnimationDecoder, codecs::webp::WebPDecoder};
 use serde_json::{Value, json};
 
-use crate::nut::{NutMuxer, NutStream, SQUARE, Track};
+use super::sent::Sent;
 use pictures::decode;
+
+/// Seconds of a tick of its clock, as a fraction.
+pub const TICK: (u64, u64) = (1, 1000);
 
 /// Describes the file at `path` as `ffprobe` would.
 ///
@@ -29,38 +27,18 @@ pub fn describe(name: &str, path: &Path) -> Result<Value, Box<dyn Error>> {
     Ok(json!({ "streams": [video] }))
 }
 
-/// Sends the frames of the file at `path` that begin in `range`, in seconds, as a NUT stream. They have this width and
-/// height.
+/// The frames of the file at `path`, each with its time in milliseconds.
 ///
 /// # Errors
-/// Why not all of them were sent.
-pub fn send(
-    path: &Path,
-    (width, height): (usize, usize),
-    range: Range<f64>,
-    mut to: impl Write,
-) -> Result<(), Box<dyn Error>> {
+/// The reason.
+pub fn pictures(path: &Path) -> Result<impl Iterator<Item = Sent>, Box<dyn Error>> {
     let bytes = decode::bytes_of_path(path)?;
-    let (mut muxer, mut header) = (NutMuxer::default(), Vec::new());
-    let (tick, aspect) = ((1, 1000), SQUARE);
-    let stream = NutStream { width, height, tick, aspect, ..NutStream::default() };
-    muxer.begin(&stream, &mut header);
     let mut ms = 0;
-    for frame in WebPDecoder::new(Cursor::new(&bytes))?.into_frames() {
+    let frames = WebPDecoder::new(Cursor::new(bytes))?.into_frames();
+    Ok(frames.map(move |frame| -> Sent {
         let frame = frame?;
-        let seconds = ms as f64 / 1000.0;
-        if seconds >= range.end {
-            break;
-        }
-        let shown = u64::from(frame.delay().numer_denom_ms().0.max(1));
-        if seconds >= range.start {
-            let pixels = frame.into_buffer();
-            muxer.frame(Track::Pictures, ms, pixels.len(), &mut header);
-            to.write_all(&header)?;
-            to.write_all(&pixels)?;
-            header.clear();
-        }
-        ms += shown;
-    }
-    Ok(())
+        let at = ms;
+        ms += u64::from(frame.delay().numer_denom_ms().0.max(1));
+        Ok((at, frame.into_buffer().into_raw()))
+    }))
 }

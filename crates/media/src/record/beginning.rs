@@ -12,7 +12,7 @@ use values::frame::Frame;
 /// The reason, as text for the user.
 pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String> {
     let ffmpeg = Ffmpeg::find().map_err(|e| e.to_string())?;
-    let picture = ffmpeg.beginning_of(video, 0.0, width, limit_bytes(None))?;
+    let picture = ffmpeg.beginning_of(video, width, limit_bytes(None))?;
     let decoded = decode::from_bytes(&video.display().to_string(), &picture);
     Ok((*decoded.map_err(|e| e.to_string())?.frame).clone())
 }

@@ -321,7 +321,8 @@ mod tests {
             let script = format!("case \"$*\" in *alsa*) ;; *) {script};; esac");
             let program = fake_ffmpeg::program(folder.path(), &script);
             let version = "6.1".to_owned();
-            Microphone::of(&Ffmpeg { program, version, encoders: Vec::new() }, wanted)
+            let ffmpeg = Ffmpeg { program, version, encoders: Vec::new(), sets_durations: true };
+            Microphone::of(&ffmpeg, wanted)
         }
 
         #[test]
@@ -329,7 +330,8 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             let program = fake_ffmpeg::program(folder.path(), "exec sleep 600");
             let (version, encoders) = ("6.1".to_owned(), Vec::new());
-            let microphone = Microphone::scripted(&Ffmpeg { program, version, encoders });
+            let microphone =
+                Microphone::scripted(&Ffmpeg { program, version, encoders, sets_durations: true });
             let mut capture = microphone.start().expect("started");
             let mut now = Instant::now();
             capture.silence = Patience::new(SILENT_AFTER, now);

@@ -123,7 +123,9 @@ impl Mp4 {
         let (pace, colors) = (Pace::Live, Some((Colors::bt709(), "bt709", "tv")));
         let has_alpha = false;
         let flow = Flow::Usual;
-        let encoding = Encoding { ffmpeg, codec, quality, hardware, pace, flow, has_alpha, colors };
+        let fields = None;
+        let encoding =
+            Encoding { ffmpeg, codec, quality, hardware, pace, flow, has_alpha, fields, colors };
         let has_sound = self.sound.is_some();
         let tick = (1, u64::from(TICKS_PER_SECOND));
         let yuv = encoding.yuv((width, height));
@@ -284,6 +286,7 @@ mod tests {
             program: fake_ffmpeg::program(here.path(), &format!("cd {:?}\n{script}", here.path())),
             version: "6.1".to_owned(),
             encoders: vec!["libx264".to_owned()],
+            sets_durations: true,
         };
         let microphone = has_sound.then(|| Microphone::scripted(&ffmpeg));
         let choice = Mp4Choice { microphone, ..ffmpeg.into() };
