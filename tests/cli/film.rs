@@ -328,6 +328,209 @@ fn the_name_decides_what_is_made() {
     assert_eq!(lasts("last.mp4").as_deref(), Some("\"0.100000\""));
 }
 
+/// Grey levels that number the frames of a film, twice: the number up to 50, and how often 50 is in it.
+const NUMBERED: &str = "-f lavfi -i \"color=gray:s=160x96:r=25:d=10,format=yuv420p,geq=lum='if(between(X,16,64)*between(Y,36,60),\
+    16+4*mod(N,50),if(between(X,96,144)*between(Y,36,60),16+20*floor(N/50),40+mod(X+Y+3*N,64)))':cb=128:cr=128\"";
+
+/// The number of each frame of such a film, and its time from the beginning of the film.
+fn numbers(s: &Sandbox, file: &str) -> Vec<(u32, f64)> {
+    let show = "exec ffprobe -v error -of json -select_streams v:0 \
+                -show_entries frame=best_effort_timestamp_time:format=start_time";
+    let found: Value =
+        serde_json::from_str(&s.shell(&format!("{show} {file}")).ends(0).text()).expect("json");
+    let seconds = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
+    let begin = seconds(&found["format"]["start_time"]).unwrap_or(0.0);
+    let frames = found["frames"].as_array().expect("frames").iter();
+    let times =
+        frames.map(|frame| seconds(&frame["best_effort_timestamp_time"]).expect("a time") - begin);
+    s.shell(&format!(
+        "exec ffmpeg -nostdin -v error -y -i {file} -map 0:v:0 -fps_mode passthrough -vf extractplanes=y -f rawvideo frames.raw"
+    ))
+    .ends(0);
+    let grey = fs::read(s.path("frames.raw")).expect("decoded");
+    let level = |frame: &[u8], left: usize| {
+        let inside = (40..56).flat_map(|y| (left..left + 40).map(move |x| y * 160 + x));
+        inside.map(|at| f64::from(frame[at])).sum::<f64>() / 640.0 - 16.0
+    };
+    let number = |frame: &[u8]| {
+        (level(frame, 20) / 4.0).round() as u32 + 50 * (level(frame, 100) / 20.0).round() as u32
+    };
+    grey.chunks_exact(160 * 96).map(number).zip(times).collect()
+}
+
+#[test]
+fn a_range_has_the_same_frames_in_every_container() {
+    let s = Sandbox::new();
+    ffmpeg(&s, &format!("{NUMBERED} -c:v ffv1 all.mkv"));
+    let x264 = "-c:v libx264 -crf 10";
+    let open_gop = "-x264-params open-gop=1:keyint=60:min-keyint=60:bframes=3:scenecut=0";
+    let mpeg2 = "-c:v mpeg2video -q:v 2 -bf 2";
+    for (file, options) in [
+        ("long.ts", format!("{x264} -g 250 -keyint_min 250")),
+        ("open.ts", format!("{x264} {open_gop}")),
+        ("open.mkv", format!("{x264} {open_gop}")),
+        ("camera.m2ts", format!("{x264} -g 50 -mpegts_m2ts_mode 1 -f mpegts")),
+        ("disc.mpg", format!("{mpeg2} -g 15")),
+        ("long2.ts", format!("{mpeg2} -g 200")),
+        ("clip.avi", "-c:v mpeg4 -q:v 2 -bf 2".to_owned()),
+        ("clip.mp4", format!("{x264} -g 30")),
+        ("edited.mp4", String::new()),
+    ] {
+        let source = if options.is_empty() { "-ss 1.3 -i clip.mp4 -c copy" } else { "-i all.mkv" };
+        ffmpeg(&s, &format!("{source} {options} {file}"));
+        let all = numbers(&s, file);
+        let last = all.last().expect("frames").1;
+        for (start, end) in [(3.1, 3.5), (6.7, 7.0), (last + 0.02, 99.0)] {
+            let inside = |&&(_, time): &&(u32, f64)| time > start - 1e-6 && time < end - 1e-6;
+            let mut expected: Vec<u32> =
+                all.iter().filter(inside).map(|(number, _)| *number).collect();
+            if expected.is_empty() {
+                expected.extend(all.last().map(|(number, _)| *number));
+            }
+            let [from, to] = [start, end].map(|seconds| format!("{seconds:.4}"));
+            let range = ["--start", &from, "--end", &to, "--strength", "0", "--force"];
+            let run = s.stylize(&[&[file, "-o", "part.mkv"][..], &range].concat());
+            assert!(!run.ends(0).stderr.contains("damaged"), "{file} from {start}");
+            let found: Vec<u32> =
+                numbers(&s, "part.mkv").iter().map(|(number, _)| *number).collect();
+            assert_eq!(found, expected, "{file} from {start}");
+        }
+        let picture = ["-o", "frame.png", "--start", "3.1", "--strength", "0", "--force"];
+        s.stylize(&[&[file][..], &picture].concat()).ends(0);
+        let expected = all.iter().find(|(_, time)| *time > 3.1 - 1e-6).expect("a frame").0;
+        assert_eq!(numbers_of_picture(&s), expected, "{file}");
+    }
+}
+
+/// The number of the frame in `frame.png`.
+fn numbers_of_picture(s: &Sandbox) -> u32 {
+    ffmpeg(s, "-i frame.png -vf scale=out_range=tv,format=yuv420p -c:v ffv1 frame.mkv");
+    numbers(s, "frame.mkv")[0].0
+}
+
+#[test]
+fn interlaced_video_becomes_whole_frames() {
+    let s = Sandbox::new();
+    // A field of every second picture.
+    let fields = "-f lavfi -i testsrc2=s=320x240:r=50:d=2 -vf";
+    let x264 = "-c:v libx264 -flags +ildct+ilme -crf 10";
+    ffmpeg(&s, &format!("{fields} tinterlace=interleave_top,setfield=tff {x264} top.mp4"));
+    ffmpeg(&s, &format!("{fields} tinterlace=interleave_bottom,setfield=bff {x264} bottom.ts"));
+    // Its file does not say so.
+    ffmpeg(
+        &s,
+        &format!("{fields} tinterlace=interleave_top,setfield=prog -c:v mpeg4 -q:v 2 silent.avi"),
+    );
+    let combs = |file: &str| -> u32 {
+        let run =
+            s.shell(&format!("exec ffmpeg -nostdin -hide_banner -i {file} -vf idet=intl_thres=1.5 -f null -"));
+        let report = run.ends(0).stderr;
+        let found = report.rsplit("Multi frame detection:").next().expect("a report");
+        let counts = found.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
+        counts.take(2).sum()
+    };
+    let order = |file: &str| {
+        let show = "exec ffprobe -v error -show_entries stream=field_order -of csv=p=0";
+        s.shell(&format!("{show} {file}")).ends(0).text().trim().to_owned()
+    };
+    for file in ["top.mp4", "bottom.ts", "silent.avi"] {
+        assert!(combs(file) > 40, "{file}");
+        s.stylize(&[file, "-o", "whole.mp4", "--strength", "0", "--force"])
+            .ends(0)
+            .says("its pictures are interlaced, and are deinterlaced");
+        assert_eq!(
+            (combs("whole.mp4"), order("whole.mp4")),
+            (0, "progressive".to_owned()),
+            "{file}"
+        );
+        assert_eq!(described(&s, "whole.mp4")["frames"], "50", "{file}");
+        let off = ["--deinterlace", "off", "-o", "kept.mp4", "--strength", "0", "--force"];
+        let run = s.stylize(&[&[file][..], &off].concat());
+        assert!(!run.ends(0).stderr.contains("deinterlaced"), "{file}");
+        assert!(combs("kept.mp4") > 40 && order("kept.mp4") != "progressive", "{file}");
+    }
+}
+
+#[test]
+fn the_content_of_a_file_decides_whether_it_is_a_video() {
+    let s = Sandbox::new();
+    let source = "-f lavfi -i testsrc2=s=48x32:r=25:d=0.2";
+    fs::create_dir(s.path("in")).expect("a folder");
+    for (file, options) in [
+        ("disc", "-c:v mpeg2video -f vob"),
+        ("phone.bin", "-c:v libx264 -f mp4"),
+        ("stream.dat", "-c:v libx264 -f mpegts"),
+        ("camera.data", "-c:v libx264 -mpegts_m2ts_mode 1 -f mpegts"),
+        ("flash", "-c:v libx264 -f flv"),
+        ("windows", "-c:v wmv2 -f asf"),
+        ("web.tmp", "-c:v libtheora -f ogg"),
+    ] {
+        ffmpeg(&s, &format!("{source} {options} in/{file}"));
+        let output = format!("{file}.mp4");
+        s.stylize(&[&format!("in/{file}"), "-o", &output, "--strength", "0"]).ends(0);
+        assert_eq!(described(&s, &output)["frames"], "5", "{file}");
+    }
+    // Sound and texts are no videos.
+    ffmpeg(&s, "-f lavfi -i sine=d=0.2 -f ipod in/sound.m4a");
+    ffmpeg(&s, "-f lavfi -i sine=d=0.2 -f asf in/sound.wma");
+    fs::write(s.path("in/notes.txt"), "GIF or not").expect("written");
+    s.stylize(&["in", "-o", "out/", "--strength", "0"]).ends(0).says("not a photo or video");
+    assert_eq!(s.names("out").len(), 7, "{:?}", s.names("out"));
+    // Of several videos in a file, the default one.
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=48x32:r=10:d=0.5 -f lavfi -i testsrc2=s=64x48:r=10:d=0.5 -map 0 -map 1 \
+         -c:v libx264 -disposition:v:0 0 -disposition:v:1 default two.mkv",
+    );
+    s.stylize(&["two.mkv", "-o", "two.mp4", "--strength", "0"]).ends(0).says("stream 0 (video");
+    assert!(described(&s, "two.mp4")["video streams"].contains("width 64"));
+}
+
+#[test]
+fn tags_of_cameras_stay_in_mp4_and_mov() {
+    let s = Sandbox::new();
+    let tags = [
+        "com.apple.quicktime.make=Apple",
+        "com.apple.quicktime.model=iPhone",
+        "com.apple.quicktime.location.ISO6709=+47.3769+008.5417+400/",
+        "com.apple.quicktime.creationdate=2026-07-01T12:00:00+0200",
+        "title=Trip",
+    ];
+    let given: String = tags.iter().map(|tag| format!("-metadata {tag} ")).collect();
+    ffmpeg(
+        &s,
+        &format!(
+            "-f lavfi -i testsrc2=s=48x32:r=25:d=1 -f lavfi -i sine=d=1 -f lavfi -i sine=d=1 -map 0 -map 1 -map 2 \
+             -c:v libx264 -c:a:0 aac -c:a:1 vorbis -strict -2 -ac:a:1 2 -metadata:s:a:0 title=Commentary \
+             -timecode 01:00:00:00 -movflags use_metadata_tags {given} camera.mov"
+        ),
+    );
+    ffmpeg(
+        &s,
+        "-i camera.mov -map 0:v -map 0:a:0 -c copy -metadata:s:a:0 title=Commentary camera.mkv",
+    );
+    let shown = |file: &str| {
+        let show = "exec ffprobe -v error -show_entries format_tags:stream_tags:stream=codec_name -of compact";
+        s.shell(&format!("{show} {file}")).ends(0).text()
+    };
+    for output in ["a.mov", "a.mp4"] {
+        s.stylize(&["camera.mov", "-o", output, "--strength", "0"])
+            .ends(0)
+            .says("(stream 2, vorbis) is converted to AAC");
+        let found = shown(output);
+        for tag in tags.iter().chain(&["timecode=01:00:00:00"]) {
+            assert!(found.contains(&format!("tag:{tag}")), "{output}: {tag} of {found}");
+        }
+        assert!(!found.contains("vorbis"), "{output}: {found}");
+        s.stylize(&["camera.mkv", "-o", output, "--strength", "0", "--force"]).ends(0);
+        assert!(shown(output).contains("handler_name=Commentary"), "{}", shown(output));
+        s.stylize(&["camera.mov", "-o", output, "--start", "0.5", "--strength", "0", "--force"])
+            .ends(0)
+            .says("not copied: the timecode");
+        assert!(!shown(output).contains("timecode=01"), "{}", shown(output));
+    }
+}
+
 #[test]
 fn numbered_pictures_and_animated_webp_are_videos_too() {
     let s = Sandbox::new();
@@ -403,6 +606,12 @@ fn numbered_pictures_and_animated_webp_are_videos_too() {
     assert_eq!(found["times"], "0.000000 0.200000 0.400000 0.600000 0.800000");
     fs::remove_file(s.path("p/012.png")).expect("removed");
     s.stylize(&["p/%03d.png", "-o", "hole.mp4"]).ends(1).says("p/%03d.png: picture 12 is missing");
+    s.stylize(&["p/%03d.png", "-o", "held/%03d.png", "--gaps", "hold", "--strength", "0"]).ends(0);
+    assert_eq!(s.names("held").len(), 60);
+    for (number, original) in [(5, 11), (6, 11), (7, 13)] {
+        let [held, original] = [format!("held/{number:03}.png"), format!("p/{original:03}.png")];
+        assert_eq!(s.read(&held).rgba(), s.read(&original).rgba(), "{held}");
+    }
     // A WebP that is cut off is painted as far as it can be read.
     let whole = fs::read(s.path("moving.webp")).expect("made");
     fs::write(s.path("torn.webp"), &whole[..whole.len() * 2 / 3]).expect("written");

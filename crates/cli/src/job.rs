@@ -207,6 +207,11 @@ impl Job {
             && !self.args.strip_location
     }
 
+    /// True if interlaced video becomes whole frames.
+    pub fn deinterlaces(&self) -> bool {
+        self.args.deinterlace == "auto"
+    }
+
     /// How a painting in this format is encoded.
     pub fn encoding(&self, format: Format) -> Encoding {
         Encoding { quality: self.args.quality.unwrap_or(DEFAULT_QUALITY), format }
@@ -340,12 +345,13 @@ fn check_films(
     let is_unused = args.start.is_some() && is_start_unused
         || args.end.is_some()
         || args.fps.is_some()
+        || args.deinterlace == "off" && is_start_unused
         || args.codec.is_some()
         || args.hardware
         || args.painting.steadiness.is_some();
     if films.is_empty() && is_unused {
         return wrong_use(
-            "--start, --end, --fps, --codec, --hardware and --steadiness are for videos, and none is painted",
+            "--start, --end, --fps, --deinterlace, --codec, --hardware and --steadiness are for videos, and none is painted",
         );
     }
     if args.end.is_some_and(|end| end <= args.start.unwrap_or(0.0)) {

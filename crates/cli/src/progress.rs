@@ -4,7 +4,7 @@ use std::{
     fmt::{Display, Write},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -45,6 +45,8 @@ pub enum Line {
 /// Progress through equal work items; silent if standard error is not a terminal.
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// Steps that were done before this run.
+    before: Arc<AtomicU64>,
     /// Work items that are done.
     done: AtomicUsize,
     look_every: Duration,
@@ -60,8 +62,8 @@ impl Progress {
     }
 
     fn without_bar() -> Self {
-        let done = AtomicUsize::new(0);
-        Self { bar: None, done, look_every: LOOK_EVERY, is_quiet: false, kept: None }
+        let (before, done) = (Arc::default(), AtomicUsize::new(0));
+        Self { bar: None, before, done, look_every: LOOK_EVERY, is_quiet: false, kept: None }
     }
 
     /// Progress of a part of this work, whose lines are kept until [`Progress::print_all`].
@@ -100,13 +102,17 @@ impl Progress {
 
     /// For `pieces` work items, each of which takes long enough to show its own progress.
     pub fn of_long_pieces(pieces: usize) -> Self {
+        let before = Arc::new(AtomicU64::new(0));
+        let steps_before = before.clone();
         let bar = stderr_is_terminal().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS).with_finish(ProgressFinish::AndClear);
             if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}%  {left}{msg}") {
                 bar.set_style(style.with_key(
                     "left",
-                    |state: &ProgressState, to: &mut dyn Write| {
-                        let left = left(state.elapsed(), state.fraction(), state.eta());
+                    move |state: &ProgressState, to: &mut dyn Write| {
+                        let before = steps_before.load(Ordering::Relaxed);
+                        let steps = [before, state.pos(), state.len().unwrap_or(0)];
+                        let left = left(state.elapsed(), steps, state.eta());
                         // Writing to memory cannot fail.
                         to.write_str(&left).ok();
                     },
@@ -114,7 +120,12 @@ impl Progress {
             }
             bar
         });
-        Self { bar, ..Self::without_bar() }
+        Self { bar, before, ..Self::without_bar() }
+    }
+
+    /// Counts work items that an interrupted run has done. Each took no time in this one.
+    pub fn resume(&self, pieces: u64) {
+        self.before.fetch_add(pieces * STEPS, Ordering::Relaxed);
     }
 
     /// Prints a line on standard error without breaking the bar.
@@ -215,9 +226,14 @@ impl Progress {
     }
 }
 
-/// The estimated time left, once enough is done for an estimate; otherwise empty.
-fn left(elapsed: Duration, share: f32, left: Duration) -> String {
+/// The estimated time left, once enough is done for an estimate; otherwise empty. The steps are those before this run,
+/// those that are done, and all. `left` is an estimate for a run that began with the first step.
+fn left(elapsed: Duration, [before, done, all]: [u64; 3], left: Duration) -> String {
+    let of_all = |steps: u64| steps as f32 / all.saturating_sub(before).max(1) as f32;
+    let share = of_all(done.saturating_sub(before));
     if share > MIN_SHARE && elapsed > MIN_TIME {
+        let rest = of_all(all.saturating_sub(done));
+        let left = if before > 0 { elapsed.mul_f32(rest / share) } else { left };
         format!("{left:#} left  ", left = HumanDuration(left))
     } else {
         String::new()
@@ -244,13 +260,17 @@ mod tests {
 
     #[test]
     fn the_time_left_is_shown_after_some_of_the_work() {
-        let shown = |seconds, share, left_s| {
+        for (seconds, steps, left_s, shown) in [
+            (0, [0, 0, 100], 0, ""),
+            (9, [0, 1, 100], 0, ""),
+            (20, [0, 25, 100], 60, "60s left  "),
+            // Of a film that continues, only what this run has painted counts.
+            (2, [80, 81, 100], 0, "38s left  "),
+            (2, [80, 80, 100], 0, ""),
+        ] {
             let of = Duration::from_secs;
-            left(of(seconds), share, of(left_s))
-        };
-        assert_eq!(shown(0, 0.0, 0), "");
-        assert_eq!(shown(9, 0.01, 0), "");
-        assert_eq!(shown(20, 0.25, 60), "60s left  ");
+            assert_eq!(left(of(seconds), steps, of(left_s)), shown, "{steps:?}");
+        }
     }
 
     #[test]

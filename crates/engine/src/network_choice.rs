@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::style_picture::{self, StylePictureError};
-use media::{ffmpeg::frame_of, memory::limit_bytes};
+use media::{film::frame_of, memory::limit_bytes};
 use network::{Network, models::vit::StyleCode};
 use pictures::{MediaError, decode};
 use values::mode::ModelSize;
@@ -150,7 +150,7 @@ impl NetworkChoice<'_> {
                 let (mut codes, mut names, mut notes) = (Vec::new(), Vec::new(), Vec::new());
                 for (path, weight) in pictures {
                     let name = path.display().to_string();
-                    let picture = match frame_of(path, start, limit_bytes(None)) {
+                    let picture = match frame_of(path, start, true, limit_bytes(None)) {
                         Some(bytes) => {
                             let seconds = start.unwrap_or(0.0);
                             notes.push(format!("{name}: the style is its frame at {seconds} s"));

@@ -192,20 +192,6 @@ impl Ffmpeg {
     }
 }
 
-/// The frame of a video at `start` seconds or at its beginning, as a PNG; `None` if the file is a picture. A picture with
-/// several frames is a video if there is a start.
-pub fn frame_of(
-    path: &Path,
-    start: Option<f64>,
-    limit_bytes: u64,
-) -> Option<Result<Vec<u8>, MediaError>> {
-    (is_film(path) || start.is_some() && is_animated(path)).then(|| {
-        (Ffmpeg::find().map_err(|e| e.to_string()))
-            .and_then(|ffmpeg| ffmpeg.beginning_of(path, start.unwrap_or(0.0), None, limit_bytes))
-            .map_err(|reason| MediaError::Read { name: path.display().to_string(), reason })
-    })
-}
-
 /// The time of the first packet in the output of `framecrc`, in seconds.
 fn key_frame_time(output: &str) -> Option<f64> {
     let tick = output.lines().find_map(|line| line.strip_prefix("#tb 0: "))?;

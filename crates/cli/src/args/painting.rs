@@ -153,6 +153,12 @@ pub struct StylizeArgs {
     /// numbered pictures]
     #[arg(long, value_name = "FPS", value_parser = frame_rate)]
     pub fps: Option<(u64, u64)>,
+    /// What happens to numbers that are missing in numbered pictures: refuse the film, or hold the picture before
+    #[arg(long, value_name = "refuse|hold", default_value = "refuse", value_parser = ["refuse", "hold"])]
+    pub gaps: String,
+    /// What happens to interlaced video: auto makes whole frames of it, off paints the frames with both fields
+    #[arg(long, value_name = "auto|off", default_value = "auto", value_parser = ["auto", "off"])]
+    pub deinterlace: String,
     /// Codec of a video: h264, hevc, av1, prores or ffv1 [default: h264; av1 in WebM]
     #[arg(long, value_name = "CODEC")]
     pub codec: Option<Codec>,

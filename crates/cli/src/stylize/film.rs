@@ -3,9 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use indicatif::HumanDuration;
 use serde_json::json;
 
 use super::{Run, output::refused};
@@ -18,9 +19,12 @@ use engine::{
     network_choice::ChosenNetwork,
     paint::{PaintSettings, Steadying},
 };
-use media::film::{Clip, Container, Range, Tools};
+use media::film::{Clip, Container, FilmError, Range, Tools};
 use pictures::encode::DEFAULT_QUALITY;
 use values::{disk, frame::Frame, mode::DeviceChoice};
+
+/// A shorter film ends before its time can be estimated.
+const MIN_ESTIMATED_FRAMES: u64 = 50;
 
 impl<'a> Run<'a> {
     /// Paints every video in every style. Failures are reported and counted; cancelling is the only error.
@@ -30,13 +34,45 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         allocator::reuse_large_blocks();
-        for (film, row) in job.films.iter().zip(targets) {
+        let open = |film: &FilmInput| {
             let opened = Tools::open(&film.source, &self.control, self.max_memory_bytes());
+            opened.and_then(|(tools, mut clip)| {
+                clip.deinterlaces = job.deinterlaces();
+                if job.args.gaps == "hold" {
+                    clip.hold_missing();
+                }
+                match clip.missing {
+                    Some(missing) => Err(FilmError::file(
+                        clip.name,
+                        format!(
+                            "picture {missing} is missing; hold the one before with --gaps hold"
+                        ),
+                    )),
+                    None => Ok((tools, clip)),
+                }
+            })
+        };
+        let films: Vec<_> = job.films.iter().map(|film| (film, open(film))).collect();
+        let range = Range { start: job.args.start, end: job.args.end };
+        let frames_of = |clip: &Clip| range.frames_of(clip, job.args.fps).unwrap_or(0);
+        let frames: u64 = films
+            .iter()
+            .filter_map(|(_, film)| film.as_ref().ok())
+            .map(|(_, clip)| frames_of(clip))
+            .sum();
+        let all = (frames * self.styles.len() as u64).try_into().unwrap_or(usize::MAX);
+        self.progress =
+            if job.args.quiet { Progress::quiet() } else { Progress::of_long_pieces(all) };
+        let mut done = 0;
+        for ((film, opened), row) in films.iter().zip(targets) {
             for (style, target) in self.styles.iter().zip(row) {
                 self.stop_if_cancelled()?;
+                let before = done;
+                done += opened.as_ref().map_or(0, |(_, clip)| frames_of(clip));
                 let first = first_output(film.container, target);
                 if job.args.skip_existing && first.exists() {
                     tidy(target);
+                    self.progress.resume(done - before);
                     self.skipped += 1;
                     self.print_line(
                         &film.name(),
@@ -47,7 +83,9 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 let painted = match &opened {
-                    Ok((tools, clip)) => self.paint_film(tools, (film, clip), style, target),
+                    Ok((tools, clip)) => {
+                        self.paint_film(tools, (film, clip), style, target, before)
+                    }
                     Err(error) => Err(error.clone().into()),
                 };
                 self.report_film(film, &style.label, target, painted)?;
@@ -62,6 +100,7 @@ impl<'a> Run<'a> {
         (input, clip): (&FilmInput, &Clip),
         style: &'a ChosenNetwork,
         target: &Path,
+        before: u64,
     ) -> Result<Rendered, RenderError> {
         let hardware = self.hardware(tools, input, clip);
         let (job, painters) = (self.job, self.painters);
@@ -106,10 +145,8 @@ impl<'a> Run<'a> {
         })?;
         let total = film.frames();
         let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
-        let pieces = usize::try_from(total.unwrap_or(0)).unwrap_or(usize::MAX);
-        let progress =
-            if job.args.quiet { Progress::quiet() } else { Progress::of_long_pieces(pieces) };
-        let (name, began) = (&clip.name, Instant::now());
+        self.note_estimate(&film, style, settings(share));
+        let (name, began, progress) = (&clip.name, Instant::now(), &self.progress);
         let control = self.control.clone();
         let rendered = render(
             tools,
@@ -123,15 +160,46 @@ impl<'a> Run<'a> {
                 })
             },
             &|frames, painted| {
+                if painted == 0 {
+                    progress.resume(frames);
+                }
                 let fps = painted as f64 / began.elapsed().as_secs_f64();
-                progress.reach(frames, &format!("{frames}{of_total} frames, {fps:.1} fps  {name}"));
+                progress.reach(
+                    before + frames,
+                    &format!("{frames}{of_total} frames, {fps:.1} fps  {name}"),
+                );
             },
         );
-        progress.finish();
         self.progress.notes(self.painters.take_notices());
         let rendered = rendered?;
         self.note_style(style);
         Ok(rendered)
+    }
+
+    /// Reports about how long a film takes, by the time of one frame.
+    fn note_estimate(&self, film: &Film<'_>, style: &ChosenNetwork, settings: PaintSettings) {
+        let frames = film.frames().unwrap_or(0);
+        if film.stylization.look.strength_percent == 0 || frames < MIN_ESTIMATED_FRAMES {
+            return;
+        }
+        let (width, height) = film.framing.size(film.clip.size);
+        let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 128, 255]));
+        let paint = || {
+            self.painters.paint(|painter| {
+                let (batch, network) = (film.batch, &style.network);
+                painter.paint_film(&[&frame], batch, network, settings, None, &self.control)
+            })
+        };
+        // The first one also prepares the network.
+        if paint().is_err() {
+            return;
+        }
+        let began = Instant::now();
+        if paint().is_ok() {
+            let seconds = began.elapsed().as_secs_f64() * frames as f64 / film.devices as f64;
+            let time = HumanDuration(Duration::from_secs_f64(seconds));
+            self.progress.note(format!("{}: {frames} frames take about {time}", film.clip.name));
+        }
     }
 
     /// The encoder of a graphics card, if one was requested and works.

@@ -38,7 +38,7 @@ use engine::{
     network_choice::ChosenNetwork,
     paint::{PROGRAM_BYTES, PaintSettings, Painters, frame_bytes},
 };
-use media::{ffmpeg::frame_of, memory::limit_bytes};
+use media::{film::frame_of, memory::limit_bytes};
 use network::Network;
 use pictures::{
     MediaError,
@@ -286,9 +286,10 @@ impl<'a> Run<'a> {
         }
         // A pipe blocks until it has a writer, possibly forever.
         let (source, start) = (source.clone(), self.job.args.start);
+        let deinterlaces = self.job.deinterlaces();
         let limit = limit_bytes(self.max_memory_bytes());
         let file = unless_cancelled(&self.control, move || {
-            let bytes = bytes_of(&source, start, limit)?;
+            let bytes = bytes_of(&source, start, deinterlaces, limit)?;
             let needs = decode::needs(&source.name(), &bytes)?;
             Ok::<_, MediaError>((bytes, needs))
         })?;
@@ -547,12 +548,12 @@ impl<'a> Run<'a> {
 fn bytes_of(
     source: &PhotoInput,
     start: Option<f64>,
+    deinterlaces: bool,
     limit_bytes: u64,
 ) -> Result<Vec<u8>, MediaError> {
     match source {
-        PhotoInput::File(path) => {
-            frame_of(path, start, limit_bytes).unwrap_or_else(|| decode::bytes_of_path(path))
-        }
+        PhotoInput::File(path) => frame_of(path, start, deinterlaces, limit_bytes)
+            .unwrap_or_else(|| decode::bytes_of_path(path)),
         PhotoInput::Stdin => decode::bytes_of_reader("standard input", stdin().lock()),
     }
 }

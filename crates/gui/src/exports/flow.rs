@@ -96,7 +96,7 @@ impl App {
             return self.messages.notice("Choose a style first.");
         };
         let look = choice.look;
-        let (width, height) = choice.framing.size(film.clip.size);
+        let (width, height) = choice.framing.size(film.clip.shown_size());
         // A film that is smaller than the chosen detail is painted at its own size.
         let (width, height) = choice.working_size().resolve(width, height);
         let painting = format!(
@@ -129,6 +129,7 @@ impl App {
             codec: Codec::H264,
             quality: USUAL_QUALITY,
             range: Range::default(),
+            deinterlaces: true,
             framing: choice.framing,
             choices,
         }

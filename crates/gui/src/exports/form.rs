@@ -88,7 +88,7 @@ impl Form {
 
     /// Width and height of the frames after rotating and cropping.
     pub fn size(&self) -> (usize, usize) {
-        self.export.framing.size(self.film.clip.size)
+        self.export.framing.size(self.film.clip.shown_size())
     }
 
     /// About how long the export takes, and how large the file gets, as text.
@@ -166,6 +166,9 @@ impl Form {
             theme::quality(ui, "Quality", &mut export.quality, USUAL_QUALITY);
         }
         theme::steadiness(ui, &mut export.choices.steadiness);
+        if clip.fields().is_some() {
+            ui.checkbox(&mut export.deinterlaces, "Deinterlace");
+        }
         ui.add_space(theme::GAP);
         ui.label(self.estimate(output));
         for note in &notes {

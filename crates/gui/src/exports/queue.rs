@@ -46,9 +46,17 @@ pub struct Export {
     /// 1 to 100.
     pub quality: u8,
     pub range: Range,
+    /// Interlaced video becomes whole frames.
+    #[serde(default = "deinterlaces")]
+    pub deinterlaces: bool,
     pub framing: Framing,
     /// Style, look, steadiness, detail, mode and output size; the rest is not used.
     pub choices: Choices,
+}
+
+/// For exports of earlier versions.
+const fn deinterlaces() -> bool {
+    true
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -272,6 +280,7 @@ mod tests {
             codec: Codec::H264,
             quality: 80,
             range: Range { start: Some(0.1), end: None },
+            deinterlaces: true,
             framing: Framing {
                 rotate: Rotation::Quarter,
                 mirror: true,

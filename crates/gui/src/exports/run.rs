@@ -17,7 +17,7 @@ use engine::{
     film::{Film, RenderError, Rendered, part_frames, render},
     paint::PaintSettings,
 };
-use media::film::{Container, Tools};
+use media::film::{Clip, Container, Tools};
 use network::Network;
 use values::disk::{self, Existing};
 
@@ -54,6 +54,7 @@ impl Run {
     pub fn render(&self) -> Result<Rendered, RenderError> {
         let Self { export, network, control, progress, on_gpu, .. } = self;
         let (tools, clip) = Tools::open(&export.source, control, None)?;
+        let clip = Clip { deinterlaces: export.deinterlaces, ..clip };
         disk::make_folder(disk::folder_of(&export.output))?;
         let choice = Choice::from_settings(&export.choices);
         let stylization = choice.stylization().with_network(network);
@@ -69,7 +70,7 @@ impl Run {
             quality: export.quality,
             range: export.range,
             fps: None,
-            framing: export.framing,
+            framing: export.framing.scaled(clip.shown_size(), clip.size),
             output_size: choice.output,
             stylization,
             strips_metadata: false,

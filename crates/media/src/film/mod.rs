@@ -34,7 +34,7 @@ use std::{fmt::Display, panic::resume_unwind, path::Path, sync::Arc, thread, tim
 pub use clip::{Clip, FieldOrder, Reader, TIMECODE};
 pub use decoder::Decoder;
 pub use numbered::Numbered;
-pub use open_film::OpenFilm;
+pub use open_film::{OpenFilm, frame_of};
 pub use player::{Order, Play, Player, PlayerEvent};
 pub use reading::{Range, Reading};
 pub use target::{Along, Container, OPUS};

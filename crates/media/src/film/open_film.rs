@@ -14,6 +14,10 @@ use super::{
     reading::Reading,
 };
 use crate::memory::{Flow, max_pixels_within, picture_bytes, too_much};
+use pictures::{
+    MediaError,
+    folder::{is_animated, is_film},
+};
 use values::frame::Frame;
 
 /// How long a decoder may do nothing.
@@ -64,7 +68,7 @@ impl OpenFilm {
     ///
     /// # Errors
     /// The reason.
-    pub fn picture_at(
+    fn picture_at(
         path: &Path,
         start: f64,
         deinterlaces: bool,
@@ -163,4 +167,18 @@ impl OpenFilm {
     pub fn has_sound(&self) -> bool {
         self.clip.others.iter().any(|other| other.kind == "audio")
     }
+}
+
+/// The frame of a video at `start` seconds or at its beginning, as a PNG; `None` if the file is a picture. A picture with
+/// several frames is a video if there is a start.
+pub fn frame_of(
+    path: &Path,
+    start: Option<f64>,
+    deinterlaces: bool,
+    limit_bytes: u64,
+) -> Option<Result<Vec<u8>, MediaError>> {
+    (is_film(path) || start.is_some() && is_animated(path)).then(|| {
+        OpenFilm::picture_at(path, start.unwrap_or(0.0), deinterlaces, limit_bytes)
+            .map_err(|reason| MediaError::Read { name: path.display().to_string(), reason })
+    })
 }
