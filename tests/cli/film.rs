@@ -422,8 +422,9 @@ fn interlaced_video_becomes_whole_frames() {
         &format!("{fields} tinterlace=interleave_top,setfield=prog -c:v mpeg4 -q:v 2 silent.avi"),
     );
     let combs = |file: &str| -> u32 {
-        let run =
-            s.shell(&format!("exec ffmpeg -nostdin -hide_banner -i {file} -vf idet=intl_thres=1.5 -f null -"));
+        let run = s.shell(&format!(
+            "exec ffmpeg -nostdin -hide_banner -i {file} -vf idet=intl_thres=1.5 -f null -"
+        ));
         let report = run.ends(0).stderr;
         let found = report.rsplit("Multi frame detection:").next().expect("a report");
         let counts = found.split_whitespace().filter_map(|word| word.parse::<u32>().ok());

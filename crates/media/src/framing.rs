@@ -115,26 +115,6 @@ impl Framing {
         self.crop.map_or(turned, |crop| (crop.width, crop.height))
     }
 
-    /// The framing of a picture of the size `from` for the same picture scaled to the size `to`.
-    #[must_use]
-    pub fn scaled(self, from: (usize, usize), to: (usize, usize)) -> Self {
-        // The size of a film may be that before its own rotation.
-        if from == to {
-            return self;
-        }
-        let (from, to) = (self.rotate.size(from), self.rotate.size(to));
-        let scaled = |start: usize, long: usize, from: usize, to: usize| {
-            let begin = (start * to / from).min(to - 1);
-            (begin, ((start + long) * to).div_ceil(from).clamp(begin + 1, to) - begin)
-        };
-        let crop = self.crop.map(|Crop { x, y, width, height }| {
-            let (x, width) = scaled(x, width, from.0, to.0);
-            let (y, height) = scaled(y, height, from.1, to.1);
-            Crop { x, y, width, height }
-        });
-        Self { crop, ..self }
-    }
-
     /// True if the photo is used unchanged.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
@@ -206,23 +186,6 @@ impl Framing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_crop_is_scaled_with_its_picture() {
-        let framing =
-            |crop: &str, rotate| Framing { crop: crop.parse().ok(), rotate, mirror: true };
-        for (crop, rotate, scaled) in [
-            ("426x240+0+0", Rotation::None, "320x240+0+0"),
-            ("100x50+100+20", Rotation::None, "76x50+75+20"),
-            ("1x1+425+239", Rotation::Half, "1x1+319+239"),
-            ("50x100+20+100", Rotation::Quarter, "50x76+20+75"),
-        ] {
-            let found = framing(crop, rotate).scaled((426, 240), (320, 240));
-            assert_eq!(found, framing(scaled, rotate), "{crop}");
-        }
-        let beyond = framing("50x100+20+1000", Rotation::None);
-        assert_eq!(beyond.scaled((320, 240), (320, 240)), beyond);
-    }
 
     fn numbered(width: usize, height: usize) -> Frame {
         Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 9, 255])

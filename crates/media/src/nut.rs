@@ -76,7 +76,7 @@ pub struct NutStream {
 }
 
 impl NutStream {
-    fn picture_bytes(&self) -> usize {
+    pub fn picture_bytes(&self) -> usize {
         let Self { width, height, .. } = *self;
         if self.yuv.is_some() { Yuv420::bytes(width, height) } else { 4 * width * height }
     }

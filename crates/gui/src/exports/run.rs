@@ -56,6 +56,11 @@ impl Run {
         let (tools, clip) = Tools::open(&export.source, control, None)?;
         let clip = Clip { deinterlaces: export.deinterlaces, ..clip };
         disk::make_folder(disk::folder_of(&export.output))?;
+        // The crop was chosen in a picture with square pixels.
+        let framing = match clip.pixel_aspect {
+            1.0 => export.framing,
+            _ => export.framing.scaled(clip.shown_size(), clip.size),
+        };
         let choice = Choice::from_settings(&export.choices);
         let stylization = choice.stylization().with_network(network);
         let settings = stylization.paint_settings();
@@ -70,7 +75,7 @@ impl Run {
             quality: export.quality,
             range: export.range,
             fps: None,
-            framing: export.framing.scaled(clip.shown_size(), clip.size),
+            framing,
             output_size: choice.output,
             stylization,
             strips_metadata: false,
