@@ -1,9 +1,4 @@
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    str::from_utf8,
-};
+use std::{collections::BTreeSet, fs, path::Path, str::from_utf8};
 
 /// Finds the folder of a film's parts with files of any names and contents: all names and contents, each ended by a zero.
 /// Only files of the program are removed from it.

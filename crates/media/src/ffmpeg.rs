@@ -9,10 +9,6 @@ use std::{
 };
 
 use super::memory::{Flow, max_pixels_within};
-use pictures::{
-    MediaError,
-    folder::{is_animated, is_film},
-};
 use threads::process::{self, ProcessResult, program_in};
 use values::{
     control::RunControl,
