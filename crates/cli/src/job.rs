@@ -214,7 +214,8 @@ impl Job {
 
     /// How a painting in this format is encoded.
     pub fn encoding(&self, format: Format) -> Encoding {
-        Encoding { quality: self.args.quality.unwrap_or(DEFAULT_QUALITY), format }
+        let quality = self.args.quality.unwrap_or(DEFAULT_QUALITY);
+        Encoding { quality, format, background: self.args.background }
     }
 
     /// The output folder, if the output is one.

@@ -59,10 +59,7 @@ fn size((width, height): (usize, usize)) -> (usize, usize) {
 
 /// The picture on a white background.
 fn on_paper(mut picture: Frame) -> Frame {
-    for pixel in picture.rgba_mut().as_chunks_mut().0 {
-        let [r, g, b] = alpha::on_white(*pixel);
-        *pixel = [r, g, b, 255];
-    }
+    alpha::flatten(picture.rgba_mut(), alpha::WHITE);
     picture
 }
 

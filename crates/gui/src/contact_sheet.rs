@@ -36,7 +36,8 @@ impl App {
         };
         let (title, photo) = (photo.opened.title(), photo.framed.frame.clone());
         let (path, format) = self.with_format(path);
-        let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
+        let encoding =
+            Encoding { quality: self.settings.choices.jpeg_quality, ..Encoding::of(format) };
         let sheet = Sheet::new(photo, free_path(path), encoding);
         let styles = self
             .gallery

@@ -160,6 +160,7 @@ pub fn from_clipboard(frame: Frame) -> Opened {
         profile: None,
         metadata: Metadata::default(),
         notes: Vec::new(),
+        is_hdr: false,
         name: "the pasted picture".to_owned(),
         natural_format: encode::Format::Png,
     };

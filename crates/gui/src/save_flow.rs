@@ -168,7 +168,8 @@ impl App {
     fn save_as(&mut self, path: PathBuf, step: Option<NextStep>) {
         if let Some(finished) = self.workspace.finished() {
             let (path, format) = self.with_format(path);
-            let encoding = Encoding { format, quality: self.settings.choices.jpeg_quality };
+            let encoding =
+                Encoding { quality: self.settings.choices.jpeg_quality, ..Encoding::of(format) };
             let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
             let (recipe, look, _) = &finished.key;

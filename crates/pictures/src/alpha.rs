@@ -10,10 +10,29 @@ pub(super) fn unpremultiply(rgba: &mut [u8]) {
     }
 }
 
-/// The colours of a pixel on a white background.
-pub fn on_white([r, g, b, alpha]: [u8; 4]) -> [u8; 3] {
-    let alpha = u32::from(alpha);
-    [r, g, b].map(|c| ((u32::from(c) * alpha + 255 * (255 - alpha) + 127) / 255) as u8)
+pub const WHITE: [u8; 3] = [255; 3];
+
+/// The colours of a pixel on a background.
+pub fn on_background(pixel: [u8; 4], background: [u8; 3]) -> [u8; 3] {
+    let alpha = u32::from(pixel[3]);
+    [0, 1, 2].map(|channel| {
+        let [color, below] = [pixel[channel], background[channel]].map(u32::from);
+        ((color * alpha + below * (255 - alpha) + 127) / 255) as u8
+    })
+}
+
+/// Makes RGBA8 opaque on a background.
+pub fn flatten(rgba: &mut [u8], background: [u8; 3]) {
+    for pixel in rgba.as_chunks_mut::<4>().0 {
+        let [r, g, b] = on_background(*pixel, background);
+        *pixel = [r, g, b, 255];
+    }
+}
+
+/// The name of a background, for notes.
+pub fn color_name(background: [u8; 3]) -> String {
+    let [r, g, b] = background;
+    if background == WHITE { "white".to_owned() } else { format!("#{r:02x}{g:02x}{b:02x}") }
 }
 
 /// Gives each invisible pixel (alpha 0) of RGBA8 the colour of the nearest visible one in its row, or the colours of

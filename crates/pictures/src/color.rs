@@ -12,7 +12,7 @@ use moxcms::{
 };
 use rayon::prelude::*;
 
-use super::{foreign::Pixels, png_info::png_info};
+use super::{foreign::Pixels, hdr::Hdr, png_info::png_info};
 use values::{
     deep_frame::{DeepFrame, narrowed, widened},
     lock::lock,
@@ -33,27 +33,34 @@ const CREATION_TIME: std::ops::Range<usize> = 24..36;
 /// Where the table of tags begins, after their number, and the bytes of an entry (ICC.1, 7.3).
 const TABLE_START: usize = 132;
 const TAG_BYTES: usize = 12;
+/// White in the RGB of 16 bits that ffmpeg makes of YUV.
+const FFMPEG_WHITE: u32 = 255 * 256;
+const CICP: &[u8; 4] = b"cicp";
 /// The tags by which colours are converted (ICC.1, 9.2).
 const READ_TAGS: [&[u8; 4]; 17] = [
-    b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"bkpt", b"chad",
-    b"cicp", b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2",
+    b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"bkpt", b"chad", CICP,
+    b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2",
 ];
 
 /// What the numbers of a file mean, when that is not sRGB.
 #[derive(Clone)]
-pub(super) struct ToSrgb {
+pub struct ToSrgb {
     transform: Arc<Transform16BitExecutor>,
     kind: DataColorSpace,
     /// The levels that converted levels of 16 bits become, if the darkest colour is made black.
     darkened: Option<Arc<[u8]>>,
+    /// The name of the HDR curve that the numbers follow.
+    pub(super) hdr: Option<&'static str>,
+    /// Black, and the distance of white from it, if the levels of 16 bits do not use their whole range.
+    range: Option<(u32, u32)>,
 }
 
 /// Why a file's profile is not used.
-pub(super) struct Unusable;
+pub(crate) struct Unusable;
 
 impl ToSrgb {
     /// From an ICC profile for grey or other pixels. `None` for sRGB and for what differs from it by at most one level.
-    pub fn of_icc(profile: &[u8], is_gray: bool) -> Result<Option<Self>, Unusable> {
+    pub(crate) fn of_icc(profile: &[u8], is_gray: bool) -> Result<Option<Self>, Unusable> {
         // Files of one origin have the same profile, and a conversion takes as long as decoding a small photo.
         type Last = (Vec<u8>, bool, Option<ToSrgb>);
         static LAST: Mutex<Option<Last>> = Mutex::new(None);
@@ -62,7 +69,9 @@ impl ToSrgb {
         {
             return Ok(found.clone());
         }
-        let parsed = parsed(profile).ok_or(Unusable)?;
+        // HDR needs nothing else of a profile.
+        let parsed = parsed(profile, &READ_TAGS).or_else(|| parsed(profile, &[CICP]));
+        let parsed = parsed.ok_or(Unusable)?;
         let found = match parsed.color_space {
             DataColorSpace::Gray if !is_gray => return Err(Unusable),
             DataColorSpace::Gray | DataColorSpace::Rgb => Self::of(&parsed)?,
@@ -73,13 +82,14 @@ impl ToSrgb {
     }
 
     /// From an ICC profile for CMYK pixels.
-    pub fn of_inks(profile: &[u8]) -> Result<Option<Self>, Unusable> {
-        let profile = parsed(profile).filter(|p| p.color_space == DataColorSpace::Cmyk);
+    pub(crate) fn of_inks(profile: &[u8]) -> Result<Option<Self>, Unusable> {
+        let profile = parsed(profile, &READ_TAGS);
+        let profile = profile.filter(|p| p.color_space == DataColorSpace::Cmyk);
         Self::of(&profile.ok_or(Unusable)?)
     }
 
     /// From the chunks of a PNG, in the order of their precedence; `icc` is that of `iCCP`.
-    pub fn of_png(
+    pub(crate) fn of_png(
         bytes: &[u8],
         icc: Option<&[u8]>,
         is_gray: bool,
@@ -87,7 +97,11 @@ impl ToSrgb {
         let info = png_info(bytes);
         if let Some(points) = info.as_ref().and_then(|info| info.coding_independent_code_points) {
             let profile = of_code_points(points.color_primaries, points.transfer_function);
-            return Self::of(&profile.ok_or(Unusable)?);
+            // Of 8 bits, 16 to 235 of 255 levels are used, which are then widened.
+            let is_deep = info.is_some_and(|info| info.bit_depth == png::BitDepth::Sixteen);
+            let unit = if is_deep { 256 } else { 257 };
+            let range = (!points.is_video_full_range_image).then_some((16 * unit, 219 * unit));
+            return Self::in_range(&profile.ok_or(Unusable)?, range);
         }
         if let Some(icc) = icc {
             return Self::of_icc(icc, is_gray);
@@ -113,7 +127,31 @@ impl ToSrgb {
         Self::of(&profile)
     }
 
+    /// For the RGB that ffmpeg makes of a film with these primaries and this transfer function (ITU-T H.273). `None` for
+    /// sRGB and for unknown ones.
+    pub fn of_film(primaries: u8, transfer: u8) -> Option<Self> {
+        let (primaries, transfer) = of_photos(primaries, transfer);
+        let profile = of_code_points(primaries, transfer)?;
+        Self::in_range(&profile, Some((0, FFMPEG_WHITE))).ok().flatten()
+    }
+
     fn of(profile: &ColorProfile) -> Result<Option<Self>, Unusable> {
+        Self::in_range(profile, None)
+    }
+
+    fn in_range(
+        profile: &ColorProfile,
+        range: Option<(u32, u32)>,
+    ) -> Result<Option<Self>, Unusable> {
+        // The tables of such a profile are for displays without HDR, in any way that its maker has chosen.
+        let of_points = |points: &CicpProfile| {
+            of_code_points(points.color_primaries as u8, points.transfer_characteristics as u8)
+        };
+        if let Some(hdr) = profile.cicp.as_ref().and_then(of_points).as_ref().and_then(Hdr::of) {
+            let (kind, name) = (DataColorSpace::Rgb, Some(hdr.name()));
+            let transform = Arc::new(hdr);
+            return Ok(Some(Self { transform, kind, darkened: None, hdr: name, range }));
+        }
         let kind = profile.color_space;
         let from = match kind {
             // Four inks are as many numbers as RGBA.
@@ -141,7 +179,7 @@ impl ToSrgb {
             }
             _ => None,
         };
-        let conversion = Self { transform, kind, darkened };
+        let conversion = Self { transform, kind, darkened, hdr: None, range };
         Ok((!conversion.is_identity()).then_some(conversion))
     }
 
@@ -182,7 +220,13 @@ impl ToSrgb {
     }
 
     /// Converts a row of 16-bit pixels to RGBA8: of 4 values, or of 2 for a grey picture.
-    fn wide_row(&self, from: &[u16], scratch: &mut Vec<u16>, to: &mut [u8]) {
+    fn wide_row(&self, from: &mut [u16], scratch: &mut Vec<u16>, to: &mut [u8]) {
+        if let Some((black, span)) = self.range {
+            for level in from.as_chunks_mut::<4>().0.iter_mut().flat_map(|pixel| &mut pixel[..3]) {
+                let above_black = u32::from(*level).saturating_sub(black).min(span);
+                *level = (above_black * u32::from(u16::MAX) / span) as u16;
+            }
+        }
         scratch.resize(to.len(), 0);
         // Both rows have as many pixels, the only thing that it refuses.
         if self.transform.transform(from, scratch).is_err() {
@@ -234,6 +278,13 @@ fn darkened(black: f64) -> Option<Arc<[u8]>> {
         (255.0 * curve.gamma(((light - black) / (1.0 - black)).max(0.0))).round() as u8
     };
     (black > 0.0).then(|| (0..=u16::MAX).map(level).collect())
+}
+
+/// Converts RGBA with 16 bits per channel, in the byte order of the machine, to RGBA8.
+pub fn narrow_rgba(wide: &[u8], width: usize, conversion: &ToSrgb) -> Vec<u8> {
+    let mut rgba = vec![0; wide.len() / 2];
+    narrow(wide, Pixels::new(false, true, true), Some(conversion), &mut rgba, width);
+    rgba
 }
 
 /// Converts pixels with samples of 16 bits, or of floats, to RGBA8.
@@ -291,6 +342,10 @@ pub(super) fn srgb_profile() -> Option<Vec<u8>> {
     encoded(profile)
 }
 
+pub(super) fn adobe_rgb() -> Option<Vec<u8>> {
+    encoded(ColorProfile::new_adobe_rgb())
+}
+
 /// A profile for a white of exactly D50 (ICC.1, 7.2.16), without the time, so that equal pictures make equal files.
 fn encoded(mut profile: ColorProfile) -> Option<Vec<u8>> {
     profile.white_point = D50;
@@ -308,7 +363,8 @@ pub(super) fn from_srgb(rgba: &mut [u8], width: usize, profile: &[u8]) -> bool {
     let Some(transform) = transform_to(profile) else {
         return false;
     };
-    ToSrgb { transform, kind: DataColorSpace::Rgb, darkened: None }.apply(rgba, width);
+    let kind = DataColorSpace::Rgb;
+    ToSrgb { transform, kind, darkened: None, hdr: None, range: None }.apply(rgba, width);
     true
 }
 
@@ -332,7 +388,7 @@ pub(super) fn from_srgb_deep(frame: &mut DeepFrame, profile: &[u8]) -> bool {
 
 /// The conversion from sRGB to an RGB profile; `None` if the profile cannot be a target.
 fn transform_to(profile: &[u8]) -> Option<Arc<Transform16BitExecutor>> {
-    let profile = parsed(profile).filter(|p| p.color_space == DataColorSpace::Rgb)?;
+    let profile = parsed(profile, &READ_TAGS).filter(|p| p.color_space == DataColorSpace::Rgb)?;
     let options = options(RenderingIntent::RelativeColorimetric);
     ColorProfile::new_srgb()
         .create_transform_16bit(Layout::Rgba, &profile, Layout::Rgba, options)
@@ -347,8 +403,8 @@ fn options(intent: RenderingIntent) -> TransformOptions {
     }
 }
 
-/// Reads each tag of [`READ_TAGS`] once. Any number of tags may share their data, and so may the texts in one tag.
-fn parsed(profile: &[u8]) -> Option<ColorProfile> {
+/// Reads each of these tags once. Any number of tags may share their data, and so may the texts in one tag.
+fn parsed(profile: &[u8], tags: &[&[u8; 4]]) -> Option<ColorProfile> {
     if profile.len() > MAX_PROFILE_BYTES {
         return None;
     }
@@ -360,7 +416,7 @@ fn parsed(profile: &[u8]) -> Option<ColorProfile> {
     let mut kept = 0;
     for tag in 0..table.len() {
         let is_new = !table[..kept].iter().any(|other| other[..4] == table[tag][..4]);
-        if is_new && READ_TAGS.iter().any(|name| table[tag].starts_with(*name)) {
+        if is_new && tags.iter().any(|name| table[tag].starts_with(*name)) {
             table[kept] = table[tag];
             kept += 1;
         }
@@ -371,13 +427,19 @@ fn parsed(profile: &[u8]) -> Option<ColorProfile> {
 
 /// An ICC profile for primaries and a transfer function (ITU-T H.273) of photos; `None` for sRGB.
 pub(super) fn profile_of(primaries: u8, transfer: u8) -> Option<Vec<u8>> {
-    // Unspecified ones are those of sRGB. The curves of video (1, 6, 14, 15) are shown like sRGB's by browsers.
-    let primaries = if primaries == 2 { 1 } else { primaries };
-    let transfer = if matches!(transfer, 1 | 2 | 6 | 14 | 15) { 13 } else { transfer };
+    let (primaries, transfer) = of_photos(primaries, transfer);
     if (primaries, transfer) == (1, 13) {
         return None;
     }
     encoded(of_code_points(primaries, transfer)?)
+}
+
+/// The code points by which pictures are shown. Unspecified ones are those of sRGB, or of HDR. The curves of video (1, 6,
+/// 14, 15) are shown like sRGB's by browsers.
+fn of_photos(primaries: u8, transfer: u8) -> (u8, u8) {
+    let usual = if matches!(transfer, 16 | 18) { 9 } else { 1 };
+    let primaries = if primaries == 2 { usual } else { primaries };
+    (primaries, if matches!(transfer, 1 | 2 | 6 | 14 | 15) { 13 } else { transfer })
 }
 
 /// The profile of primaries and a transfer function (ITU-T H.273).
@@ -409,7 +471,7 @@ mod tests {
             profile[at..at + 4].copy_from_slice(becomes);
             profile[at + 4..at + 12].fill(0xff);
         }
-        let parsed = parsed(&profile).expect("a profile");
+        let parsed = parsed(&profile, &READ_TAGS).expect("a profile");
         assert!(parsed.is_matrix_shaper() && parsed.description.is_none());
     }
 }

@@ -161,6 +161,61 @@ pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     })
 }
 
+/// A frame of an animated WebP (RFC 9649, 2.7.1.1).
+pub struct WebpFrame<'a> {
+    /// Where its data starts in the file.
+    pub start: usize,
+    /// Column and row of its first pixel.
+    pub at: [usize; 2],
+    pub ms: u32,
+    /// It is drawn over the picture before, by its transparency, instead of replacing it.
+    pub is_blended: bool,
+    /// Its area becomes transparent before the next frame.
+    pub is_removed: bool,
+    size: &'a [u8],
+    /// Its chunks.
+    parts: &'a [u8],
+}
+
+impl WebpFrame<'_> {
+    /// The frame as a file of its own.
+    pub fn file(&self) -> Vec<u8> {
+        let mut body = b"WEBP".to_vec();
+        if self.parts.starts_with(b"ALPH") {
+            body.extend(b"VP8X\x0a\0\0\0\x10\0\0\0");
+            body.extend(self.size);
+        }
+        body.extend(self.parts);
+        [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
+    }
+}
+
+/// The frames of an animated WebP; none if it is not animated. The last one may be cut off.
+pub fn webp_frames(bytes: &[u8]) -> impl Iterator<Item = WebpFrame<'_>> {
+    let frames = riff_chunks(bytes.get(12..).unwrap_or_default());
+    frames.filter(|chunk| chunk.name == b"ANMF").filter_map(|chunk| {
+        let (head, parts) = chunk.data.split_first_chunk::<16>()?;
+        let &[x0, x1, x2, y0, y1, y2, .., ms0, ms1, ms2, flags] = head;
+        let number = |a, b, c| u32::from_le_bytes([a, b, c, 0]);
+        Some(WebpFrame {
+            start: chunk.data.as_ptr() as usize - bytes.as_ptr() as usize,
+            at: [number(x0, x1, x2), number(y0, y1, y2)].map(|half| 2 * half as usize),
+            ms: number(ms0, ms1, ms2),
+            is_blended: flags & 2 == 0,
+            is_removed: flags & 1 == 1,
+            size: chunk.data.get(6..12)?,
+            parts,
+        })
+    })
+}
+
+/// How often an animated WebP is played, 0 for ever; `None` if it is not animated.
+pub fn webp_plays(bytes: &[u8]) -> Option<u16> {
+    let mut chunks = riff_chunks(bytes.get(12..)?);
+    let plays = chunks.find(|chunk| chunk.name == b"ANIM")?.data.get(4..)?.first_chunk()?;
+    Some(u16::from_le_bytes(*plays))
+}
+
 /// True if every chunk of a WebP and of its frames has its declared length. The decoder allocates memory for metadata
 /// by the declared length, and also looks for metadata in the first frame.
 pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {

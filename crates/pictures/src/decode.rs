@@ -17,17 +17,18 @@ use image::{DynamicImage, ImageError, ImageResult, RgbaImage};
 use super::{
     MediaError, ReadProblem, alpha,
     clock::Clock,
-    color::{ToSrgb, Unusable, narrow},
+    color::{ToSrgb, Unusable, adobe_rgb, narrow},
     container::{self, PngEnd},
     encode::Format,
     foreign::{Opened, Pixels},
     guard::guarded,
     header::{Header, RGBA_BYTES, SIDE_BYTES, damaged, format_of, from_image_error},
+    heif,
     in_place::in_place,
     inks,
     kind::Kind,
     memory,
-    metadata::Metadata,
+    metadata::{Metadata, is_adobe_rgb, promises_gain_map},
 };
 pub use super::{
     header::{MAX_FILE_BYTES, MAX_SIDE_PX},
@@ -39,6 +40,8 @@ use values::{allocation::can_allocate, disk::reason, frame::Frame};
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
 /// Memory that [`super::scale::scaled`] needs per column and row if a picture is scaled down only slightly.
 const TABLE_BYTES_PER_SIDE_PX: u64 = 130;
+/// Bytes of a HEIC or AVIF file in which its properties are.
+const HEADER_BYTES: usize = 64 << 10;
 const NO_END_MARKER: &str = "the file has no end marker; part of the image may be missing";
 const PNG_START: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The chunk IEND.
@@ -61,6 +64,8 @@ pub struct Photo {
     pub metadata: Metadata,
     /// Notes about the conversion, to print.
     pub notes: Vec<String>,
+    /// The file has HDR, which the picture has not.
+    pub is_hdr: bool,
     /// The file name as the user typed it.
     pub name: String,
     /// The format of a result if none is chosen: the photo's own if it can be written, otherwise PNG.
@@ -241,6 +246,11 @@ fn decoded_within(
         });
     }
     let Header { mut opened, decoded_bytes, jpeg, .. } = header;
+    let has_gain_map = has_gain_map(format, bytes, opened.xmp.as_deref());
+    let exif = opened.exif.as_deref().or((format == Kind::Tiff).then_some(bytes));
+    if opened.icc.is_none() && format != Kind::Png && exif.is_some_and(is_adobe_rgb) {
+        opened.icc = adobe_rgb();
+    }
     let metadata = Metadata::read(&mut opened, format, bytes);
     let Opened { icc: profile, pixels: stored, is_cmyk: cmyk, .. } = opened;
 
@@ -271,6 +281,13 @@ fn decoded_within(
         notes.push("its colour profile cannot be used and was ignored".to_owned());
         None
     });
+    let hdr = conversion.as_ref().and_then(|conversion| conversion.hdr);
+    notes.extend(
+        hdr.map(|curve| format!("the photo is HDR ({curve}); it is read and saved in SDR")),
+    );
+    if has_gain_map {
+        notes.push("its gain map, which makes it HDR, is left out".to_owned());
+    }
     if cmyk && conversion.is_none() {
         notes.push("converted from CMYK to RGB without a colour profile".to_owned());
     }
@@ -291,12 +308,29 @@ fn decoded_within(
         .map_err(|e| damaged(&e.to_string()))?;
     Ok(Photo {
         frame: Arc::new(frame),
-        profile: profile.filter(|_| conversion.is_some() && !cmyk && !is_gray),
+        profile: profile.filter(|_| conversion.is_some() && hdr.is_none() && !cmyk && !is_gray),
         metadata,
         notes,
+        is_hdr: has_gain_map || hdr.is_some(),
         name: name.to_owned(),
         natural_format: format.name().parse().unwrap_or_default(),
     })
+}
+
+/// True if the file has a second picture from which displays make HDR: of Adobe, Apple or ISO 21496-1.
+fn has_gain_map(format: Kind, bytes: &[u8], xmp: Option<&[u8]>) -> bool {
+    let is_apple = |part: &[u8]| part == b"hdrgainmap";
+    let is_declared = match format {
+        Kind::Jpeg => container::jpeg_segments(bytes)
+            .any(|segment| segment.content.starts_with(b"urn:iso:std:iso:ts:21496:-1")),
+        Kind::Avif | Kind::Heic => {
+            heif::brands(bytes).any(|brand| brand == b"tmap")
+                || bytes[..bytes.len().min(HEADER_BYTES)].windows(10).any(is_apple)
+        }
+        Kind::JpegXl => heif::boxes(bytes).any(|(kind, _)| &kind == b"jhgm"),
+        _ => false,
+    };
+    is_declared || xmp.is_some_and(promises_gain_map)
 }
 
 /// The pixels that `read` writes, as RGBA in sRGB; in the same memory if a channel has 8 bits.

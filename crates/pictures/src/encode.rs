@@ -18,7 +18,7 @@ use tiff::encoder::colortype::{RGB8, RGB16, RGBA8, RGBA16};
 pub use super::format::Format;
 use super::{
     MediaError,
-    alpha::on_white,
+    alpha::{WHITE, color_name, on_background},
     color,
     container::jpeg_segments,
     jpeg_segments::{AfterHeader, COMMENT},
@@ -47,12 +47,14 @@ pub struct Encoding {
     pub format: Format,
     /// 1 to 100; only used for lossy formats.
     pub quality: u8,
+    /// On which transparent pixels lie in formats without transparency.
+    pub background: [u8; 3],
 }
 
 impl Encoding {
     /// A format at the default quality.
     pub const fn of(format: Format) -> Self {
-        Self { format, quality: DEFAULT_QUALITY }
+        Self { format, quality: DEFAULT_QUALITY, background: WHITE }
     }
 }
 
@@ -319,12 +321,13 @@ pub fn write(
     let encoded = match picture {
         Picture::Frame(frame) => {
             let opaque = frame.is_opaque();
-            let flatten = format == Format::Jpeg && !opaque;
+            let flatten = !format.has_alpha() && !opaque;
             if flatten {
-                notes.push("JPEG has no transparency; the background is white".to_owned());
+                let background = color_name(encoding.background);
+                notes.push(format!("JPEG has no transparency; the background is {background}"));
             }
             let pixels = if opaque || flatten {
-                Cow::Owned(without_alpha(name, frame)?)
+                Cow::Owned(without_alpha(name, frame, encoding.background)?)
             } else {
                 match frame {
                     Cow::Borrowed(frame) => Cow::Borrowed(frame.rgba()),
@@ -453,13 +456,17 @@ fn write_png(
     encoder.finish().map_err(failed)
 }
 
-/// RGB bytes; transparent pixels are blended with white. Reuses the picture's memory if it is passed by value.
-fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaError> {
+/// RGB bytes on a background. Reuses the picture's memory if it is passed by value.
+fn without_alpha(
+    name: &str,
+    frame: Cow<'_, Frame>,
+    background: [u8; 3],
+) -> Result<Vec<u8>, MediaError> {
     let bytes = frame.pixel_count() * 3;
     if let Cow::Owned(frame) = frame {
         let mut rgb = frame.into_rgba();
         for index in 0..bytes / 3 {
-            let pixel = on_white(rgb.as_chunks().0[index]);
+            let pixel = on_background(rgb.as_chunks().0[index], background);
             rgb[3 * index..3 * (index + 1)].copy_from_slice(&pixel);
         }
         rgb.truncate(bytes);
@@ -473,7 +480,7 @@ fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaErro
         unwritten(name, reason)
     })?;
     for pixel in frame.rgba().as_chunks().0 {
-        rgb.extend_from_slice(&on_white(*pixel));
+        rgb.extend_from_slice(&on_background(*pixel, background));
     }
     Ok(rgb)
 }

@@ -28,6 +28,10 @@ impl Format {
         matches!(self, Self::Png | Self::Tiff)
     }
 
+    pub const fn has_alpha(self) -> bool {
+        !matches!(self, Self::Jpeg)
+    }
+
     /// True if the quality of files can be chosen.
     pub const fn is_lossy(self) -> bool {
         matches!(self, Self::Jpeg)

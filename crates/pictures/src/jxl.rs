@@ -1,17 +1,21 @@
 //! Decodes JPEG XL: still images and the first frame of animations. Orientation is applied by the decoder.
 
+use std::borrow::Cow;
+
 use image::{ImageError, ImageResult};
 use jxl::{
     api::{
-        AlphaMode, Endianness, Event, ExtraChannel, JxlColorType, JxlDataFormat, JxlDecoder,
-        JxlDecoderOptions, JxlOutputBuffer, JxlParallelRunner, JxlParallelRunnerFun,
-        JxlPixelFormat, ProfileLevel,
+        AlphaMode, Endianness, Event, ExtraChannel, JxlColorEncoding::GrayscaleColorSpace,
+        JxlColorProfile, JxlColorType, JxlDataFormat, JxlDecoder, JxlDecoderOptions,
+        JxlOutputBuffer, JxlParallelRunner, JxlParallelRunnerFun, JxlPixelFormat,
+        JxlTransferFunction, ProfileLevel,
     },
     error::Error as JxlError,
 };
 
 use super::{
     clock::Clock,
+    color::profile_of,
     foreign::{Opened, Pixels, cut, invalid, unsupported},
     heif::{boxes, exif_of_box},
     kind::MAX_PIXELS,
@@ -21,6 +25,8 @@ use super::{
 const MAX_FRAME: usize = 2;
 /// Frames of fewer samples are always read.
 const SMALL_FRAME: usize = 4 << 20;
+/// The code point of unspecified primaries (ITU-T H.273).
+const UNSPECIFIED: u8 = 2;
 /// Bytes after which the clock is asked.
 const STEP_BYTES: usize = 64 << 10;
 
@@ -83,8 +89,7 @@ fn with_limit<'a>(
     let channels = 3 + extra as u64;
     let samples = (u64::from(width) * u64::from(height)).saturating_mul(channels);
     // Of the pixels that are returned, which is that of the file or sRGB.
-    let profile = decoder.output_color_profile().and_then(|profile| profile.try_as_icc());
-    let icc = profile.map(|icc| icc.into_owned());
+    let icc = decoder.output_color_profile().and_then(icc_of);
     let part = |name: &[u8; 4]| boxes(bytes).find(|(kind, _)| kind == name).map(|(_, data)| data);
     let row_bytes = width as usize * pixels.bytes();
     let read = move |pixels: &mut [u8], _| {
@@ -100,6 +105,17 @@ fn with_limit<'a>(
         frame_pixels: samples,
         ..Opened::new((width, height), pixels, Box::new(read))
     })
+}
+
+/// The profile of pixels. The decoder's own for grey HDR does not say that it is HDR.
+fn icc_of(profile: &JxlColorProfile) -> Option<Vec<u8>> {
+    use JxlTransferFunction::{HLG, PQ};
+    if let JxlColorProfile::Simple(GrayscaleColorSpace { transfer_function: curve, .. }) = profile
+        && matches!(curve, PQ | HLG)
+    {
+        return profile_of(UNSPECIFIED, if *curve == PQ { 16 } else { 18 });
+    }
+    profile.try_as_icc().map(Cow::into_owned)
 }
 
 /// Decodes the first frame of the rest of the file.

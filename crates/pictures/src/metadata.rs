@@ -13,8 +13,23 @@ const Y_RESOLUTION: u16 = 283;
 const RESOLUTION_UNIT: u16 = 296;
 const EXIF: u16 = 34_665;
 /// Directories of EXIF, of places and of compatibility, in the first one or in each other.
-const POINTERS: [u16; 3] = [EXIF, 34_853, 40_965];
+const POINTERS: [u16; 3] = [EXIF, 34_853, INTEROPERABILITY];
 const MAX_LEVEL: usize = 2;
+/// The last of these, which names the colour space in another way.
+const INTEROPERABILITY: u16 = 40_965;
+const COLOR_SPACE: u16 = 40_961;
+/// How attributes and elements of XMP start that belong to a gain map (Ultra HDR 1.1, and Apple's).
+const OF_GAIN_MAP: [&str; 7] = [
+    " xmlns:hdrgm=",
+    " hdrgm:",
+    " xmlns:HDRGainMap=",
+    " HDRGainMap:",
+    "<hdrgm:",
+    "<HDRGainMap:",
+    "<Container:Directory",
+];
+/// Maximum number of them.
+const MAX_OF_GAIN_MAP: usize = 32;
 /// Only programs of the camera's maker can read it, and it may contain a picture of the photo.
 const MAKER_NOTE: u16 = 37_500;
 const CENTIMETER: u32 = 3;
@@ -44,7 +59,7 @@ impl Metadata {
             Kind::Tiff => copied(bytes, true),
             _ => opened.exif.take().and_then(|exif| copied(&exif, true)),
         };
-        let xmp = small(opened.xmp.take()).and_then(upright_xmp);
+        let xmp = small(opened.xmp.take()).and_then(upright_xmp).and_then(without_gain_map);
         let iptc = small(opened.iptc.take()).and_then(|data| data_sets(&data));
         let of_file = match format {
             Kind::Jpeg => jfif_dpi(bytes),
@@ -221,8 +236,9 @@ impl<'a> Directory<'a> {
     fn copy(&self, to: &mut Vec<u8>, level: usize, keeps_place: bool) -> usize {
         let mut entries = Vec::new();
         for tag in POINTERS {
-            let entry =
-                self.entry(tag).filter(|_| level < MAX_LEVEL && (keeps_place || tag == EXIF));
+            // Paintings are in sRGB.
+            let is_kept = tag == EXIF || keeps_place && tag != INTEROPERABILITY;
+            let entry = self.entry(tag).filter(|_| level < MAX_LEVEL && is_kept);
             let pointer = entry.and_then(|entry| self.long(entry + 8));
             if let (Some(entry), Some(inner)) = (entry, pointer.and_then(|at| self.at(at as usize)))
             {
@@ -234,6 +250,7 @@ impl<'a> Directory<'a> {
             let tag = self.word(entry).unwrap_or_default();
             let is_kept = match level {
                 0 => is_general(tag) && (keeps_place || !is_free_text(tag)),
+                _ if tag == COLOR_SPACE => self.number(tag) == Some(1),
                 _ => tag != MAKER_NOTE && (keeps_place || is_of_camera(tag)),
             };
             let value = self.value(entry).filter(|_| is_kept && !POINTERS.contains(&tag));
@@ -319,6 +336,51 @@ fn upright_xmp(mut xmp: Vec<u8>) -> Option<Vec<u8>> {
         }
     }
     Some(xmp)
+}
+
+/// True if an XMP packet says that the file has a gain map, from which displays make HDR.
+pub(super) fn promises_gain_map(xmp: &[u8]) -> bool {
+    contains(xmp, "hdrgm") || contains(xmp, "GainMap")
+}
+
+/// Removes a gain map from an XMP packet; `None` if it is mentioned in an unknown way.
+fn without_gain_map(xmp: Vec<u8>) -> Option<Vec<u8>> {
+    if !promises_gain_map(&xmp) {
+        return Some(xmp);
+    }
+    let mut text = String::from_utf8(xmp).ok()?;
+    for _ in 0..MAX_OF_GAIN_MAP {
+        let found = OF_GAIN_MAP.iter().find_map(|start| Some((text.find(start)?, start)));
+        let Some((at, start)) = found else { break };
+        let rest = &text[at..];
+        let length = if start.starts_with('<') {
+            let name = rest[1..].split([' ', '>', '/', '\n']).next()?;
+            let end = format!("</{name}>");
+            rest.find(&end)? + end.len()
+        } else {
+            let open = rest.find(['"', '\''])?;
+            let quote = char::from(rest.as_bytes()[open]);
+            open + 2 + rest[open + 1..].find(quote)?
+        };
+        text.replace_range(at..at + length, "");
+    }
+    Some(text.into_bytes()).filter(|xmp| !promises_gain_map(xmp))
+}
+
+/// True if EXIF says that the colours are those of Adobe RGB: by DCF 2.0, or as some cameras do.
+pub(super) fn is_adobe_rgb(exif: &[u8]) -> bool {
+    let found = || {
+        let first = Directory::first(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))?;
+        let inner = |of: &Directory<'_>, tag| first.at(of.long(of.entry(tag)? + 8)? as usize);
+        let exif = inner(&first, EXIF)?;
+        if exif.number(COLOR_SPACE)? == 2 {
+            return Some(true);
+        }
+        let names = inner(&exif, INTEROPERABILITY).or_else(|| inner(&first, INTEROPERABILITY))?;
+        let name = names.value(names.entry(1)?)?;
+        Some(exif.number(COLOR_SPACE)? == 0xffff && name.starts_with(b"R03"))
+    };
+    found().unwrap_or(false)
 }
 
 /// The IPTC data sets, alone or in a block of Photoshop.
@@ -499,6 +561,32 @@ mod tests {
         let segment = metadata.iptc_segment().expect("a segment");
         assert_eq!(data_sets(&segment[14..]), iptc);
         assert_eq!(data_sets(b"8BIM"), None);
+    }
+
+    #[test]
+    fn xmp_promises_no_gain_map() {
+        let about = "<rdf:Description rdf:about='' dc:title=\"a\"";
+        let directory =
+            "<Container:Directory><rdf:li Item:Semantic=\"GainMap\"/></Container:Directory>";
+        for (xmp, left) in [
+            (format!("{about}>"), Some(format!("{about}>"))),
+            (
+                format!("{about} xmlns:hdrgm='h' hdrgm:Version=\"1.0\">{directory}<x/>"),
+                Some(format!("{about}><x/>")),
+            ),
+            (
+                format!("{about}><hdrgm:Version>1.0</hdrgm:Version></rdf:Description>"),
+                Some(format!("{about}></rdf:Description>")),
+            ),
+            (format!("{about} HDRGainMap:HDRGainMapVersion='65536'/>"), Some(format!("{about}/>"))),
+            (format!("{about} hdrgm:Version="), None),
+            (format!("{about} a:Semantic='GainMap'/>"), None),
+            (" hdrgm:a=''".repeat(MAX_OF_GAIN_MAP + 1), None),
+        ] {
+            let found = without_gain_map(xmp.clone().into_bytes());
+            let found = found.map(|xmp| String::from_utf8(xmp).expect("text"));
+            assert_eq!(found, left, "{xmp}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the pictures of this folder, and what LittleCMS makes of each in sRGB.
 
-    pip install pillow numpy && python tests/pictures/colors/make.py
+    apt-get install libavif-bin libjxl-tools && pip install pillow numpy && python tests/pictures/colors/make.py
 
 Each NAME.png, NAME.jpg or NAME.tiff is a grid of colours with a profile or with PNG chunks; NAME.srgb.png has the
 same pixels in sRGB: by LittleCMS for profiles (relative colorimetric; for CMYK the profile's own intent and table), by
@@ -11,6 +11,7 @@ the formula of the PNG specification for chunks.
 import io
 import itertools
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -22,6 +23,10 @@ D50 = (0.9642, 1.0, 0.8249)
 SRGB = [(0.64, 0.33), (0.30, 0.60), (0.15, 0.06)]
 D65 = (0.3127, 0.3290)
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+
+
+def run(*command):
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
 
 
 def xyz(x, y):
@@ -139,7 +144,64 @@ def with_chunks(name, chunks, linear):
     Image.fromarray(expected, "RGB").save((HERE / name).with_suffix(".srgb.png"), optimize=True)
 
 
+def pq(nits):
+    power = (np.clip(nits, 0, None) / 10000) ** 0.1593017578125
+    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+
+
+def hlg(nits):
+    """By the inverse of its gamma on luminance (ITU-R BT.2100)."""
+    luminance = (nits @ [0.2627, 0.6780, 0.0593])[..., None] / 1000
+    scene = np.clip(nits / 1000 / np.maximum(luminance, 1e-9) ** (1 - 1 / 1.2), 0, 1)
+    bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
+
+
+def deep_png(path, levels, chunks):
+    """A PNG of 16 bits with these chunks."""
+    height, width = levels.shape[:2]
+    kind = 0 if levels.ndim == 2 else 2
+    samples = (levels * 65535).round().astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in samples)
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    parts = [(b"IHDR", head), *chunks, (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+
+
+def hdr():
+    """The same colours in HDR, in which white paper has 203 candelas, in all formats. They are not brighter than 80% of
+    paper, so that no tone curve changes them. Needs avifenc (libavif-bin) and cjxl (libjxl-tools)."""
+    bt2020 = [(0.708, 0.292), (0.170, 0.797), (0.131, 0.046)]
+    pixels = (grid(3) * 0.9).round().astype(np.uint8)
+    Image.fromarray(pixels, "RGB").save(HERE / "hdr.srgb.png", optimize=True)
+    values = pixels / 255.0
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    to_bt2020 = np.linalg.inv(matrix(bt2020, D65)) @ matrix(SRGB, D65)
+    nits = 203 * np.clip(linear @ to_bt2020.T, 0, None)
+    gray = 203 * (linear @ [0.2126, 0.7152, 0.0722])
+    level = (255 * encode(gray / 203)).round().astype(np.uint8)
+    Image.fromarray(level, "L").convert("RGB").save(HERE / "hdr_gray.srgb.png", optimize=True)
+    for name, levels, transfer, space, distance in (("pq", pq(nits), 16, "PeQ", 0.2), ("hlg", hlg(nits), 18, "HLG", 0)):
+        deep_png(HERE / f"{name}.png", levels, [(b"cICP", bytes([9, transfer, 0, 1]))])
+        limited = (levels * 219 + 16) * 256 / 65535
+        deep_png(HERE / f"{name}_limited.png", limited, [(b"cICP", bytes([9, transfer, 0, 0]))])
+        plain = HERE / "plain.png"
+        deep_png(plain, levels, [])
+        nclx = f"9/{transfer}/9"
+        run("avifenc", "-s", "6", "-d", "10", "-y", "444", "--min", "0", "--max", "4", "--nclx", nclx, plain, HERE / f"{name}.avif")
+        run("cjxl", plain, HERE / f"{name}.jxl", "-d", distance, "-x", f"color_space=RGB_D65_202_Rel_{space}")
+        plain.unlink()
+    cicp = b"cicp" + bytes(4) + bytes([9, 16, 0, 1])
+    columns = matrix(bt2020, D65).T
+    tags = {name: b"XYZ " + bytes(4) + b"".join(map(fixed, c)) for name, c in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns)}
+    icc = profile(b"RGB ", {**tags, **{name: curve(2.2) for name in (b"rTRC", b"gTRC", b"bTRC")}, b"cicp": cicp})
+    deep_png(HERE / "pq_icc.png", pq(nits), [(b"iCCP", b"PQ\0\0" + zlib.compress(icc))])
+    deep_png(HERE / "pq_gray.png", pq(gray), [(b"cICP", bytes([9, 16, 0, 1]))])
+    run("cjxl", HERE / "pq_gray.png", HERE / "pq_gray.jxl", "-d", "0", "-x", "color_space=Gra_D65_Rel_PeQ")
+
+
 def main():
+    hdr()
     p3 = [(0.680, 0.320), (0.265, 0.690), (0.150, 0.060)]
     adobe = [(0.64, 0.33), (0.21, 0.71), (0.15, 0.06)]
     prophoto = [(0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)]

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use super::{
     DeviceArgs, SharingArgs,
     values::{
-        AnyFormat, MAX_BATCH, PixelArgs, StylePictureArgs, attentions, byte_size, formats,
+        AnyFormat, MAX_BATCH, PixelArgs, StylePictureArgs, attentions, byte_size, color, formats,
         frame_rate, model_sizes, number, percent, picture_size, precisions, seconds, source, time,
         variants,
     },
@@ -172,6 +172,10 @@ pub struct StylizeArgs {
     /// Colour profile of the result: sRGB, or the photo's own (RGB profiles only)
     #[arg(long, value_name = "PROFILE", default_value = "srgb")]
     pub color_profile: ProfileChoice,
+    /// Colour on which transparent parts lie in files without transparency, such as JPEG and H.264: white, black, or
+    /// red, green and blue as #RRGGBB
+    #[arg(long, value_name = "COLOR", default_value = "white", value_parser = color)]
+    pub background: [u8; 3],
     /// Do not copy the photo's EXIF, XMP and IPTC data and its resolution, or the video's tags
     #[arg(long)]
     pub strip_metadata: bool,

@@ -119,6 +119,19 @@ pub fn percent(typed: &str) -> Result<u8, String> {
         .map_err(|_| "use a percentage of 0 to 100".to_owned())
 }
 
+/// `white`, `black`, or `#RRGGBB`, with or without `#`.
+pub fn color(typed: &str) -> Result<[u8; 3], String> {
+    let digits = match typed {
+        "white" => "ffffff",
+        "black" => "000000",
+        other => other.trim_start_matches('#'),
+    };
+    let is_color = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| is_color);
+    let [_, r, g, b] = number.ok_or("use white, black or #RRGGBB, such as #ff8000")?.to_be_bytes();
+    Ok([r, g, b])
+}
+
 pub fn seconds(typed: &str) -> Result<f64, String> {
     match typed.parse() {
         Ok(seconds) if (0.1..=1e6).contains(&seconds) => Ok(seconds),

@@ -345,8 +345,8 @@ impl<'a> Run<'a> {
         });
         Ok(match framed {
             Ok(photo) => Some(Opened {
+                original: (self.job.keeps_files() && !photo.is_hdr).then_some(bytes),
                 photo,
-                original: self.job.keeps_files().then_some(bytes),
                 targets,
                 has_printed_notes: Cell::new(false),
                 has_failed: Cell::new(false),

@@ -85,6 +85,7 @@ impl PhotoSource for BatchPhotos {
         let path = &item.0;
         let photo = decode::from_path(path).or_text()?;
         let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
+        let unchanged = unchanged && !photo.is_hdr;
         self.original = unchanged.then(|| fs::read(path).ok()).flatten();
         // Check the target before painting.
         let target = self.target_of(item, self.format.unwrap_or(photo.natural_format));
@@ -112,7 +113,7 @@ impl PhotoSource for BatchPhotos {
             }
             _ => {
                 let finished = painting.finished(photo, self.output, self.look);
-                let encoding = Encoding { format, quality: self.jpeg_quality };
+                let encoding = Encoding { quality: self.jpeg_quality, ..Encoding::of(format) };
                 let attached = Attached { metadata: Some(&self.metadata), ..Attached::default() };
                 encode::save_with(&target, Cow::Owned(finished), attached, encoding, self.existing)
             }

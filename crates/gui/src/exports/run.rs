@@ -19,6 +19,7 @@ use engine::{
 };
 use media::film::{Clip, Container, Tools};
 use network::Network;
+use pictures::alpha;
 use values::disk::{self, Existing};
 
 /// How often a paused export looks whether it continues.
@@ -80,6 +81,7 @@ impl Run {
             stylization,
             strips_metadata: false,
             strips_location: false,
+            background: alpha::WHITE,
             batch: 1,
             devices: 1,
             part_frames: part_frames(*on_gpu),

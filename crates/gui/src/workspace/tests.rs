@@ -19,6 +19,7 @@ fn opened(origin: Origin) -> Opened {
             profile: None,
             metadata: Metadata::default(),
             notes: Vec::new(),
+            is_hdr: false,
             name: "a".to_owned(),
             natural_format: Format::Jpeg,
         },

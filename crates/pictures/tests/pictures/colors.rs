@@ -8,7 +8,10 @@ use pictures::{
 };
 use values::frame::Frame;
 
-use crate::{made::png_chunk, picture_files::opened};
+use crate::{
+    made::{jpeg_segment, jpeg_with, png_chunk, png_header, stored},
+    picture_files::opened,
+};
 
 fn path(name: &str) -> PathBuf {
     crate::home::project().join("tests/pictures/colors").join(name)
@@ -42,6 +45,100 @@ fn numbers_of_other_colour_spaces_become_srgb() {
         assert!(largest <= 1 && mean < 0.2, "{name}: at most {largest}, {mean:.3} on average");
         assert_eq!(converted.notes, Vec::<String>::new(), "{name}");
         assert_eq!(expected.profile, None, "{name}");
+    }
+}
+
+#[test]
+fn hdr_becomes_sdr_with_a_note() {
+    for (name, expected, curve, most, most_mean) in [
+        ("pq.png", "hdr", "PQ", 2, 0.3),
+        ("hlg.png", "hdr", "HLG", 2, 0.3),
+        ("pq_limited.png", "hdr", "PQ", 2, 0.3),
+        ("hlg_limited.png", "hdr", "HLG", 2, 0.3),
+        ("pq_icc.png", "hdr", "PQ", 2, 0.3),
+        ("pq_gray.png", "hdr_gray", "PQ", 2, 0.3),
+        ("pq.avif", "hdr", "PQ", 30, 2.0),
+        ("hlg.avif", "hdr", "HLG", 30, 2.0),
+        #[cfg(feature = "jxl")]
+        ("pq.jxl", "hdr", "PQ", 30, 2.0),
+        #[cfg(feature = "jxl")]
+        ("hlg.jxl", "hdr", "HLG", 30, 2.0),
+        #[cfg(feature = "jxl")]
+        ("pq_gray.jxl", "hdr_gray", "PQ", 2, 0.3),
+    ] {
+        let converted = photo(name);
+        let expected = photo(&format!("{expected}.srgb.png"));
+        let (largest, mean) = difference(&converted.frame, &expected.frame);
+        assert!(largest <= most && mean < most_mean, "{name}: at most {largest}, mean {mean:.3}");
+        let notes = converted.notes.join("\n");
+        assert!(notes.contains(&format!("the photo is HDR ({curve})")), "{name}: {notes}");
+        assert!(converted.is_hdr && converted.profile.is_none(), "{name}");
+        assert!(!expected.is_hdr);
+    }
+}
+
+#[test]
+fn highlights_of_hdr_stay_apart_and_colored() {
+    // White paper, 400, 1000 and 10,000 candelas, and a red of 400 in BT.709.
+    let levels = |codes: [[f64; 3]; 5]| codes.as_flattened().iter().map(|v| (v * 65535.0) as u16);
+    let levels = levels([[0.5807; 3], [0.6526; 3], [0.7518; 3], [1.0; 3], [0.603, 0.3855, 0.2675]]);
+    let rows: Vec<u8> = [0].into_iter().chain(levels.flat_map(u16::to_be_bytes)).collect();
+    let chunks = [
+        png_chunk(b"cICP", &[9, 16, 0, 1]),
+        png_chunk(b"IDAT", &stored(&rows)),
+        png_chunk(b"IEND", &[]),
+    ];
+    let png = [png_header(5, 1, 16, 2), chunks.concat()].concat();
+    let frame = decode::from_bytes("test", &png).expect("decoded").frame;
+    let reds = [0, 1, 2, 3].map(|x| frame.pixel(x, 0)[0]);
+    assert!(
+        reds[0] >= 245 && reds.is_sorted() && reds[0] < reds[1] && reds[1] < reds[3],
+        "{reds:?}"
+    );
+    let [r, g, b, _] = frame.pixel(4, 0);
+    assert!(r >= 245 && g < 40 && b < 40, "{r} {g} {b}");
+}
+
+#[test]
+fn adobe_rgb_may_be_declared_by_exif_alone() {
+    let pixels = opened(&path("adobe_rgb.png")).into_rgb8();
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 100);
+    pixels.write_with_encoder(encoder).expect("encoded");
+    // Directories at 8, 26 and 56: EXIF; colour space and interoperability; its name.
+    let exif = |space: u8, name: &[u8; 4]| {
+        let mut data =
+            b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x1a\0\0\0\0\0\0\0".to_vec();
+        data.extend([
+            2,
+            0,
+            1,
+            0xa0,
+            3,
+            0,
+            1,
+            0,
+            0,
+            0,
+            space,
+            if space == 255 { 255 } else { 0 },
+            0,
+            0,
+        ]);
+        data.extend(b"\x05\xa0\x04\0\x01\0\0\0\x38\0\0\0\0\0\0\0");
+        data.extend(b"\x01\0\x01\0\x02\0\x04\0\0\0");
+        data.extend(name);
+        data.extend([0; 4]);
+        jpeg_with(&jpeg_segment(0xe1, &data), jpeg.get_ref())
+    };
+    let expected = photo("adobe_rgb.srgb.png");
+    for (space, name, is_adobe) in
+        [(255, b"R03\0", true), (2, b"R98\0", true), (255, b"R98\0", false), (1, b"R03\0", false)]
+    {
+        let photo = decode::from_bytes("test", &exif(space, name)).expect("decoded");
+        let (_, mean) = difference(&photo.frame, &expected.frame);
+        assert_eq!(mean < 3.0, is_adobe, "{space} {name:?}: {mean}");
+        assert_eq!(photo.profile.is_some(), is_adobe);
     }
 }
 
@@ -122,7 +219,7 @@ fn saved_files_are_tagged_and_can_keep_the_profile() {
     let original = photo("display_p3.png");
     let profile = original.profile.as_deref();
     for format in [Format::Png, Format::WebP, Format::Tiff, Format::Jpeg] {
-        let encoding = Encoding { format, quality: 100 };
+        let encoding = Encoding { quality: 100, ..Encoding::of(format) };
         let saved = |profile| {
             let encoded = encode::to_bytes("test", &original.frame, profile, encoding);
             let (bytes, notes) = encoded.expect("encoded");

@@ -211,6 +211,27 @@ fn exif_of_a_tiff_is_kept_without_the_note_of_the_camera_s_maker() {
 }
 
 #[test]
+fn a_gain_map_is_named_and_not_promised_by_the_painting() {
+    let jpeg = encoded(&scene(9, 7), Format::Jpeg);
+    let xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description dc:title=\"Trip\" \
+                xmlns:hdrgm=\"http://ns.adobe.com/hdr-gain-map/1.0/\" hdrgm:Version=\"1.0\"/></x:xmpmeta>";
+    let iso = b"urn:iso:std:iso:ts:21496:-1\0\0\0\0\0";
+    for (segment, has_gain_map) in [
+        (jpeg_segment(0xe1, xmp), true),
+        (jpeg_segment(0xe2, iso), true),
+        (jpeg_segment(0xe2, b"urn:iso:std"), false),
+    ] {
+        let photo = read(&jpeg_with(&segment, &jpeg));
+        assert_eq!(photo.is_hdr, has_gain_map);
+        let is_noted = photo.notes.iter().any(|note| note.contains("gain map"));
+        assert_eq!(is_noted, has_gain_map, "{:?}", photo.notes);
+        let painting = painting_of(&photo);
+        assert!(!contains(&painting, b"hdrgm"));
+        assert_eq!(contains(&painting, b"Trip"), contains(&segment, b"Trip"));
+    }
+}
+
+#[test]
 fn metadata_of_an_avif_are_kept() {
     let folder = crate::home::project().join("tests/pictures/formats");
     let photo = decode::from_path(&folder.join("described.avif")).expect("read");

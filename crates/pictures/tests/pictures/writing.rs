@@ -33,19 +33,22 @@ fn lossless_formats_return_every_pixel_at_any_size() {
 }
 
 #[test]
-fn jpeg_lays_transparency_on_white_and_says_so() {
+fn jpeg_lays_transparency_on_a_background_and_says_so() {
     let clear = Frame::from_fn(16, 16, |_, _| [0, 0, 0, 0]);
-    let (bytes, notes) =
-        encode::to_bytes("test", &clear, None, Encoding::of(Format::Jpeg)).expect("encodes");
-    assert!(notes[0].contains("the background is white"), "{notes:?}");
-    assert!(read(&bytes).frame.pixel(8, 8).iter().all(|&v| v > 250));
+    for (background, name) in [([255; 3], "white"), ([0, 128, 64], "#008040")] {
+        let encoding = Encoding { background, ..Encoding::of(Format::Jpeg) };
+        let (bytes, notes) = encode::to_bytes("test", &clear, None, encoding).expect("encodes");
+        assert!(notes[0].contains(&format!("the background is {name}")), "{notes:?}");
+        let pixel = read(&bytes).frame.pixel(8, 8);
+        assert!(background.iter().zip(pixel).all(|(a, b)| a.abs_diff(b) < 5), "{pixel:?}");
+    }
 }
 
 #[test]
 fn quality_is_heeded() {
     let frame = Frame::from_fn(64, 64, |x, y| [(x * y) as u8, (x * 7) as u8, (y * 5) as u8, 255]);
     let size = |quality| {
-        let encoding = Encoding { format: Format::Jpeg, quality };
+        let encoding = Encoding { quality, ..Encoding::of(Format::Jpeg) };
         encode::to_bytes("test", &frame, None, encoding).expect("encodes").0.len()
     };
     assert!(size(30) < size(92) && size(92) < size(100));
