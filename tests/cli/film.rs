@@ -12,13 +12,13 @@ use serde_json::Value;
 use crate::sandbox::{Run, Sandbox, send};
 
 /// Runs ffmpeg with these words.
-fn ffmpeg(s: &Sandbox, words: &str) {
+pub fn ffmpeg(s: &Sandbox, words: &str) {
     let line = format!("exec ffmpeg -nostdin -v error -y {words}");
     s.shell(&line).ends(0);
 }
 
 /// What a player finds out about a file: each stream's properties, the times of the frames, and the chapters.
-fn described(s: &Sandbox, file: &str) -> BTreeMap<String, String> {
+pub fn described(s: &Sandbox, file: &str) -> BTreeMap<String, String> {
     let show = |words: &str| {
         let run = s.shell(&format!("exec ffprobe -v error -of json {words} {file}"));
         serde_json::from_str::<Value>(&run.ends(0).text()).expect("json")

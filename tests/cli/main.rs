@@ -6,6 +6,8 @@ mod export;
 mod failing;
 #[cfg(unix)]
 mod film;
+#[cfg(unix)]
+mod film_colors;
 mod folders;
 #[cfg(target_os = "linux")]
 mod foreign_names;

@@ -152,6 +152,11 @@ impl Codec {
         matches!(self, Self::H264 | Self::Hevc | Self::Av1)
     }
 
+    /// True if it stores transparency.
+    pub const fn has_alpha(self) -> bool {
+        matches!(self, Self::ProRes | Self::Ffv1)
+    }
+
     /// Extension of the parts, whose container must hold the codec and keep times exactly.
     pub const fn part_extension(self) -> &'static str {
         match self {
@@ -275,6 +280,28 @@ impl Colors {
             Some("arib-std-b67") => Some("HLG"),
             _ => None,
         }
+    }
+
+    /// Their primaries and transfer function (ITU-T H.273), if pictures are converted to sRGB: HDR and wide colours.
+    pub fn converted(&self) -> Option<(u8, u8)> {
+        let primaries = match self.primaries.as_deref() {
+            Some("bt2020") => 9,
+            Some("smpte431") => 11,
+            Some("smpte432") => 12,
+            Some("bt709") if self.hdr().is_some() => 1,
+            _ if self.hdr().is_some() => 2,
+            _ => return None,
+        };
+        let transfer = match self.transfer.as_deref() {
+            Some("gamma22") => 4,
+            Some("gamma28") => 5,
+            Some("linear") => 8,
+            Some("smpte2084") => 16,
+            Some("smpte428") => 17,
+            Some("arib-std-b67") => 18,
+            _ => 13,
+        };
+        Some((primaries, transfer))
     }
 
     /// Those of usual video: BT.709 in limited range.

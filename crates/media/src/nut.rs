@@ -46,6 +46,8 @@ const S16LE: [u8; 4] = *b"PSD\x10";
 
 /// Four bytes per pixel.
 const RGBA: [u8; 4] = *b"RGBA";
+/// Four channels of 16 bits, lowest byte first.
+const RGBA64: [u8; 4] = *b"RBA\x40";
 /// See [`Yuv420`].
 const YUV420: [u8; 4] = *b"I420";
 /// The aspect of square pixels.
@@ -70,15 +72,21 @@ pub struct NutStream {
     pub tick: (u64, u64),
     /// Width to height of a pixel; 0 if it is unknown.
     pub aspect: (u64, u64),
-    /// How pictures are stored; `None` is RGBA8.
+    /// How pictures are stored; `None` is RGBA.
     pub yuv: Option<Yuv420>,
+    /// RGBA has 16 bits per channel; such streams are only read.
+    pub is_deep: bool,
     pub has_sound: bool,
 }
 
 impl NutStream {
     pub fn picture_bytes(&self) -> usize {
         let Self { width, height, .. } = *self;
-        if self.yuv.is_some() { Yuv420::bytes(width, height) } else { 4 * width * height }
+        match self.yuv {
+            Some(_) => Yuv420::bytes(width, height),
+            None if self.is_deep => 8 * width * height,
+            None => 4 * width * height,
+        }
     }
 }
 
@@ -163,7 +171,7 @@ pub struct NutReader<R> {
 }
 
 impl<R: Read> NutReader<R> {
-    /// Reads the headers of a stream of pictures, whose colours are `yuv` unless they are RGBA8.
+    /// Reads the headers of a stream of pictures, whose colours are `yuv` unless they are RGBA.
     ///
     /// # Errors
     /// If it ends, or is no such stream.
@@ -197,7 +205,9 @@ impl<R: Read> NutReader<R> {
             return Err(wrong("its clock is missing"));
         }
         let yuv = yuv.filter(|_| pixels == YUV420);
-        if class != 0 || pixels != RGBA && yuv.is_none() || short_bits >= 16 {
+        let is_deep = pixels == RGBA64;
+        let is_known = pixels == RGBA || is_deep || yuv.is_some();
+        if class != 0 || !is_known || short_bits >= 16 {
             return Err(wrong("its pictures are in an unexpected format"));
         }
         let side = |px: u64| match u16::try_from(px) {
@@ -205,7 +215,7 @@ impl<R: Read> NutReader<R> {
             _ => Err(wrong("its pictures have an impossible size")),
         };
         let (width, height) = (side(width)?, side(height)?);
-        let stream = NutStream { width, height, tick, aspect, yuv, has_sound: false };
+        let stream = NutStream { width, height, tick, aspect, yuv, is_deep, has_sound: false };
         Ok(Self {
             from,
             stream,
@@ -221,7 +231,7 @@ impl<R: Read> NutReader<R> {
         self.stream
     }
 
-    /// Reads the next picture in RGBA8, and returns its time in ticks. `None` at the end of the stream.
+    /// Reads the next picture in RGBA, and returns its time in ticks. `None` at the end of the stream.
     ///
     /// # Errors
     /// If the stream is cut off or invalid.

@@ -131,6 +131,7 @@ impl<'a> Run<'a> {
             stylization: job.stylization.clone().with_network(&style.network),
             strips_metadata: job.args.strip_metadata,
             strips_location: job.args.strip_location,
+            background: job.args.background,
             batch: job.args.batch,
             devices: painters.count(),
             part_frames: part_frames(kind == DeviceChoice::Cuda),

@@ -52,6 +52,8 @@ pub struct Film<'a> {
     /// Whether title, date and the like are left out, or only the place where the video was taken.
     pub strips_metadata: bool,
     pub strips_location: bool,
+    /// On which transparent pixels lie in files without transparency.
+    pub background: [u8; 3],
     /// Frames painted at once.
     pub batch: usize,
     /// Number of devices that paint at the same time.
@@ -70,7 +72,7 @@ impl Film<'_> {
         let colors =
             (!self.container.is_animation()).then(|| (clip.painted_colors(), matrix, range));
         let (ffmpeg, hardware) = (&tools.ffmpeg, self.hardware.as_deref());
-        let (pace, has_alpha) = (Pace::Film, clip.has_alpha);
+        let (pace, has_alpha) = (Pace::Film, clip.has_alpha && codec.has_alpha());
         let fields = clip.fields().filter(|_| !clip.deinterlaces && colors.is_some());
         Encoding { ffmpeg, codec, quality, hardware, pace, flow, has_alpha, fields, colors }
     }
@@ -123,13 +125,14 @@ impl Film<'_> {
             stylization,
             strips_metadata: _,
             strips_location: _,
+            background,
             batch: _,
             devices: _,
             part_frames: _,
             about,
         } = self;
         format!(
-            "{clip:?} {files:?}\n{container:?} {options:?} {range:?} {fps:?}\n{framing:?} {output_size} {stylization:?}\n{about}\n"
+            "{clip:?} {files:?}\n{container:?} {options:?} {range:?} {fps:?}\n{framing:?} {output_size} {stylization:?} {background:?}\n{about}\n"
         )
     }
 }
@@ -146,6 +149,15 @@ impl Film<'_> {
     /// Number of frames that are painted; not exact.
     pub fn frames(&self) -> Option<u64> {
         self.range.frames_of(self.clip, self.fps)
+    }
+
+    /// True if transparent pixels lie on the background.
+    pub(super) fn is_flattened(&self) -> bool {
+        let is_stored = match self.container {
+            Container::Pictures(format) => format.has_alpha(),
+            _ => self.codec.has_alpha(),
+        };
+        self.clip.has_alpha && !is_stored
     }
 
     /// What a decoder reads after the first `skipped` pictures.

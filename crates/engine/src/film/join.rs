@@ -21,8 +21,9 @@ use media::{
     ffmpeg::{self, Input},
     film::{
         Along, Codec,
-        Container::{self, Apng, Gif, Pictures},
+        Container::{self, Apng, Gif, Pictures, WebP},
         FilmError, Numbered, OPUS, Range, Reader, Reading, TIMECODE, Tools, decimal,
+        set_webp_length,
     },
     memory::Flow,
     nut::{NutStream, Track},
@@ -303,7 +304,7 @@ impl Join<'_> {
         let frames = pieces.list.iter().map(|part| part.frames).sum();
         if container.is_animation() {
             command
-                .args(animation(film, pieces.last.map(|(_, shown)| shown)))
+                .args(animation(film, self.stream.tick, pieces.last.map(|(_, shown)| shown)))
                 .args(self.tools.ffmpeg.every_picture());
         } else {
             command.arg("-copyts");
@@ -411,7 +412,14 @@ impl Join<'_> {
         let bytes = pieces.list.iter().filter_map(|part| size(part).ok()).sum();
         let encoded = if container.is_animation() { frames } else { 0 };
         match self.run(command, bytes, encoded) {
-            Ok(frames) => Ok(Joined { file, frames }),
+            Ok(frames) => {
+                if let (WebP, Some((last, shown))) = (container, pieces.last) {
+                    let start = pieces.list.first().map_or(0.0, |part| self.seconds(part.ticks));
+                    let length = last + shown - start;
+                    set_webp_length(&file, length).map_err(|e| disk::reason(&e))?;
+                }
+                Ok(Joined { file, frames })
+            }
             Err(why) => {
                 Joined { file, frames: None }.remove();
                 let needed = format!("; it needs about {:.1} MB", bytes as f64 / 1e6);
@@ -596,7 +604,10 @@ fn last_duration(film: &Film<'_>, frames: u64, last: f64, shown: f64) -> String 
 }
 
 /// Options that make an animation of lossless pictures, the last of which is shown for `seconds` seconds.
-fn animation(film: &Film<'_>, last: Option<f64>) -> Vec<String> {
+fn animation(film: &Film<'_>, (over, under): (u64, u64), last: Option<f64>) -> Vec<String> {
+    let plays = film.clip.plays.unwrap_or(0);
+    // Without it ffmpeg moves frames to multiples of a rate that it guesses.
+    let clock = format!("-enc_time_base:v {over}:{under}");
     // The most that the formats can hold; ffmpeg refuses more.
     let delay = |per_second: f64, most: f64| {
         last.map_or(-1.0, |seconds| (seconds * per_second).round().min(most))
@@ -605,11 +616,13 @@ fn animation(film: &Film<'_>, last: Option<f64>) -> Vec<String> {
         // A palette for each picture; one for all would need the whole film in memory.
         Gif => format!(
             "-filter_complex [0:v]split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1 \
-             -c:v gif -loop 0 -final_delay {}",
+             -c:v gif -loop {} -final_delay {}",
+            if plays == 1 { -1 } else { i32::from(plays) },
             delay(100.0, 65_535.0)
         ),
         Apng => {
-            format!("-c:v apng -plays 0 -final_delay {}/1000", delay(1000.0, 65_535_000.0).max(0.0))
+            let delay = delay(1000.0, 65_535_000.0).max(0.0);
+            format!("-c:v apng {clock} -plays {plays} -final_delay {delay}/1000")
         }
         Pictures(Format::Jpeg) => {
             format!("-c:v mjpeg -pix_fmt yuvj444p -q:v {}", (100 - film.quality) / 4 + 1)
@@ -619,7 +632,7 @@ fn animation(film: &Film<'_>, last: Option<f64>) -> Vec<String> {
             let pixels = if film.clip.has_alpha { "rgba" } else { "rgb24" };
             format!("-c:v {format} -pix_fmt {pixels}")
         }
-        _ => format!("-c:v libwebp_anim -loop 0 -quality {}", film.quality),
+        _ => format!("-c:v libwebp_anim {clock} -loop {plays} -quality {}", film.quality),
     };
     text.split(' ').map(str::to_owned).collect()
 }

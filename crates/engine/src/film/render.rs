@@ -25,10 +25,11 @@ use crate::{
 use backend::{RunControl, Steadiness};
 use media::{
     encoder::{Encoder, Stoppable},
-    film::{Decoder, FilmError, OpenFilm, Reader, Reading, TIMECODE, Tools},
+    film::{Container, Decoder, FilmError, OpenFilm, Reader, Reading, TIMECODE, Tools},
     memory::Flow,
     nut::{NutStream, Track},
 };
+use pictures::alpha::{color_name, flatten};
 use threads::{process::spawn_scoped, processors};
 use values::{disk, frame::Frame, lock::lock};
 
@@ -86,6 +87,12 @@ pub fn render(
     let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
+    } else if film.clip.colors.converted().is_some() {
+        notes.push("its wide colours are converted to BT.709".to_owned());
+    }
+    if film.clip.alpha_decoder.is_some_and(|decoder| !tools.ffmpeg.has(decoder)) {
+        let why = "this ffmpeg cannot read the video's transparency; install one with libvpx";
+        notes.push(why.to_owned());
     }
     if film.clip.fields().is_some() && film.clip.deinterlaces {
         notes.push("its pictures are interlaced, and are deinterlaced".to_owned());
@@ -135,7 +142,7 @@ pub fn render(
         };
         let join = Join { tools, film: &film, flow, along: &along, stream };
         join.try_out(&parts)?;
-        let damage = paint_parts(&join, paint, progress, &mut parts, decoder)?;
+        let damage = paint_parts(&join, paint, progress, &mut parts, decoder, &mut notes)?;
         let missing = join.finish(&mut parts, damage.is_none(), &mut notes)?;
         let frames = parts.frames() - missing;
         let missing = (missing > 0).then(|| format!("{missing} painted frames cannot be joined"));
@@ -153,13 +160,15 @@ pub fn render(
     finished
 }
 
-/// Paints what `parts` lacks. Returns why the source could not be read to its end.
+/// Paints what `parts` lacks, and notes if transparent parts of it get a background. Returns why the source could not be
+/// read to its end.
 fn paint_parts(
     &Join { tools, film, flow, stream, .. }: &Join<'_>,
     paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
     parts: &mut Parts,
     mut decoder: Decoder,
+    notes: &mut Vec<String>,
 ) -> Result<Option<String>, RenderError> {
     let (current, control) = (Mutex::new(None), &*tools.control);
     // Encoders complete their parts when the film is cancelled.
@@ -175,7 +184,7 @@ fn paint_parts(
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
         let finish = || finish_all(film, steadier, painted, finishing);
-        spawn_scoped(scope, "film finish", finish).map_err(Ended::Encoder)?;
+        let finishing = spawn_scoped(scope, "film finish", finish).map_err(Ended::Encoder)?;
         let encode = || work.encode(finished, parts);
         let encoding = spawn_scoped(scope, "film encode", encode).map_err(Ended::Encoder)?;
         let read =
@@ -197,6 +206,17 @@ fn paint_parts(
             }
         }
         let encoded = encoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if finishing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+            let name = match film.container {
+                Container::Pictures(format) => format.name().to_uppercase(),
+                _ => film.codec.title().to_owned(),
+            };
+            notes.push(format!(
+                "{name} has no transparency; the background is {}; the codecs prores (.mov) and ffv1 (.mkv), and GIF, APNG, \
+                 WebP and numbered .png, keep it",
+                color_name(film.background)
+            ));
+        }
         read.and(encoded)
     });
     let (frames, place) = (parts.frames(), parts.folder().display().to_string());
@@ -350,14 +370,15 @@ struct Finished {
 }
 
 /// Steadies and finishes paintings, all in the size of the first one, until there are no more or no one takes them.
+/// Returns whether transparent pixels were laid on the background.
 fn finish_all(
     film: &Film<'_>,
     mut steadier: Steadier,
     painted: Receiver<Painted>,
     sender: Sender<Finished>,
-) {
+) -> bool {
     let (output, look) = (film.output_size, film.stylization.look);
-    let mut size = None;
+    let (mut size, mut has_background) = (None, false);
     for (number, Painted { ticks, frame, painting }) in (1..).zip(painted) {
         let ends_part = number % film.part_frames == 0;
         let mut state = None;
@@ -379,15 +400,20 @@ fn finish_all(
         };
         // The working size may shrink when memory gets short.
         let (width, height) = *size.get_or_insert(finished.size());
-        let frame = if finished.size() == (width, height) {
+        let mut frame = if finished.size() == (width, height) {
             finished
         } else {
             at_size(&finished, width, height).into_owned()
         };
+        if film.is_flattened() && !frame.is_opaque() {
+            flatten(frame.rgba_mut(), film.background);
+            has_background = true;
+        }
         if sender.send(Finished { ticks, frame, state }).is_err() {
-            return;
+            break;
         }
     }
+    has_background
 }
 
 /// The work of the encoding thread.

@@ -24,6 +24,7 @@ use media::{
     memory::Flow,
     nut::NutReader,
 };
+use pictures::alpha;
 use values::{
     compose::Look, disk::Existing, frame::Frame, lock::lock, mode::Mode, timing::RunTiming,
 };
@@ -83,6 +84,7 @@ fn film<'a>(clip: &'a Clip, output: &'a Path) -> Film<'a> {
         stylization: Stylization { look: Look::new(0, false), ..Stylization::default() },
         strips_metadata: false,
         strips_location: false,
+        background: alpha::WHITE,
         batch: 3,
         devices: 1,
         part_frames: 8,

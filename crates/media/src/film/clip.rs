@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::{FilmError, Numbered, webp};
+use super::{FilmError, Numbered, animation, webp};
 use crate::{
     codec::Colors,
     ffmpeg::{self, Input, failure},
@@ -100,7 +100,11 @@ pub struct Clip {
     pub has_field_flags: bool,
     /// Interlaced pictures become whole ones.
     pub deinterlaces: bool,
+    /// How often an animation is played, 0 for ever.
+    pub plays: Option<u16>,
     pub has_alpha: bool,
+    /// ffmpeg's decoder that reads the transparency, if the usual one does not.
+    pub alpha_decoder: Option<&'static str>,
     pub is_rgb: bool,
     /// They are stored in YUV 4:2:0 with 8 bits.
     pub is_yuv420: bool,
@@ -161,7 +165,7 @@ impl Clip {
         }
         let found = serde_json::from_slice(&ended.output)
             .map_err(|_| wrong("ffprobe gave no description of it".to_owned()))?;
-        let mut clip = Self::of(&name, &found).map_err(wrong)?;
+        let mut clip = Self::of(&name, &found).map_err(wrong)?.timed(path, &found);
         if let Some(&first) = numbers.first() {
             let mut expected = (first..).zip(&numbers);
             clip.missing =
@@ -173,6 +177,17 @@ impl Clip {
             clip.end = None;
         }
         Ok(clip)
+    }
+
+    /// Adds what only the file says about an animation's time.
+    fn timed(mut self, path: &Path, found: &Value) -> Self {
+        let format = found["format"]["format_name"].as_str().unwrap_or_default();
+        if let Some((plays, seconds)) = animation::timing(path, format) {
+            self.plays = Some(plays);
+            self.seconds = self.seconds.or(seconds);
+            self.end = self.end.or(seconds.map(|seconds| self.start + seconds));
+        }
+        self
     }
 
     /// Reads the description of a file by `ffprobe`.
@@ -211,6 +226,13 @@ impl Clip {
         };
         let pixels = text("pix_fmt").unwrap_or_default();
         let starts = |with: &[&str]| with.iter().any(|start| pixels.starts_with(start));
+        let is_tagged =
+            tags(video).iter().any(|(name, value)| name == "alpha_mode" && value == "1");
+        let alpha_decoder = match video["codec_name"].as_str() {
+            Some("vp8") if is_tagged => Some("libvpx"),
+            Some("vp9") if is_tagged => Some("libvpx-vp9"),
+            _ => None,
+        };
         let tag = |key: &str| {
             let value = video["tags"][key].as_str().filter(|value| *value != "und")?;
             Some((key.to_owned(), cut(value, MAX_TAG_CHARS).into_owned()))
@@ -243,9 +265,12 @@ impl Clip {
             },
             has_field_flags: text("field_order").is_some(),
             deinterlaces: true,
-            has_alpha: starts(&["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]),
+            plays: found["plays"].as_u64().and_then(|plays| u16::try_from(plays).ok()),
+            has_alpha: alpha_decoder.is_some()
+                || starts(&["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]),
+            alpha_decoder,
             is_rgb: starts(&["rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono"]),
-            is_yuv420: pixels == "yuv420p",
+            is_yuv420: pixels == "yuv420p" && alpha_decoder.is_none(),
             colors: Colors {
                 range: text("color_range"),
                 matrix: text("color_space"),
@@ -301,16 +326,20 @@ impl Clip {
         (((width as f64 * self.pixel_aspect).round() as usize).max(1), height)
     }
 
-    /// ffmpeg's names of the matrix and range in which pictures are stored, guessed as players do if the file does not
-    /// say.
+    /// ffmpeg's names of the matrix and range in which painted pictures are stored: those of the source, if its colours
+    /// stay.
     pub fn matrix_and_range(&self) -> (&str, &str) {
-        if self.colors.hdr().is_some() || self.is_rgb {
-            return ("bt709", "tv");
-        }
+        if self.is_converted() { ("bt709", "tv") } else { self.stored_matrix_and_range() }
+    }
+
+    /// Those of the source, guessed as players do if the file does not say.
+    pub(super) fn stored_matrix_and_range(&self) -> (&str, &str) {
         let matrix = match self.colors.matrix.as_deref() {
             Some(known @ ("bt709" | "fcc" | "smpte170m" | "smpte240m")) => known,
             Some("bt470bg") => "bt470",
-            Some("bt2020nc" | "bt2020c") => "bt2020",
+            // ICtCp is converted to it before.
+            Some("bt2020nc" | "bt2020c" | "ictcp") => "bt2020",
+            None if self.colors.primaries.as_deref() == Some("bt2020") => "bt2020",
             _ if self.size.1 >= 720 => "bt709",
             _ => "smpte170m",
         };
@@ -320,7 +349,8 @@ impl Clip {
     /// Bytes of a decoder's pictures here: those that wait, one that is being read and one that is being converted. Some are
     /// also decoded here.
     pub fn decoded_bytes(&self, flow: Flow) -> u64 {
-        let own = if self.is_sent() { 3 } else { 0 };
+        // Converted ones have twice the bytes.
+        let own = if self.is_sent() || self.colors.converted().is_some() { 3 } else { 0 };
         (2 + own + flow.waiting() as u64) * picture_bytes(self.size)
     }
 
@@ -334,27 +364,30 @@ impl Clip {
         } else {
             12
         };
-        let sent = if self.yuv().is_some() { 12 } else { 32 };
-        let converted = if self.colors.hdr().is_some() { 48 } else { 0 };
+        let sent = match self.yuv() {
+            Some(_) => 12,
+            None if self.colors.converted().is_some() => 64,
+            None => 32,
+        };
         // The pictures before and after the one that is deinterlaced.
         let fields = if self.fields().is_some() { 4 * stored } else { 0 };
-        flow.process_bytes(self.size, [2 * stored + sent + converted + fields, stored])
+        flow.process_bytes(self.size, [2 * stored + sent + fields, stored])
     }
 
     /// How this program converts its pictures; `None` if ffmpeg does, which takes longer.
     pub(super) fn yuv(&self) -> Option<Yuv420> {
-        let (matrix, range) = self.matrix_and_range();
-        let is_yuv = self.is_yuv420 && self.colors.hdr().is_none();
+        let (matrix, range) = self.stored_matrix_and_range();
+        let is_yuv = self.is_yuv420 && self.colors.converted().is_none();
         Yuv420::named(matrix, range).filter(|_| is_yuv)
     }
 
     /// The colours of the encoded pictures: those of the source. What is unknown stays so.
     pub fn painted_colors(&self) -> Colors {
-        if self.colors.hdr().is_some() || self.is_rgb {
-            Colors::bt709()
-        } else {
-            self.colors.clone()
-        }
+        if self.is_converted() { Colors::bt709() } else { self.colors.clone() }
+    }
+
+    fn is_converted(&self) -> bool {
+        self.is_rgb || self.colors.converted().is_some()
     }
 }
 

@@ -21,7 +21,12 @@ use crate::{
     memory::max_pixels_of,
     nut::{NutReader, NutStream},
 };
-use pictures::guard::guarded;
+use pictures::{
+    alpha::fill_hidden,
+    color::{ToSrgb, narrow_rgba},
+    decode,
+    guard::guarded,
+};
 use threads::process::{End, LOOK_EVERY, Missed, Process, Wait, spawn, standard_stream};
 use values::{control::RunControl, frame::Frame, yuv420::Yuv420};
 
@@ -86,7 +91,11 @@ impl Decoder {
         let mut process = Process::start(command, End::Killed).map_err(wrong)?;
         let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
         let (sender, sent) = bounded(reading.flow.waiting());
-        let work = move || read(BufReader::with_capacity(BUFFER_BYTES, pictures), yuv, &sender);
+        let points = clip.colors.converted();
+        let to_srgb = points.and_then(|(primaries, curve)| ToSrgb::of_film(primaries, curve));
+        let pictures = BufReader::with_capacity(BUFFER_BYTES, pictures);
+        let has_alpha = clip.has_alpha;
+        let work = move || read(pictures, yuv, (to_srgb.as_ref(), has_alpha), &sender);
         spawn("film decoder", work).map_err(wrong)?;
         let end = reading.range.end.unwrap_or(f64::INFINITY);
         let sending = process.child.stdin.take().map(|to| {
@@ -100,8 +109,9 @@ impl Decoder {
                         let pictures = pictures.held(first);
                         sent::send(size, (fps.1, fps.0), range, pictures, to)
                     }
-                    _ => webp::pictures(&path)
-                        .and_then(|pictures| sent::send(size, webp::TICK, range, pictures, to)),
+                    _ => decode::bytes_of_path(&path).map_err(Box::from).and_then(|bytes| {
+                        sent::send(size, webp::TICK, range, webp::pictures(&bytes, size), to)
+                    }),
                 };
                 sent.err()
             };
@@ -246,12 +256,24 @@ impl Decoder {
 }
 
 /// Reads the stream to its end, or until no one receives.
-fn read(from: BufReader<impl io::Read>, yuv: Option<Yuv420>, sender: &Sender<io::Result<Sent>>) {
+fn read(
+    from: BufReader<impl io::Read>,
+    yuv: Option<Yuv420>,
+    (to_srgb, has_alpha): (Option<&ToSrgb>, bool),
+    sender: &Sender<io::Result<Sent>>,
+) {
     let sends = || -> io::Result<()> {
         let mut reader = NutReader::open(from, yuv)?;
-        let mut next = Sent::Stream(reader.stream());
+        let stream = NutStream { is_deep: false, ..reader.stream() };
+        let mut next = Sent::Stream(stream);
         while sender.send(Ok(next)).is_ok() {
-            let Some((ticks, pixels)) = reader.next_picture()? else { break };
+            let Some((ticks, mut pixels)) = reader.next_picture()? else { break };
+            if let Some(to_srgb) = to_srgb.filter(|_| reader.stream().is_deep) {
+                pixels = narrow_rgba(&pixels, stream.width, to_srgb);
+            }
+            if has_alpha {
+                fill_hidden(&mut pixels, stream.width);
+            }
             next = Sent::Picture(ticks, pixels);
         }
         Ok(())
@@ -273,12 +295,8 @@ fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
     if skipped > 0 {
         filters.push(format!("select=gte(n\\,{skipped})"));
     }
-    if clip.colors.hdr().is_some() {
-        filters.push(
-            "zscale=transfer=linear:npl=100,format=gbrpf32le,zscale=primaries=bt709,tonemap=hable:desat=0,\
-             zscale=transfer=bt709:matrix=bt709:range=tv,format=yuv420p"
-                .to_owned(),
-        );
+    if clip.colors.matrix.as_deref() == Some("ictcp") {
+        filters.push("zscale=matrix=bt2020nc".to_owned());
     }
     // A draft is made for speed.
     let flags = match long_side_px {
@@ -287,7 +305,7 @@ fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
     };
     let mut scale = format!("scale=flags={flags}");
     if !clip.is_rgb && !is_yuv {
-        let (matrix, range) = clip.matrix_and_range();
+        let (matrix, range) = clip.stored_matrix_and_range();
         scale.push_str(&format!(":in_color_matrix={matrix}:in_range={range}"));
     }
     if let Some(px) = long_side_px {
@@ -298,6 +316,11 @@ fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
     if !is_yuv || long_side_px.is_some() {
         filters.push(scale);
     }
-    filters.push(if is_yuv { "format=yuv420p" } else { "format=rgba" }.to_owned());
+    let pixels = match clip.colors.converted() {
+        Some(_) => "rgba64le",
+        None if is_yuv => "yuv420p",
+        None => "rgba",
+    };
+    filters.push(format!("format={pixels}"));
     filters.join(",")
 }

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `clip` | what a file contains, by `ffprobe` |
 //! | `numbered` | pictures with numbers in their names, as source or output |
-//! | `webp` | animated WebP files as source |
+//! | `webp`, `animation` | animated WebP files; times of GIF and APNG |
 //! | `sent` | pictures that this program decodes itself |
 //! | `reading` | which part of a clip is read |
 //! | `fields` | finds out if pictures are interlaced |
@@ -15,6 +15,7 @@
 //! | `open_film`, `player`, `sound` | playing without painting: seeking, pace, sound |
 //! | `target` | containers, and what they can hold |
 
+mod animation;
 mod clip;
 mod decoder;
 mod fields;
@@ -38,6 +39,7 @@ pub use open_film::{OpenFilm, frame_of};
 pub use player::{Order, Play, Player, PlayerEvent};
 pub use reading::{Range, Reading};
 pub use target::{Along, Container, OPUS};
+pub use webp::set_length as set_webp_length;
 
 pub use crate::{codec::Codec, ffmpeg::decimal};
 use crate::{

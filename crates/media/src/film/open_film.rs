@@ -9,13 +9,14 @@ use std::{
 use crossbeam_channel::{Receiver, never};
 
 use super::{
-    Clip, FilmError, Range, Reader, Tools,
+    Clip, FilmError, Range, Tools,
     decoder::{Decoder, Stop},
     reading::Reading,
 };
-use crate::memory::{Flow, max_pixels_within, picture_bytes, too_much};
+use crate::memory::{Flow, picture_bytes, too_much};
 use pictures::{
     MediaError,
+    encode::{self, Encoding, Format},
     folder::{is_animated, is_film},
 };
 use values::frame::Frame;
@@ -43,7 +44,21 @@ impl OpenFilm {
     /// # Errors
     /// [`FilmError`].
     pub fn open(path: &Path) -> Result<(Self, f64, Frame), FilmError> {
-        let (tools, clip) = Tools::open(path, &Arc::default(), None)?;
+        Self::open_at(path, None, true, None)
+    }
+
+    /// As [`Self::open`], with the picture at `start` seconds, within this limit of memory.
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn open_at(
+        path: &Path,
+        start: Option<f64>,
+        deinterlaces: bool,
+        max_memory_bytes: Option<u64>,
+    ) -> Result<(Self, f64, Frame), FilmError> {
+        let (tools, clip) = Tools::open(path, &Arc::default(), max_memory_bytes)?;
+        let clip = Clip { deinterlaces, ..clip };
         let tools = Tools { patience: PATIENCE, ..tools };
         let limit_bytes = tools.limit_bytes();
         let bytes = |flow: Flow| {
@@ -55,51 +70,20 @@ impl OpenFilm {
             return Err(FilmError::file(&clip.name, why));
         }
         let film = Self { path: path.to_owned(), clip, tools, flow };
-        let mut decoder = film.decoder(Range::default(), None)?;
-        match decoder.next_or::<()>(&never()) {
-            Ok(Some((seconds, frame))) => Ok((film, seconds, frame)),
-            Err(Stop::Failed(error)) => Err(error),
-            _ => Err(decoder.without_pictures()),
-        }
-    }
-
-    /// The picture that the video at `path` shows at `start` seconds, as a PNG. Fails if that takes more memory than
-    /// `limit_bytes`.
-    ///
-    /// # Errors
-    /// The reason.
-    fn picture_at(
-        path: &Path,
-        start: f64,
-        deinterlaces: bool,
-        limit_bytes: u64,
-    ) -> Result<Vec<u8>, String> {
-        let opened = Tools::open(path, &Arc::default(), None);
-        let (tools, clip) = opened.map_err(|error| error.to_string())?;
-        let clip = Clip { deinterlaces, ..clip };
-        if clip.reader == Reader::WebP {
-            return Err(
-                "of an animated WebP only the first frame can be painted as a picture".to_owned()
-            );
-        }
-        let film = Self { path: path.to_owned(), clip, tools, flow: Flow::Frugal };
         let picture = |start| {
-            let range = Range { start: Some(start), end: None };
-            let mut command = film.tools.ffmpeg.command();
-            command.args(film.flow.options()).args(max_pixels_within(limit_bytes));
-            let reading = film.reading(range, None);
-            reading.add_pictures(&film.tools, &mut command);
-            command.args(["-map", &format!("0:{}", film.clip.stream), "-vf"]);
-            command.arg([reading.stored_filters(), vec!["null".to_owned()]].concat().join(","));
-            film.tools.ffmpeg.picture(command, limit_bytes)
+            let mut decoder = film.decoder(Range { start, end: None }, None)?;
+            match decoder.next_or::<()>(&never()) {
+                Ok(Some(picture)) => Ok(picture),
+                Err(Stop::Failed(error)) => Err(error),
+                _ => Err(decoder.without_pictures()),
+            }
         };
-        let mut found = picture(start)?;
-        if found.is_none()
-            && let Some(shown) = film.last_at(start).map_err(|error| error.to_string())?
-        {
-            found = picture(shown)?;
-        }
-        found.ok_or_else(|| format!("it has no picture after {start} s"))
+        let found = picture(start).or_else(|error| match start.map(|start| film.last_at(start)) {
+            Some(Ok(shown @ Some(_))) => picture(shown),
+            _ => Err(error),
+        });
+        let (seconds, frame) = found?;
+        Ok((film, seconds, frame))
     }
 
     /// Starts to read a part, whose pictures are scaled down to `long_side_px`.
@@ -178,7 +162,15 @@ pub fn frame_of(
     limit_bytes: u64,
 ) -> Option<Result<Vec<u8>, MediaError>> {
     (is_film(path) || start.is_some() && is_animated(path)).then(|| {
-        OpenFilm::picture_at(path, start.unwrap_or(0.0), deinterlaces, limit_bytes)
-            .map_err(|reason| MediaError::Read { name: path.display().to_string(), reason })
+        let name = path.display().to_string();
+        let opened = OpenFilm::open_at(path, start, deinterlaces, Some(limit_bytes));
+        let (_, _, frame) = opened.map_err(|error| MediaError::Read {
+            name: name.clone(),
+            reason: match error {
+                FilmError::File { reason, .. } => reason,
+                other => other.to_string(),
+            },
+        })?;
+        encode::to_bytes(&name, &frame, None, Encoding::of(Format::Png)).map(|(bytes, _)| bytes)
     })
 }

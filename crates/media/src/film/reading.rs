@@ -58,6 +58,9 @@ impl Reading<'_> {
         if self.clip.reader != Reader::File {
             return self.add_source(command);
         }
+        if let Some(decoder) = self.clip.alpha_decoder.filter(|name| tools.ffmpeg.has(name)) {
+            command.args(["-c:v", decoder]);
+        }
         command.args(["-copyts", "-noaccurate_seek"]);
         let before = |start| {
             let (ffmpeg, control) = (&tools.ffmpeg, &tools.control);

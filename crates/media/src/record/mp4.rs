@@ -129,7 +129,8 @@ impl Mp4 {
         let has_sound = self.sound.is_some();
         let tick = (1, u64::from(TICKS_PER_SECOND));
         let yuv = encoding.yuv((width, height));
-        let stream = NutStream { width, height, tick, aspect: SQUARE, yuv, has_sound };
+        let stream =
+            NutStream { width, height, tick, aspect: SQUARE, yuv, has_sound, is_deep: false };
         let mut command = encoding.command(&stream)?;
         command.args(["-force_key_frames", "expr:gte(t,n_forced*2)"]);
         if has_sound {
@@ -424,7 +425,8 @@ mod tests {
         let [sent, made] = ["sent.nut", "made.mp4"].map(|name| here.path().join(name));
         let tick = (1, u64::from(TICKS_PER_SECOND));
         let (width, height, aspect) = (2, 2, SQUARE);
-        let stream = NutStream { width, height, tick, aspect, yuv: None, has_sound: true };
+        let stream =
+            NutStream { width, height, tick, aspect, has_sound: true, ..NutStream::default() };
         let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
         muxer.begin(&stream, &mut nut);
         let piece = silence(Duration::from_millis(20));
