@@ -54,6 +54,22 @@ fn photos_of_one_name_get_numbers() {
 }
 
 #[test]
+fn a_folder_may_be_its_own_output_if_existing_paintings_are_skipped() {
+    let s = Sandbox::new();
+    s.photo("in/a.png", 9, 8);
+    s.stylize(&["in", "-o", "in", "--skip-existing"]).ends(0);
+    s.photo("in/b.png", 9, 8);
+    let again = ["in", "-o", "in", "--skip-existing"];
+    let run = s.stylize(&again).ends(0).says("because they are paintings of other inputs: 1");
+    let names = ["a-tiny.png", "a.png", "b-tiny.png", "b.png"];
+    assert_eq!(s.names("in"), names, "{}", run.stderr);
+    s.stylize(&again).ends(0).says("2 of 2 paintings already exist");
+    assert_eq!(s.names("in"), names);
+    s.stylize(&["in", "-o", "in", "--force"]).ends(2).says("is one of the inputs");
+    s.stylize(&["in/a.png", "-o", "in/a.png", "--skip-existing"]).ends(2).says("one of the inputs");
+}
+
+#[test]
 fn existing_files_are_errors_or_done_and_each_painting_has_a_line() {
     let s = Sandbox::new();
     s.photo("in/a.png", 9, 8);

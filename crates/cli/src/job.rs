@@ -226,7 +226,8 @@ impl Job {
         }
     }
 
-    /// The target of every source in every style. `labels` are the styles' names in file names.
+    /// The target of every source in every style; none for a source that is itself the painting of another one, made
+    /// before. `labels` are the styles' names in file names.
     ///
     /// # Errors
     /// [`CliError::WrongUse`] if a painting would have the name of an input, or a quality or 16 bits are chosen and no
@@ -251,6 +252,8 @@ impl Job {
             inputs.contains(path) || Numbered::of(path).is_some_and(is_one)
         };
         let mut taken: HashSet<PathBuf> = HashSet::new();
+        let mut paintings: HashSet<PathBuf> = HashSet::new();
+        let skips_existing = self.args.skip_existing && self.folder().is_some();
         let mut place = |stem: &OsStr, subfolder: &Path, label: &str, extension: &str| {
             // Sources of one name in different folders get numbers.
             let named =
@@ -258,10 +261,14 @@ impl Job {
             let path = (1..).map(named).find(|path| !taken.contains(path)).unwrap_or_default();
             // The input may be the only copy, so its painting does not replace it, not even with --force.
             if real(&path).any(|path| is_input(&path)) {
-                return wrong_use(format!(
-                    "{} is one of the inputs and would be overwritten; choose another name or folder with -o",
-                    path.display()
-                ));
+                if !skips_existing || !path.exists() {
+                    return wrong_use(format!(
+                        "{} is one of the inputs and would be overwritten; choose another name or folder with -o, or keep \
+                         existing paintings in a folder with --skip-existing",
+                        path.display()
+                    ));
+                }
+                paintings.extend(real(&path));
             }
             taken.insert(path.clone());
             Ok(path)
@@ -289,6 +296,13 @@ impl Job {
             let extension = container.extension();
             let row = labels.iter().map(|label| place(&stem, subfolder, label, extension));
             films.push(row.collect::<Result<Vec<_>, CliError>>()?);
+        }
+        let is_painting = |file: &Path| real(file).any(|path| paintings.contains(&path));
+        for (photo, row) in self.sources.iter().zip(&mut photos) {
+            row.retain(|_| !photo.input.file().is_some_and(is_painting));
+        }
+        for (film, row) in self.films.iter().zip(&mut films) {
+            row.retain(|_| !is_painting(&film.source));
         }
         let has = |property: fn(Format) -> bool| {
             photos.iter().flatten().any(|target| target.format.is_none_or(property))

@@ -67,9 +67,16 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     if let Some(folder) = job.folder() {
         disk::check_folder(folder).map_err(CliError::wrong_use)?;
     }
-    let progress = Progress::new(job.sources.len() * styles.len());
+    let photos: usize = targets.iter().map(Vec::len).sum();
+    let progress = Progress::new(photos);
     let progress = if job.args.quiet { Progress::quiet() } else { progress };
     job.notes.iter().for_each(|note| progress.note(note));
+    let rows = targets.iter().map(Vec::len).chain(film_targets.iter().map(Vec::len));
+    let paintings = rows.filter(|targets| *targets == 0).count();
+    if paintings > 0 {
+        progress
+            .note(format!("not painted, because they are paintings of other inputs: {paintings}"));
+    }
     let devices = SharedDevices::open(&job.args.painting.device, &job.args.sharing)?;
     if !job.args.quiet {
         devices.announce();
@@ -93,11 +100,8 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     run.progress.finish();
     done?;
     run.paint_films(&film_targets)?;
-    let (all, what) = if job.args.contact_sheet {
-        (job.sources.len(), "photos")
-    } else {
-        ((job.sources.len() + job.films.len()) * styles.len(), "paintings")
-    };
+    let all = photos + film_targets.iter().map(Vec::len).sum::<usize>();
+    let what = if job.args.contact_sheet { "photos" } else { "paintings" };
     if run.skipped > 0 && !job.args.quiet {
         write_message(format!("{} of {all} {what} already exist", run.skipped));
     }
