@@ -80,8 +80,8 @@ fn hdr_becomes_sdr_with_a_note() {
 #[test]
 fn highlights_of_hdr_stay_apart_and_colored() {
     // White paper, 400, 1000 and 10,000 candelas, and a red of 400 in BT.709.
-    let levels = |codes: [[f64; 3]; 5]| codes.as_flattened().iter().map(|v| (v * 65535.0) as u16);
-    let levels = levels([[0.5807; 3], [0.6526; 3], [0.7518; 3], [1.0; 3], [0.603, 0.3855, 0.2675]]);
+    let levels = [[0.5807; 3], [0.6526; 3], [0.7518; 3], [1.0; 3], [0.603, 0.3855, 0.2675]];
+    let levels = levels.as_flattened().iter().map(|level: &f64| (level * 65535.0) as u16);
     let rows: Vec<u8> = [0].into_iter().chain(levels.flat_map(u16::to_be_bytes)).collect();
     let chunks = [
         png_chunk(b"cICP", &[9, 16, 0, 1]),
