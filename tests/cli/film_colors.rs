@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io::BufReader,
-    num::NonZeroU32,
 };
 
 use image::{
@@ -154,14 +153,17 @@ fn frames_of_a_webp_are_drawn_over_each_other_and_removed() {
     }
 }
 
-/// How often an animation is played, and the times of its frames in milliseconds.
-fn animation(s: &Sandbox, name: &str) -> (LoopCount, Vec<u32>) {
-    fn of<'a>(decoder: impl AnimationDecoder<'a>) -> (LoopCount, Vec<u32>) {
+/// How often an animation is played, 0 for ever, and the times of its frames in milliseconds.
+fn animation(s: &Sandbox, name: &str) -> (u32, Vec<u32>) {
+    fn of<'a>(decoder: impl AnimationDecoder<'a>) -> (u32, Vec<u32>) {
         let ms = |frame: image::Frame| {
             let (ms, parts) = frame.delay().numer_denom_ms();
             (f64::from(ms) / f64::from(parts)).round() as u32
         };
-        let loops = decoder.loop_count();
+        let loops = match decoder.loop_count() {
+            LoopCount::Infinite => 0,
+            LoopCount::Finite(times) => times.get(),
+        };
         (loops, decoder.into_frames().map(|frame| ms(frame.expect("a frame"))).collect())
     }
     let file = BufReader::new(File::open(s.path(name)).expect("there"));
@@ -184,9 +186,8 @@ fn animations_keep_their_loops_and_the_times_of_all_frames() {
         &format!("{frames} -enc_time_base 1:100 -plays 3 -final_delay 3/10 -f apng in.apng"),
     );
     let times = vec![100, 200, 1000, 50, 20, 300];
-    let three = LoopCount::Finite(NonZeroU32::new(3).expect("three"));
     for name in ["in.gif", "in.apng"] {
-        assert_eq!(animation(&s, name), (three, times.clone()), "{name}");
+        assert_eq!(animation(&s, name), (3, times.clone()), "{name}");
     }
     s.stylize(&["in.gif", "-o", "in.webp", "--strength", "0"]).ends(0);
     for (source, output) in ["in.gif", "in.apng", "in.webp"]
@@ -194,11 +195,10 @@ fn animations_keep_their_loops_and_the_times_of_all_frames() {
         .flat_map(|source| ["gif", "apng", "webp"].map(|to| (source, format!("out.{to}"))))
     {
         s.stylize(&[source, "-o", &output, "--strength", "0", "--force"]).ends(0);
-        assert_eq!(animation(&s, &output), (three, times.clone()), "{source} to {output}");
+        assert_eq!(animation(&s, &output), (3, times.clone()), "{source} to {output}");
     }
     // Once, and for ever.
-    let once = LoopCount::Finite(NonZeroU32::MIN);
-    for (option, loops) in [("-loop -1", once), ("-loop 0", LoopCount::Infinite)] {
+    for (option, loops) in [("-loop -1", 1), ("-loop 0", 0)] {
         ffmpeg(&s, &format!("{frames} {option} b.gif"));
         s.stylize(&["b.gif", "-o", "b.apng", "--strength", "0", "--force"]).ends(0);
         assert_eq!(animation(&s, "b.apng").0, loops, "{option}");
