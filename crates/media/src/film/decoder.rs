@@ -60,6 +60,8 @@ pub struct Decoder {
     /// Sends the pictures that ffmpeg cannot read, and returns why not all of them.
     sending: Option<JoinHandle<Option<String>>>,
     stream: NutStream,
+    /// The first picture, after the description of all.
+    first: Option<Sent>,
     patience: Duration,
     control: Arc<RunControl>,
     /// Beginning of what is read, if it is not that of the clip, its end, and the length of the clip, in seconds.
@@ -130,6 +132,7 @@ impl Decoder {
             name: clip.name.clone(),
             sending,
             stream: NutStream::default(),
+            first: None,
             patience: tools.patience,
             control: tools.control.clone(),
             start,
@@ -138,7 +141,7 @@ impl Decoder {
         })
     }
 
-    /// Waits for the description of its pictures, which comes first; `None` if there are none.
+    /// Waits for the first picture, and returns the description of all; `None` if there are none.
     ///
     /// # Errors
     /// See [`Self::next_picture`].
@@ -147,7 +150,8 @@ impl Decoder {
             return Ok(None);
         };
         self.stream = stream;
-        Ok(Some(stream))
+        self.first = self.receive()?;
+        Ok(self.first.is_some().then_some(stream))
     }
 
     /// The next picture and its time in ticks, after [`Self::read_stream`]; `None` at the end.
@@ -155,7 +159,10 @@ impl Decoder {
     /// # Errors
     /// [`FilmError::File`] if the decoder fails or does nothing for too long.
     pub fn next_picture(&mut self) -> Result<Option<(i64, Frame)>, FilmError> {
-        let Some(Sent::Picture(ticks, pixels)) = self.receive()? else {
+        let first = self.first.take();
+        let Some(Sent::Picture(ticks, pixels)) =
+            first.map_or_else(|| self.receive(), |p| Ok(Some(p)))?
+        else {
             return Ok(None);
         };
         Ok(Some((ticks, self.frame(pixels)?)))

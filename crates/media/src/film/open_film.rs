@@ -132,8 +132,9 @@ impl OpenFilm {
     /// # Errors
     /// [`FilmError`].
     pub fn last_at(&self, start: f64) -> Result<Option<f64>, FilmError> {
-        let length = self.clip.end.map(|end| end - self.clip.start);
-        if length.is_none_or(|length| start >= length) {
+        // The length may be a frame short.
+        let end = self.clip.end.map(|end| end - self.clip.start + self.frame_seconds());
+        if end.is_none_or(|end| start >= end) {
             return Ok(None);
         }
         match self.last_before::<()>(start, &never()) {
