@@ -108,11 +108,8 @@ pub fn write_whole<T, E: From<WriteError>>(
         writer.flush().map_err(failed)?;
         filled
     };
-    if existing == Existing::Replace
-        && let Ok(old) = fs::metadata(&target)
-    {
-        // Best effort: some file systems have no permissions.
-        file.as_file().set_permissions(old.permissions()).ok();
+    if existing == Existing::Replace {
+        keep_permissions(file.as_file(), &target);
     }
     sync_file(file.as_file(), &target).map_err(failed)?;
     // Keep the temporary's lock until the file has its final name.
@@ -126,6 +123,28 @@ pub fn write_whole<T, E: From<WriteError>>(
         sync_folder(folder).map_err(failed)?;
     }
     Ok(filled)
+}
+
+/// Gives `new` the permissions of the file that it replaces, if there is one. The old file may belong to another user,
+/// who must not gain anything: then `new` only loses permissions. It never gets the bits that run a program as its
+/// owner. Best effort, because some file systems have no permissions.
+fn keep_permissions(new: &File, old: &Path) {
+    let (Ok(about), Ok(replaced)) = (new.metadata(), fs::symlink_metadata(old)) else {
+        return;
+    };
+    #[cfg(unix)]
+    let permissions = {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+        let kept = if replaced.uid() == about.uid() { 0o777 } else { about.mode() & 0o777 };
+        fs::Permissions::from_mode(replaced.mode() & kept)
+    };
+    #[cfg(not(unix))]
+    let permissions = {
+        let _ = about;
+        replaced.permissions()
+    };
+    new.set_permissions(permissions).ok();
 }
 
 /// Writes a file.
@@ -227,7 +246,10 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteEr
     OpenOptions::new()
         .write(true)
         .open(from)
-        .and_then(|file| sync_file(&file, from))
+        .and_then(|file| {
+            keep_permissions(&file, &target);
+            sync_file(&file, from)
+        })
         .and_then(|()| fs::rename(from, &target))
         .and_then(|()| sync_folder(folder))
         .map_err(refused(to, folder))
@@ -570,6 +592,39 @@ mod tests {
         assert!(at("astray").is_symlink() && at("round").is_symlink());
         let long = check_target(&at(&"x".repeat(300)), Existing::Keep).expect_err("too long");
         assert!(long.to_string().contains("the name is too long"), "{long}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_of_a_replaced_file_are_kept_without_those_of_its_owner() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+
+        let here = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| here.path().join(name);
+        let mode = |mode| fs::set_permissions(at("file"), PermissionsExt::from_mode(mode));
+        let replace: [&dyn Fn(); 2] =
+            [&|| write(&at("file"), Existing::Replace).expect("written"), &|| {
+                fs::write(at("film"), b"all of it").expect("written");
+                fs::set_permissions(at("film"), PermissionsExt::from_mode(0o644)).expect("ours");
+                publish(&at("film"), &at("file"), Existing::Replace).expect("published");
+            }];
+        for replace in replace {
+            for [old, new] in [[0o600, 0o600], [0o444, 0o444], [0o6775, 0o775]] {
+                fs::write(at("file"), "old").expect("written");
+                mode(old).expect("ours");
+                replace();
+                assert_eq!(fs::metadata(at("file")).expect("there").mode() & 0o7777, new);
+                fs::remove_file(at("file")).expect("ours");
+            }
+            // Only root can make a file that belongs to another user.
+            fs::write(at("file"), "old").expect("written");
+            if chown(at("file"), Some(1), None).is_ok() {
+                mode(0o6706).expect("root");
+                replace();
+                let found = fs::metadata(at("file")).expect("there");
+                assert!(found.uid() != 1 && found.mode() & 0o7171 == 0, "{:o}", found.mode());
+            }
+        }
     }
 
     /// Only root can make a link that belongs to another user.
