@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::memory::{Flow, max_pixels_within};
+use super::memory::{Flow, max_pixels_within, most_bytes};
 use threads::process::{self, ProcessResult, program_in};
 use values::{
     control::RunControl,
@@ -140,6 +140,7 @@ impl Ffmpeg {
             // Packets before the first key frame are not copied.
             command.args(["-map", &format!("0:{stream}")]);
             command.args("-c copy -frames:v 1 -f framecrc pipe:1".split(' '));
+            process::limit_memory(&mut command, most_bytes(0));
             let ended = process::run(command, PATIENCE, control).ok()?;
             if key_frame_time(&String::from_utf8_lossy(&ended.output))
                 .is_some_and(|seconds| seconds <= back + TOLERANCE)
@@ -265,6 +266,9 @@ pub(crate) fn failure(ended: &ProcessResult) -> Option<String> {
         return Some(why.to_owned());
     }
     let words = match ended.failure()? {
+        _ if String::from_utf8_lossy(&ended.errors).contains("Cannot allocate memory") => {
+            "its index needs more memory than the limit; it is damaged, or a copy of it needs less (ffmpeg -i FILE -c copy COPY)"
+        }
         words if words.contains("not on whitelist") => {
             "it is a list of other files, or of a kind that is not read"
         }

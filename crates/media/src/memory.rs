@@ -16,6 +16,14 @@ const PICTURE_BYTES_PER_PX: u64 = 24;
 /// A picture in another format or with a border takes these columns and rows more.
 const BORDER_PX: u64 = 256;
 
+/// Bytes that a process may reserve for the index of a file. A day of film takes a fifth; a damaged file of a few
+/// kilobytes can declare more than a computer has.
+const INDEX_BYTES: u64 = 1_000_000_000;
+/// With less, large pictures cannot be looked at.
+const MIN_INDEX_BYTES: u64 = 256_000_000;
+/// Bytes that a process may reserve for each processor: the stacks and heaps of its threads.
+const THREADS_BYTES: u64 = 64_000_000;
+
 /// How many pictures are on their way at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
@@ -74,6 +82,16 @@ pub fn too_much((width, height): Size, needed_bytes: u64, limit_bytes: u64) -> S
         needed_bytes.div_ceil(1_000_000),
         limit_bytes / 1_000_000
     )
+}
+
+/// The most that a process may reserve which looks into a file, if the limit for all is this.
+pub(crate) fn index_bytes(limit_bytes: u64) -> u64 {
+    limit_bytes.clamp(MIN_INDEX_BYTES, INDEX_BYTES)
+}
+
+/// The most that a process may reserve which reads a file and takes about `bytes` otherwise.
+pub fn most_bytes(bytes: u64) -> u64 {
+    bytes + INDEX_BYTES + THREADS_BYTES * processors() as u64
 }
 
 /// The option that lets a process decode no picture for which it needs more than this.

@@ -47,6 +47,31 @@ pub fn start(command: Command, end: End) -> Result<Child, String> {
     child.map_err(|e| reason(&e))
 }
 
+/// Lets a command reserve at most this much memory, on Linux. A lower limit of the user stays.
+pub fn limit_memory(command: &mut Command, bytes: u64) {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::process::CommandExt;
+
+        let limit = move || {
+            let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+            // The address space of a process with many threads is much larger than what it takes.
+            // SAFETY: both calls get a limit of their own.
+            unsafe {
+                if libc::getrlimit64(libc::RLIMIT_DATA, &raw mut limit) == 0 {
+                    limit.rlim_cur = limit.rlim_cur.min(bytes);
+                    libc::setrlimit64(libc::RLIMIT_DATA, &raw const limit);
+                }
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec it makes two system calls, allocates nothing and takes no lock.
+        unsafe { command.pre_exec(limit) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (command, bytes);
+}
+
 /// Starts the thread.
 fn starter() -> io::Result<Sender<Order>> {
     let (sender, orders) = unbounded::<Order>();
@@ -148,5 +173,14 @@ mod tests {
         thread::sleep(Duration::from_millis(50));
         drop(child.stdin.take());
         assert!(child.wait().expect("ends").success());
+    }
+
+    #[test]
+    fn a_limit_of_memory_is_the_childs() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -d"]).stdout(Stdio::piped());
+        limit_memory(&mut command, 1 << 30);
+        let child = start(command, End::Killed).expect("started");
+        assert_eq!(child.wait_with_output().expect("ends").stdout, b"1048576\n");
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 
 use super::children;
-pub use super::children::End;
+pub use super::children::{End, limit_memory};
 use values::{
     control::RunControl,
     disk::reason,

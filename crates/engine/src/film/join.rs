@@ -25,7 +25,7 @@ use media::{
         FilmError, Numbered, OPUS, Range, Reader, Reading, TIMECODE, Tools, decimal,
         set_webp_length,
     },
-    memory::Flow,
+    memory::{Flow, most_bytes},
     nut::{NutStream, Track},
 };
 use pictures::encode::Format;
@@ -463,9 +463,13 @@ impl Join<'_> {
 
     /// Runs a command that reads the source and other files of this size, and encodes this number of frames. Returns how
     /// many it reports.
-    fn run(&self, command: Command, bytes: u64, encoded: u64) -> Result<Option<u64>, String> {
+    fn run(&self, mut command: Command, bytes: u64, encoded: u64) -> Result<Option<u64>, String> {
         let bytes = bytes + fs::metadata(self.film.source).map_or(0, |about| about.len());
         let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
+        if encoded == 0 {
+            // Packets wait for those of other streams, but not more than there are.
+            process::limit_memory(&mut command, most_bytes(bytes));
+        }
         let ended = process::run(command, patience, &self.tools.control);
         match ended.and_then(|ended| ended.failure().map_or(Ok(ended), Err)) {
             Ok(ended) => {

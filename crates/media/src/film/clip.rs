@@ -8,7 +8,7 @@ use super::{FilmError, Numbered, animation, webp};
 use crate::{
     codec::Colors,
     ffmpeg::{self, Input, failure},
-    memory::{Flow, max_pixels_within, picture_bytes},
+    memory::{Flow, index_bytes, max_pixels_within, picture_bytes},
 };
 use pictures::decode;
 use threads::process;
@@ -158,6 +158,7 @@ impl Clip {
                 return Ok(Self { reader: Reader::WebP, ..clip });
             }
             Input::Video(path).add_to(&mut command);
+            process::limit_memory(&mut command, index_bytes(limit_bytes));
         }
         let ended = process::run(command, patience, control).map_err(wrong)?;
         if let Some(why) = failure(&ended) {

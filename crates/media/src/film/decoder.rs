@@ -18,7 +18,7 @@ use super::{
     sent, webp,
 };
 use crate::{
-    memory::max_pixels_of,
+    memory::{max_pixels_of, most_bytes},
     nut::{NutReader, NutStream},
 };
 use pictures::{
@@ -27,7 +27,9 @@ use pictures::{
     decode,
     guard::guarded,
 };
-use threads::process::{End, LOOK_EVERY, Missed, Process, Wait, spawn, standard_stream};
+use threads::process::{
+    End, LOOK_EVERY, Missed, Process, Wait, limit_memory, spawn, standard_stream,
+};
 use values::{control::RunControl, frame::Frame, yuv420::Yuv420};
 
 /// Bytes that are read at once.
@@ -90,6 +92,7 @@ impl Decoder {
         let (over, under) = reading.fps.map_or(clip.tick, |(over, under)| (under, over));
         command.args(["-enc_time_base", &format!("{over}:{under}")]);
         command.args("-c:v rawvideo -f nut pipe:1".split(' '));
+        limit_memory(&mut command, most_bytes(clip.decoder_bytes(reading.flow)));
         let mut process = Process::start(command, End::Killed).map_err(wrong)?;
         let pictures = standard_stream(process.child.stdout.take()).map_err(wrong)?;
         let (sender, sent) = bounded(reading.flow.waiting());

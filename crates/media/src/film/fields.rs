@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ffmpeg::{Ffmpeg, Input},
-    memory::max_pixels_of,
+    memory::{Flow, max_pixels_of, most_bytes},
 };
 use threads::process;
 use values::control::RunControl;
@@ -32,6 +32,7 @@ pub fn detect(ffmpeg: &Ffmpeg, path: &Path, clip: &Clip, control: &RunControl) -
     Input::Video(path).add_to(&mut command);
     command.args(["-map", &format!("0:{}", clip.stream), "-vf", FILTER]);
     command.args(["-frames:v", &PICTURES.to_string()]).args("-f null -".split(' '));
+    process::limit_memory(&mut command, most_bytes(clip.decoder_bytes(Flow::Usual)));
     let ended = process::run(command, PATIENCE, control);
     ended.map_or(FieldOrder::Progressive, |e| order_of(&String::from_utf8_lossy(&e.errors)))
 }

@@ -136,6 +136,33 @@ fn a_hanging_or_broken_decoder_is_stopped_and_named() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_index_of_a_file_takes_limited_memory() {
+    use crate::fake_ffmpeg::program;
+
+    let here = tempfile::tempdir().expect("a folder");
+    let [film, limit] = ["a.mp4", "limit"].map(|name| here.path().join(name));
+    fs::write(&film, "a film").expect("written");
+    let fails =
+        "echo '[mov @ 0x1] error reading header' >&2\necho 'a.mp4: Cannot allocate memory' >&2";
+    let ffprobe = program(here.path(), &format!("ulimit -d >{limit:?}\n{fails}\nexit 1"));
+    for (limit_bytes, most) in [(1_000, "250000"), (512_000_000, "500000"), (u64::MAX, "976562")] {
+        let patience = Duration::from_secs(60);
+        let opened = Clip::open(&ffprobe, &film, patience, &Arc::default(), limit_bytes);
+        let error = opened.expect_err("it fails").to_string();
+        assert!(error.contains("its index needs more memory than the limit"), "{error}");
+        assert_eq!(fs::read_to_string(&limit).expect("written").trim(), most);
+    }
+    // The decoder, which needs more, has a limit of its own.
+    let decodes = "ulimit -d >limit; cat clip.nut";
+    let (mut player, here) = player(decodes, Duration::from_secs(60));
+    player.send(Order::Hold { at: 0.0, by: 0 });
+    assert_eq!(held(&player), 0.0);
+    let limit = fs::read_to_string(here.path().join("limit")).expect("written");
+    assert!(limit.trim().parse::<u64>().is_ok_and(|limit| limit > 1_000_000), "{limit}");
+}
+
+#[test]
 fn an_order_and_the_end_interrupt_a_decoder_that_hangs() {
     let hangs = "case \"$*\" in *trim=start=4*) echo $$ >pid; exec sleep 600;; esac; cat clip.nut";
     let (mut player, here) = player(hangs, Duration::from_secs(600));
