@@ -204,7 +204,7 @@ use std::{path::PathBuf, process::ExitCode};
 use backend::allocator;
 use cli::Outcome;
 use pictures::{guard, memory};
-use values::{allocation, terminal};
+use values::{allocation, disk, terminal};
 
 /// Minimum free memory at the start; with less, not even an error message is certain.
 const MIN_BYTES: u64 = 16 << 20;
@@ -232,6 +232,8 @@ fn main() -> ExitCode {
         Outcome::Exit(code) => code,
         Outcome::OpenWindow(photos) => open_window(photos),
     };
+    // Threads that were abandoned may still read photos.
+    disk::remove_exchanged();
     ExitCode::from(code)
 }
 

@@ -104,4 +104,6 @@ fn an_interrupt_does_not_wait_for_the_program() {
     send("-INT", &child);
     let run = Run::from(child.wait_with_output().expect("ends")).ends(130);
     assert!(!run.stderr.contains("phone.heic"), "{}", run.stderr);
+    // The folder with the photo is removed.
+    assert!(s.names(".").iter().all(|name| !name.starts_with('.')), "{:?}", s.names("."));
 }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use values::disk::reason;
+use values::disk::{reason, remove_exchanged};
 
 /// Exit code after Ctrl-C, by the convention of shells.
 const STOPPED: u8 = 130;
@@ -33,6 +33,7 @@ pub fn at_first(stop: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
         let now = Instant::now();
         if let Some(first) = first.get() {
             if is_another(*first, now) {
+                remove_exchanged();
                 std::process::exit(i32::from(stopped()));
             }
             return;

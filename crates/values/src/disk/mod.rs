@@ -13,7 +13,7 @@ mod write;
 pub use leftovers::{remove_abandoned, sweep};
 pub use names::{free_path, numbered_path};
 pub use private::PrivateFolder;
-pub use temporary::ExchangeFolder;
+pub use temporary::{ExchangeFolder, remove_exchanged};
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_owned, folder_of,

@@ -5,12 +5,16 @@
 //! system without locks leftovers cannot be recognised, and none are removed.
 
 use std::{
+    env,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use tempfile::{Builder, NamedTempFile, TempDir};
+
+use crate::lock::lock;
 
 /// Maximum attempts if another process sweeps a new temporary before it is locked.
 const ATTEMPTS: usize = 16;
@@ -75,7 +79,6 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
 }
 
 /// A new folder in `folder` for this user alone, which is removed when dropped.
-#[cfg(unix)]
 pub fn private_in(folder: &Path) -> io::Result<TempDir> {
     builder(Kind::Folder, PRIVATE).tempdir_in(folder)
 }
@@ -83,11 +86,27 @@ pub fn private_in(folder: &Path) -> io::Result<TempDir> {
 /// A folder with a file for another program, in the system's folder for temporary files. Removed when dropped.
 pub struct ExchangeFolder(TempDir);
 
+/// The exchange folders that exist.
+static EXCHANGED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes all exchange folders, which may contain photos. To be called when the program ends while threads still run.
+pub fn remove_exchanged() {
+    let mut folders = lock(&EXCHANGED);
+    for folder in folders.drain(..) {
+        fs::remove_dir_all(folder).ok();
+    }
+}
+
 impl ExchangeFolder {
     pub fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        let folder = {
+            let mut folders = lock(&EXCHANGED);
+            let folder = Self(private_in(&env::temp_dir())?);
+            folders.push(folder.path().to_owned());
+            folder
+        };
         fs::write(folder.path().join(name), bytes)?;
-        Ok(Self(folder))
+        Ok(folder)
     }
 
     pub fn path(&self) -> &Path {
@@ -97,6 +116,12 @@ impl ExchangeFolder {
     /// What the program wrote: a regular file of at most `max_bytes`, and nothing that a link or a pipe leads to.
     pub fn read(&self, name: &str, max_bytes: u64) -> io::Result<Vec<u8>> {
         read(&self.path().join(name), max_bytes)
+    }
+}
+
+impl Drop for ExchangeFolder {
+    fn drop(&mut self) {
+        lock(&EXCHANGED).retain(|folder| folder != self.0.path());
     }
 }
 
@@ -227,6 +252,24 @@ mod tests {
         assert!(!remove_unowned(&file, Kind::File, |_| false) && file.exists());
         assert!(remove(&file, Kind::File) && !file.exists());
         assert!(remove(&folder, Kind::Folder) && !folder.exists());
+    }
+
+    #[test]
+    fn what_another_program_gets_is_private_and_removed() {
+        let make = || ExchangeFolder::new("photo", b"pixels").expect("made");
+        let [dropped, kept] = [make(), make()];
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(kept.path()).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, PRIVATE);
+        }
+        assert_eq!(kept.read("photo", 6).expect("there"), b"pixels");
+        let path = dropped.path().to_owned();
+        drop(dropped);
+        assert!(!path.exists() && kept.path().exists());
+        remove_exchanged();
+        assert!(!kept.path().exists());
     }
 
     #[test]
