@@ -203,7 +203,7 @@ impl Join<'_> {
     }
 
     fn failed(&self, parts: &Parts, reason: String) -> RenderError {
-        let (frames, folder) = (parts.frames(), parts.folder().display().to_string());
+        let (frames, folder) = (parts.frames(), parts.shown().display().to_string());
         match frames {
             0 => FilmError::file(self.film.output.display(), reason).into(),
             _ => RenderError::Stopped { reason, frames, parts: folder },

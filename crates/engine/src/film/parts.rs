@@ -146,12 +146,12 @@ impl Parts {
         control: &RunControl,
     ) -> Result<Self, RenderError> {
         let folder = PrivateFolder::open(&folder_for(output))?;
-        let path = folder.path().to_owned();
-        let shown = || path.display().to_string();
+        let (path, named) = (folder.path().to_owned(), folder.shown().to_owned());
+        let shown = || named.display().to_string();
         let refused = |e: io::Error| {
             RenderError::Write(WriteError::Refused {
                 name: shown(),
-                reason: cannot_write(&path, &e),
+                reason: cannot_write(&named, &e),
             })
         };
         let Some(lock) = folder.lock(LOCK)? else {
@@ -211,8 +211,14 @@ impl Parts {
         part.first == self.frames() && hash().is_ok_and(|hash| hash == part.hash)
     }
 
+    /// See [`PrivateFolder::path`].
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// See [`PrivateFolder::shown`].
+    pub fn shown(&self) -> &Path {
+        self.folder.shown()
     }
 
     pub fn list(&self) -> &[Part] {
@@ -312,7 +318,7 @@ impl Parts {
                 }
             }
             // Stays if something else is in it.
-            if !is_empty || fs::remove_dir(folder).is_ok() {
+            if !is_empty || fs::remove_dir(self.folder.shown()).is_ok() {
                 return;
             }
             thread::sleep(PAUSE);

@@ -153,7 +153,7 @@ pub fn render(
         if !tools.control.is_cancelled() {
             return error;
         }
-        let folder = parts.folder().display().to_string();
+        let folder = parts.shown().display().to_string();
         RenderError::Cancelled { frames: parts.frames(), parts: folder }
     });
     parts.leave(finished.is_ok());
@@ -219,7 +219,7 @@ fn paint_parts(
         }
         read.and(encoded)
     });
-    let (frames, place) = (parts.frames(), parts.folder().display().to_string());
+    let (frames, place) = (parts.frames(), parts.shown().display().to_string());
     match outcome {
         Ok(()) => {}
         Err(Ended::Cancelled) => return Err(RenderError::Cancelled { frames, parts: place }),
