@@ -205,6 +205,15 @@ fn a_recording_needs_a_folder_that_can_be_made() {
 }
 
 #[test]
+fn nothing_is_left_of_a_recording_without_a_picture() {
+    let s = Sandbox::new();
+    std::fs::write(s.path("damaged.png"), "no picture").expect("written");
+    let source = ["--source", "damaged.png", "--seconds", "1", "--record", "empty"];
+    s.styleforge(&[&SCENE[..], &source].concat()).ends(2);
+    assert!(!s.path("empty").exists());
+}
+
+#[test]
 fn a_video_is_named_in_the_report_and_replaces_nothing() {
     let s = Sandbox::new();
     let run = |record: &[&str]| {

@@ -221,7 +221,7 @@ fn a_sweep_says_how_cost_grows() {
     s.styleforge(&two).ends(2).says("one --variant");
 }
 
-/// The check of the current network is completed first.
+/// The check of the current picture is completed first.
 #[cfg(unix)]
 #[test]
 fn a_check_that_is_stopped_shows_its_verdicts() {
@@ -243,6 +243,8 @@ fn a_check_that_is_stopped_shows_its_verdicts() {
     let run = Run::from(child.wait_with_output().expect("ends")).ends(130);
     let shown = run.text();
     assert!(shown.contains("good"), "{shown}");
+    // Not the others of its network.
+    assert!(!shown.contains("noise 13 x 1"), "{shown}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `styleforge check`: compares the backends with the float64 oracle and prints a table of verdicts.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, mem, slice};
 
 use serde::Serialize;
 
@@ -58,7 +58,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         .collect();
     attention::announce(device, &args.attentions, &networks);
     let control = interruptible();
-    for (heading, subject) in subjects {
+    for (heading, mut subject) in subjects {
         if control.is_cancelled() {
             break;
         }
@@ -72,7 +72,14 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
             ));
         }
         write_message(format!("Checking {heading}…"));
-        verify::verify(backend, &subject, &modes, args.batch, |verdict| checks.push(verdict))?;
+        // One picture after the other, because a network takes seconds, and the run can be stopped between them.
+        for picture in mem::take(&mut subject.pictures) {
+            subject.pictures = vec![picture];
+            verify::verify(backend, &subject, &modes, args.batch, |verdict| checks.push(verdict))?;
+            if control.is_cancelled() {
+                break;
+            }
+        }
     }
     let kernels = if is_everything { kernels(backend, &modes, &control)? } else { Vec::new() };
     let passed = !control.is_cancelled()
@@ -112,7 +119,13 @@ fn kernels(
             break;
         }
         write_message(format!("Checking the kernels for {}…", subject.name));
-        verify::verify_kernels(backend, &subject, modes, |verdict| verdicts.push(verdict))?;
+        for mode in modes {
+            let mode = slice::from_ref(mode);
+            verify::verify_kernels(backend, &subject, mode, |verdict| verdicts.push(verdict))?;
+            if control.is_cancelled() {
+                break;
+            }
+        }
     }
     Ok(verdicts)
 }

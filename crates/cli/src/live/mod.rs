@@ -148,8 +148,9 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         resident: None,
         last_line: started,
     };
-    run.paint()?;
-    let report = run.finish()?;
+    let painted = run.paint();
+    // In any case this completes the recording, or removes the folder of an empty one.
+    let report = painted.and(run.finish())?;
     print_report(args.json, &report, || text(&report))
 }
 
@@ -387,7 +388,7 @@ impl LiveRun<'_> {
 
     fn finish(mut self) -> Result<Report, CliError> {
         let (args, style, now) = (self.args, self.style.as_ref(), Instant::now());
-        let recorded = self.recorder.take().map(Recorder::finish);
+        let recorded = self.recorder.take().map(Recorder::finish_or_discard);
         if let Some(failure) = recorded.as_ref().and_then(Recorded::failure_text) {
             return Err(CliError::Failed(failure));
         }
