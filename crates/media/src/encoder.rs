@@ -11,7 +11,7 @@ use crossbeam_channel::{Sender, unbounded};
 
 use super::{
     codec::{Codec, Colors, HARDWARE_PIXELS, Pace},
-    ffmpeg::{Ffmpeg, Input},
+    ffmpeg::{Ffmpeg, Input, unwritten},
     memory::Flow,
     nut::{NutMuxer, NutStream, Track},
 };
@@ -243,7 +243,8 @@ impl Encoder {
                 Err(format!("ffmpeg cannot encode: {words}"))
             }
             Some(_) if self.ended_early => Err("ffmpeg ended early".to_owned()),
-            Some(_) => Ok(()),
+            Some(_) => unwritten(&lines.join("\n"))
+                .map_or(Ok(()), |why| Err(format!("ffmpeg cannot encode: {why}"))),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -12,7 +13,7 @@ use super::memory::{Flow, max_pixels_within, most_bytes};
 use threads::process::{self, ProcessResult, program_in};
 use values::{
     control::RunControl,
-    disk::folder_of,
+    disk::{folder_of, reason},
     text::{cut, one_line},
 };
 
@@ -278,6 +279,16 @@ pub(crate) fn failure(ended: &ProcessResult) -> Option<String> {
         words => return Some(words),
     };
     Some(words.to_owned())
+}
+
+/// Why a file is not complete although ffmpeg succeeded: it only prints what fails at the end, such as a full disk.
+pub fn unwritten(errors: &str) -> Option<String> {
+    let full = reason(&ErrorKind::StorageFull.into());
+    let is_torn =
+        |line: &&str| line.contains("Error writing trailer") || line.contains("Error closing file");
+    // In our words already if they are those of an encoder.
+    let line = errors.lines().find(|line| is_torn(line) || *line == full)?;
+    Some(if line.contains("No space left") { full } else { one_line(line).into_owned() })
 }
 
 /// [`process::piped`] for a program of ffmpeg. A report file requested by the environment would be written into the

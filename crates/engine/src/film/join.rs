@@ -29,7 +29,7 @@ use media::{
     nut::{NutStream, Track},
 };
 use pictures::encode::Format;
-use threads::process;
+use threads::process::{self, ProcessResult};
 use values::disk;
 
 /// How long joining may take at least. Each megabyte that is read, and each frame that is encoded again, adds a second.
@@ -46,6 +46,8 @@ const TRIAL_SECONDS: f64 = 1.0;
 const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 /// How the reason begins if the disk is full.
 const FULL: &str = "the disk is full";
+/// What ffmpeg prints if a file is not a video.
+const INVALID: &str = "Invalid data found";
 
 /// Names of the title of a stream.
 const TITLES: [&str; 2] = ["title", "name"];
@@ -169,19 +171,22 @@ impl Join<'_> {
         let last = parts.list().last().map(|part| self.seconds(part.last)).filter(|_| is_whole);
         let last = last.and_then(|last| Some((last, film.last_frame_seconds(last)?)));
         let pieces = Pieces { parts, list: parts.list(), last, is_trial: false };
-        let joined = self.most(&pieces, notes).map_err(|why| self.failed(parts, why))?;
+        let joined = match self.most(&pieces, notes) {
+            Ok(joined) => joined,
+            Err(mut why) => {
+                let is_other = why.contains(FULL) || self.tools.control.is_cancelled();
+                if !is_other && self.remove_damaged(parts) {
+                    why.push_str("; a damaged part of the film was removed");
+                }
+                return Err(self.failed(parts, why));
+            }
+        };
         let pictures = Numbered::of(&joined.file);
         let files = pictures.as_ref().map(|pictures| pictures.numbers().len() as u64);
         let counted = files.or(joined.frames.filter(|_| !film.container.is_animation()));
         let missing = counted.map_or(0, |counted| parts.frames().saturating_sub(counted));
-        if missing > 0
-            && let Some(bad) = parts.list().iter().position(|part| !self.is_complete(parts, part))
-        {
+        if missing > 0 && self.remove_damaged(parts) {
             joined.remove();
-            // What was stopped does not say that a part is bad.
-            if !self.tools.control.is_cancelled() {
-                parts.remove_from(bad);
-            }
             let reason = format!("{missing} frames are missing in the encoded parts");
             return Err(self.failed(parts, reason));
         }
@@ -411,15 +416,27 @@ impl Join<'_> {
             |part: &Part| fs::metadata(parts.folder().join(&part.name)).map(|file| file.len());
         let bytes = pieces.list.iter().filter_map(|part| size(part).ok()).sum();
         let encoded = if container.is_animation() { frames } else { 0 };
-        match self.run(command, bytes, encoded) {
-            Ok(frames) => {
-                if let (WebP, Some((last, shown))) = (container, pieces.last) {
-                    let start = pieces.list.first().map_or(0.0, |part| self.seconds(part.ticks));
-                    let length = last + shown - start;
-                    set_webp_length(&file, length).map_err(|e| disk::reason(&e))?;
+        let mut joined = self.run(command, bytes, encoded);
+        if let Ok(Some(frames)) = joined
+            && !pieces.is_trial
+            && !container.is_animation()
+        {
+            joined = match self.count(&file).and_then(|ended| self.frames(ended)) {
+                Ok(Some(stored)) if stored < frames => {
+                    Err(format!("only {stored} of its {frames} frames are in the joined file"))
                 }
-                Ok(Joined { file, frames })
+                Ok(_) => Ok(Some(frames)),
+                Err(why) => Err(why),
+            };
+        }
+        if let (Ok(_), WebP, Some((last, shown))) = (&joined, container, pieces.last) {
+            let start = pieces.list.first().map_or(0.0, |part| self.seconds(part.ticks));
+            if let Err(e) = set_webp_length(&file, last + shown - start) {
+                joined = Err(disk::reason(&e));
             }
+        }
+        match joined {
+            Ok(frames) => Ok(Joined { file, frames }),
             Err(why) => {
                 Joined { file, frames: None }.remove();
                 let needed = format!("; it needs about {:.1} MB", bytes as f64 / 1e6);
@@ -442,13 +459,30 @@ impl Join<'_> {
         list
     }
 
-    /// True if the part has the frames of its name, as far as ffmpeg reports them.
-    fn is_complete(&self, parts: &Parts, part: &Part) -> bool {
+    /// Removes the first damaged part and those after it, so that they are painted again. Returns whether there is one.
+    fn remove_damaged(&self, parts: &mut Parts) -> bool {
+        let damaged = parts.list().iter().position(|part| self.is_damaged(parts, part));
+        if let Some(number) = damaged {
+            parts.remove_from(number);
+        }
+        damaged.is_some()
+    }
+
+    /// True if the part is no video, or has other frames than its name says. Any other failure says nothing about it.
+    fn is_damaged(&self, parts: &Parts, part: &Part) -> bool {
+        let Ok(ended) = self.count(&parts.folder().join(&part.name)) else { return false };
+        let is_invalid = String::from_utf8_lossy(&ended.errors).contains(INVALID);
+        self.frames(ended)
+            .map_or(is_invalid, |found| found.is_some_and(|found| found != part.frames))
+    }
+
+    /// Reads a video to its end, to count its frames.
+    fn count(&self, video: &Path) -> Result<ProcessResult, String> {
         let mut command = self.command();
-        Input::Video(&parts.folder().join(&part.name)).add_to(&mut command);
-        command.args("-map 0:v:0 -c copy -f null".split(' ')).arg(NOWHERE);
-        let frames = self.run(command, 0, 0);
-        frames.is_ok_and(|frames| frames.is_none_or(|frames| frames == part.frames))
+        Input::Video(video).add_to(&mut command);
+        command.args("-map 0:v:0 -c copy -copyinkf -copypriorss 1 -f null".split(' ')).arg(NOWHERE);
+        let bytes = fs::metadata(video).map_or(0, |about| about.len());
+        self.ended(command, bytes, 0)
     }
 
     /// ffmpeg, which reports at its end how many frames it has written.
@@ -463,24 +497,34 @@ impl Join<'_> {
 
     /// Runs a command that reads the source and other files of this size, and encodes this number of frames. Returns how
     /// many it reports.
-    fn run(&self, mut command: Command, bytes: u64, encoded: u64) -> Result<Option<u64>, String> {
+    fn run(&self, command: Command, bytes: u64, encoded: u64) -> Result<Option<u64>, String> {
+        self.ended(command, bytes, encoded).and_then(|ended| self.frames(ended))
+    }
+
+    /// As [`Self::run`]; the process may have failed.
+    fn ended(&self, mut command: Command, bytes: u64, encoded: u64) -> Result<ProcessResult, String> {
         let bytes = bytes + fs::metadata(self.film.source).map_or(0, |about| about.len());
         let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
         if encoded == 0 {
             // Packets wait for those of other streams, but not more than there are.
             process::limit_memory(&mut command, most_bytes(bytes));
         }
-        let ended = process::run(command, patience, &self.tools.control);
-        match ended.and_then(|ended| ended.failure().map_or(Ok(ended), Err)) {
-            Ok(ended) => {
+        process::run(command, patience, &self.tools.control).map_err(cannot_join)
+    }
+
+    /// The number of frames that a process reports.
+    fn frames(&self, ended: ProcessResult) -> Result<Option<u64>, String> {
+        let torn = || ffmpeg::unwritten(&String::from_utf8_lossy(&ended.errors));
+        match ended.failure().or_else(torn) {
+            None => {
                 let report = String::from_utf8_lossy(&ended.output);
                 let frames = report.lines().rev().find_map(|line| line.strip_prefix("frame="));
                 Ok(frames.and_then(|frames| frames.trim().parse().ok()))
             }
-            Err(_) if self.is_source_gone() => {
+            Some(_) if self.is_source_gone() => {
                 Err(format!("{} is gone; put it back", self.film.clip.name))
             }
-            Err(why) => Err(format!("ffmpeg cannot join the film: {why}")),
+            Some(why) => Err(cannot_join(why)),
         }
     }
 
@@ -529,6 +573,10 @@ impl Join<'_> {
         }
         Ok(Aside { subtitles, chapters })
     }
+}
+
+fn cannot_join(why: String) -> String {
+    format!("ffmpeg cannot join the film: {why}")
 }
 
 /// The path of a file in the folder of parts, for a command that runs there.

@@ -38,6 +38,11 @@ fn after_trial(does: &str) -> String {
     format!("if grep -q trial painted.mp4.part/parts.ffconcat; then {JOINS}; else {does}; fi")
 }
 
+/// What ffmpeg prints if it cannot complete a file.
+fn torn(why: &str) -> String {
+    format!("echo 'Error writing trailer of a: {why}' >&2")
+}
+
 /// Paints a film at strength 0 in `folder` with these scripts.
 fn paint(
     folder: &Path,
@@ -138,6 +143,30 @@ fn a_film_needs_every_process_to_do_its_part() {
         (
             [DECODES, ENCODES, &after_trial("echo 'a: No space left on device' >&2; exit 1")],
             "cannot join the film: the disk is full; free some space or choose another folder; it needs",
+            3,
+        ),
+        // ffmpeg succeeds when a file cannot be completed.
+        (
+            [DECODES, &format!("{ENCODES}; {}", torn("File too large")), JOINS],
+            "ffmpeg cannot encode: Error writing trailer of a: File too large",
+            0,
+        ),
+        (
+            [
+                DECODES,
+                ENCODES,
+                &after_trial(&format!("{JOINS}; {}", torn("No space left on device"))),
+            ],
+            "cannot join the film: the disk is full; free some space or choose another folder; it needs",
+            3,
+        ),
+        (
+            [
+                DECODES,
+                &format!("{ENCODES}; case $* in *joined*null*) echo frame=12;; esac"),
+                &format!("{JOINS}; echo frame=20"),
+            ],
+            "only 12 of its 20 frames are in the joined file",
             3,
         ),
     ] {
@@ -344,6 +373,25 @@ fn a_damaged_part_is_painted_again() {
 }
 
 #[test]
+fn a_part_that_cannot_be_joined_is_painted_again() {
+    let control = Arc::default();
+    for (says, resumed) in [
+        ("moov atom not found; echo x: Invalid data found when processing input", 8),
+        ("Cannot allocate memory", 20),
+    ] {
+        let here = tempfile::tempdir().expect("a folder");
+        let counts = format!(
+            "case \"$*\" in *000000008-*null*) {{ echo {says}; }} >&2; exit 1;; *) {ENCODES};; esac"
+        );
+        let joins = after_trial("echo 'moov atom not found' >&2; exit 1");
+        let error = paint(here.path(), [DECODES, &counts, &joins], &control).expect_err("torn");
+        assert!(error.to_string().contains("moov atom not found"), "{error}");
+        let painted = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
+        assert_eq!(painted.resumed, resumed, "{says}");
+    }
+}
+
+#[test]
 fn painted_pictures_end_in_a_film_whatever_else_is_damaged() {
     let sound = |index: u64| json!({ "index": index, "codec_type": "audio", "codec_name": "mp2" });
     let video = json!({ "index": 0, "codec_type": "video", "width": 64, "height": 48 });
@@ -500,7 +548,7 @@ fn the_frames_of_the_joined_film_are_counted() {
     assert_eq!(painted.damage.as_deref(), Some("8 painted frames cannot be joined"));
     // Parts that have fewer frames than they promise are painted again.
     let here = tempfile::tempdir().expect("a folder");
-    let encodes = format!("{ENCODES}; echo frame=3");
+    let encodes = format!("case $* in *joined*null*) ;; *) {ENCODES}; echo frame=3;; esac");
     let error = paint(here.path(), [DECODES, &encodes, &few], &control).expect_err("too few");
     assert!(error.to_string().contains("8 frames are missing in the encoded parts"), "{error}");
     let painted = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
