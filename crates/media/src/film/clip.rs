@@ -23,6 +23,8 @@ use values::{
 const MAX_FPS: f64 = 1000.0;
 /// Maximum length of a tag's value. The system limits the length of a command with it.
 const MAX_TAG_CHARS: usize = 1000;
+/// Maximum bytes of a description by ffprobe, enough for 100,000 chapters.
+const MAX_DESCRIPTION_BYTES: u64 = 16 << 20;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
 
@@ -141,17 +143,13 @@ impl Clip {
         command.args("-v error -of json -show_format -show_streams -show_chapters".split(' '));
         command.args(max_pixels_within(limit_bytes));
         if let Some(&first) = numbers.first() {
+            // Pictures end for ffmpeg where one is missing.
+            for picture in Numbered::of(path).iter().flat_map(Numbered::paths) {
+                check(&picture).map_err(|why| FilmError::file(picture.display(), why))?;
+            }
             Input::Numbered(path, first).add_to(&mut command);
         } else {
-            // Opening a pipe would block.
-            match path.metadata().map_err(|e| wrong(reason(&e)))? {
-                about if !about.is_file() => {
-                    return Err(wrong("it is not a regular file".to_owned()));
-                }
-                about if about.len() == 0 => return Err(wrong("the file is empty".to_owned())),
-                // ffprobe's own message does not say which file it is.
-                _ => fs::File::open(path).map_err(|e| wrong(reason(&e)))?,
-            };
+            check(path).map_err(wrong)?;
             if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("webp")) {
                 let found = webp::describe(&name, path).map_err(|e| wrong(e.to_string()))?;
                 let clip = Self::of(&name, &found).map_err(wrong)?;
@@ -160,12 +158,20 @@ impl Clip {
             Input::Video(path).add_to(&mut command);
             process::limit_memory(&mut command, index_bytes(limit_bytes));
         }
-        let ended = process::run(command, patience, control).map_err(wrong)?;
+        let ended = process::run_keeping(MAX_DESCRIPTION_BYTES, command, patience, control)
+            .map_err(wrong)?;
         if let Some(why) = failure(&ended) {
             return Err(wrong(format!("it cannot be read as a video: {why}")));
         }
-        let found = serde_json::from_slice(&ended.output)
-            .map_err(|_| wrong("ffprobe gave no description of it".to_owned()))?;
+        let found = serde_json::from_slice(&ended.output).map_err(|_| {
+            wrong(match ended.output.len() as u64 {
+                MAX_DESCRIPTION_BYTES => format!(
+                    "its chapters and tags are longer than {} MiB; make a copy without them first (ffmpeg -i FILE -map_metadata -1 -map_chapters -1 -c copy COPY)",
+                    MAX_DESCRIPTION_BYTES >> 20
+                ),
+                _ => "ffprobe gave no description of it".to_owned(),
+            })
+        })?;
         let mut clip = Self::of(&name, &found).map_err(wrong)?.timed(path, &found);
         if let Some(&first) = numbers.first() {
             let mut expected = (first..).zip(&numbers);
@@ -389,6 +395,16 @@ impl Clip {
 
     fn is_converted(&self) -> bool {
         self.is_rgb || self.colors.converted().is_some()
+    }
+}
+
+/// Checks that there is a file to read; ffprobe's own message does not say which one is wrong.
+fn check(path: &Path) -> Result<(), String> {
+    // Opening a pipe would block.
+    match path.metadata().map_err(|e| reason(&e))? {
+        about if !about.is_file() => Err("it is not a regular file".to_owned()),
+        about if about.len() == 0 => Err("the file is empty".to_owned()),
+        _ => fs::File::open(path).map(drop).map_err(|e| reason(&e)),
     }
 }
 

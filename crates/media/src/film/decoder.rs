@@ -242,6 +242,16 @@ impl Decoder {
         let begun = lines.iter().rposition(|line| line == BEGUN).map_or(0, |at| at + 1);
         let words = lines.into_iter().nth(begun);
         let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());
+        let words = words.map(|words| match words.split_once("Picture size ") {
+            Some((_, rest)) if rest.contains("max pixel count") => {
+                let (size, NutStream { width, height, .. }) = (rest.split(' ').next(), self.stream);
+                format!(
+                    "a picture has {} pixels; the first one has {width}x{height}",
+                    size.unwrap_or_default()
+                )
+            }
+            _ => words,
+        });
         let words = words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
         words.or(sent)
     }

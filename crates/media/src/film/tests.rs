@@ -11,11 +11,16 @@ use std::{
 use crossbeam_channel::{Receiver, unbounded};
 use serde_json::json;
 
-use super::{Clip, Container, OpenFilm, Order, Play, Player, PlayerEvent, Range, Reader, Tools};
+use super::{
+    Clip, Container, Decoder, OpenFilm, Order, Play, Player, PlayerEvent, Range, Reader, Reading,
+    Tools,
+};
 use crate::{
+    fake_ffmpeg,
     films::{DECODES, clip, film_tools, tools},
     memory::Flow,
 };
+use values::control::RunControl;
 
 #[test]
 fn the_frames_of_a_range_are_estimated_at_any_rate() {
@@ -51,6 +56,57 @@ fn sound_is_converted_if_ffmpeg_can() {
     assert!(error.contains("WebM cannot hold the sound of a.mp4"), "{error}");
     tools.ffmpeg.encoders.push("libopus".to_owned());
     assert_eq!(along(&tools).expect("converted").0, [(1, "libopus")]);
+}
+
+#[test]
+fn every_numbered_picture_is_checked_and_named() {
+    let here = tempfile::tempdir().expect("a folder");
+    let (pattern, at) = (here.path().join("%d.png"), |name: &str| here.path().join(name));
+    let open = |script: &str| {
+        let (control, patience) = (RunControl::default(), Duration::from_secs(60));
+        let ffprobe = fake_ffmpeg::program(here.path(), script);
+        Clip::open(&ffprobe, &pattern, patience, &control, u64::MAX).map_err(|e| e.to_string())
+    };
+    let found = r#"echo '{"streams": [{"codec_type": "video", "width": 64, "height": 48}]}'"#;
+    for (name, content) in [("1.png", "picture"), ("2.png", ""), ("3.png", "picture")] {
+        fs::write(at(name), content).expect("written");
+    }
+    assert!(open(found).expect_err("empty").ends_with("2.png: the file is empty"));
+    fs::remove_file(at("2.png")).expect("removed");
+    std::os::unix::fs::symlink("/dev/zero", at("2.png")).expect("linked");
+    assert!(open(found).expect_err("endless").ends_with("2.png: it is not a regular file"));
+    fs::remove_file(at("2.png")).expect("removed");
+    fs::write(at("2.png"), "picture").expect("written");
+    assert_eq!(open(found).expect("a clip").frames, Some(3));
+    // A description of 2 MiB, and one that has no end.
+    let long = format!("head -c 2000000 /dev/zero | tr '\\0' ' '; {found}");
+    assert_eq!(open(&long).expect("a clip").frames, Some(3));
+    let error = open("head -c 20000000 /dev/zero | tr '\\0' ' '").expect_err("too long");
+    assert!(error.contains("its chapters and tags are longer than 16 MiB"), "{error}");
+}
+
+#[test]
+fn a_picture_of_another_size_is_named() {
+    let here = tempfile::tempdir().expect("a folder");
+    let says = "Picture size 128x96 exceeds specified max pixel count 9728, see the documentation";
+    let decodes = format!("cat clip.nut; echo '[png @ 0x1] {says}' >&2");
+    let tools =
+        Tools { patience: Duration::from_secs(60), ..film_tools(here.path(), [&decodes, "", ""]) };
+    let clip = clip();
+    let reading = Reading {
+        source: Path::new("clip.mp4"),
+        clip: &clip,
+        range: Range::default(),
+        fps: None,
+        skipped: 0,
+        long_side_px: None,
+        flow: Flow::default(),
+    };
+    let mut decoder = Decoder::start(&tools, &reading).expect("started");
+    decoder.read_stream().expect("a stream");
+    while decoder.next_picture().expect("read").is_some() {}
+    let words = "a picture has 128x96 pixels; the first one has 64x48";
+    assert_eq!(decoder.end().as_deref(), Some(words));
 }
 
 /// A player whose decoder runs this script, and the folder in which it does.
