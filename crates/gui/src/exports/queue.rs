@@ -121,6 +121,9 @@ impl Queue {
             entry.id = queue.newest;
         }
         queue.is_paused |= queue.stop();
+        if !queue.entries.iter().all(|entry| entry.export.range.is_valid()) {
+            return Err("a start or an end is not a time".to_owned());
+        }
         Ok(queue)
     }
 
@@ -193,11 +196,12 @@ impl Queue {
 
     /// Has the running export wait; returns whether there was one. It continues after its complete parts.
     pub fn stop(&mut self) -> bool {
-        self.entries
-            .iter_mut()
-            .find(|entry| entry.state == State::Running)
-            .map(|entry| entry.state = State::Waiting)
-            .is_some()
+        let mut was_running = false;
+        // A file that was changed may have more than one.
+        for entry in self.entries.iter_mut().filter(|entry| entry.state == State::Running) {
+            (entry.state, was_running) = (State::Waiting, true);
+        }
+        was_running
     }
 
     /// Has a failed export run again.
@@ -417,6 +421,11 @@ mod tests {
         let mut killed = read(&text(&q)).expect("read");
         assert!(killed.is_paused);
         assert_eq!(run(&mut killed, Ok("")), None);
+        let two = text(&queue(&["a", "b"])).replace("\"Waiting\"", "\"Running\"");
+        let mut two = read(&two).expect("read");
+        assert!(two.is_paused);
+        two.is_paused = false;
+        assert_eq!(run(&mut two, Ok("")), Some("a".into()));
     }
 
     #[test]
@@ -449,6 +458,9 @@ mod tests {
             ("quality = 80", "quality = 800"),
             ("output = ", "input = "),
             ("\"Waiting\"", "\"Lost\""),
+            ("start = 0.1", "start = nan"),
+            ("start = 0.1", "start = inf"),
+            ("start = 0.1", "start = -1.0"),
         ] {
             let damaged = text.replacen(from, to, 1);
             assert_ne!(damaged, text, "{from} is not in {text}");

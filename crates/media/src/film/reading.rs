@@ -110,6 +110,12 @@ pub struct Range {
 }
 
 impl Range {
+    /// True if its ends are times.
+    pub fn is_valid(self) -> bool {
+        let is_time = |seconds: f64| seconds.is_finite() && seconds >= 0.0;
+        self.start.is_none_or(is_time) && self.end.is_none_or(is_time)
+    }
+
     /// Number of frames of the clip in it, at this rate (see [`Reading::fps`]); not exact.
     pub fn frames_of(self, clip: &Clip, fps: Option<(u64, u64)>) -> Option<u64> {
         let (mut frames, mut seconds) = (clip.frames? as f64, clip.seconds.unwrap_or(0.0));
