@@ -9,6 +9,10 @@ use media::{
 
 /// Pictures of the working size that the steadiness keeps.
 const STEADY_PICTURES: u64 = 12;
+/// Bytes per pixel of the state of the steadiness: the painting with its detail, and the source in half of the size and
+/// less. Devices paint a few pixels more.
+const STATE_BYTES_PER_PX: u64 = 20;
+const STATE_MARGIN_PX: u64 = 16;
 /// Bytes per pixel of an animation's encoder, which works alone at the end.
 const ANIMATION_BYTES_PER_PX: [u64; 2] = [50, 8];
 
@@ -50,6 +54,17 @@ impl Film<'_> {
             fits(frugal)?;
         }
         Ok(frugal)
+    }
+
+    /// Maximum bytes of the state of the steadiness; 0 without steadiness. Also holds for pictures that are rotated.
+    pub(super) fn max_state_bytes(&self) -> u64 {
+        if self.stylization.steadiness == 0 {
+            return 0;
+        }
+        let size = |(width, height)| self.stylization.size.resolve(width, height);
+        let sizes = [self.clip.size, self.framing.size(self.clip.size)].map(size);
+        let side = sizes.into_iter().map(|(width, height)| width.max(height)).max().unwrap_or(0);
+        STATE_BYTES_PER_PX * (side as u64 + STATE_MARGIN_PX).pow(2)
     }
 
     /// Frames painted at once.

@@ -26,16 +26,19 @@ const ABOUT: &str = "film.txt";
 const LOCK: &str = "lock";
 /// End of the name of the file with the state of the steadiness after the last part.
 const STATE: &str = ".steady";
-/// Maximum size of that file, more than the state of the largest frame.
-const MAX_STATE_BYTES: u64 = 1 << 30;
 /// Name of the list of parts, for the join.
 pub const LIST: &str = "parts.ffconcat";
 
 /// How often the folder is removed while the encoder of a killed process may still create a file, and the pause between.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
-/// In the names of files that are not complete.
+/// In the names of files that are not complete, and what these begin with if not with the number of a frame.
 const UNFINISHED: &str = ".unfinished.";
+const UNFINISHED_KINDS: [&str; 4] = ["trial", "joined", "subtitles", "chapters"];
+/// Length of the number of a frame in names.
+const NUMBER_DIGITS: usize = 9;
+/// Bytes of the hash before a state.
+const HASH_BYTES: usize = size_of::<u64>();
 /// Bytes that are hashed at once; another number changes the hash.
 const HASHED_BYTES: u64 = 1 << 16;
 
@@ -53,27 +56,38 @@ pub struct Part {
 }
 
 impl Part {
+    /// Reads the name of a part, also of an earlier version, which had no hash.
     fn of(name: &str) -> Option<Self> {
-        let (stem, extension) = name.rsplit_once('.')?;
-        let [first, frames, span, hash, ticks] =
-            stem.splitn(5, '-').collect::<Vec<_>>().try_into().ok()?;
+        let (stem, _) = name.rsplit_once('.').filter(|(_, end)| ["mp4", "mov"].contains(end))?;
+        let (first, rest) = stem.split_once('-').filter(|(first, _)| is_number(first))?;
+        let (frames, rest) = rest.split_once('-')?;
+        let (span, rest) = rest.split_once('-')?;
+        let (hash, ticks) = match rest.split_once('-') {
+            Some((hash, ticks)) if !hash.is_empty() => (hash, ticks),
+            _ => ("0", rest),
+        };
         let ticks: i64 = ticks.parse().ok()?;
-        let part = Self {
+        Some(Self {
             first: first.parse::<u32>().ok()?.into(),
             frames: frames.parse::<u32>().ok().filter(|&frames| frames > 0)?.into(),
             ticks,
             last: ticks.checked_add_unsigned(span.parse().ok()?)?,
             hash: u64::from_str_radix(hash, 16).ok()?,
             name: name.to_owned(),
-        };
-        // A line of the list for ffmpeg.
-        let is_ours = ["mp4", "mov"].contains(&extension) && part.name_with(extension) == name;
-        is_ours.then_some(part)
+        })
+    }
+
+    /// True if it can be a line of the list for ffmpeg.
+    fn is_current(&self) -> bool {
+        ["mp4", "mov"].iter().any(|extension| self.name_with(extension) == self.name)
     }
 
     fn name_with(&self, extension: &str) -> String {
         let Self { first, frames, ticks, last, hash, .. } = self;
-        format!("{first:09}-{frames}-{}-{hash:016x}-{ticks}.{extension}", last.abs_diff(*ticks))
+        format!(
+            "{first:0NUMBER_DIGITS$}-{frames}-{}-{hash:016x}-{ticks}.{extension}",
+            last.abs_diff(*ticks)
+        )
     }
 
     /// The hash of this part of a film: of what is painted, of its place and times, and of its content.
@@ -99,6 +113,7 @@ pub struct Parts {
     pub spoilt: u64,
     /// Of what is painted.
     hasher: DefaultHasher,
+    max_state_bytes: u64,
     lock: File,
 }
 
@@ -112,7 +127,7 @@ fn folder_for(output: &Path) -> PathBuf {
 /// Removes the parts of an unfinished film, unless another process paints it.
 pub fn discard(output: &Path) {
     if folder_for(output).is_dir()
-        && let Ok(parts) = Parts::open(output, "", false, &RunControl::default())
+        && let Ok(parts) = Parts::open(output, "", 0, &RunControl::default())
     {
         parts.leave(true);
     }
@@ -126,33 +141,45 @@ pub fn tidy(output: &Path) {
     }
 }
 
-/// True if this program made a file of this name, now or in an earlier version: a part, or an unfinished file.
-fn is_ours(name: &str) -> bool {
-    let number = name.split('-').next().unwrap_or_default();
-    let is_part = number.len() >= 9 && number.len() < name.len();
-    name.contains(UNFINISHED) || is_part && number.bytes().all(|byte| byte.is_ascii_digit())
+/// True for the number of a frame, as names have it.
+fn is_number(text: &str) -> bool {
+    text.len() >= NUMBER_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// True for a file that this program, or an earlier version, has not completed.
+fn is_unfinished(name: &str) -> bool {
+    let Some((before, _)) = name.split_once(UNFINISHED) else { return false };
+    let (what, random) = before.split_once('-').unwrap_or((before, ""));
+    (is_number(what) || UNFINISHED_KINDS.contains(&what))
+        && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_state(name: &str) -> bool {
+    name.strip_suffix(STATE).is_some_and(is_number)
 }
 
 impl Parts {
     /// Opens or creates the folder for `output`. `about` says everything that the pictures depend on: parts of a film
-    /// that differs in it are removed.
+    /// that differs in it are removed. `max_state_bytes` is 0 without steadiness.
     ///
     /// # Errors
     /// [`RenderError::Write`]; [`FilmError::File`] if another process paints this film; [`RenderError::Cancelled`].
     pub fn open(
         output: &Path,
         about: &str,
-        has_state: bool,
+        max_state_bytes: u64,
         control: &RunControl,
     ) -> Result<Self, RenderError> {
         let folder = PrivateFolder::open(&folder_for(output))?;
         let (path, named) = (folder.path().to_owned(), folder.shown().to_owned());
         let shown = || named.display().to_string();
-        let refused = |e: io::Error| {
-            RenderError::Write(WriteError::Refused {
-                name: shown(),
-                reason: cannot_write(&named, &e),
-            })
+        let refused_at = |name: String, e: &io::Error| {
+            RenderError::Write(WriteError::Refused { name, reason: cannot_write(&named, e) })
+        };
+        let refused = |e: io::Error| refused_at(shown(), &e);
+        let remove = |name: &str| {
+            fs::remove_file(path.join(name))
+                .map_err(|e| refused_at(named.join(name).display().to_string(), &e))
         };
         let Some(lock) = folder.lock(LOCK)? else {
             let reason = "another StyleForge is painting it now";
@@ -163,17 +190,17 @@ impl Parts {
         let is_same = before.is_ok_and(|before| before == about.as_bytes());
         let (mut list, mut states, mut removed) = (Vec::new(), Vec::new(), 0);
         for entry in fs::read_dir(&path).map_err(refused)? {
-            let entry = entry.map_err(refused)?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
+            // Other names are not those of this program.
+            let Ok(name) = entry.map_err(refused)?.file_name().into_string() else { continue };
             match Part::of(&name) {
-                Some(part) if is_same => list.push(part),
-                part if is_ours(&name) => {
-                    removed += part.map_or(0, |part| part.frames);
-                    fs::remove_file(entry.path()).map_err(refused)?;
+                Some(part) if is_same && part.is_current() => list.push(part),
+                Some(part) => {
+                    removed += if part.is_current() { part.frames } else { 0 };
+                    remove(&name)?;
                 }
-                _ if name.ends_with(STATE) => states.push(name.into_owned()),
-                _ => {}
+                None if is_unfinished(&name) => remove(&name)?,
+                None if is_state(&name) => states.push(name),
+                None => {}
             }
         }
         if !is_same {
@@ -182,7 +209,8 @@ impl Parts {
         list.sort_by_key(|part| part.first);
         let mut hasher = DefaultHasher::new();
         about.hash(&mut hasher);
-        let mut parts = Self { folder, list: Vec::new(), removed, spoilt: 0, hasher, lock };
+        let mut parts =
+            Self { folder, list: Vec::new(), removed, spoilt: 0, hasher, max_state_bytes, lock };
         let mut rest = list.into_iter().peekable();
         while let Some(part) = rest.next_if(|part| parts.continues_with(part)) {
             parts.list.push(part);
@@ -193,14 +221,14 @@ impl Parts {
         }
         let mut rest: Vec<Part> = rest.collect();
         parts.spoilt = rest.iter().map(|part| part.frames).fold(0, u64::saturating_add);
-        while has_state && parts.state().is_none() {
+        while max_state_bytes > 0 && parts.state().is_none() {
             let Some(part) = parts.list.pop() else { break };
             rest.push(part);
         }
         let kept = state_name(parts.frames());
         let rest = rest.into_iter().map(|part| part.name);
         for name in rest.chain(states.into_iter().filter(|name| *name != kept)) {
-            fs::remove_file(path.join(name)).map_err(refused)?;
+            remove(&name)?;
         }
         Ok(parts)
     }
@@ -259,7 +287,9 @@ impl Parts {
         part.name = part.name_with(&extension);
         // Before the part: each part has its state at any time. A short last part has none, and needs the one before it.
         if let Some(state) = state {
-            self.folder.write(&state_name(part.first + frames), state)?;
+            let frames = part.first + frames;
+            let hash = self.state_hash(frames, state).to_le_bytes();
+            self.folder.write(&state_name(frames), &[&hash[..], state].concat())?;
         }
         disk::publish(unfinished, &self.folder().join(&part.name), Existing::Keep)?;
         if state.is_some() {
@@ -278,7 +308,21 @@ impl Parts {
 
     /// The state of the steadiness after the complete frames.
     pub fn state(&self) -> Option<Vec<u8>> {
-        self.folder.read(&state_name(self.frames()), MAX_STATE_BYTES).ok()
+        let max_bytes = self.max_state_bytes + HASH_BYTES as u64;
+        let bytes = self.folder.read(&state_name(self.frames()), max_bytes).ok()?;
+        let (hash, state) = bytes.split_first_chunk::<HASH_BYTES>()?;
+        // Both devices store numbers of this kind; one that is not finite would stay in all later frames.
+        let (numbers, _) = state.as_chunks::<4>();
+        let is_finite = numbers.iter().all(|number| f32::from_le_bytes(*number).is_finite());
+        let is_same = self.state_hash(self.frames(), state).to_le_bytes() == *hash;
+        (is_same && is_finite).then(|| state.to_vec())
+    }
+
+    fn state_hash(&self, frames: u64, state: &[u8]) -> u64 {
+        let mut hasher = self.hasher.clone();
+        frames.hash(&mut hasher);
+        hasher.write(state);
+        hasher.finish()
     }
 
     /// Writes the list of parts.
@@ -313,7 +357,7 @@ impl Parts {
             for file in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let name = file.file_name();
                 let name = name.to_string_lossy();
-                if name.contains(UNFINISHED) || is_empty && name.ends_with(STATE) {
+                if is_unfinished(&name) || is_empty && is_state(&name) {
                     fs::remove_file(file.path()).ok();
                 }
             }
@@ -327,7 +371,7 @@ impl Parts {
 }
 
 fn state_name(frames: u64) -> String {
-    format!("{frames:09}{STATE}")
+    format!("{frames:0NUMBER_DIGITS$}{STATE}")
 }
 
 #[cfg(test)]
@@ -339,22 +383,71 @@ mod tests {
         let name = "000000096-48-25-00000000000000ff--3.mp4".to_owned();
         let part = Part { first: 96, frames: 48, ticks: -3, last: 22, hash: 255, name };
         assert_eq!(part.name_with("mp4"), part.name);
+        assert!(part.is_current());
         assert_eq!(Part::of(&part.name), Some(part));
-        for (other, is_made_here) in [
-            ("film.txt", false),
-            ("parts.ffconcat", false),
-            ("000000096.steady", false),
-            ("96-48-3-00000000000000ff-0.mp4", false),
-            ("000000096-48-3.mp4", true),
-            ("000000096-1f.unfinished.mp4", true),
-            ("000000000-0-0-00000000000000ff-0.mp4", true),
-            ("000000000-4-+2-00000000000000ff-0.mp4", true),
-            ("000000000-4-2-00000000000000ff-0.mp4\nfile x.mp4", true),
-            ("000000000-4-2-00000000000000ff-0.'mp4", true),
-            ("000000000-4294967296-2-00000000000000ff-0.mp4", true),
+        for other in [
+            "film.txt",
+            "parts.ffconcat",
+            "000000096.steady",
+            "96-48-3-00000000000000ff-0.mp4",
+            "20240131120000-holiday.mp4",
+            "notes.unfinished.txt",
+            "000000096-my.unfinished.mp4",
+            "000000000-0-0-00000000000000ff-0.mp4",
+            "000000000-4-2-00000000000000ff-0.mp4\nfile x.mp4",
+            "000000000-4-2-00000000000000ff-0.'mp4",
+            "000000000-4294967296-2-00000000000000ff-0.mp4",
         ] {
-            assert_eq!((Part::of(other), is_ours(other)), (None, is_made_here), "{other}");
+            assert_eq!((Part::of(other), is_unfinished(other)), (None, false), "{other}");
         }
+        // Not joined, but removed.
+        for earlier in ["000000103-48-4700-10300.mp4", "000000000-4-+2-00000000000000ff-0.mp4"] {
+            assert!(Part::of(earlier).is_some_and(|part| !part.is_current()), "{earlier}");
+        }
+        for unfinished in [
+            "000000096.unfinished.mp4",
+            "000000096-1f.unfinished.mp4",
+            "joined-00000000000000ff.unfinished.00001.png",
+        ] {
+            assert!(is_unfinished(unfinished), "{unfinished}");
+        }
+    }
+
+    #[test]
+    fn only_a_state_of_this_film_is_restored() {
+        let place = tempfile::tempdir().expect("a folder");
+        let output = place.path().join("a.mp4");
+        let mut parts = Parts::open(&output, "candy", 8, &RunControl::default()).expect("made");
+        let file = parts.unfinished("000000000", "mp4").expect("made");
+        fs::write(&file, "part").expect("written");
+        parts.add(&file, 4, 0..=3, Some(b"12345678")).expect("renamed");
+        assert_eq!(parts.state().as_deref(), Some(&b"12345678"[..]));
+        let name = state_name(4);
+        let path = parts.folder().join(&name);
+        let stored = fs::read(&path).expect("there");
+        let not_finite = [[0; 4], f32::NAN.to_le_bytes()].concat();
+        let hashed = parts.state_hash(4, &not_finite).to_le_bytes();
+        let longer = [&parts.state_hash(4, &[0; 9]).to_le_bytes()[..], &[0; 9]].concat();
+        let other = [&stored[..8], b"12345679"].concat();
+        for wrong in [other, longer, [&hashed[..], &not_finite].concat(), Vec::new()] {
+            fs::write(&path, &wrong).expect("written");
+            assert_eq!(parts.state(), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_named() {
+        let place = tempfile::tempdir().expect("a folder");
+        let output = place.path().join("a.mp4");
+        let folder = folder_for(&output).join("000000000-1-1-0.mp4");
+        PrivateFolder::open(&folder_for(&output)).expect("made");
+        fs::create_dir(&folder).expect("made");
+        let other = folder_for(&output).join("20240131120000-holiday.mp4");
+        fs::write(&other, "mine").expect("written");
+        let opened = Parts::open(&output, "candy", 0, &RunControl::default());
+        let error = opened.err().expect("a folder").to_string();
+        assert!(error.starts_with(&folder.display().to_string()), "{error}");
+        assert!(other.exists());
     }
 
     /// Opens a folder that this process has just closed. Another test's child process may hold the lock until it has
@@ -362,7 +455,7 @@ mod tests {
     fn reopened(output: &Path, about: &str) -> Parts {
         let mut attempts = (0..200).map(|_| {
             thread::sleep(Duration::from_millis(5));
-            Parts::open(output, about, false, &RunControl::default())
+            Parts::open(output, about, 0, &RunControl::default())
         });
         attempts.find_map(Result::ok).expect("opened")
     }
@@ -371,7 +464,7 @@ mod tests {
     fn a_film_continues_after_its_complete_parts() {
         let place = tempfile::tempdir().expect("a folder");
         let output = place.path().join("a.mp4");
-        let open = || Parts::open(&output, "candy", false, &RunControl::default());
+        let open = || Parts::open(&output, "candy", 0, &RunControl::default());
         let mut parts = open().expect("made");
         let busy = open().err().map(|e| e.to_string()).unwrap_or_default();
         assert!(busy.contains("another StyleForge"), "{busy}");
@@ -410,8 +503,7 @@ mod tests {
         let parts = reopened(&output, "candy");
         assert_eq!((parts.frames(), parts.spoilt, parts.removed), (48, 96, 0));
         let other = place.path().join("b.mp4");
-        let mut others =
-            Parts::open(&other, "mosaic", false, &RunControl::default()).expect("made");
+        let mut others = Parts::open(&other, "mosaic", 0, &RunControl::default()).expect("made");
         add(&mut others, 48, 0..=4700);
         add(&mut others, 48, 4800..=9500);
         let foreign = part(&others, 1);

@@ -105,8 +105,8 @@ pub fn render(
     if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
-    let has_state = film.stylization.steadiness > 0;
-    let mut parts = Parts::open(film.output, &film.key(&options), has_state, &tools.control)?;
+    let (key, state) = (film.key(&options), film.max_state_bytes());
+    let mut parts = Parts::open(film.output, &key, state, &tools.control)?;
     let resumed = parts.frames();
     if parts.removed > 0 {
         notes.push(format!(
