@@ -25,7 +25,7 @@ use crate::{
 use backend::{RunControl, Steadiness};
 use media::{
     encoder::{Encoder, Stoppable},
-    film::{Container, Decoder, FilmError, OpenFilm, Reader, Reading, TIMECODE, Tools},
+    film::{Container, Decoder, FilmError, OpenFilm, Range, Reader, Reading, TIMECODE, Tools},
     memory::Flow,
     nut::{NutStream, Track},
 };
@@ -143,6 +143,14 @@ pub fn render(
         let join = Join { tools, film: &film, flow, along: &along, stream };
         join.try_out(&parts)?;
         let damage = paint_parts(&join, paint, progress, &mut parts, decoder, &mut notes)?;
+        // ffmpeg says nothing of a numbered picture that it cannot read.
+        let is_counted =
+            matches!(film.clip.reader, Reader::Numbered { .. }) && film.range == Range::default();
+        let (frames, all) = (parts.frames(), film.clip.frames.unwrap_or(0));
+        let damage = damage.or_else(|| {
+            (is_counted && frames < all)
+                .then(|| format!("only {frames} of its {all} pictures can be read"))
+        });
         let missing = join.finish(&mut parts, damage.is_none(), &mut notes)?;
         let frames = parts.frames() - missing;
         let missing = (missing > 0).then(|| format!("{missing} painted frames cannot be joined"));

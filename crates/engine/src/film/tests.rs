@@ -19,7 +19,7 @@ use crate::{
 };
 use backend::{RunControl, Steadiness};
 use media::{
-    film::{Clip, Codec, Container, Range, Tools},
+    film::{Clip, Codec, Container, Range, Reader, Tools},
     framing::Framing,
     memory::Flow,
     nut::NutReader,
@@ -388,6 +388,21 @@ fn a_part_that_cannot_be_joined_is_painted_again() {
         assert!(error.to_string().contains("moov atom not found"), "{error}");
         let painted = paint(here.path(), [DECODES, ENCODES, JOINS], &control).expect("painted");
         assert_eq!(painted.resumed, resumed, "{says}");
+    }
+}
+
+#[test]
+fn pictures_that_ffmpeg_leaves_out_are_damage() {
+    for (frames, damage) in [(FRAMES, None), (30, Some("only 20 of its 30 pictures can be read"))] {
+        let here = tempfile::tempdir().expect("a folder");
+        let reader = Reader::Numbered { first: 1, holds: false };
+        let (clip, output) =
+            (Clip { reader, frames: Some(frames), ..clip() }, here.path().join("painted.mp4"));
+        let tools = film_tools(here.path(), [DECODES, ENCODES, JOINS]);
+        let tools = Tools { patience: Duration::from_secs(60), ..tools };
+        let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
+        let painted = render(&tools, &film(&clip, &output), Flow::Usual, &unused, &|_, _| {});
+        assert_eq!(painted.expect("painted").damage.as_deref(), damage);
     }
 }
 
