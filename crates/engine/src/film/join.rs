@@ -396,8 +396,7 @@ impl Join<'_> {
             if film.codec == Codec::Hevc && container != Container::Mkv {
                 command.args(["-tag:v:0", "hvc1"]);
             }
-            let ticks = self.stream.tick.1.to_string();
-            command.args(["-video_track_timescale", &ticks, "-movflags"]);
+            command.args(["-video_track_timescale", &self.ticks_per_second(pieces), "-movflags"]);
             // Tags with names of their own are not stored otherwise. Those of the container would be stored, too.
             let is_own = |(name, _): &(String, String)| {
                 name.contains('.') || OF_CAMERA.contains(&name.as_str())
@@ -443,6 +442,14 @@ impl Join<'_> {
                 Err(if why.contains(FULL) { why + &needed } else { why })
             }
         }
+    }
+
+    /// Ticks per second of the film. MP4 and MOV cannot store the largest gap between two parts in too many.
+    fn ticks_per_second(&self, pieces: &Pieces<'_>) -> String {
+        let gap = |pair: &[Part]| pair[1].ticks.abs_diff(pair[0].last);
+        let largest = pieces.list.windows(2).map(gap).max().unwrap_or(0);
+        let (over, under) = self.stream.tick;
+        (under / (largest.saturating_mul(over) / i32::MAX as u64 + 1)).max(1).to_string()
     }
 
     /// The list of parts for ffmpeg. Their names have no character with a meaning in it.

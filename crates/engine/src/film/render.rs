@@ -38,6 +38,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often the end of encoding is looked for.
 const POLL: Duration = Duration::from_millis(5);
 
+/// Maximum ticks between two frames of a part. MP4 refuses twice as many.
+const MAX_PART_TICKS: i64 = (i32::MAX / 2) as i64;
+
 /// How long the part that is being encoded may take to be completed when the film is cancelled.
 const CLOSING: Duration = Duration::from_secs(10);
 
@@ -456,6 +459,13 @@ impl Encoding<'_> {
         let before = parts.frames();
         let mut number = before;
         for Finished { ticks, frame, state } in frames {
+            let over = self.stream.tick.0 as i64;
+            let is_far = |part: &Open| {
+                ticks.saturating_sub(part.ticks).saturating_mul(over) > MAX_PART_TICKS
+            };
+            if open.as_ref().is_some_and(is_far) {
+                self.end_part(&mut open, &mut ending, parts)?;
+            }
             let part = match &mut open {
                 Some(part) => part,
                 None => open.insert(self.begin(parts, number, ticks, frame.size())?),
@@ -474,13 +484,9 @@ impl Encoding<'_> {
             part.state = state;
             number += 1;
             (self.progress)(number, number - before);
-            if part.frames == self.film.part_frames {
-                part.encoder.finish();
-                close(&mut ending, parts)?;
-                ending = open.take();
-                if self.flow == Flow::Frugal {
-                    close(&mut ending, parts)?;
-                }
+            // Where the state of the steadiness is saved.
+            if (number - before).is_multiple_of(self.film.part_frames) {
+                self.end_part(&mut open, &mut ending, parts)?;
             }
         }
         close(&mut ending, parts)?;
@@ -490,6 +496,21 @@ impl Encoding<'_> {
             close(&mut open, parts)?;
         }
         if is_cancelled { Err(Ended::Cancelled) } else { Ok(()) }
+    }
+
+    /// Has the encoder of the open part complete it.
+    fn end_part(
+        &self,
+        open: &mut Option<Open>,
+        ending: &mut Option<Open>,
+        parts: &mut Parts,
+    ) -> Result<(), Ended> {
+        if let Some(part) = open {
+            part.encoder.finish();
+        }
+        close(ending, parts)?;
+        *ending = open.take();
+        if self.flow == Flow::Frugal { close(ending, parts) } else { Ok(()) }
     }
 
     fn begin(

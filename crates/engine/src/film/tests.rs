@@ -22,7 +22,7 @@ use media::{
     film::{Clip, Codec, Container, Range, Reader, Tools},
     framing::Framing,
     memory::Flow,
-    nut::NutReader,
+    nut::{NutMuxer, NutReader, NutStream, SQUARE, Track},
 };
 use pictures::alpha;
 use values::{
@@ -404,6 +404,36 @@ fn pictures_that_ffmpeg_leaves_out_are_damage() {
         let painted = render(&tools, &film(&clip, &output), Flow::Usual, &unused, &|_, _| {});
         assert_eq!(painted.expect("painted").damage.as_deref(), damage);
     }
+}
+
+#[test]
+fn a_part_ends_before_a_gap_that_it_cannot_store() {
+    let here = tempfile::tempdir().expect("a folder");
+    let joins =
+        after_trial("echo \"$*\" >arguments; ls painted.mp4.part >names; echo film >\"$last\"");
+    let tools = film_tools(here.path(), [DECODES, ENCODES, &joins]);
+    let tools = Tools { patience: Duration::from_secs(60), ..tools };
+    let (mut muxer, mut nut) = (NutMuxer::default(), Vec::new());
+    let (tick, aspect) = ((1, 30), SQUARE);
+    muxer.begin(
+        &NutStream { width: 64, height: 48, tick, aspect, ..NutStream::default() },
+        &mut nut,
+    );
+    for ticks in [0, 1, 1 << 32] {
+        muxer.frame(Track::Pictures, ticks, 4 * 64 * 48, &mut nut);
+        nut.resize(nut.len() + 4 * 64 * 48, 0);
+    }
+    fs::write(here.path().join("clip.nut"), nut).expect("written");
+    let (clip, output) = (clip(), here.path().join("painted.mp4"));
+    let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());
+    let painted = render(&tools, &film(&clip, &output), Flow::Usual, &unused, &|_, _| {});
+    assert_eq!(painted.expect("painted").frames, 3);
+    let read = |name: &str| fs::read_to_string(here.path().join(name)).expect("written");
+    let names = read("names");
+    assert!(names.contains("000000000-2-1-") && names.contains("000000002-1-0-"), "{names}");
+    // A third, so that the gap of 2^32 ticks is less than 2^31.
+    let arguments = read("arguments");
+    assert!(arguments.contains("-video_track_timescale 10 "), "{arguments}");
 }
 
 #[test]
