@@ -132,7 +132,10 @@ pub fn render(
         };
         let mut film = film.clone();
         let (mut decoder, mut stream) = open(&film)?;
-        if let (Some(start), None) = (film.range.start, stream) {
+        if let Some(start) = film.range.start
+            && decoder.is_empty()
+            && resumed == 0
+        {
             let (path, clip) = (film.source.to_owned(), film.clip.clone());
             let shown = OpenFilm { path, clip, tools: tools.clone(), flow }.last_at(start)?;
             if shown.is_some() {

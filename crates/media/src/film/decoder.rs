@@ -144,7 +144,7 @@ impl Decoder {
         })
     }
 
-    /// Waits for the first picture, and returns the description of all; `None` if there are none.
+    /// Waits for the first picture, and returns the description of all; `None` if there is none.
     ///
     /// # Errors
     /// See [`Self::next_picture`].
@@ -154,7 +154,12 @@ impl Decoder {
         };
         self.stream = stream;
         self.first = self.receive()?;
-        Ok(self.first.is_some().then_some(stream))
+        Ok(Some(stream))
+    }
+
+    /// True if there are no pictures, after [`Self::read_stream`].
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 
     /// The next picture and its time in ticks, after [`Self::read_stream`]; `None` at the end.
