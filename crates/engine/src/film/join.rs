@@ -509,7 +509,12 @@ impl Join<'_> {
     }
 
     /// As [`Self::run`]; the process may have failed.
-    fn ended(&self, mut command: Command, bytes: u64, encoded: u64) -> Result<ProcessResult, String> {
+    fn ended(
+        &self,
+        mut command: Command,
+        bytes: u64,
+        encoded: u64,
+    ) -> Result<ProcessResult, String> {
         let bytes = bytes + fs::metadata(self.film.source).map_or(0, |about| about.len());
         let patience = MIN_PATIENCE + Duration::from_secs((bytes >> 20) + encoded);
         if encoded == 0 {
