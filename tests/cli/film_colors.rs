@@ -18,7 +18,9 @@ use crate::{
 
 /// The first frame's pixel in RGBA.
 fn pixel(s: &Sandbox, film: &str, x: usize, y: usize) -> [u8; 4] {
-    ffmpeg(s, &format!("-i {film} -frames:v 1 -pix_fmt rgba shown.png"));
+    // With these tags the PNG would have another gamma.
+    let plain = "setparams=color_primaries=unknown:color_trc=unknown";
+    ffmpeg(s, &format!("-i {film} -frames:v 1 -vf {plain} -pix_fmt rgba shown.png"));
     s.read("shown.png").pixel(x, y)
 }
 
@@ -161,8 +163,8 @@ fn animation(s: &Sandbox, name: &str) -> (u32, Vec<u32>) {
             (f64::from(ms) / f64::from(parts)).round() as u32
         };
         let loops = match decoder.loop_count() {
+            LoopCount::Finite(plays) => plays.get(),
             LoopCount::Infinite => 0,
-            LoopCount::Finite(times) => times.get(),
         };
         (loops, decoder.into_frames().map(|frame| ms(frame.expect("a frame"))).collect())
     }
@@ -178,8 +180,10 @@ fn animation(s: &Sandbox, name: &str) -> (u32, Vec<u32>) {
 fn animations_keep_their_loops_and_the_times_of_all_frames() {
     let s = Sandbox::new();
     // Frames of 100, 200, 1000, 50, 20 and 300 ms.
-    let frames = "-f lavfi -i testsrc2=s=48x32:r=100:d=1.68 \
-                  -vf select='eq(n,0)+eq(n,10)+eq(n,30)+eq(n,130)+eq(n,135)+eq(n,137)' -fps_mode passthrough";
+    let times = "eq(n\\,0)+eq(n\\,10)+eq(n\\,30)+eq(n\\,130)+eq(n\\,135)+eq(n\\,137)";
+    let frames = format!(
+        "-f lavfi -i testsrc2=s=48x32:r=100:d=1.68 -vf \"select='{times}'\" -fps_mode passthrough"
+    );
     ffmpeg(&s, &format!("{frames} -loop 3 -final_delay 30 in.gif"));
     ffmpeg(
         &s,
