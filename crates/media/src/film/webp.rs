@@ -1,12 +1,7 @@
 //! Animated WebP files, which ffmpeg does not read: they are decoded here and sent to it. It also writes them with a wrong
 //! time for the last frame.
 
-use std::{
-    error::Error,
-    fs::OpenOptions,
-    io::{self, Seek, SeekFrom, Write},
-    path::Path,
-};
+use std::{error::Error, io, path::Path};
 
 use serde_json::{Value, json};
 
@@ -15,6 +10,7 @@ use pictures::{
     container::{WebpFrame, webp_frames, webp_plays},
     decode,
 };
+use values::disk;
 
 /// Where a frame's duration is, after its data's start, and its maximum in milliseconds (RFC 9649, 2.7.1.1).
 const DURATION_AT: usize = 12;
@@ -99,9 +95,7 @@ pub fn set_length(path: &Path, seconds: f64) -> io::Result<()> {
             continue;
         }
         let ms = (seconds * 1000.0 - f64::from(before_ms)).round().clamp(1.0, MAX_MS) as u32;
-        let mut file = OpenOptions::new().write(true).open(path)?;
-        file.seek(SeekFrom::Start((frame.start + DURATION_AT) as u64))?;
-        file.write_all(&ms.to_le_bytes()[..3])?;
+        disk::overwrite(path, frame.start + DURATION_AT, &ms.to_le_bytes()[..3])?;
     }
     Ok(())
 }

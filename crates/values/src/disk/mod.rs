@@ -17,6 +17,6 @@ pub use temporary::{ExchangeFolder, remove_exchanged};
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_owned, folder_of,
-    make_folder, make_new_folder, publish, remove_folder, rename, sync_file, sync_folder,
-    write_bytes, write_folder, write_whole,
+    make_folder, make_new_folder, overwrite, publish, remove_folder, rename, sync_file,
+    sync_folder, write_bytes, write_folder, write_whole,
 };

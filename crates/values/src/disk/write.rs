@@ -6,7 +6,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, ErrorKind, Write},
+    io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -253,6 +253,16 @@ pub fn publish(from: &Path, to: &Path, existing: Existing) -> Result<(), WriteEr
         .and_then(|()| fs::rename(from, &target))
         .and_then(|()| sync_folder(folder))
         .map_err(refused(to, folder))
+}
+
+/// Writes bytes in the middle of a file that this program has made and not yet published.
+///
+/// # Errors
+/// The system's error.
+pub fn overwrite(path: &Path, at: usize, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.seek(SeekFrom::Start(at as u64))?;
+    file.write_all(bytes)
 }
 
 /// Creates an empty file without replacing anything, and syncs its name. While the file is open and this process runs,
