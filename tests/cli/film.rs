@@ -717,7 +717,7 @@ fn unpaintable_inputs_are_refused_by_name() {
 #[test]
 fn a_frame_of_a_video_is_a_style() {
     let s = Sandbox::new();
-    ffmpeg(&s, "-f lavfi -i testsrc2=s=64x48:r=10:d=2 -c:v ffv1 clip.mkv");
+    ffmpeg(&s, "-f lavfi -i testsrc2=s=64x48:r=10:d=2 -c:v ffv1 -pix_fmt bgr0 clip.mkv");
     ffmpeg(&s, "-i clip.mkv -frames:v 1 first.png");
     ffmpeg(&s, "-ss 1.5 -i clip.mkv -frames:v 1 later.png");
     let painted = |arguments: &[&str], output: &str, note: &str| {

@@ -201,9 +201,12 @@ fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
     (Spec::plain_ones().into_iter()).map(|(name, ..)| name).take(count)
 }
 
+/// What is checked, after its heading.
+type Named = (String, Subject);
+
 /// Random networks, networks for style pictures and every installed style, each after its heading; and the styles that
 /// could not be loaded.
-fn subjects(device: DeviceChoice) -> Result<(Vec<(String, Subject)>, Vec<String>), CliError> {
+fn subjects(device: DeviceChoice) -> Result<(Vec<Named>, Vec<String>), CliError> {
     let mut subjects = verify::adversarial_subjects().map_err(CliError::failed)?;
     let photo = sample::sample().map_err(CliError::failed)?;
     for name in [BUILT_IN_NETWORK].into_iter().chain(plain_networks(device)) {

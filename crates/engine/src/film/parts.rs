@@ -469,7 +469,7 @@ mod tests {
         let busy = open().err().map(|e| e.to_string()).unwrap_or_default();
         assert!(busy.contains("another StyleForge"), "{busy}");
         let add = |parts: &mut Parts, frames, times| {
-            let file = parts.unfinished("000", "mp4").expect("made");
+            let file = parts.unfinished("000000000", "mp4").expect("made");
             fs::write(&file, "part").expect("written");
             parts.add(&file, frames, times, None).expect("renamed");
         };
@@ -477,7 +477,7 @@ mod tests {
             add(&mut parts, frames, times);
         }
         assert_eq!(parts.frames(), 103);
-        let empty = parts.unfinished("000", "mp4").expect("made");
+        let empty = parts.unfinished("000000000", "mp4").expect("made");
         parts.add(&empty, 1, 0..=0, None).expect_err("nothing was written");
         fs::write(parts.folder().join("000000103.unfinished.mp4"), "torn").expect("written");
         // A name of an earlier version.
