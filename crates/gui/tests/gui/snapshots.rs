@@ -163,7 +163,14 @@ fn live_pictures_that_are_compared() {
         let hidden = Hidden {
             parts: &["Picture, ", " ms", "Candy", "Udnie", "Wave"],
             // The automatic size and its rate depend on the machine.
-            lines: &[" fps", "Painted at", "frames a second", "pairs of frames"],
+            lines: &[
+                " fps",
+                "Painted at",
+                "frames a second",
+                "pairs of frames",
+                "times as fast",
+                "Measuring",
+            ],
         };
         looks_as_before(&mut w, "live", theme, scale, hidden);
     });
