@@ -239,7 +239,7 @@ fn figures_that_are_repeated_agree() {
     let rows = |text: &str| -> Vec<String> {
         let rows = text.lines().filter(|line| line.starts_with("| ") && !line.contains("---"));
         rows.map(|row| {
-            row.replace('`', "").replace('[', "").replace("](docs/performance.md#modes)", "")
+            row.replace(['`', '['], "").replace("](docs/performance.md#modes)", "")
         })
         .collect()
     };
