@@ -238,10 +238,8 @@ fn figures_that_are_repeated_agree() {
     let (speed, _) = speed.split_once("\n## ").expect("its end");
     let rows = |text: &str| -> Vec<String> {
         let rows = text.lines().filter(|line| line.starts_with("| ") && !line.contains("---"));
-        rows.map(|row| {
-            row.replace(['`', '['], "").replace("](docs/performance.md#modes)", "")
-        })
-        .collect()
+        rows.map(|row| row.replace(['`', '['], "").replace("](docs/performance.md#modes)", ""))
+            .collect()
     };
     let (summary, tables, speed) = (rows(summary), rows(tables), rows(speed));
     let agree =
