@@ -169,23 +169,12 @@ impl Ffmpeg {
         command.args(Flow::Frugal.options()).args(max_pixels_within(limit_bytes));
         Input::Video(video).add_to(&mut command);
         command.args(["-vf", &scale]);
-        self.picture(command, limit_bytes)?.ok_or_else(|| "it has no picture".to_owned())
-    }
-
-    /// Runs a command that decodes, and returns its first picture, if there is one, as a PNG of at most `limit_bytes`.
-    ///
-    /// # Errors
-    /// The reason.
-    pub(crate) fn picture(
-        &self,
-        mut command: Command,
-        limit_bytes: u64,
-    ) -> Result<Option<Vec<u8>>, String> {
         command.args("-frames:v 1 -c:v png -f image2pipe pipe:1".split(' '));
         let ended = process::run_keeping(limit_bytes, command, PATIENCE, &RunControl::default())?;
         match failure(&ended) {
             Some(failure) => Err(failure),
-            None => Ok(Some(ended.output).filter(|picture| !picture.is_empty())),
+            None if ended.output.is_empty() => Err("it has no picture".to_owned()),
+            None => Ok(ended.output),
         }
     }
 }

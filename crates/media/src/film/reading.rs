@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{ffmpeg::Input, memory::Flow};
 
-/// What a decoder prints when its first picture comes. What it complained about before lies before the start.
+/// What a decoder prints when its first picture comes. Earlier complaints are about what is before the start.
 pub(super) const BEGUN: &str = "16777215.000000";
 
 /// What a decoder reads.
