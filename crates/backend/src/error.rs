@@ -1,7 +1,7 @@
 //! A backend's errors, with messages for the user.
 
 use super::RunControl;
-use values::frame::Frame;
+use values::{frame::Frame, mode::Mode, numeric::NumberFormat};
 
 /// Why a session did nothing. The caller then does the job in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -200,6 +200,25 @@ impl BackendError {
             return Ok(());
         }
         Err(Self::WrongBatch { inputs: inputs.len(), outputs: outputs.len() })
+    }
+
+    /// The error for a picture, or with 16 bits a map, with values that the format of numbers cannot represent.
+    pub(crate) fn overflow(mode: Mode, device: String, format: NumberFormat) -> Self {
+        let largest = match format {
+            NumberFormat::Fp16 | NumberFormat::Fp16x2 => half::f16::MAX.to_f32(),
+            NumberFormat::Bf16 => half::bf16::MAX.to_f32(),
+            NumberFormat::Fp32 | NumberFormat::Tf32 | NumberFormat::Int8 => f32::MAX,
+        };
+        let reason = if format.bytes() == 2 {
+            format!(
+                "this network makes values above {largest:.5}, the maximum of {format}; choose fp32"
+            )
+        } else {
+            "this network makes colours that are NaN or infinite; choose the input range with which it was \
+             trained, or open a file with other weights"
+                .to_owned()
+        };
+        Self::Unsupported { mode: mode.to_string(), device, reason }
     }
 
     /// True if the device itself is lost, so that only another device can continue.

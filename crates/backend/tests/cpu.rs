@@ -10,6 +10,7 @@ use std::sync::Arc;
 use backend::{Backend, BackendError, RunControl, SessionSpec, cpu::CpuBackend};
 use network::{
     Network,
+    graph::{Function, Graph, Op},
     models::{
         self,
         johnson::{Kernels, NetworkSpec},
@@ -170,6 +171,47 @@ fn a_cancelled_run_says_so_and_the_session_continues() {
     session.paint(&photo, &mut painted, &control).expect("a run");
     assert_eq!(control.progress(), 1.0);
     assert_ne!(painted, photo);
+}
+
+#[test]
+fn colours_that_are_nan_or_infinite_are_an_error() {
+    let johnson = NetworkSpec::with_widths([8, 16, 32]).random(1).expect("a valid shape");
+    let (graph, mut weights) = johnson.into_parts();
+    let conv = graph.nodes().iter().find(|node| matches!(node.op, Op::Conv2d(_))).expect("a node");
+    // Their sums are infinite, and so is the mean.
+    weights.of_mut(&conv.name).weight.fill(1e37);
+    let johnson = Network::new(graph, weights).expect("complete");
+    let of = |functions: &[Function]| {
+        let mut graph = Graph::default();
+        let mut last = graph.add("photo", "", Op::Photo, &[]).expect("the first node");
+        for (number, &function) in functions.iter().enumerate() {
+            let op = Op::Function(function);
+            last = graph.add(&format!("f{number}"), "", op, &[last]).expect("earlier nodes");
+        }
+        graph.add("picture", "", Op::Picture, &[last]).expect("earlier nodes");
+        Network::random(graph, 1).expect("no weights")
+    };
+    // Not a number for black; the limits must not hide it.
+    let root = of(&[Function::Log, Function::Sqrt, Function::Clip { least: 0.0, most: 255.0 }]);
+    let colors = |level: u8| Frame::from_fn(40, 30, |_, _| [level, 200, 9, 255]);
+    let networks = [(johnson, false), (of(&[Function::Reciprocal]), true), (root, true)];
+    for (network, paints_others) in networks {
+        let network = Arc::new(network);
+        for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
+            for mode in exact_modes(&backend) {
+                let spec = SessionSpec::single(40, 30, mode);
+                let mut session = backend.open(&network, &spec).expect("a session");
+                let mut paint = |photo: Frame| {
+                    session.paint(&photo, &mut photo.clone(), &RunControl::default()).map(drop)
+                };
+                let error = paint(colors(0)).expect_err("infinite").to_string();
+                assert!(error.contains("colours that are NaN or infinite"), "{mode}: {error}");
+                if paints_others {
+                    paint(colors(3)).expect("finite");
+                }
+            }
+        }
+    }
 }
 
 #[test]

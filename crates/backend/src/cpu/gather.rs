@@ -128,7 +128,7 @@ impl MapInput {
             let raw = S::load(self.raw.at(at));
             let normed = S::mul_add(raw, S::load(self.scale.at(c)), S::load(self.shift.at(c)));
             if self.skip.is_null() {
-                S::max(normed, S::splat(0.0))
+                S::max(S::splat(0.0), normed)
             } else {
                 S::add(normed, S::load(self.skip.at(at)))
             }

@@ -5,6 +5,8 @@
 //! input value is prepared once per task. It multiplies directly from the ring: all kernel columns of a row are one
 //! contiguous segment of K.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{
     gather::{Border, Centre, Input, StagedRow},
     kernel::{self, Tasks, Tiles},
@@ -15,6 +17,9 @@ use super::{
     winograd::RawMap,
 };
 use plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strips};
+
+/// A sum of colours that is taken for infinite, as by `kernels/conv.cuh`.
+const OVERFLOW: f32 = 1e30;
 
 /// Where the results of a row convolution go.
 #[derive(Clone, Copy)]
@@ -31,6 +36,8 @@ pub struct PictureOutput {
     pub rgba: *mut u8,
     /// Channel-major floats before clamping. If not null, no bytes are written.
     pub floats: *mut f32,
+    /// Set if a colour is NaN or infinite and no floats are written.
+    pub overflow: *const AtomicBool,
     /// Added to each colour.
     pub bias: [f32; 3],
     /// Rows and columns, to which the computed map is cropped.
@@ -49,6 +56,12 @@ impl PictureOutput {
     pub unsafe fn write(&self, y: usize, x: usize, colours: [f32; 3]) {
         let (height, width) = self.size;
         let pixel = y * width + x;
+        let [red, green, blue] = colours.map(f32::abs);
+        // Also true for NaN.
+        if !(red + green + blue < OVERFLOW) && self.floats.is_null() {
+            // SAFETY: the flag outlives the run.
+            unsafe { (*self.overflow).store(true, Ordering::Relaxed) };
+        }
         for (c, value) in colours.into_iter().enumerate() {
             // SAFETY: the caller's promise.
             unsafe {

@@ -3,9 +3,10 @@
 use std::{
     alloc::{Layout, alloc_zeroed},
     borrow::Cow,
+    ptr::null_mut,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -34,9 +35,13 @@ use values::{
     frame::Frame,
     lock::lock,
     mode::Mode,
+    numeric::NumberFormat,
     tensor::{Shape, Tensor, maps_text},
     timing::RunTiming,
 };
+
+/// The device in errors.
+const THE_PROCESSOR: &str = "the processor";
 
 /// A convolution with packed weights.
 pub struct PackedConv {
@@ -110,7 +115,7 @@ fn zeros(len: usize) -> Option<Vec<f32>> {
 pub fn unplannable(mode: Mode, error: &PlanError) -> BackendError {
     BackendError::Unsupported {
         mode: mode.to_string(),
-        device: "the processor".to_owned(),
+        device: THE_PROCESSOR.to_owned(),
         reason: error.to_string(),
     }
 }
@@ -287,16 +292,26 @@ impl CpuSession {
         // Copies alpha; the last step overwrites the colours.
         output.rgba_mut().copy_from_slice(input.rgba());
         let run_input = RunInput::photo(&photo);
-        let picture = self.picture(output.rgba_mut().as_mut_ptr(), std::ptr::null_mut());
+        let overflow = AtomicBool::new(false);
+        let picture = self.picture(output.rgba_mut().as_mut_ptr(), null_mut(), &raw const overflow);
         // The pool is entered once for all steps. Entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
         pool.install(|| self.run_steps(run_input, picture, control, None))?;
+        if overflow.into_inner() {
+            let mode = self.plan.variant.mode();
+            return Err(BackendError::overflow(mode, THE_PROCESSOR.to_owned(), NumberFormat::Fp32));
+        }
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
     }
 
-    /// Where the picture goes: bytes, or floats if these are not null.
-    pub fn picture(&self, rgba: *mut u8, floats: *mut f32) -> PictureOutput {
-        PictureOutput { rgba, floats, bias: [0.0; 3], size: self.plan.photo }
+    /// Where the picture goes: floats, or bytes with `overflow` if `floats` is null.
+    pub fn picture(
+        &self,
+        rgba: *mut u8,
+        floats: *mut f32,
+        overflow: *const AtomicBool,
+    ) -> PictureOutput {
+        PictureOutput { rgba, floats, overflow, bias: [0.0; 3], size: self.plan.photo }
     }
 
     /// The error for inputs other than what the network reads.

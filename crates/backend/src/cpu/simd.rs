@@ -60,9 +60,9 @@ pub unsafe trait Simd: Copy {
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `a / b`
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
-    /// The larger value of each lane; the second if the first is NaN.
+    /// The larger value of each lane; the second if one is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// The smaller value of each lane; the second if the first is NaN.
+    /// The smaller value of each lane; the second if one is NaN.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// 2 to the power of `n`, an integer from -126 to 127. The argument is [`EXPONENT_BASE`]` + n`.
     unsafe fn power_of_two(based: Self::V) -> Self::V;

@@ -26,7 +26,6 @@ use super::{
 use crate::{BackendError, BackendResult, RunControl};
 use network::Weights;
 use plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix};
-use values::numeric::NumberFormat;
 
 /// Operations per second of the slowest GPU in its slowest mode, divided by a hundred: 0.01 TFLOP/s.
 const MIN_FLOPS_PER_S: u64 = 10_000_000_000;
@@ -278,19 +277,7 @@ impl DeviceNetwork {
     /// The error for a frame with values that the format of the maps, or of the products, cannot represent.
     pub fn overflow(&self) -> BackendError {
         let format = self.plan.format().operand;
-        let largest = match format {
-            NumberFormat::Fp16 | NumberFormat::Fp16x2 => half::f16::MAX.to_f32(),
-            NumberFormat::Bf16 => half::bf16::MAX.to_f32(),
-            NumberFormat::Fp32 | NumberFormat::Tf32 => f32::MAX,
-            NumberFormat::Int8 => f32::from(i8::MAX),
-        };
-        BackendError::Unsupported {
-            mode: self.plan.mode.to_string(),
-            device: self.device_name.clone(),
-            reason: format!(
-                "this network makes values above {largest:.5}, the maximum of {format}; choose fp32"
-            ),
-        }
+        BackendError::overflow(self.plan.mode, self.device_name.clone(), format)
     }
 
     pub fn function(&self, file: &str, entry: &str, shared_bytes: u32) -> BackendResult<Function> {

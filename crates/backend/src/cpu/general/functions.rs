@@ -1,7 +1,7 @@
 //! Elementwise functions between convolutions, computed on whole vectors.
 //!
 //! `exp(x)` is `2^n * exp(r)` with `x = n * ln 2 + r`. `exp(r) - 1` is kept separately, so that functions that are zero
-//! at zero stay precise there. Relative errors are below 1e-6.
+//! at zero stay precise there. Relative errors are below 1e-6. NaN stays NaN.
 
 use super::super::simd::{EXPONENT_BASE, Simd};
 use network::graph::Function;
@@ -14,7 +14,7 @@ const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 unsafe fn exp_parts<S: Simd>(x: S::V) -> (S::V, S::V) {
     // SAFETY: the instruction set exists by the caller's promise.
     unsafe {
-        let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
+        let x = S::min(S::splat(88.0), S::max(S::splat(-87.0), x));
         let log2_e = S::splat(std::f32::consts::LOG2_E);
         let based = S::mul_add(x, log2_e, S::splat(EXPONENT_BASE));
         let n = S::sub(based, S::splat(EXPONENT_BASE));
@@ -56,7 +56,7 @@ unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
     // SAFETY: as above.
     unsafe {
         // Beyond this, the result rounds to one in single precision.
-        let twice = S::min(S::max(S::add(x, x), S::splat(-20.0)), S::splat(20.0));
+        let twice = S::min(S::splat(20.0), S::max(S::splat(-20.0), S::add(x, x)));
         let less_one = exp_m1::<S>(twice);
         S::div(less_one, S::add(less_one, S::splat(2.0)))
     }
@@ -111,7 +111,7 @@ unsafe fn erf<S: Simd>(x: S::V) -> S::V {
     // SAFETY: as above.
     unsafe {
         let [zero, one] = [0.0, 1.0].map(|v| S::splat(v));
-        let inner = S::min(S::max(x, S::splat(-1.0)), one);
+        let inner = S::min(one, S::max(S::splat(-1.0), x));
         let square = S::mul(inner, inner);
         let mut series = S::splat(0.0);
         for term in TERMS {
@@ -161,14 +161,14 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
     match function {
         LeakyRelu { slope } => {
             let slope = slope as f32;
-            each(values, |v| v.max(0.0) + slope * v.min(0.0));
+            each(values, |v| if v < 0.0 { slope * v } else { v });
         }
         Elu { alpha } => {
             let alpha = alpha as f32;
             each_vector!(S, values, x => {
                 let zero = S::splat(0.0);
-                let negative = exp_m1::<S>(S::min(x, zero));
-                S::mul_add(S::splat(alpha), negative, S::max(x, zero))
+                let negative = exp_m1::<S>(S::min(zero, x));
+                S::mul_add(S::splat(alpha), negative, S::max(zero, x))
             });
         }
         Sigmoid => each_vector!(S, values, x => {
@@ -183,7 +183,10 @@ pub unsafe fn apply<S: Simd>(function: Function, values: &mut [f32]) {
         Tanh => each_vector!(S, values, x => tanh::<S>(x)),
         Clip { least, most } => {
             let (least, most) = (least as f32, most as f32);
-            each(values, |v| v.max(least).min(most));
+            each(values, |v| {
+                let v = if v < least { least } else { v };
+                if v > most { most } else { v }
+            });
         }
         Sqrt => each(values, f32::sqrt),
         Reciprocal => each(values, |v| 1.0 / v),
@@ -259,6 +262,10 @@ mod tests {
                 let mut computed = values.clone();
                 // SAFETY: this CPU can run the set, and the values are whole vectors.
                 unsafe { set.run(Apply(function, &mut computed)) };
+                let mut nan = [f32::NAN; 16];
+                // SAFETY: as above.
+                unsafe { set.run(Apply(function, &mut nan)) };
+                assert!(nan.iter().all(|v| v.is_nan()), "{} {function:?}", set.name());
                 for (&x, &y) in values.iter().zip(&computed) {
                     let exact = definition(f64::from(x));
                     let error = (f64::from(y) - exact).abs() / exact.abs().max(1e-30);

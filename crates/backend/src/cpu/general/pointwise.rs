@@ -80,14 +80,14 @@ impl Kernel for Chain<'_> {
                 }
                 (Op::Relu, _) => {
                     for v in row.iter_mut() {
-                        *v = v.max(0.0);
+                        *v = if *v < 0.0 { 0.0 } else { *v };
                     }
                 }
                 (Op::Prelu, _) => {
                     let slopes = &own().weight;
                     for pixel in row.chunks_exact_mut(stored) {
                         for (v, slope) in pixel.iter_mut().zip(slopes) {
-                            *v = v.max(0.0) + slope * v.min(0.0);
+                            *v = if *v < 0.0 { slope * *v } else { *v };
                         }
                     }
                 }
