@@ -62,7 +62,7 @@ const MAX_TIMES: usize = 8;
 
 /// Bytes and steps to charge for reading one node, in addition to those for its inputs.
 const BYTES_PER_NODE: usize = 2048;
-const STEPS_PER_NODE: usize = 112;
+const STEPS_PER_NODE: usize = 28 * PROBES.len();
 /// Bytes and steps to charge per input.
 const BYTES_PER_INPUT: usize = 512;
 const STEPS_PER_INPUT: usize = 8;
