@@ -67,6 +67,20 @@ fn hdr_and_wide_colors_of_videos_become_those_of_bt709() {
 }
 
 #[test]
+fn a_gif_without_its_end_is_damaged() {
+    let s = Sandbox::new();
+    ffmpeg(&s, "-f lavfi -i testsrc=s=64x48:r=10:d=0.4 a.gif");
+    let gif = fs::read(s.path("a.gif")).expect("made");
+    for less in [1, gif.len() / 8] {
+        fs::write(s.path("cut.gif"), &gif[..gif.len() - less]).expect("written");
+        let words = ["cut.gif", "-o", "b.mp4", "--strength", "0", "--force"];
+        s.stylize(&words).ends(1).says("cut.gif is damaged (it has no end marker)");
+        s.stylize(&["cut.gif", "-o", "b.mp4", "--end", "0.2", "--force"]).ends(0);
+    }
+    s.stylize(&["a.gif", "-o", "b.mp4", "--strength", "0", "--force"]).ends(0);
+}
+
+#[test]
 fn transparency_is_kept_or_lies_on_the_background() {
     let s = Sandbox::new();
     // The left half is transparent, and green below.

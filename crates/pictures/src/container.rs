@@ -4,6 +4,8 @@
 //! Walks the structure of the container without decoding pixels. Every walk ends with the given bytes. Malformed data
 //! ends it without an error, because the decoder reports damage itself.
 
+use std::io;
+
 use super::{kind::Kind, png_info::png_info};
 
 const PNG_SIGNATURE_BYTES: usize = 8;
@@ -127,6 +129,18 @@ pub(super) fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = u64> {
         let frame = decoder.as_mut()?.next_frame_info().ok()??;
         Some(u64::from(frame.width) * u64::from(frame.height))
     })
+}
+
+/// True if a GIF ends before its end marker.
+pub fn gif_is_cut(gif: impl io::Read) -> bool {
+    let mut options = gif::DecodeOptions::new();
+    options.skip_frame_decoding(true);
+    let walk = || {
+        let mut decoder = options.read_info(gif)?;
+        while decoder.next_frame_info()?.is_some() {}
+        Ok(())
+    };
+    matches!(walk(), Err(gif::DecodingError::UnexpectedEof))
 }
 
 /// True if a PNG declares several frames (PNG, third edition, 11.3.6).
@@ -452,9 +466,11 @@ mod tests {
         let frame = b"\x2c\0\0\0\0\x00\x01\x02\0\0\x02\x01\x44\0";
         let file = [&screen[..], b"\x21\xfe\x01x\0", frame, frame, b"\x3b"].concat();
         assert_eq!(gif_frames(&file).collect::<Vec<_>>(), [512; 2]);
+        assert!(!gif_is_cut(&file[..]) && !gif_is_cut(&[&file[..], b"more"].concat()[..]));
         assert_eq!(gif_frames(&file[..screen.len()]).next(), None);
         for length in 0..file.len() {
             assert!(gif_frames(&file[..length]).count() <= 2);
+            assert!(gif_is_cut(&file[..length]), "{length} bytes");
         }
     }
 

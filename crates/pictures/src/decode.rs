@@ -264,6 +264,9 @@ fn decoded_within(
             notes.push(NO_END_MARKER.to_owned());
         }
     }
+    if format == Kind::Gif && container::gif_is_cut(bytes) {
+        notes.push(NO_END_MARKER.to_owned());
+    }
     if let Some(what) = opened.further {
         notes.push(format!("the file contains several {what}s; the first is used"));
     }

@@ -157,6 +157,8 @@ pub fn render(
             (is_counted && frames < all)
                 .then(|| format!("only {frames} of its {all} pictures can be read"))
         });
+        let is_cut = film.clip.is_cut && film.range.end.is_none();
+        let damage = damage.or_else(|| is_cut.then(|| "it has no end marker".to_owned()));
         let missing = join.finish(&mut parts, damage.is_none(), &mut notes)?;
         let frames = parts.frames() - missing;
         let missing = (missing > 0).then(|| format!("{missing} painted frames cannot be joined"));

@@ -393,11 +393,16 @@ fn a_part_that_cannot_be_joined_is_painted_again() {
 
 #[test]
 fn pictures_that_ffmpeg_leaves_out_are_damage() {
-    for (frames, damage) in [(FRAMES, None), (30, Some("only 20 of its 30 pictures can be read"))] {
+    let end = Some("it has no end marker");
+    let less = Some("only 20 of its 30 pictures can be read");
+    for (frames, is_cut, damage) in [(FRAMES, false, None), (30, false, less), (FRAMES, true, end)]
+    {
         let here = tempfile::tempdir().expect("a folder");
         let reader = Reader::Numbered { first: 1, holds: false };
-        let (clip, output) =
-            (Clip { reader, frames: Some(frames), ..clip() }, here.path().join("painted.mp4"));
+        let (clip, output) = (
+            Clip { reader, is_cut, frames: Some(frames), ..clip() },
+            here.path().join("painted.mp4"),
+        );
         let tools = film_tools(here.path(), [DECODES, ENCODES, JOINS]);
         let tools = Tools { patience: Duration::from_secs(60), ..tools };
         let unused = |_: &[&Arc<Frame>], _: Option<&Steadying>| Ok(Vec::new());

@@ -1,6 +1,10 @@
 //! What a video file contains, as `ffprobe` reports it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -10,7 +14,7 @@ use crate::{
     ffmpeg::{self, Input, failure},
     memory::{Flow, index_bytes, max_pixels_within, picture_bytes},
 };
-use pictures::decode;
+use pictures::{container::gif_is_cut, decode};
 use threads::process;
 use values::{
     control::RunControl,
@@ -104,6 +108,8 @@ pub struct Clip {
     pub deinterlaces: bool,
     /// How often an animation is played, 0 for ever.
     pub plays: Option<u16>,
+    /// It is a GIF that ends before its end marker, of which ffmpeg says nothing.
+    pub is_cut: bool,
     pub has_alpha: bool,
     /// ffmpeg's decoder that reads the transparency, if the usual one does not.
     pub alpha_decoder: Option<&'static str>,
@@ -189,6 +195,7 @@ impl Clip {
     /// Adds what only the file says about an animation's time.
     fn timed(mut self, path: &Path, found: &Value) -> Self {
         let format = found["format"]["format_name"].as_str().unwrap_or_default();
+        self.is_cut = format == "gif" && File::open(path).is_ok_and(gif_is_cut);
         if let Some((plays, seconds)) = animation::timing(path, format) {
             self.plays = Some(plays);
             self.seconds = self.seconds.or(seconds);
@@ -272,6 +279,7 @@ impl Clip {
             },
             has_field_flags: text("field_order").is_some(),
             deinterlaces: true,
+            is_cut: false,
             plays: found["plays"].as_u64().and_then(|plays| u16::try_from(plays).ok()),
             has_alpha: alpha_decoder.is_some()
                 || starts(&["yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya", "pal8"]),
