@@ -67,6 +67,20 @@ fn hdr_and_wide_colors_of_videos_become_those_of_bt709() {
 }
 
 #[test]
+fn numbered_pngs_in_hdr_become_sdr() {
+    let s = Sandbox::new();
+    // White paper in PQ is level 148.
+    ffmpeg(&s, "-f lavfi -i color=0x949494:s=32x32:r=5:d=0.4,format=rgb24 p%d.png");
+    for name in ["p1.png", "p2.png"] {
+        let mut png = fs::read(s.path(name)).expect("made");
+        png.splice(33..33, *b"\0\0\0\x04cICP\x09\x10\0\x01\x4d\x23\x23\xfe");
+        fs::write(s.path(name), png).expect("written");
+    }
+    s.stylize(&["p%d.png", "-o", "a.mp4", "--strength", "0"]).ends(0).says("the video is HDR (PQ)");
+    assert_close(pixel(&s, "a.mp4", 16, 16), [248, 248, 248, 255], 4, "white");
+}
+
+#[test]
 fn a_gif_without_its_end_is_damaged() {
     let s = Sandbox::new();
     ffmpeg(&s, "-f lavfi -i testsrc=s=64x48:r=10:d=0.4 a.gif");

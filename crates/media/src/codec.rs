@@ -282,6 +282,23 @@ impl Colors {
         }
     }
 
+    /// HDR in full range with these primaries and this transfer function (ITU-T H.273).
+    pub(crate) fn of_hdr(primaries: u8, transfer: u8) -> Option<Self> {
+        let transfer = match transfer {
+            16 => "smpte2084",
+            18 => "arib-std-b67",
+            _ => return None,
+        };
+        let primaries = match primaries {
+            1 => Some("bt709"),
+            11 => Some("smpte431"),
+            12 => Some("smpte432"),
+            _ => None,
+        };
+        let primaries = primaries.map(str::to_owned);
+        Some(Self { primaries, transfer: Some(transfer.to_owned()), ..Self::default() })
+    }
+
     /// Their primaries and transfer function (ITU-T H.273), if pictures are converted to sRGB: HDR and wide colours.
     pub fn converted(&self) -> Option<(u8, u8)> {
         let primaries = match self.primaries.as_deref() {

@@ -12,6 +12,7 @@ use re_rav1d::{
 
 use super::{
     clock::Clock,
+    color::profile_of,
     foreign::{Opened, Pixels, cut, invalid, unsupported, write_levels},
     heif::{CodePoints, Grid, Heif, brands},
 };
@@ -94,6 +95,12 @@ pub(super) fn open<'a>(bytes: &'a [u8], clock: &'a Clock<'a>) -> ImageResult<Ope
         .ok_or_else(|| invalid("its AV1 header is missing"))?;
     let pixels = Pixels::new(is_gray, alpha.is_some(), is_deep);
     let (tile_width, tile_height) = color.tile;
+    let data = color.grid.tiles.first().and_then(|tile| heif.data(*tile));
+    let of_frames = || named_points(&data?).filter(|_| image.points.is_none());
+    let icc = image.profile().or_else(|| {
+        let (primaries, transfer) = of_frames()?;
+        profile_of(primaries, transfer)
+    });
     let exif = heif.exif();
     let xmp = heif.xmp();
     let is_premultiplied = alpha.is_some() && heif.is_premultiplied(primary);
@@ -101,7 +108,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], clock: &'a Clock<'a>) -> ImageResult<Ope
     Ok(Opened {
         is_premultiplied,
         orientation: image.orientation(),
-        icc: image.profile(),
+        icc,
         exif,
         xmp,
         further: (brands(bytes).next() == Some(b"avis")).then_some("frame"),
@@ -347,25 +354,97 @@ impl Tile {
     }
 }
 
-/// The number of frames in AV1 data, from the headers of its units (AV1, 5.3).
-fn frames(mut data: &[u8]) -> usize {
-    let mut count = 0;
-    while let Some(&header) = data.first() {
-        count += usize::from(matches!(header >> 3 & 15, 3 | 6));
+/// The number of frames in AV1 data.
+fn frames(data: &[u8]) -> usize {
+    units(data).filter(|(kind, _)| matches!(kind, 3 | 6)).count()
+}
+
+/// The types and the contents of the units of AV1 data (AV1, 5.3).
+fn units(mut data: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let header = *data.first()?;
         let start = if header & 4 == 0 { 1 } else { 2 };
-        if header & 2 == 0 {
-            break;
+        let mut at = start;
+        let mut end = Some(data.len());
+        if header & 2 != 0 {
+            let mut length = 0u64;
+            while let Some(&byte) = data.get(at).filter(|_| at < start + 8) {
+                length |= u64::from(byte & 0x7f) << (7 * (at - start));
+                at += 1;
+                if byte & 0x80 == 0 {
+                    break;
+                }
+            }
+            end = usize::try_from(length).ok().and_then(|length| at.checked_add(length));
         }
-        let (mut length, mut at) = (0u64, start);
-        while let Some(&byte) = data.get(at).filter(|_| at < start + 8) {
-            length |= u64::from(byte & 0x7f) << (7 * (at - start));
+        let content = end.and_then(|end| data.get(at..end)).unwrap_or_default();
+        data = end.and_then(|end| data.get(end..)).unwrap_or_default();
+        Some((header >> 3 & 15, content))
+    })
+}
+
+/// The primaries and the transfer function that the sequence header of AV1 data names (AV1, 5.5). `None` also if it
+/// describes the times of frames.
+fn named_points(data: &[u8]) -> Option<(u8, u8)> {
+    let (_, header) = units(data).find(|(kind, _)| *kind == 1)?;
+    let mut at = 0;
+    let mut bits = |count: u32| {
+        (0..count).try_fold(0u32, |number, _| {
+            let bit = header.get(at / 8)? >> (7 - at % 8) & 1;
             at += 1;
-            if byte & 0x80 == 0 {
-                break;
+            Some(number << 1 | u32::from(bit))
+        })
+    };
+    let profile = bits(3)?;
+    let is_short = bits(2)? & 1 == 1;
+    if is_short {
+        bits(5)?;
+    } else {
+        let has_times = bits(1)? == 1;
+        let has_delays = bits(1)? == 1;
+        for _ in 0..=bits(5)? {
+            bits(12)?;
+            if bits(5)? > 7 {
+                bits(1)?;
+            }
+            if has_delays && bits(1)? == 1 {
+                bits(4)?;
             }
         }
-        let end = usize::try_from(length).ok().and_then(|length| at.checked_add(length));
-        data = end.and_then(|end| data.get(end..)).unwrap_or_default();
+        if has_times {
+            return None;
+        }
     }
-    count
+    let [across, down] = [bits(4)? + 1, bits(4)? + 1];
+    bits(across)?;
+    bits(down)?;
+    if !is_short && bits(1)? == 1 {
+        bits(7)?;
+    }
+    bits(3)?;
+    if !is_short {
+        bits(4)?;
+        let has_order = bits(1)? == 1;
+        if has_order {
+            bits(2)?;
+        }
+        // Screen content, and whole vectors in it.
+        if (bits(1)? == 1 || bits(1)? == 1) && bits(1)? == 0 {
+            bits(1)?;
+        }
+        if has_order {
+            bits(3)?;
+        }
+    }
+    bits(3)?;
+    let is_deep = bits(1)? == 1;
+    if profile == 2 && is_deep {
+        bits(1)?;
+    }
+    if profile != 1 {
+        bits(1)?;
+    }
+    let is_named = bits(1)? == 1;
+    let points = (bits(8)? as u8, bits(8)? as u8);
+    is_named.then_some(points)
 }

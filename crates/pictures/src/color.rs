@@ -145,9 +145,15 @@ impl ToSrgb {
     ) -> Result<Option<Self>, Unusable> {
         // The tables of such a profile are for displays without HDR, in any way that its maker has chosen.
         let of_points = |points: &CicpProfile| {
-            of_code_points(points.color_primaries as u8, points.transfer_characteristics as u8)
+            let (primaries, transfer) = (points.color_primaries, points.transfer_characteristics);
+            let (primaries, transfer) = of_photos(primaries as u8, transfer as u8);
+            of_code_points(primaries, transfer)
         };
-        if let Some(hdr) = profile.cicp.as_ref().and_then(of_points).as_ref().and_then(Hdr::of) {
+        let hdr = match &profile.cicp {
+            Some(points) => of_points(points).as_ref().and_then(Hdr::of),
+            None => Hdr::of(profile),
+        };
+        if let Some(hdr) = hdr {
             let (kind, name) = (DataColorSpace::Rgb, Some(hdr.name()));
             let transform = Arc::new(hdr);
             return Ok(Some(Self { transform, kind, darkened: None, hdr: name, range }));
@@ -473,5 +479,24 @@ mod tests {
         }
         let parsed = parsed(&profile, &READ_TAGS).expect("a profile");
         assert!(parsed.is_matrix_shaper() && parsed.description.is_none());
+    }
+
+    #[test]
+    fn hdr_is_known_by_its_curves_alone() {
+        for (transfer, name) in [(16, Some("PQ")), (18, Some("HLG")), (4, None), (8, None)] {
+            let profile = profile_of(9, transfer).expect("a profile");
+            let points = profile.windows(4).position(|part| part == CICP).expect("a tag");
+            let mut without = profile.clone();
+            without[points..points + 4].copy_from_slice(b"none");
+            let [named, unnamed] = [profile, without].map(|profile| {
+                let conversion = ToSrgb::of_icc(&profile, false).ok().flatten().expect("used");
+                assert_eq!(conversion.hdr, name);
+                let mut pixels = [100, 130, 160, 255].repeat(9);
+                conversion.apply(&mut pixels, 9);
+                pixels
+            });
+            let is_near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 1;
+            assert!(named.iter().zip(&unnamed).all(is_near), "{name:?}: {named:?} {unnamed:?}");
+        }
     }
 }

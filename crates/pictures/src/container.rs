@@ -148,6 +148,12 @@ fn png_is_animated(bytes: &[u8]) -> bool {
     png_info(bytes).and_then(|info| info.animation_control).is_some_and(|all| all.num_frames > 1)
 }
 
+/// The primaries and the transfer function (ITU-T H.273) that the beginning of a PNG names.
+pub fn png_code_points(bytes: &[u8]) -> Option<(u8, u8)> {
+    let points = png_info(bytes)?.coding_independent_code_points?;
+    Some((points.color_primaries, points.transfer_function))
+}
+
 /// The animation flag of the `VP8X` header (RFC 9649, 2.7).
 fn webp_is_animated(bytes: &[u8]) -> Option<bool> {
     Some(bytes.get(12..16)? == b"VP8X" && bytes.get(20)? & 2 != 0)

@@ -26,9 +26,11 @@ pub(super) struct Hdr {
 }
 
 impl Hdr {
-    /// From the profile of code points. `None` for curves other than PQ and HLG.
+    /// From a profile with a matrix. `None` for curves other than PQ and HLG.
     pub fn of(profile: &ColorProfile) -> Option<Self> {
-        let curve = profile.cicp.as_ref()?.transfer_characteristics;
+        let points = profile.cicp.as_ref();
+        let curve =
+            points.map_or_else(|| curve_of(profile), |p| Some(p.transfer_characteristics))?;
         let (max, exponent) = match curve {
             TransferCharacteristics::Smpte2084 => (PQ_MAX / REFERENCE_WHITE, 1.0),
             TransferCharacteristics::Hlg => (1.0, 1.0 / HLG_GAMMA),
@@ -75,6 +77,26 @@ impl TransformExecutor<u16> for Hdr {
         }
         Ok(())
     }
+}
+
+/// The HDR curve that the profile's own curves describe.
+fn curve_of(profile: &ColorProfile) -> Option<TransferCharacteristics> {
+    if !profile.is_matrix_shaper() {
+        return None;
+    }
+    let own = profile.red_trc.as_ref()?.make_linear_evaluator().ok()?;
+    // Other curves differ by a third at one of them.
+    let is_near = |curve: TransferCharacteristics, exponent: f64| {
+        [0.5, 0.75].into_iter().all(|level: f64| {
+            let light = curve.linearize(level).powf(exponent);
+            let own = f64::from(own.evaluate_value(level as f32));
+            (own - light).abs() < 0.1 * light
+        })
+    };
+    let [pq, hlg] = [TransferCharacteristics::Smpte2084, TransferCharacteristics::Hlg];
+    // HLG's light is that of the scene or of the display.
+    let is_hlg = || is_near(hlg, 1.0) || is_near(hlg, 1.0 / HLG_GAMMA);
+    if is_near(pq, 1.0) { Some(pq) } else { is_hlg().then_some(hlg) }
 }
 
 /// Reduces light above the knee, smoothly, to less than 1.

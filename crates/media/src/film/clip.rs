@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Read,
     path::Path,
     time::Duration,
 };
@@ -14,7 +15,10 @@ use crate::{
     ffmpeg::{self, Input, failure},
     memory::{Flow, index_bytes, max_pixels_within, picture_bytes},
 };
-use pictures::{container::gif_is_cut, decode};
+use pictures::{
+    container::{gif_is_cut, png_code_points},
+    decode,
+};
 use threads::process;
 use values::{
     control::RunControl,
@@ -29,6 +33,8 @@ const MAX_FPS: f64 = 1000.0;
 const MAX_TAG_CHARS: usize = 1000;
 /// Maximum bytes of a description by ffprobe, enough for 100,000 chapters.
 const MAX_DESCRIPTION_BYTES: u64 = 16 << 20;
+/// Bytes of a PNG in which it names its colours.
+const BEGINNING_BYTES: u64 = 1 << 20;
 /// Longest side of a picture, the maximum of H.264 and of most programs.
 const MAX_SIDE_PX: u64 = 16_384;
 
@@ -188,6 +194,12 @@ impl Clip {
             clip.field_order = FieldOrder::Progressive;
             // It depends on the rate.
             clip.end = None;
+        }
+        let first = Numbered::of(path).zip(numbers.first()).map(|(all, first)| all.path(*first));
+        let points = clip.is_rgb.then(|| png_points(first.as_deref().unwrap_or(path))).flatten();
+        // ffmpeg reads them since version 6.1.
+        if let Some(hdr) = points.and_then(|(primaries, curve)| Colors::of_hdr(primaries, curve)) {
+            clip.colors = hdr;
         }
         Ok(clip)
     }
@@ -404,6 +416,13 @@ impl Clip {
     fn is_converted(&self) -> bool {
         self.is_rgb || self.colors.converted().is_some()
     }
+}
+
+/// The primaries and the transfer function that a PNG names.
+fn png_points(path: &Path) -> Option<(u8, u8)> {
+    let mut beginning = Vec::new();
+    File::open(path).ok()?.take(BEGINNING_BYTES).read_to_end(&mut beginning).ok()?;
+    png_code_points(&beginning)
 }
 
 /// Checks that there is a file to read; ffprobe's own message does not say which one is wrong.

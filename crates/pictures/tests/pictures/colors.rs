@@ -78,6 +78,18 @@ fn hdr_becomes_sdr_with_a_note() {
 }
 
 #[test]
+fn av1_data_may_name_hdr_where_the_file_does_not() {
+    for name in ["pq.avif", "hlg.avif"] {
+        let mut bytes = std::fs::read(path(name)).expect("a file");
+        let named = decode::from_bytes(name, &bytes).expect("decoded");
+        let at = bytes.windows(8).position(|part| part == b"colrnclx").expect("a box");
+        bytes[at..at + 4].copy_from_slice(b"free");
+        let unnamed = decode::from_bytes(name, &bytes).expect("decoded");
+        assert_eq!((unnamed.frame, unnamed.notes), (named.frame, named.notes), "{name}");
+    }
+}
+
+#[test]
 fn highlights_of_hdr_stay_apart_and_colored() {
     // White paper, 400, 1000 and 10,000 candelas, and a red of 400 in BT.709.
     let levels = [[0.5807; 3], [0.6526; 3], [0.7518; 3], [1.0; 3], [0.603, 0.3855, 0.2675]];
