@@ -193,7 +193,7 @@ fn colours_that_are_nan_or_infinite_are_an_error() {
     };
     // Not a number for black; the limits must not hide it.
     let root = of(&[Function::Log, Function::Sqrt, Function::Clip { least: 0.0, most: 255.0 }]);
-    let colors = |level: u8| Frame::from_fn(40, 30, |_, _| [level, 200, 9, 255]);
+    let colors = |level: u8| Frame::from_fn(40, 30, |x, _| [level + x as u8, 200, 9, 255]);
     let networks = [(johnson, false), (of(&[Function::Reciprocal]), true), (root, true)];
     for (network, paints_others) in networks {
         let network = Arc::new(network);
