@@ -340,15 +340,28 @@ impl Reader<'_> {
         let id = self.channels_first_node(&x)?;
         let block = usize::try_from(node.int("blocksize", 0)).unwrap_or_default();
         let op = match (node.op_type, node.text("mode", "DCR")) {
-            ("SpaceToDepth", _) => Op::SpaceToDepth { block },
-            (_, "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },
-            (_, "CRD") => Op::DepthToSpace { block, order: BlockOrder::ChannelFirst },
+            ("SpaceToDepth", "DCR" | "CRD") => Op::SpaceToDepth { block },
+            ("DepthToSpace", "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },
+            ("DepthToSpace", "CRD") => Op::DepthToSpace { block, order: BlockOrder::ChannelFirst },
             (_, other) => {
                 return Err(node.refused(format!("has the mode {}", shortened(other))));
             }
         };
         let made = self.add(op, &[id])?;
-        Ok(self.channels_first(made))
+        let made = self.channels_first(made);
+        if (node.op_type, node.text("mode", "DCR")) != ("SpaceToDepth", "CRD") {
+            return Ok(made);
+        }
+        // The pixels of a block come together for each channel.
+        let (channels, count) = (self.channels(id), self.channels(made.node));
+        if count > MAX_PICKED {
+            return Err(
+                node.refused(format!("makes more than {MAX_PICKED} channels in the mode CRD"))
+            );
+        }
+        let (pixels, all) = (count / channels, 0..count);
+        let order: Vec<usize> = all.map(|n| n % pixels * channels + n / pixels).collect();
+        self.picked(&made, &order)
     }
 
     /// A part of a side; `None` if it is not supported.
