@@ -19,6 +19,10 @@ use super::{
 
 /// Maximum AV1 frames in the data of an image: layers of growing quality. A frame that is not shown costs few bytes of
 /// the file and all the time of decoding.
+///
+/// The clock is asked between tiles, because the decoder cannot be interrupted in one. The slowest frames, noise in 4:4:4
+/// of 4 bytes a pixel, take 0.4 s per megapixel (one core of an AMD EPYC, 2026-11-30). [`Clock`] allows 0.5 s for all
+/// frames, so a tile ends at most 2.7 s per megapixel later than the clock would end it.
 const MAX_FRAMES: usize = 8;
 /// sRGB with the matrix of BT.601, when a file does not say it.
 const UNSPECIFIED: u8 = 2;
