@@ -21,7 +21,7 @@ use super::{
 /// the file and all the time of decoding.
 ///
 /// The clock is asked between tiles, because the decoder cannot be interrupted in one. The slowest frames, noise in 4:4:4
-/// of 4 bytes a pixel, take 0.4 s per megapixel (one core of an AMD EPYC, 2026-11-30). [`Clock`] allows 0.5 s for all
+/// of 4 bytes a pixel, take 0.4 s per megapixel (one core of an Intel Xeon, 2026-11-30). [`Clock`] allows 0.5 s for all
 /// frames, so a tile ends at most 2.7 s per megapixel later than the clock would end it.
 const MAX_FRAMES: usize = 8;
 /// sRGB with the matrix of BT.601, when a file does not say it.
