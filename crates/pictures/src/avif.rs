@@ -404,7 +404,9 @@ fn named_points(data: &[u8]) -> Option<(u8, u8)> {
     if is_short {
         bits(5)?;
     } else {
-        let has_times = bits(1)? == 1;
+        if bits(1)? == 1 {
+            return None;
+        }
         let has_delays = bits(1)? == 1;
         for _ in 0..=bits(5)? {
             bits(12)?;
@@ -414,9 +416,6 @@ fn named_points(data: &[u8]) -> Option<(u8, u8)> {
             if has_delays && bits(1)? == 1 {
                 bits(4)?;
             }
-        }
-        if has_times {
-            return None;
         }
     }
     let [across, down] = [bits(4)? + 1, bits(4)? + 1];

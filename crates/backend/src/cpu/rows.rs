@@ -57,8 +57,9 @@ impl PictureOutput {
         let (height, width) = self.size;
         let pixel = y * width + x;
         let [red, green, blue] = colours.map(f32::abs);
-        // Also true for NaN.
-        if !(red + green + blue < OVERFLOW) && self.floats.is_null() {
+        // False for NaN.
+        let is_finite = red + green + blue < OVERFLOW;
+        if !is_finite && self.floats.is_null() {
             // SAFETY: the flag outlives the run.
             unsafe { (*self.overflow).store(true, Ordering::Relaxed) };
         }
