@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::memory::{Flow, max_pixels_within, most_bytes};
+use super::memory::{Flow, max_pixels_within};
 use threads::process::{self, ProcessResult, program_in};
 use values::{
     control::RunControl,
@@ -19,10 +19,6 @@ use values::{
 
 /// How long to wait for an answer of ffmpeg about itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A key frame without a time of its own is shown at most this long after it is decoded, in seconds.
-const MAX_REORDERED: f64 = 1.0;
-/// Times are compared with this tolerance, in seconds; less than a tick of the finest usual clock.
-const TOLERANCE: f64 = 1e-5;
 /// ffmpeg's formats of the videos that are read. None of them names other files.
 const VIDEOS: &str =
     "apng,asf,avi,dv,flv,gif,h264,hevc,m4v,matroska,mjpeg,mov,mpeg,mpegts,mpegvideo,mxf,nut,ogg";
@@ -123,36 +119,6 @@ impl Ffmpeg {
         command
     }
 
-    /// The time to which a decoder must seek so that the pictures of a stream are whole from `start` on; both in seconds
-    /// from the beginning of the file. `None` is the beginning. Containers without an index lead to any packet, so the
-    /// search goes back until a key frame comes first.
-    pub(crate) fn key_frame_before(
-        &self,
-        video: &Path,
-        stream: u64,
-        start: f64,
-        control: &RunControl,
-    ) -> Option<f64> {
-        let mut back = 0.0;
-        while back < start {
-            let mut command = self.command();
-            let seek = ["-noaccurate_seek", "-ss", &decimal(start - back)];
-            Input::Video(video).add_to(command.args(seek));
-            // Packets before the first key frame are not copied.
-            command.args(["-map", &format!("0:{stream}")]);
-            command.args("-c copy -frames:v 1 -f framecrc pipe:1".split(' '));
-            process::limit_memory(&mut command, most_bytes(0));
-            let ended = process::run(command, PATIENCE, control).ok()?;
-            if key_frame_time(&String::from_utf8_lossy(&ended.output))
-                .is_some_and(|seconds| seconds <= back + TOLERANCE)
-            {
-                return Some(start - back);
-            }
-            back = f64::max(1.0, 2.0 * back);
-        }
-        None
-    }
-
     /// The first picture of a video as a PNG, scaled to `width` if given. Fails if that takes more memory than
     /// `limit_bytes`.
     ///
@@ -177,20 +143,6 @@ impl Ffmpeg {
             None => Ok(ended.output),
         }
     }
-}
-
-/// The time of the first packet in the output of `framecrc`, in seconds.
-fn key_frame_time(output: &str) -> Option<f64> {
-    let tick = output.lines().find_map(|line| line.strip_prefix("#tb 0: "))?;
-    let (over, under) = tick.split_once('/')?;
-    let tick = over.parse::<f64>().ok()? / under.parse::<f64>().ok()?;
-    let packet = output.lines().find(|line| !line.starts_with('#'))?;
-    let mut times = packet.split(',').skip(1).map(|time| time.trim().parse::<i64>().ok());
-    let (decoded, shown) = (times.next()??, times.next()??);
-    Some(match shown {
-        i64::MIN => decoded as f64 * tick + MAX_REORDERED,
-        shown => shown as f64 * tick,
-    })
 }
 
 /// Seconds as a decimal fraction, as ffmpeg reads them.
@@ -304,19 +256,6 @@ mod tests {
         let banner = "\nffmpeg version 4.4.2\u{1b}[1m Copyright\n";
         assert_eq!(version(banner).as_deref(), Some("4.4.2\\u{1b}[1m"));
         assert_eq!(version("ffprobe version 4"), None);
-    }
-
-    #[test]
-    fn the_first_packet_says_when_a_key_frame_is_shown() {
-        for (packets, seconds) in [
-            ("0,     399890,     407090,     3600,     1793, 0x34a972c2, S=1", Some(4.523_222)),
-            ("0, -90000, -9223372036854775808, 3600, 2593, 0xec732cd4", Some(0.0)),
-            ("", None),
-        ] {
-            let output = format!("#software: Lavf59\n#tb 0: 1/90000\n#sar 0: 1/1\n{packets}");
-            let found = key_frame_time(output.trim_end()).map(|s| (s * 1e6).round() / 1e6);
-            assert_eq!(found, seconds, "{packets}");
-        }
     }
 
     #[test]

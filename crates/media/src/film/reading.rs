@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,18 @@ use super::{
     clip::{Clip, Reader},
     decimal,
 };
-use crate::{ffmpeg::Input, memory::Flow};
+use crate::{
+    ffmpeg::Input,
+    memory::{Flow, max_pixels_of, most_bytes},
+};
+use threads::process::{limit_memory, run};
+
+/// How long one look for a key frame may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A key frame without a time of its own is shown at most this long after it is decoded, in seconds.
+const MAX_REORDERED: f64 = 1.0;
+/// Times are compared with this tolerance, in seconds; less than a tick of the finest usual clock.
+const TOLERANCE: f64 = 1e-5;
 
 /// What a decoder prints when its first picture comes. Earlier complaints are about what is before the start.
 pub(super) const BEGUN: &str = "16777215.000000";
@@ -62,18 +74,45 @@ impl Reading<'_> {
             command.args(["-c:v", decoder]);
         }
         command.args(["-copyts", "-noaccurate_seek"]);
-        let before = |start| {
-            let (ffmpeg, control) = (&tools.ffmpeg, &tools.control);
-            ffmpeg.key_frame_before(self.source, self.clip.stream, start, control)
-        };
-        if let Some(seconds) = self.range.start.and_then(before) {
+        if let Some(seconds) = self.range.start.and_then(|start| self.seek_before(tools, start)) {
             command.args(["-ss", &decimal(seconds)]);
         }
         Input::Video(self.source).add_to(command);
     }
 
-    /// The filters of stored pictures: they deinterlace them, leave out those before and after the range, and forget what
-    /// was wrong before it.
+    /// The time to which a decoder must seek so that the pictures are whole from `start` on; both in seconds from the
+    /// beginning of the file. `None` is the beginning. Containers without an index lead to any packet, so the search goes
+    /// back until a key frame comes first. One that is refreshed over many pictures is shown with the last of these.
+    fn seek_before(&self, tools: &Tools, start: f64) -> Option<f64> {
+        let (clip, mut back) = (self.clip, 0.0);
+        while back < start {
+            let mut command = tools.ffmpeg.command();
+            command.args(max_pixels_of(clip.size));
+            let seek = ["-noaccurate_seek", "-ss", &decimal(start - back)];
+            Input::Video(self.source).add_to(command.args(seek));
+            let stream = format!("0:{}", clip.stream);
+            // Packets before the first key frame are not copied.
+            command.args(["-map", &stream, "-c:0", "copy", "-map", &stream, "-c:1", "rawvideo"]);
+            let (over, under) = clip.tick;
+            command.args(["-enc_time_base:1", &format!("{over}:{under}")]);
+            command.args(tools.ffmpeg.every_picture());
+            command.args("-frames:v 1 -f framecrc pipe:1".split(' '));
+            limit_memory(&mut command, most_bytes(clip.decoder_bytes(self.flow)));
+            let ended = run(command, PATIENCE, &tools.control).ok()?;
+            let output = String::from_utf8_lossy(&ended.output);
+            let is_before = |stream| {
+                first_time(&output, stream).is_some_and(|seconds| seconds <= back + TOLERANCE)
+            };
+            if is_before(0) && is_before(1) {
+                return Some(start - back);
+            }
+            back = f64::max(1.0, 2.0 * back);
+        }
+        None
+    }
+
+    /// The filters of stored pictures: they report other sizes, deinterlace them, leave out those before and after the
+    /// range, and forget what was wrong before it.
     pub(super) fn stored_filters(&self) -> Vec<String> {
         let (clip, Range { start, end }) = (self.clip, self.range);
         let mut filters = Vec::new();
@@ -100,6 +139,27 @@ impl Reading<'_> {
     pub fn beginning(&self) -> f64 {
         self.clip.start + self.range.start.unwrap_or(0.0)
     }
+}
+
+/// The time of the first packet of a stream in the output of `framecrc`, in seconds.
+fn first_time(output: &str, stream: usize) -> Option<f64> {
+    let value = |start: String| output.lines().find_map(|line| line.strip_prefix(&start));
+    let (over, under) = value(format!("#tb {stream}: "))?.split_once('/')?;
+    let tick = over.parse::<f64>().ok()? / under.parse::<f64>().ok()?;
+    let packet = value(format!("{stream},"))?;
+    let mut times = packet.split(',').map(|time| time.trim().parse::<i64>().ok());
+    let (decoded, shown) = (times.next()??, times.next()??);
+    Some(match shown {
+        i64::MIN => decoded as f64 * tick + MAX_REORDERED,
+        shown => shown as f64 * tick,
+    })
+}
+
+/// The second of the film and the size in a line that a decoder prints at a picture of another size than the clip's.
+pub(super) fn resized(line: &str) -> Option<(u64, (usize, usize))> {
+    let number: u64 = line.strip_suffix(".000000").filter(|_| line != BEGUN)?.parse().ok()?;
+    let size = ((number / SIDE % SIDE) as usize, (number % SIDE) as usize);
+    Some((number / SIDE / SIDE, size))
 }
 
 /// The painted part of a clip, in seconds from the beginning of the file.
