@@ -16,6 +16,9 @@ const PICTURE_BYTES_PER_PX: u64 = 24;
 /// A picture in another format or with a border takes these columns and rows more.
 const BORDER_PX: u64 = 256;
 
+/// Pixels of a picture of 1920x1088, the largest that takes little memory.
+const SMALL_PX: u64 = 1920 * 1088;
+
 /// Bytes that a process may reserve for the index of a file. A day of film takes a fifth; a damaged file of a few
 /// kilobytes can declare more than a computer has.
 const INDEX_BYTES: u64 = 1_000_000_000;
@@ -99,9 +102,11 @@ pub(crate) fn max_pixels_within(bytes: u64) -> [String; 2] {
     max_pixels(bytes.saturating_sub(PROCESS_BYTES) / PICTURE_BYTES_PER_PX)
 }
 
-/// The option that lets a process decode no larger pictures than the video declares.
+/// The option that lets a process decode no larger pictures than the video declares, unless they take little memory: the
+/// pictures of broadcasts change their size.
 pub(crate) fn max_pixels_of((width, height): Size) -> [String; 2] {
-    max_pixels((width as u64 + BORDER_PX) * (height as u64 + BORDER_PX))
+    let declared = (width as u64 + BORDER_PX) * (height as u64 + BORDER_PX);
+    max_pixels(declared.max(SMALL_PX))
 }
 
 fn max_pixels(pixels: u64) -> [String; 2] {

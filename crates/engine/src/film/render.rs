@@ -25,7 +25,10 @@ use crate::{
 use backend::{RunControl, Steadiness};
 use media::{
     encoder::{Encoder, Stoppable},
-    film::{Container, Decoder, FilmError, OpenFilm, Range, Reader, Reading, TIMECODE, Tools},
+    film::{
+        Along, Container, Decoder, Ending, FilmError, OpenFilm, Range, Reader, Reading, TIMECODE,
+        Tools,
+    },
     memory::Flow,
     nut::{NutStream, Track},
 };
@@ -125,28 +128,16 @@ pub fn render(
     }
     progress(resumed, 0);
     let work = || -> Result<Rendered, RenderError> {
-        let open = |film: &Film<'_>| -> Result<_, FilmError> {
-            let mut decoder = Decoder::start(tools, &Reading { flow, ..film.reading(resumed) })?;
-            let stream = decoder.read_stream()?;
-            Ok((decoder, stream))
-        };
-        let mut film = film.clone();
-        let (mut decoder, mut stream) = open(&film)?;
-        if let Some(start) = film.range.start
-            && decoder.is_empty()
-            && resumed == 0
-        {
-            let (path, clip) = (film.source.to_owned(), film.clip.clone());
-            let shown = OpenFilm { path, clip, tools: tools.clone(), flow }.last_at(start)?;
-            if shown.is_some() {
-                film.range.start = shown;
-                (decoder, stream) = open(&film)?;
-            }
-        }
-        let Some(stream) = stream else {
+        let (path, clip) = (film.source.to_owned(), film.clip.clone());
+        let open = OpenFilm { path, clip, tools: tools.clone(), flow };
+        let (decoder, range) = open.begin(film.range, |range| {
+            Decoder::start(tools, &Reading { flow, range, ..film.reading(resumed) })
+        })?;
+        if decoder.is_empty() {
             return Err(decoder.without_pictures().into());
-        };
-        let join = Join { tools, film: &film, flow, along: &along, stream };
+        }
+        let film = Film { range, ..film.clone() };
+        let join = Join { tools, film: &film, flow, along: &along, stream: decoder.stream() };
         join.try_out(&parts)?;
         let damage = paint_parts(&join, paint, progress, &mut parts, decoder, &mut notes)?;
         // ffmpeg says nothing of a numbered picture that it cannot read.
@@ -244,10 +235,9 @@ fn paint_parts(
         }
         Err(Ended::Other(error)) => return Err(error),
     }
-    if frames == 0 {
-        return Err(decoder.without_pictures().into());
-    }
-    Ok(decoder.end())
+    let Ending { damage, note } = decoder.end();
+    notes.extend(note);
+    Ok(damage)
 }
 
 /// Why the threads ended early.

@@ -14,7 +14,7 @@ use super::{
     FilmError, Numbered, Tools,
     clip::Reader,
     decimal,
-    reading::{BEGUN, Reading},
+    reading::{BEGUN, Reading, resized},
     sent, webp,
 };
 use crate::{
@@ -64,12 +64,23 @@ pub struct Decoder {
     stream: NutStream,
     /// The first picture, after the description of all.
     first: Option<Sent>,
+    /// Number of pictures that are still left out.
+    skipped: u64,
     patience: Duration,
     control: Arc<RunControl>,
     /// Beginning of what is read, if it is not that of the clip, its end, and the length of the clip, in seconds.
     start: Option<f64>,
     end: f64,
     length: Option<f64>,
+}
+
+/// How a decoder has ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// What it complained about, if anything.
+    pub damage: Option<String>,
+    /// That the pictures have several sizes.
+    pub note: Option<String>,
 }
 
 impl Decoder {
@@ -136,6 +147,7 @@ impl Decoder {
             sending,
             stream: NutStream::default(),
             first: None,
+            skipped: reading.skipped,
             patience: tools.patience,
             control: tools.control.clone(),
             start,
@@ -144,20 +156,24 @@ impl Decoder {
         })
     }
 
-    /// Waits for the first picture, and returns the description of all; `None` if there is none.
+    /// Waits for the first picture.
     ///
     /// # Errors
     /// See [`Self::next_picture`].
-    pub fn read_stream(&mut self) -> Result<Option<NutStream>, FilmError> {
-        let Some(Sent::Stream(stream)) = self.receive()? else {
-            return Ok(None);
-        };
-        self.stream = stream;
-        self.first = self.receive()?;
-        Ok(Some(stream))
+    pub(super) fn read_stream(&mut self) -> Result<(), FilmError> {
+        if let Some(Sent::Stream(stream)) = self.receive()? {
+            self.stream = stream;
+            self.first = self.receive()?;
+        }
+        Ok(())
     }
 
-    /// True if there are no pictures, after [`Self::read_stream`].
+    /// The description of all pictures, after [`OpenFilm::begin`].
+    pub fn stream(&self) -> NutStream {
+        self.stream
+    }
+
+    /// True if there are no pictures, not even those that are left out, after [`Self::read_stream`].
     pub fn is_empty(&self) -> bool {
         self.first.is_none()
     }
@@ -167,13 +183,13 @@ impl Decoder {
     /// # Errors
     /// [`FilmError::File`] if the decoder fails or does nothing for too long.
     pub fn next_picture(&mut self) -> Result<Option<(i64, Frame)>, FilmError> {
-        let first = self.first.take();
-        let Some(Sent::Picture(ticks, pixels)) =
-            first.map_or_else(|| self.receive(), |p| Ok(Some(p)))?
-        else {
-            return Ok(None);
-        };
-        Ok(Some((ticks, self.frame(pixels)?)))
+        while let Some(Sent::Picture(ticks, pixels)) = self.receive()? {
+            if self.skipped == 0 {
+                return Ok(Some((ticks, self.frame(pixels)?)));
+            }
+            self.skipped -= 1;
+        }
+        Ok(None)
     }
 
     /// The next picture and its time in the film, in seconds, unless a message comes first.
@@ -204,7 +220,7 @@ impl Decoder {
         Frame::from_rgba(width, height, pixels).map_err(|error| self.wrong(error.to_string()))
     }
 
-    fn receive(&self) -> Result<Option<Sent>, FilmError> {
+    fn receive(&mut self) -> Result<Option<Sent>, FilmError> {
         self.receive_or::<()>(&never()).or_else(|stop| match stop {
             Stop::Failed(error) => Err(error),
             // Nothing comes from a channel that never delivers.
@@ -213,7 +229,10 @@ impl Decoder {
     }
 
     /// What the decoder sends next, unless a message comes first.
-    fn receive_or<T>(&self, messages: &Receiver<T>) -> Result<Option<Sent>, Stop<T>> {
+    fn receive_or<T>(&mut self, messages: &Receiver<T>) -> Result<Option<Sent>, Stop<T>> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         let mut wait = Wait::new(self.patience, &self.control);
         let sent = loop {
             select! {
@@ -240,25 +259,31 @@ impl Decoder {
         }
     }
 
-    /// What the decoder complained about, once it has ended. `None` if nothing.
-    pub fn end(mut self) -> Option<String> {
+    /// Waits for its end.
+    pub fn end(mut self) -> Ending {
         let (status, lines) = self.process.end(self.patience, &self.control);
         let failed = status.is_none_or(|status| !status.success());
-        let begun = lines.iter().rposition(|line| line == BEGUN).map_or(0, |at| at + 1);
-        let words = lines.into_iter().nth(begun);
+        let NutStream { width, height, .. } = self.stream;
+        let mut sizes = lines.iter().filter_map(|line| resized(line));
+        let note = sizes.find(|(_, size)| *size != (width, height)).map(|(seconds, (columns, rows))| {
+            format!(
+                "its pictures have {columns}x{rows} pixels from {seconds} s on; all are scaled to {width}x{height}, the size \
+                 of the first one"
+            )
+        });
+        let begun = lines.iter().position(|line| line == BEGUN).map_or(0, |at| at + 1);
+        let words =
+            lines.into_iter().skip(begun).find(|line| line != BEGUN && resized(line).is_none());
         let sent = self.sending.take().and_then(|thread| thread.join().ok().flatten());
         let words = words.map(|words| match words.split_once("Picture size ") {
             Some((_, rest)) if rest.contains("max pixel count") => {
-                let (size, NutStream { width, height, .. }) = (rest.split(' ').next(), self.stream);
-                format!(
-                    "a picture has {} pixels; the first one has {width}x{height}",
-                    size.unwrap_or_default()
-                )
+                let size = rest.split(' ').next().unwrap_or_default();
+                format!("a picture has {size} pixels; the first one has {width}x{height}")
             }
             _ => words,
         });
         let words = words.or_else(|| failed.then(|| "ffmpeg failed".to_owned()));
-        words.or(sent)
+        Ending { damage: words.or(sent), note }
     }
 
     /// The error if there was no picture.
@@ -310,15 +335,12 @@ fn read(
 
 /// The filters from the stored pictures to red, green and blue, if they do not stay in YUV.
 fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
-    let Reading { clip, fps, skipped, long_side_px, .. } = *reading;
+    let Reading { clip, fps, long_side_px, .. } = *reading;
     let mut filters = reading.stored_filters();
     if let Some((over, under)) = fps
         && !matches!(clip.reader, Reader::Numbered { .. })
     {
         filters.push(format!("fps={over}/{under}"));
-    }
-    if skipped > 0 {
-        filters.push(format!("select=gte(n\\,{skipped})"));
     }
     if clip.colors.matrix.as_deref() == Some("ictcp") {
         filters.push("zscale=matrix=bt2020nc".to_owned());

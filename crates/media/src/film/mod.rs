@@ -33,7 +33,7 @@ mod webp;
 use std::{fmt::Display, panic::resume_unwind, path::Path, sync::Arc, thread, time::Duration};
 
 pub use clip::{Clip, FieldOrder, Reader, TIMECODE};
-pub use decoder::Decoder;
+pub use decoder::{Decoder, Ending};
 pub use numbered::Numbered;
 pub use open_film::{OpenFilm, frame_of};
 pub use player::{Order, Play, Player, PlayerEvent};

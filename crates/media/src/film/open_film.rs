@@ -70,20 +70,39 @@ impl OpenFilm {
             return Err(FilmError::file(&clip.name, why));
         }
         let film = Self { path: path.to_owned(), clip, tools, flow };
-        let picture = |start| {
-            let mut decoder = film.decoder(Range { start, end: None }, None)?;
-            match decoder.next_or::<()>(&never()) {
-                Ok(Some(picture)) => Ok(picture),
-                Err(Stop::Failed(error)) => Err(error),
-                _ => Err(decoder.without_pictures()),
-            }
+        let (mut decoder, _) =
+            film.begin(Range { start, end: None }, |range| film.decoder(range, None))?;
+        match decoder.next_or::<()>(&never()) {
+            Ok(Some((seconds, frame))) => Ok((film, seconds, frame)),
+            Err(Stop::Failed(error)) => Err(error),
+            _ => Err(decoder.without_pictures()),
+        }
+    }
+
+    /// Starts to read a range with `decoder`, which has its first picture. If no picture begins in the range, it begins
+    /// with the one that is shown at its start. Also returns the range.
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn begin(
+        &self,
+        mut range: Range,
+        decoder: impl Fn(Range) -> Result<Decoder, FilmError>,
+    ) -> Result<(Decoder, Range), FilmError> {
+        let open = |range| -> Result<Decoder, FilmError> {
+            let mut decoder = decoder(range)?;
+            decoder.read_stream()?;
+            Ok(decoder)
         };
-        let found = picture(start).or_else(|error| match start.map(|start| film.last_at(start)) {
-            Some(Ok(shown @ Some(_))) => picture(shown),
-            _ => Err(error),
-        });
-        let (seconds, frame) = found?;
-        Ok((film, seconds, frame))
+        let mut decoder = open(range)?;
+        if let Some(start) = range.start
+            && decoder.is_empty()
+            && let shown @ Some(_) = self.last_at(start)?
+        {
+            range.start = shown;
+            decoder = open(range)?;
+        }
+        Ok((decoder, range))
     }
 
     /// Starts to read a part, whose pictures are scaled down to `long_side_px`.
@@ -128,10 +147,7 @@ impl OpenFilm {
     }
 
     /// The time of the picture that is shown at `start` seconds, if no later one begins.
-    ///
-    /// # Errors
-    /// [`FilmError`].
-    pub fn last_at(&self, start: f64) -> Result<Option<f64>, FilmError> {
+    fn last_at(&self, start: f64) -> Result<Option<f64>, FilmError> {
         // The length may be a frame short.
         let end = self.clip.end.map(|end| end - self.clip.start + self.frame_seconds());
         if end.is_none_or(|end| start >= end) {

@@ -28,6 +28,8 @@ const TOLERANCE: f64 = 1e-5;
 
 /// What a decoder prints when its first picture comes. Earlier complaints are about what is before the start.
 pub(super) const BEGUN: &str = "16777215.000000";
+/// Sides are less, in the number that a decoder prints at a picture of another size than the clip's.
+const SIDE: u64 = 1 << 15;
 
 /// What a decoder reads.
 #[derive(Clone, Copy)]
@@ -38,7 +40,7 @@ pub struct Reading<'a> {
     /// Frames per second, as a fraction; `None` keeps every frame at its own time. Of numbered pictures, the rate at
     /// which they are shown.
     pub fps: Option<(u64, u64)>,
-    /// Number of pictures left out at the beginning.
+    /// Number of pictures left out at the beginning. ffmpeg cannot count them, because it starts anew at another size.
     pub skipped: u64,
     /// Longer pictures are scaled down to this, and their pixels become square.
     pub long_side_px: Option<usize>,
@@ -116,6 +118,12 @@ impl Reading<'_> {
     pub(super) fn stored_filters(&self) -> Vec<String> {
         let (clip, Range { start, end }) = (self.clip, self.range);
         let mut filters = Vec::new();
+        if !clip.is_sent() {
+            let ((width, height), start) = (clip.size, decimal(clip.start));
+            let number = format!("(floor(max(t-{start}\\,0))*{SIDE}+iw)*{SIDE}+ih");
+            let is_other = format!("eq(n\\,0)*(1-eq(iw\\,{width})*eq(ih\\,{height}))");
+            filters.push(format!("crop=iw:ih:0:0*if({is_other}\\,print({number}\\,16)):exact=1"));
+        }
         if let Some([parity, _]) = clip.fields().filter(|_| clip.deinterlaces) {
             let parity = if clip.has_field_flags { "auto" } else { parity };
             filters.push(format!("bwdif=mode=send_frame:parity={parity}:deint=all"));
@@ -198,5 +206,32 @@ impl Range {
         options.extend(start.into_iter().flat_map(|start| pair("-ss", start)));
         options.extend(end.into_iter().flat_map(|end| pair("-t", end - start.unwrap_or(0.0))));
         options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_packet_says_when_a_key_frame_is_shown() {
+        for (packets, seconds) in [
+            ("0,     399890,     407090,     3600,     1793, 0x34a972c2, S=1", Some(4.523_222)),
+            ("1, 5, 5, 1, 1, 0x1\n0, -90000, -9223372036854775808, 3600, 2593, 0xec", Some(0.0)),
+            ("1, 5, 5, 1, 1, 0x1", None),
+        ] {
+            let output = format!("#software: Lavf59\n#tb 0: 1/90000\n#sar 0: 1/1\n{packets}");
+            let found = first_time(&output, 0).map(|s| (s * 1e6).round() / 1e6);
+            assert_eq!(found, seconds, "{packets}");
+        }
+    }
+
+    #[test]
+    fn a_decoder_reports_another_size() {
+        let number = (12 * SIDE + 720) * SIDE + 576;
+        assert_eq!(resized(&format!("{number}.000000")), Some((12, (720, 576))));
+        for other in [BEGUN, "moov atom not found", "720.5", ""] {
+            assert_eq!(resized(other), None, "{other}");
+        }
     }
 }

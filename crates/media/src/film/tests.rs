@@ -106,7 +106,22 @@ fn a_picture_of_another_size_is_named() {
     decoder.read_stream().expect("a stream");
     while decoder.next_picture().expect("read").is_some() {}
     let words = "a picture has 128x96 pixels; the first one has 64x48";
-    assert_eq!(decoder.end().as_deref(), Some(words));
+    assert_eq!(decoder.end().damage.as_deref(), Some(words));
+}
+
+#[test]
+fn a_file_without_pictures_is_named_in_other_words_than_those_of_ffmpeg() {
+    let here = tempfile::tempdir().expect("a folder");
+    let decodes = "echo 'Cannot determine format of input stream 0:0 after EOF' >&2; exit 1";
+    let tools =
+        Tools { patience: Duration::from_secs(60), ..film_tools(here.path(), [decodes, "", ""]) };
+    let film = OpenFilm { path: "clip.mp4".into(), clip: clip(), tools, flow: Flow::default() };
+    let begun = film.begin(Range::default(), |range| film.decoder(range, None));
+    let (decoder, _) = begun.expect("started");
+    assert!(decoder.is_empty());
+    let error = decoder.without_pictures().to_string();
+    let words = "clip.mp4: no picture of it can be read; it is incomplete, or its index is damaged";
+    assert!(error.starts_with(words), "{error}");
 }
 
 /// A player whose decoder runs this script, and the folder in which it does.
