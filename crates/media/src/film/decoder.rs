@@ -35,6 +35,10 @@ use values::{control::RunControl, frame::Frame, yuv420::Yuv420};
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
+/// What ffmpeg prints if it has decoded nothing.
+const NOTHING_READ: [&str; 2] =
+    ["Cannot determine format of input", "Task finished with error code"];
+
 /// What the decoder sends: its stream first, then pictures with their times in ticks.
 enum Sent {
     Stream(NutStream),
@@ -290,9 +294,12 @@ impl Decoder {
     pub fn without_pictures(self) -> FilmError {
         let (name, start) = (self.name.clone(), self.start);
         let length = self.length.map(|length| format!("; it is {length:.2} s long"));
-        let reason = match (self.end(), start) {
+        let says_why = |words: &String| !NOTHING_READ.iter().any(|empty| words.contains(empty));
+        let reason = match (self.end().damage.filter(says_why), start) {
             (Some(words), _) => format!("no picture of it can be read ({words})"),
-            (None, None) => "no picture of it can be read".to_owned(),
+            (None, None) => "no picture of it can be read; it is incomplete, or its index is damaged or needs more memory than \
+                             the limit"
+                .to_owned(),
             (None, Some(start)) => {
                 format!("it has no picture after {start} s{}", length.unwrap_or_default())
             }
