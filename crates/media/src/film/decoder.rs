@@ -350,8 +350,17 @@ fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
         filters.push(format!("fps={over}/{under}"));
     }
     if clip.colors.matrix.as_deref() == Some("ictcp") {
-        filters.push("zscale=matrix=bt2020nc".to_owned());
+        // It is defined for these curves only.
+        let curve = match clip.colors.transfer.as_deref() {
+            Some(hlg @ "arib-std-b67") => hlg,
+            _ => "smpte2084",
+        };
+        let of = |end: &str| format!("transfer{end}={curve}:primaries{end}=bt2020");
+        filters.push(format!("zscale=matrixin=ictcp:{}:matrix=bt2020nc:{}", of("in"), of("")));
     }
+    // ffmpeg refuses colours that it cannot convert, and here it only needs the matrix, which `scale` gets below.
+    let matrix = if clip.is_rgb { "" } else { ":colorspace=bt709" };
+    filters.push(format!("setparams=color_primaries=bt709:color_trc=bt709{matrix}"));
     // A draft is made for speed.
     let flags = match long_side_px {
         None => "bilinear+accurate_rnd+full_chroma_int",
