@@ -177,11 +177,12 @@ fn paint_parts(
     mut decoder: Decoder,
     notes: &mut Vec<String>,
 ) -> Result<Option<String>, RenderError> {
-    let (current, control) = (Mutex::new(None), &*tools.control);
+    let (current, last_state, control) = (Mutex::new(None), Mutex::new(None), &*tools.control);
     // Encoders complete their parts when the film is cancelled.
     let encoders = &Tools { control: Arc::default(), ..tools.clone() };
+    let (current, last_state) = (&current, &last_state);
     let work =
-        Encoding { tools: encoders, film, flow, control, stream, current: &current, progress };
+        Encoding { tools: encoders, film, flow, control, stream, current, last_state, progress };
     let mut steadier = Steadier::new(processors());
     let state = parts.state();
     // Not if a device has saved it.
@@ -190,14 +191,20 @@ fn paint_parts(
     let (finishing, finished) = bounded(flow.waiting());
     let outcome = thread::scope(|scope| {
         let parts = &mut *parts;
-        let finish = || finish_all(film, steadier, painted, finishing);
+        let finish = || {
+            let (has_background, state) = finish_all(film, steadier, painted, &finishing);
+            *lock(last_state) = state;
+            // Only now: the last part ends with it.
+            drop(finishing);
+            has_background
+        };
         let finishing = spawn_scoped(scope, "film finish", finish).map_err(Ended::Encoder)?;
         let encode = || work.encode(finished, parts);
         let encoding = spawn_scoped(scope, "film encode", encode).map_err(Ended::Encoder)?;
         let read =
             paint_all((film, flow), control, &mut decoder, state.map(Arc::from), paint, &sender);
         if let Err(Ended::Encoder(_) | Ended::Other(_)) = read
-            && let Some(encoder) = &*lock(&current)
+            && let Some(encoder) = &*lock(current)
         {
             encoder.kill();
         }
@@ -376,15 +383,15 @@ struct Finished {
 }
 
 /// Steadies and finishes paintings, all in the size of the first one, until there are no more or no one takes them.
-/// Returns whether transparent pixels were laid on the background.
+/// Returns whether transparent pixels were laid on the background, and the state of the steadiness unless a device has it.
 fn finish_all(
     film: &Film<'_>,
     mut steadier: Steadier,
     painted: Receiver<Painted>,
-    sender: Sender<Finished>,
-) -> bool {
+    sender: &Sender<Finished>,
+) -> (bool, Option<Vec<u8>>) {
     let (output, look) = (film.output_size, film.stylization.look);
-    let (mut size, mut has_background) = (None, false);
+    let (mut size, mut has_background, mut is_on_device) = (None, false, false);
     for (number, Painted { ticks, frame, painting }) in (1..).zip(painted) {
         let ends_part = number % film.part_frames == 0;
         let mut state = None;
@@ -393,7 +400,8 @@ fn finish_all(
                 if film.stylization.steadiness > 0 {
                     let saved = painting.steady.take();
                     let source = |(width, height)| at_size(&frame, width, height);
-                    let (is_on_device, painting) = (saved.is_some(), &mut painting.painted);
+                    is_on_device = saved.is_some();
+                    let painting = &mut painting.painted;
                     steadier.steadied(is_on_device, film.stylization.steadiness, painting, source);
                     state = ends_part.then(|| saved.unwrap_or_else(|| steadier.save()));
                 }
@@ -419,7 +427,7 @@ fn finish_all(
             break;
         }
     }
-    has_background
+    (has_background, (!is_on_device).then(|| steadier.save()))
 }
 
 /// The work of the encoding thread.
@@ -431,6 +439,8 @@ struct Encoding<'a> {
     stream: NutStream,
     /// The process that receives pictures.
     current: &'a Mutex<Option<Stoppable>>,
+    /// The state of the steadiness after the last frame, once there are no more and unless a device has it.
+    last_state: &'a Mutex<Option<Vec<u8>>>,
     progress: &'a (dyn Fn(u64, u64) + Sync),
 }
 
@@ -485,12 +495,16 @@ impl Encoding<'_> {
             }
         }
         close(&mut ending, parts)?;
-        // A part without its state would be painted again.
-        let is_cancelled = self.control.is_cancelled();
-        if !is_cancelled || self.film.stylization.steadiness == 0 {
-            close(&mut open, parts)?;
+        if !self.control.is_cancelled() {
+            return close(&mut open, parts);
         }
-        if is_cancelled { Err(Ended::Cancelled) } else { Ok(()) }
+        if self.film.stylization.steadiness > 0 {
+            // A part without its state would be painted again.
+            let state = lock(self.last_state).take();
+            open = open.filter(|_| state.is_some()).map(|part| Open { state, ..part });
+        }
+        close(&mut open, parts)?;
+        Err(Ended::Cancelled)
     }
 
     /// Has the encoder of the open part complete it.

@@ -574,6 +574,35 @@ fn a_cancelled_film_keeps_every_frame_that_is_encoded() {
 }
 
 #[test]
+fn a_cancelled_film_keeps_its_steadiness() {
+    let levels = |cancelled_at: u64| {
+        let here = tempfile::tempdir().expect("a folder");
+        let (output, clip) = (here.path().join("painted.mp4"), clip());
+        let stylization = Stylization { steadiness: 70, ..Stylization::default() };
+        let film = Film { stylization, codec: Codec::Ffv1, batch: 1, ..film(&clip, &output) };
+        let paint =
+            |frames: &[&Arc<Frame>], _: Option<&Steadying>| Ok(vec![inverted(frames[0], None)]);
+        let run = |cancelled_at| {
+            let tools = film_tools(here.path(), [DECODES, KEEPS, JOINS]);
+            let tools = Tools { patience: Duration::from_secs(60), ..tools };
+            render(&tools, &film, Flow::Usual, &paint, &|frames, _| {
+                if frames == cancelled_at {
+                    tools.control.cancel();
+                }
+            })
+        };
+        if let Err(error) = run(cancelled_at) {
+            let RenderError::Cancelled { frames, .. } = error else { panic!("{error}") };
+            assert!(frames >= cancelled_at);
+            assert_eq!(run(u64::MAX).expect("painted").resumed, frames);
+        }
+        levels_of(here.path())
+    };
+    // In the second part.
+    assert_eq!(levels(11), levels(FRAMES + 1));
+}
+
+#[test]
 fn complaints_about_what_lies_before_the_start_are_forgotten() {
     for (later, damage) in [("", None), ("echo late >&2", Some("late"))] {
         let begun = "echo early >&2; echo '[Eval @ 0x1] 16777215.000000' >&2";
