@@ -90,7 +90,8 @@ pub fn render(
     disk::check_target(&first, film.existing)?;
     let target = |reason: String| FilmError::file(film.output.display(), reason);
     let options = film.encoding(tools, flow).options(film.clip.size).map_err(target)?;
-    let (along, mut notes) = film.container.companions(tools, film.clip, film.output)?;
+    let (along, mut notes) =
+        film.container.companions(tools, film.clip, film.output, film.strips_metadata)?;
     if let Some(curve) = film.clip.colors.hdr() {
         notes.push(format!("the video is HDR ({curve}); it is painted and saved in SDR"));
     } else if film.clip.colors.converted().is_some() {

@@ -155,7 +155,7 @@ impl Form {
         } else if is_taken {
             Some("Another export writes this file.".to_owned())
         } else {
-            let companions = container.companions(tools, clip, &export.output);
+            let companions = container.companions(tools, clip, &export.output, false);
             notes = companions.as_ref().map_or_else(|_| Vec::new(), |(_, notes)| notes.clone());
             companions.err().map(|problem| sentence(&problem.to_string()))
         };

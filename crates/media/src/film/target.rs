@@ -15,6 +15,8 @@ pub type Along = Vec<(u64, &'static str)>;
 pub const OPUS: &str = "libopus";
 /// The same in MP4 and MOV.
 const AAC: &str = "aac";
+/// Plain subtitles.
+const SRT: &str = "srt";
 
 /// The form of a film's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl Container {
         let texts = ["subrip", "ass", "ssa", "webvtt", "text", "mov_text"];
         match (self, kind) {
             (Self::Mkv, "audio" | "attachment") => Some("copy"),
-            (Self::Mkv, "subtitle") => Some(if codec == "mov_text" { "srt" } else { "copy" }),
+            (Self::Mkv, "subtitle") => Some(if codec == "mov_text" { SRT } else { "copy" }),
             (Self::WebM, "audio") if ["opus", "vorbis"].contains(&codec) => Some("copy"),
             (Self::WebM, "audio") => Some(self.sound_encoder()),
             (Self::WebM, "subtitle") => texts.contains(&codec).then_some("webvtt"),
@@ -136,7 +138,9 @@ impl Container {
         }
     }
 
-    /// The streams of the clip that go along, each with its codec here; and notes about those that do not.
+    /// The streams of the clip that go along, each with its codec here; and notes about those that do not. With
+    /// `strips_metadata` they have no names and titles inside: fonts and other files stay behind, and codecs that contain
+    /// such are converted.
     ///
     /// # Errors
     /// [`FilmError::File`] if sound or subtitles cannot be stored.
@@ -145,12 +149,19 @@ impl Container {
         tools: &Tools,
         clip: &Clip,
         output: &Path,
+        strips_metadata: bool,
     ) -> Result<(Along, Vec<String>), FilmError> {
         let (mut along, mut notes) = (Vec::new(), Vec::new());
         let converted = |stored| match stored {
             OPUS => Some("Opus"),
             AAC => Some("AAC"),
             _ => None,
+        };
+        let stores = |kind: &str, codec: &str| match (self.stores(kind, codec), codec) {
+            _ if strips_metadata && kind == "attachment" => None,
+            (Some("copy"), "vorbis") if strips_metadata => Some(self.sound_encoder()),
+            (Some("copy"), "ass" | "ssa") if strips_metadata => Some(SRT),
+            (stored, _) => stored,
         };
         for other in &clip.others {
             let (index, kind, codec) = (other.index, other.kind.as_str(), other.codec.as_str());
@@ -165,12 +176,15 @@ impl Container {
                 if !notes.contains(&note) {
                     notes.push(note);
                 }
-            } else if let Some(stored) = self
-                .stores(kind, codec)
+            } else if let Some(stored) = stores(kind, codec)
                 .filter(|&stored| converted(stored).is_none() || tools.ffmpeg.has(stored))
             {
                 if let Some(to) = converted(stored) {
                     notes.push(format!("its sound (stream {index}, {codec}) is converted to {to}"));
+                } else if stored == SRT && strips_metadata {
+                    notes.push(format!(
+                        "its subtitles (stream {index}, {codec}) are converted to SRT, which contains no names"
+                    ));
                 }
                 along.push((index, stored));
             } else if other.is_cover && matches!(self, Self::Mp4 | Self::Mov) {

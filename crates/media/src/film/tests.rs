@@ -51,7 +51,8 @@ fn sound_is_converted_if_ffmpeg_can() {
         { "index": 1, "codec_type": "audio", "codec_name": "aac" },
     ]);
     let clip = Clip::of("a.mp4", &json!({ "streams": streams })).expect("a clip");
-    let along = |tools: &Tools| Container::WebM.companions(tools, &clip, Path::new("a.webm"));
+    let along =
+        |tools: &Tools| Container::WebM.companions(tools, &clip, Path::new("a.webm"), false);
     let error = along(&tools).expect_err("no encoder").to_string();
     assert!(error.contains("WebM cannot hold the sound of a.mp4"), "{error}");
     tools.ffmpeg.encoders.push("libopus".to_owned());
