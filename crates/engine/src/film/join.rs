@@ -35,6 +35,9 @@ use values::disk;
 /// How long joining may take at least. Each megabyte that is read, and each frame that is encoded again, adds a second.
 const MIN_PATIENCE: Duration = Duration::from_secs(120);
 
+/// Sampling rates of AAC, in hertz.
+const SAMPLE_RATES: [u64; 8] = [48_000, 44_100, 32_000, 24_000, 16_000, 12_000, 11_025, 8_000];
+
 /// Seconds that no film lasts.
 const FOREVER: f64 = 1e9;
 
@@ -102,6 +105,14 @@ struct Pieces<'a> {
     last: Option<(f64, f64)>,
     /// Only the beginning of the source.
     is_trial: bool,
+}
+
+impl Pieces<'_> {
+    /// The most ticks between two parts.
+    fn largest_gap(&self) -> u64 {
+        let gap = |pair: &[Part]| pair[1].ticks.abs_diff(pair[0].last);
+        self.list.windows(2).map(gap).max().unwrap_or(0)
+    }
 }
 
 /// What the film has besides its pictures.
@@ -181,6 +192,13 @@ impl Join<'_> {
                 return Err(self.failed(parts, why));
             }
         };
+        for &(index, _) in self.along {
+            if let Some(rate) = self.sample_rate(&pieces, index) {
+                notes.push(format!(
+                    "its sound (stream {index}) is converted to {rate} Hz, because its pause is too long for more"
+                ));
+            }
+        }
         let pictures = Numbered::of(&joined.file);
         let files = pictures.as_ref().map(|pictures| pictures.numbers().len() as u64);
         let counted = files.or(joined.frames.filter(|_| !film.container.is_animation()));
@@ -351,6 +369,10 @@ impl Join<'_> {
             let mut whole = 0;
             for (number, &(index, mut codec)) in (1..).zip(&extras.along) {
                 let other = film.clip.others.iter().find(|other| other.index == index);
+                if let Some(rate) = self.sample_rate(pieces, index) {
+                    codec = container.sound_encoder();
+                    command.args([format!("-ar:{number}"), rate.to_string()]);
+                }
                 let tags = other.filter(|_| !film.strips_metadata).map(|other| &other.tags);
                 let is_title = |(name, _): &&(String, String)| TITLES.contains(&name.as_str());
                 if let Some((_, title)) = tags.and_then(|tags| tags.iter().find(is_title)) {
@@ -446,10 +468,21 @@ impl Join<'_> {
 
     /// Ticks per second of the film. MP4 and MOV cannot store the largest gap between two parts in too many.
     fn ticks_per_second(&self, pieces: &Pieces<'_>) -> String {
-        let gap = |pair: &[Part]| pair[1].ticks.abs_diff(pair[0].last);
-        let largest = pieces.list.windows(2).map(gap).max().unwrap_or(0);
         let (over, under) = self.stream.tick;
-        (under / (largest.saturating_mul(over) / i32::MAX as u64 + 1)).max(1).to_string()
+        (under / (pieces.largest_gap().saturating_mul(over) / i32::MAX as u64 + 1))
+            .max(1)
+            .to_string()
+    }
+
+    /// The highest sampling rate of a stream's sound at which MP4 and MOV can store the largest gap, if its own is too high.
+    fn sample_rate(&self, pieces: &Pieces<'_>, index: u64) -> Option<u64> {
+        let film = self.film;
+        let seconds = self.seconds(pieces.largest_gap() as i64);
+        let is_stored = |rate: &u64| *rate as f64 * seconds < f64::from(i32::MAX);
+        let other = film.clip.others.iter().find(|other| other.index == index)?;
+        other.sample_rate.filter(|rate| !is_stored(rate))?;
+        let is_mov = matches!(film.container, Container::Mp4 | Container::Mov);
+        SAMPLE_RATES.into_iter().find(is_stored).filter(|_| is_mov)
     }
 
     /// The list of parts for ffmpeg. Their names have no character with a meaning in it.

@@ -49,6 +49,8 @@ pub struct Other {
     /// `audio`, `subtitle`, `data`, `attachment` or `video`.
     pub kind: String,
     pub codec: String,
+    /// Of sound, in hertz.
+    pub sample_rate: Option<u64>,
     pub is_cover: bool,
     pub tags: Tags,
 }
@@ -317,6 +319,7 @@ impl Clip {
                         _ if s["codec_tag_string"] == "tmcd" => TIMECODE.to_owned(),
                         codec => one_line(codec.unwrap_or("unknown")).into_owned(),
                     },
+                    sample_rate: number(&s["sample_rate"]),
                     is_cover: is_cover(s),
                     tags: tags(s),
                 })
