@@ -3,7 +3,7 @@
 use super::{RenderError, job::Film};
 use crate::paint::{PROGRAM_BYTES, PaintError};
 use media::{
-    film::{FilmError, Tools},
+    film::{Container, FilmError, Tools},
     memory::{Flow, picture_bytes, too_much},
 };
 
@@ -22,6 +22,8 @@ pub struct Share {
     pub flow: Flow,
     /// Bytes that painting must leave to frames on their way, and to the processes if the limit is for these, too.
     pub held_bytes: u64,
+    /// Bytes of this program and the processes, but for what paints.
+    pub needed_bytes: u64,
 }
 
 impl Film<'_> {
@@ -38,16 +40,17 @@ impl Film<'_> {
         let of = |flow| {
             let (here, processes) = (self.bytes_here(flow), self.process_bytes(flow));
             let counted = if tools.max_memory_bytes.is_some() { processes } else { 0 };
-            (Share { flow, held_bytes: here + counted }, PROGRAM_BYTES + here + processes)
+            let needed_bytes = PROGRAM_BYTES + here + processes;
+            Share { flow, held_bytes: here + counted, needed_bytes }
         };
         let paints = self.stylization.look.strength_percent > 0;
-        let (usual, needed_bytes) = of(Flow::Usual);
-        if needed_bytes <= limit_bytes && (!paints || fits(usual).is_ok_and(|fits| fits)) {
+        let usual = of(Flow::Usual);
+        if usual.needed_bytes <= limit_bytes && (!paints || fits(usual).is_ok_and(|fits| fits)) {
             return Ok(usual);
         }
-        let (frugal, needed_bytes) = of(Flow::Frugal);
-        if needed_bytes > limit_bytes {
-            let why = too_much(self.clip.size, needed_bytes, limit_bytes);
+        let frugal = of(Flow::Frugal);
+        if frugal.needed_bytes > limit_bytes {
+            let why = too_much(self.clip.size, frugal.needed_bytes, limit_bytes);
             return Err(FilmError::file(&self.clip.name, why).into());
         }
         if paints {
@@ -78,8 +81,8 @@ impl Film<'_> {
     }
 
     /// Sizes of the paintings, if there are any, and of the finished pictures.
-    fn sizes(&self) -> [(usize, usize); 2] {
-        let size @ (width, height) = self.clip.size;
+    pub fn sizes(&self) -> [(usize, usize); 2] {
+        let size @ (width, height) = self.framing.size(self.clip.size);
         let working = self.stylization.size.resolve(width, height);
         [working, self.output_size.resolve(size, working)]
     }
@@ -110,11 +113,14 @@ impl Film<'_> {
         // A part ends while the next one begins.
         let encoders = if flow == Flow::Frugal { 1 } else { 2 };
         let encoder = flow.process_bytes(finished, self.codec.bytes_per_px(flow));
-        let animation = if self.container.is_animation() {
-            Flow::Usual.process_bytes(finished, ANIMATION_BYTES_PER_PX)
-        } else {
-            0
-        };
+        let mut animation = 0;
+        if self.container.is_animation() {
+            animation = Flow::Usual.process_bytes(finished, ANIMATION_BYTES_PER_PX);
+        }
+        if self.container == Container::WebP {
+            // Its encoder keeps all frames, measured.
+            animation += 3 * self.file_bytes().unwrap_or(0);
+        }
         (self.clip.decoder_bytes(flow) + encoders * encoder).max(animation)
     }
 }

@@ -26,7 +26,7 @@ mod render;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub use job::{Film, USUAL_QUALITY, first_output, part_frames};
+pub use job::{Film, USUAL_QUALITY, bits_per_pixel, first_output, part_frames};
 pub use memory::Share;
 pub use parts::{discard, tidy};
 pub use render::{Rendered, render};

@@ -488,6 +488,14 @@ fn large_films_have_few_frames_on_their_way_or_are_refused() {
     // Painting leaves room for the processes.
     assert!(share_of.held_bytes > 300_000_000, "{share_of:?}");
     let error = share(450_000_000).expect_err("too large").to_string();
+    // The encoder of WebP keeps the frames.
+    let webp = |frames| {
+        let (clip, container) = (Clip { frames: Some(frames), ..clip.clone() }, Container::WebP);
+        let film = Film { clip: &clip, container, ..film.clone() };
+        let tools = Tools { max_memory_bytes: Some(u64::MAX), ..tools(here.path(), "") };
+        film.share(&tools, |_| Ok(true)).map(|share| share.needed_bytes)
+    };
+    assert!(webp(1_000).expect("fits") > webp(1).expect("fits") + 500_000_000);
     let words = "clip.mp4: its pictures have 1920 x 1080 pixels and need ";
     assert!(error.starts_with(words) && error.contains("the limit is 450 MB"), "{error}");
 }

@@ -17,7 +17,7 @@ use crate::{
     time_left,
 };
 use backend::RunControl;
-use engine::film::USUAL_QUALITY;
+use engine::film::{USUAL_QUALITY, bits_per_pixel};
 use media::{
     film::{Codec, Container, OpenFilm},
     record::size_text,
@@ -25,8 +25,6 @@ use media::{
 
 /// Width of the form, in points.
 pub const WIDTH: f32 = 440.0;
-/// Steps of quality that double the size of a file, measured.
-const QUALITY_DOUBLES: f64 = 11.0;
 
 /// An export that the user has not confirmed yet.
 pub struct Form {
@@ -45,21 +43,6 @@ impl Drop for Form {
         if let Some(control) = &self.measuring {
             control.cancel();
         }
-    }
-}
-
-/// About how many bits a painted pixel takes. Measured with two styles on two films; others may differ by half.
-fn bits_per_pixel(container: Container, codec: Codec, quality: u8) -> f64 {
-    let lossy = 2f64.powf((f64::from(quality) - f64::from(USUAL_QUALITY)) / QUALITY_DOUBLES);
-    match (container, codec) {
-        (Container::Gif, _) => 7.3,
-        (Container::Apng, _) => 26.0,
-        (Container::WebP, _) => 2.2 * lossy,
-        (_, Codec::H264) => 1.5 * lossy,
-        (_, Codec::Hevc) => 1.2 * lossy,
-        (_, Codec::Av1) => 1.3 * lossy,
-        (_, Codec::ProRes) => 6.0,
-        (_, Codec::Ffv1) => 19.0,
     }
 }
 
