@@ -197,6 +197,9 @@ pub struct StylizeArgs {
     /// Do not paint again what already exists, and count it as done
     #[arg(long)]
     pub skip_existing: bool,
+    /// Print what would be painted, with estimates of time, file size and memory for videos; write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Also paint the photos and videos in subfolders, into the same subfolders of the output
     #[arg(short, long)]
     pub recursive: bool,

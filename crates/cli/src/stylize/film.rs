@@ -71,7 +71,9 @@ impl<'a> Run<'a> {
                 done += opened.as_ref().map_or(0, |(_, clip)| frames_of(clip));
                 let first = first_output(film.container, target);
                 if job.args.skip_existing && first.exists() {
-                    tidy(target);
+                    if !job.args.dry_run {
+                        tidy(target);
+                    }
                     self.progress.resume(done - before);
                     self.skipped += 1;
                     self.print_line(
@@ -94,6 +96,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// `None` if it is only planned.
     fn paint_film(
         &mut self,
         tools: &Tools,
@@ -101,11 +104,11 @@ impl<'a> Run<'a> {
         style: &'a ChosenNetwork,
         target: &Path,
         before: u64,
-    ) -> Result<Rendered, RenderError> {
+    ) -> Result<Option<Rendered>, RenderError> {
         let hardware = self.hardware(tools, input, clip);
         let (job, painters) = (self.job, self.painters);
         let is_numbered = matches!(input.container, Container::Pictures(_));
-        if job.folder().is_some() || is_numbered {
+        if !job.args.dry_run && (job.folder().is_some() || is_numbered) {
             disk::make_folder(disk::folder_of(target))?;
         }
         let (kind, mode) = painters.with(|painter| {
@@ -144,6 +147,9 @@ impl<'a> Run<'a> {
                 Ok(painter.fits_as_requested(&style.network, clip.size, settings(share)))
             })
         })?;
+        if job.args.dry_run {
+            return self.plan_film(tools, &film, style, share, settings(share)).map(|()| None);
+        }
         let total = film.frames();
         let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
         self.note_estimate(&film, style, settings(share));
@@ -174,14 +180,28 @@ impl<'a> Run<'a> {
         self.progress.notes(self.painters.take_notices());
         let rendered = rendered?;
         self.note_style(style);
-        Ok(rendered)
+        Ok(Some(rendered))
     }
 
     /// Reports about how long a film takes, by the time of one frame.
     fn note_estimate(&self, film: &Film<'_>, style: &ChosenNetwork, settings: PaintSettings) {
-        let frames = film.frames().unwrap_or(0);
-        if film.stylization.look.strength_percent == 0 || frames < MIN_ESTIMATED_FRAMES {
-            return;
+        if film.frames() >= Some(MIN_ESTIMATED_FRAMES)
+            && let Some((frames, time)) = film.frames().zip(self.time_of(film, style, settings))
+        {
+            let time = HumanDuration(time);
+            self.progress.note(format!("{}: {frames} frames take about {time}", film.clip.name));
+        }
+    }
+
+    /// About how long the frames of a film take. `None` if it is not painted, or its length is not known.
+    pub fn time_of(
+        &self,
+        film: &Film<'_>,
+        style: &ChosenNetwork,
+        settings: PaintSettings,
+    ) -> Option<Duration> {
+        if film.stylization.look.strength_percent == 0 {
+            return None;
         }
         let (width, height) = film.framing.size(film.clip.size);
         let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 128, 255]));
@@ -192,15 +212,11 @@ impl<'a> Run<'a> {
             })
         };
         // The first one also prepares the network.
-        if paint().is_err() {
-            return;
-        }
+        paint().ok()?;
         let began = Instant::now();
-        if paint().is_ok() {
-            let seconds = began.elapsed().as_secs_f64() * frames as f64 / film.devices as f64;
-            let time = HumanDuration(Duration::from_secs_f64(seconds));
-            self.progress.note(format!("{}: {frames} frames take about {time}", film.clip.name));
-        }
+        paint().ok()?;
+        let seconds = began.elapsed().as_secs_f64() * film.frames()? as f64 / film.devices as f64;
+        Some(Duration::from_secs_f64(seconds))
     }
 
     /// The encoder of a graphics card, if one was requested and works.
@@ -224,10 +240,11 @@ impl<'a> Run<'a> {
         film: &FilmInput,
         label: &str,
         target: &Path,
-        painted: Result<Rendered, RenderError>,
+        painted: Result<Option<Rendered>, RenderError>,
     ) -> Result<(), CliError> {
         let rendered = match painted {
-            Ok(rendered) => rendered,
+            Ok(Some(rendered)) => rendered,
+            Ok(None) => return Ok(()),
             Err(error) => {
                 let is_cancelled = matches!(error, RenderError::Cancelled { .. });
                 let why = match &error {

@@ -1,6 +1,7 @@
 //! `styleforge stylize`: paints every photo in every style. A bad file does not stop the others.
 
 mod contact_sheet;
+mod dry_run;
 mod film;
 mod memory;
 mod output;
@@ -96,7 +97,8 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         skipped: 0,
         noted: Arc::default(),
     };
-    let done = run.paint_photos(&targets);
+    let done =
+        if job.args.dry_run { run.plan_photos(&targets) } else { run.paint_photos(&targets) };
     run.progress.finish();
     done?;
     run.paint_films(&film_targets)?;

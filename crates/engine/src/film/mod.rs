@@ -29,7 +29,7 @@ mod tests;
 pub use job::{Film, USUAL_QUALITY, bits_per_pixel, first_output, part_frames};
 pub use memory::Share;
 pub use parts::{discard, tidy};
-pub use render::{Rendered, render};
+pub use render::{Outlook, Rendered, check, render};
 
 use super::paint::PaintError;
 use media::{film::FilmError, framing::BeyondPhoto};

@@ -71,23 +71,21 @@ struct Painted {
 pub type Paint<'a> =
     dyn Fn(&[&Arc<Frame>], Option<&Steadying>) -> Result<Vec<Painting>, PaintError> + Sync + 'a;
 
-/// Paints the film. `paint` paints frames of one size, on a thread for each device; `progress` gets the number of frames
-/// that are done, and how many of them this call has painted. The control of `tools` stops it.
+/// What is known of a film before it is painted.
+pub struct Outlook {
+    /// Those of the encoder.
+    options: Vec<String>,
+    along: Along,
+    /// Messages for the user.
+    pub notes: Vec<String>,
+}
+
+/// Checks that the film can be painted and written; writes nothing.
 ///
 /// # Errors
-/// [`RenderError`]. What is painted before stays in the folder of parts, and the same call continues after it.
-pub fn render(
-    tools: &Tools,
-    film: &Film<'_>,
-    flow: Flow,
-    paint: &Paint<'_>,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Rendered, RenderError> {
-    let first = first_output(film.container, film.output);
-    if first.exists() {
-        tidy(film.output);
-    }
-    disk::check_target(&first, film.existing)?;
+/// [`RenderError`].
+pub fn check(tools: &Tools, film: &Film<'_>, flow: Flow) -> Result<Outlook, RenderError> {
+    disk::check_target(&first_output(film.container, film.output), film.existing)?;
     let target = |reason: String| FilmError::file(film.output.display(), reason);
     let options = film.encoding(tools, flow).options(film.clip.size).map_err(target)?;
     let (along, mut notes) =
@@ -112,6 +110,25 @@ pub fn render(
     if matches!(film.clip.reader, Reader::Numbered { .. }) && film.fps.is_none() {
         notes.push("25 pictures are shown per second; choose another rate with --fps".to_owned());
     }
+    Ok(Outlook { options, along, notes })
+}
+
+/// Paints the film. `paint` paints frames of one size, on a thread for each device; `progress` gets the number of frames
+/// that are done, and how many of them this call has painted. The control of `tools` stops it.
+///
+/// # Errors
+/// [`RenderError`]. What is painted before stays in the folder of parts, and the same call continues after it.
+pub fn render(
+    tools: &Tools,
+    film: &Film<'_>,
+    flow: Flow,
+    paint: &Paint<'_>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Rendered, RenderError> {
+    if first_output(film.container, film.output).exists() {
+        tidy(film.output);
+    }
+    let Outlook { options, along, mut notes } = check(tools, film, flow)?;
     let (key, state) = (film.key(&options), film.max_state_bytes());
     let mut parts = Parts::open(film.output, &key, state, &tools.control)?;
     let resumed = parts.frames();

@@ -153,6 +153,15 @@ impl Budget<'_> {
         self.size_of(network, Shape { size, opaque: false })
     }
 
+    /// Memory that painting a photo of `size` columns and rows takes at the size that [`Self::size_for`] returns, in bytes.
+    ///
+    /// # Errors
+    /// As [`Self::working_size`].
+    pub fn needed_for(&self, network: &Network, size: (usize, usize)) -> Result<u64, PaintError> {
+        let (painted, _) = self.size_for(network, size)?;
+        Ok(self.needed(network, &Shape { size, opaque: false }, painted)?)
+    }
+
     fn size_of(
         &self,
         network: &Network,

@@ -176,6 +176,19 @@ impl Painter {
         self.budget(settings, &RunControl::default()).size_for(network, size).map(|_| ())
     }
 
+    /// Memory that painting a photo of `size` columns and rows takes, in bytes: the device's own if it has its own.
+    ///
+    /// # Errors
+    /// As [`Self::working_size`].
+    pub fn needed_bytes(
+        &self,
+        network: &Network,
+        size: (usize, usize),
+        settings: PaintSettings,
+    ) -> Result<u64, PaintError> {
+        self.budget(settings, &RunControl::default()).needed_for(network, size)
+    }
+
     /// Columns and rows at which `network` paints `photo`, and a message if the memory limit reduced them.
     ///
     /// # Errors
