@@ -64,8 +64,10 @@ mod tests {
         };
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("clip.mkv");
+        // Its pixels are wider than high.
+        let source = "testsrc=size=32x48:rate=20:duration=0.2,setsar=2";
         let made = Command::new(ffmpeg.program)
-            .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=20:duration=0.2"])
+            .args(["-v", "error", "-f", "lavfi", "-i", source])
             .args(["-c:v", "ffv1"])
             .arg(&path)
             .status();

@@ -9,6 +9,7 @@ use std::{
 use eframe::egui::vec2;
 use egui_kittest::kittest::{NodeT, Queryable};
 use gui::platform::Dialog;
+use media::film::OpenFilm;
 
 use crate::window::{Window, saves_there};
 
@@ -19,10 +20,16 @@ fn clip(folder: &Path) -> PathBuf {
 
 /// A clip of this many frames.
 fn clip_of(folder: &Path, frames: u32) -> PathBuf {
+    clip_with(folder, frames, "null", "+cgop")
+}
+
+/// A clip whose pictures go through this filter, with these flags of the encoder.
+fn clip_with(folder: &Path, frames: u32, filter: &str, flags: &str) -> PathBuf {
     let path = folder.join("clip.mp4");
     let seconds = f64::from(frames) / 25.0;
     let made = Command::new("ffmpeg")
         .args("-v error -f lavfi -i testsrc2=s=64x48:r=25 -f lavfi -i sine".split(' '))
+        .args(["-vf", filter, "-flags", flags])
         .args("-c:v libx264 -c:a aac -y".split(' '))
         .args(["-t", &seconds.to_string()])
         .arg(&path)
@@ -31,14 +38,19 @@ fn clip_of(folder: &Path, frames: u32) -> PathBuf {
     path
 }
 
-/// Number of frames in a video.
-fn frames(video: &Path) -> String {
-    let counted = Command::new("ffprobe")
+/// What ffprobe says about a property of a video's pictures.
+fn property(video: &Path, name: &str) -> String {
+    let shown = Command::new("ffprobe")
         .args("-v error -count_frames -select_streams v:0 -of csv=p=0".split(' '))
-        .args(["-show_entries", "stream=nb_read_frames"])
+        .args(["-show_entries", &format!("stream={name}")])
         .arg(video)
         .output();
-    String::from_utf8_lossy(&counted.expect("ffprobe is installed").stdout).trim().to_owned()
+    String::from_utf8_lossy(&shown.expect("ffprobe is installed").stdout).trim().to_owned()
+}
+
+/// Number of frames in a video.
+fn frames(video: &Path) -> String {
+    property(video, "nb_read_frames")
 }
 
 /// Chooses Candy, and adds an export of the clip.
@@ -89,6 +101,45 @@ fn a_film_is_exported_on_the_processor() {
     w.click("Clear finished");
     w.until_label("There are no exports.");
     assert!(output.exists());
+}
+
+#[test]
+fn interlaced_video_is_deinterlaced_until_the_user_switches_it_off() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let fields = "tinterlace=interleave_top,setfield=tff";
+    let clip = clip_with(&w.path(""), 6, fields, "+ildct+ilme");
+    w.export(&clip);
+    w.until_label("Export the film");
+    w.click("Export");
+    w.until("the form to close", |w| !w.has("Export the film"));
+    w.export(&clip);
+    w.until_label("Deinterlace");
+    w.click("Deinterlace");
+    w.click("Export");
+    w.until_label("Exports");
+    w.click("Exports");
+    w.until("both", |w| w.texts().iter().filter(|t| *t == "Done.").count() == 2);
+    let order = |name: &str| property(&w.path(name), "field_order");
+    assert_eq!(order("clip-candy.mp4"), "progressive");
+    assert_ne!(order("clip-candy-2.mp4"), "progressive");
+}
+
+#[test]
+fn wide_pixels_are_shown_square_and_exported_as_they_are() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let clip = clip_with(&w.path(""), 5, "setsar=2", "+cgop");
+    let (_, _, shown) = OpenFilm::open(&clip).expect("a clip");
+    assert_eq!(shown.size(), (128, 48));
+    w.export(&clip);
+    w.until_contains("128 × 48 px");
+    w.click("Export");
+    w.until_contains("Exported as ");
+    let output = w.path("clip-candy.mp4");
+    assert_eq!(property(&output, "width,height,sample_aspect_ratio"), "64,48,2:1");
 }
 
 #[test]
