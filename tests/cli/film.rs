@@ -330,7 +330,7 @@ fn the_name_decides_what_is_made() {
 }
 
 /// Grey levels that number the frames of a film, twice: the number up to 50, and how often 50 is in it.
-const NUMBERED: &str = "-f lavfi -i \"color=gray:s=160x96:r=25:d=10,format=yuv420p,geq=lum='if(between(X,16,64)*between(Y,36,60),\
+const NUMBERED: &str = "-f lavfi -i \"color=gray:s=160x96:r=25:d=8,format=yuv420p,geq=lum='if(between(X,16,64)*between(Y,36,60),\
     16+4*mod(N,50),if(between(X,96,144)*between(Y,36,60),16+20*floor(N/50),40+mod(X+Y+3*N,64)))':cb=128:cr=128\"";
 
 /// The number of each frame of such a film, and its time from the beginning of the film.
@@ -369,23 +369,33 @@ fn a_range_has_the_same_frames_in_every_container() {
     ffmpeg(&s, &format!("{NUMBERED} -c:v ffv1 all.mkv"));
     let x264 = "-c:v libx264 -crf 10";
     let open_gop = "-x264-params open-gop=1:keyint=60:min-keyint=60:bframes=3:scenecut=0";
+    let refreshed = "-x264-params intra-refresh=1:keyint=100:bframes=0:scenecut=0";
     let mpeg2 = "-c:v mpeg2video -q:v 2 -bf 2";
-    for (file, options) in [
-        ("long.ts", format!("{x264} -g 250 -keyint_min 250")),
-        ("open.ts", format!("{x264} {open_gop}")),
-        ("open.mkv", format!("{x264} {open_gop}")),
-        ("camera.m2ts", format!("{x264} -g 50 -mpegts_m2ts_mode 1 -f mpegts")),
-        ("disc.mpg", format!("{mpeg2} -g 15")),
-        ("long2.ts", format!("{mpeg2} -g 200")),
-        ("clip.avi", "-c:v mpeg4 -q:v 2 -bf 2".to_owned()),
-        ("clip.mp4", format!("{x264} -g 30")),
-        ("edited.mp4", String::new()),
+    // Seconds, from the last frame on, and a picture.
+    let (early, late, last, picture) = ("3.1", "6.7", "last", "picture");
+    for (file, options, parts) in [
+        ("long.ts", format!("{x264} -g 250 -keyint_min 250"), &[early, late][..]),
+        ("open.ts", format!("{x264} {open_gop}"), &[early]),
+        ("open.mkv", format!("{x264} {open_gop}"), &[early]),
+        // Without key frames but for the first one.
+        ("refreshed.ts", format!("{x264} {refreshed}"), &[late]),
+        ("camera.m2ts", format!("{x264} -g 50 -mpegts_m2ts_mode 1 -f mpegts"), &[late, picture]),
+        ("disc.mpg", format!("{mpeg2} -g 15"), &[early, last]),
+        ("long2.ts", format!("{mpeg2} -g 200"), &[late]),
+        ("clip.avi", "-c:v mpeg4 -q:v 2 -bf 2".to_owned(), &[early, picture]),
+        ("clip.mp4", format!("{x264} -g 30"), &[late, last]),
+        ("edited.mp4", String::new(), &[early, last]),
     ] {
         let source = if options.is_empty() { "-ss 1.3 -i clip.mp4 -c copy" } else { "-i all.mkv" };
         ffmpeg(&s, &format!("{source} {options} {file}"));
         let all = numbers(&s, file);
-        let last = all.last().expect("frames").1;
-        for (start, end) in [(3.1, 3.5), (6.7, 7.0), (last + 0.02, 99.0)] {
+        for &part in parts {
+            let start = match part {
+                "last" => all.last().expect("frames").1 + 0.02,
+                "picture" => 3.1,
+                seconds => seconds.parse().expect("seconds"),
+            };
+            let end = start + if part == "last" { 90.0 } else { 0.3 };
             let inside = |&&(_, time): &&(u32, f64)| time > start - 1e-6 && time < end - 1e-6;
             let mut expected: Vec<u32> =
                 all.iter().filter(inside).map(|(number, _)| *number).collect();
@@ -393,24 +403,21 @@ fn a_range_has_the_same_frames_in_every_container() {
                 expected.extend(all.last().map(|(number, _)| *number));
             }
             let [from, to] = [start, end].map(|seconds| format!("{seconds:.4}"));
-            let range = ["--start", &from, "--end", &to, "--strength", "0", "--force"];
-            let run = s.stylize(&[&[file, "-o", "part.mkv"][..], &range].concat());
-            assert!(!run.ends(0).stderr.contains("damaged"), "{file} from {start}");
+            let range = ["--start", &from, "--strength", "0", "--force"];
+            if part == "picture" {
+                s.stylize(&[&[file, "-o", "frame.png"][..], &range].concat()).ends(0);
+                ffmpeg(&s, "-i frame.png -vf scale=out_range=tv,format=yuv420p -c:v ffv1 part.mkv");
+                expected.truncate(1);
+            } else {
+                let end = ["--end", &to, "--codec", "ffv1", "-o", "part.mkv"];
+                let run = s.stylize(&[&[file][..], &range, &end].concat());
+                assert!(!run.ends(0).stderr.contains("damaged"), "{file} from {start}");
+            }
             let found: Vec<u32> =
                 numbers(&s, "part.mkv").iter().map(|(number, _)| *number).collect();
             assert_eq!(found, expected, "{file} from {start}");
         }
-        let picture = ["-o", "frame.png", "--start", "3.1", "--strength", "0", "--force"];
-        s.stylize(&[&[file][..], &picture].concat()).ends(0);
-        let expected = all.iter().find(|(_, time)| *time > 3.1 - 1e-6).expect("a frame").0;
-        assert_eq!(numbers_of_picture(&s), expected, "{file}");
     }
-}
-
-/// The number of the frame in `frame.png`.
-fn numbers_of_picture(s: &Sandbox) -> u32 {
-    ffmpeg(s, "-i frame.png -vf scale=out_range=tv,format=yuv420p -c:v ffv1 frame.mkv");
-    numbers(s, "frame.mkv")[0].0
 }
 
 #[test]
