@@ -238,6 +238,107 @@ fn only_tags_that_are_known_to_be_harmless_are_kept_on_request() {
         let covers = s.shell(&format!("exec ffprobe {covers} a.mp4")).ends(0).text();
         assert!(covers.contains('1'), "{option}: {covers}");
     }
+    // Names inside streams: of fonts, in the header of subtitles and of sound.
+    let words = "[Script Info]\nTitle: SECRET\nScriptType: v4.00+\n[Events]\nFormat: Start, End, Text\n\
+                 Dialogue: 0:00:00.00,0:00:00.40,Hello\n";
+    fs::write(s.path("words.ass"), words).expect("written");
+    ffmpeg(&s, "-f lavfi -i sine=d=0.5 -c:a libvorbis -metadata artist=SECRET sound.ogg");
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=48x32:r=10:d=0.5 -i sound.ogg -i words.ass -c:a copy -c:s copy -map_metadata -1 \
+         -attach about.txt -metadata:s:t mimetype=font/ttf -metadata:s:t filename=SECRET.ttf named.mkv",
+    );
+    for (option, to, is_there) in
+        [("--force", "kept.mkv", true), ("--strip-metadata", "nameless.mkv", false)]
+    {
+        let run = s.stylize(&["named.mkv", option, "--strength", "0", "-o", to]).ends(0);
+        for note in [
+            "stream 1, vorbis) is converted",
+            "stream 2, ass) are converted",
+            "not copied: stream 3",
+        ] {
+            assert_eq!(run.stderr.contains(note), !is_there, "{option}: {}", run.stderr);
+        }
+        let file = fs::read(s.path(to)).expect("written");
+        assert_eq!(file.windows(6).any(|part| part == b"SECRET"), is_there, "{option}");
+        assert!(file.windows(5).any(|part| part == b"Hello"), "{option}");
+    }
+}
+
+#[test]
+fn pictures_of_another_size_are_scaled_and_named() {
+    let s = Sandbox::new();
+    for (size, start, file) in [("48x32", 0, "a.ts"), ("640x480", 2, "b.ts")] {
+        let source = format!("-f lavfi -i testsrc2=s={size}:r=25:d=2,format=yuv420p");
+        ffmpeg(&s, &format!("{source} -c:v libx264 -output_ts_offset {start} {file}"));
+    }
+    s.shell("cat a.ts b.ts >two.ts").ends(0);
+    let is_whole = |file: &str| {
+        let found = described(&s, file);
+        assert_eq!(found["frames"], "100", "{file}");
+        assert!(found["video streams"].contains("width 48"), "{file}: {found:?}");
+    };
+    let note = "two.ts: its pictures have 640x480 pixels from 2 s on; all are scaled to 48x32, the size of the first one";
+    s.stylize(&["two.ts", "-o", "two.mp4", "--strength", "0"]).ends(0).says(note);
+    is_whole("two.mp4");
+    // It continues after that.
+    let mut child = painting(&s, "two.ts", "again.mp4");
+    until_parts(&s, "again.mp4", &mut child, 2);
+    child.kill().ok();
+    child.wait().expect("ended");
+    if s.path("again.mp4.part").exists() {
+        s.stylize(&["two.ts", "-o", "again.mp4", "--steadiness", "90"]).ends(0);
+    }
+    is_whole("again.mp4");
+}
+
+#[test]
+fn sound_goes_on_after_a_pause_of_hours() {
+    let s = Sandbox::new();
+    let source = "-f lavfi -i testsrc2=s=48x32:r=10:d=1 -f lavfi -i sine=d=1:r=48000";
+    ffmpeg(&s, &format!("{source} -c:v libx264 -c:a aac piece.mkv"));
+    let list = "ffconcat version 1.0\nfile piece.mkv\nduration 50000\nfile piece.mkv\n";
+    fs::write(s.path("list.ffconcat"), list).expect("written");
+    ffmpeg(&s, "-f concat -i list.ffconcat -c copy clip.mkv");
+    s.stylize(&["clip.mkv", "-o", "clip.mp4", "--strength", "0"])
+        .ends(0)
+        .says("its sound (stream 1) is converted to 32000 Hz");
+    let later = |stream: &str| {
+        let show = format!("-select_streams {stream} -show_entries packet=pts_time -of csv=p=0");
+        let times = s.shell(&format!("exec ffprobe -v error {show} clip.mp4")).ends(0).text();
+        let times = times.split_whitespace().filter_map(|time| time.parse::<f64>().ok());
+        times.filter(|&seconds| seconds > 40_000.0).fold(f64::INFINITY, f64::min)
+    };
+    let (pictures, sound) = (later("v:0"), later("a:0"));
+    assert!(pictures.is_finite() && (pictures - sound).abs() < 0.1, "{pictures} {sound}");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_painted_and_writes_nothing() {
+    let s = Sandbox::new();
+    ffmpeg(
+        &s,
+        "-f lavfi -i testsrc2=s=64x48:r=25:d=2 -f lavfi -i sine=d=2 -c:v libx264 -c:a flac clip.mkv",
+    );
+    let before = s.names(".");
+    let plan = |arguments: &[&str]| s.stylize(&[arguments, &["--dry-run"]].concat());
+    let run = plan(&["clip.mkv", "photo.png", "-o", "out/", "--output-size", "96"]).ends(0);
+    let text = run.text();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], "photo.png -> out/photo-tiny.png: 96x64");
+    let film = "clip.mkv -> out/clip-tiny.mkv: 50 frames of 96x72 in H.264, about ";
+    assert!(lines[1].starts_with(film) && lines[1].ends_with(" of memory"), "{lines:?}");
+    let run = plan(&["clip.mkv", "-o", "a.mov", "--end", "1", "--codec", "hevc", "--json"]);
+    let line = run.ends(0).says("(stream 1, flac) is converted to AAC").json();
+    assert_eq!((&line["status"], &line["frames"]), (&"planned".into(), &25.into()));
+    let is_known = ["seconds", "file_bytes", "memory_bytes"]
+        .iter()
+        .all(|name| line[*name].as_f64() > Some(0.0));
+    assert!(is_known, "{line}");
+    assert_eq!(s.names("."), before);
+    fs::write(s.path("there.mkv"), "mine").expect("written");
+    plan(&["clip.mkv", "-o", "there.mkv"]).ends(1).says("already exists");
+    plan(&["clip.mkv", "-o", "a.mkv", "--max-memory", "100MB"]).ends(1).says("--max-memory");
 }
 
 #[test]
