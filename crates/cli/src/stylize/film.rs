@@ -108,8 +108,14 @@ impl<'a> Run<'a> {
         let hardware = self.hardware(tools, input, clip);
         let (job, painters) = (self.job, self.painters);
         let is_numbered = matches!(input.container, Container::Pictures(_));
-        if !job.args.dry_run && (job.folder().is_some() || is_numbered) {
-            disk::make_folder(disk::folder_of(target))?;
+        let (makes_folder, folder) =
+            (job.folder().is_some() || is_numbered, disk::folder_of(target));
+        if !job.args.dry_run {
+            if makes_folder {
+                disk::make_folder(folder)?;
+            }
+        } else if !makes_folder || folder.exists() {
+            disk::check_target(&first_output(input.container, target), job.existing)?;
         }
         let (kind, mode) = painters.with(|painter| {
             (painter.backend().device().kind, painter.mode_on(&style.network, job.paint))

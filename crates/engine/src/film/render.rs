@@ -80,12 +80,11 @@ pub struct Outlook {
     pub notes: Vec<String>,
 }
 
-/// Checks that the film can be painted and written; writes nothing.
+/// Checks that the film can be painted and stored; writes nothing.
 ///
 /// # Errors
 /// [`RenderError`].
 pub fn check(tools: &Tools, film: &Film<'_>, flow: Flow) -> Result<Outlook, RenderError> {
-    disk::check_target(&first_output(film.container, film.output), film.existing)?;
     let target = |reason: String| FilmError::file(film.output.display(), reason);
     let options = film.encoding(tools, flow).options(film.clip.size).map_err(target)?;
     let (along, mut notes) =
@@ -125,9 +124,11 @@ pub fn render(
     paint: &Paint<'_>,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Rendered, RenderError> {
-    if first_output(film.container, film.output).exists() {
+    let first = first_output(film.container, film.output);
+    if first.exists() {
         tidy(film.output);
     }
+    disk::check_target(&first, film.existing)?;
     let Outlook { options, along, mut notes } = check(tools, film, flow)?;
     let (key, state) = (film.key(&options), film.max_state_bytes());
     let mut parts = Parts::open(film.output, &key, state, &tools.control)?;
