@@ -27,7 +27,7 @@ fn help_explains_the_exit_codes() {
     assert_eq!(version.trim(), concat!("styleforge ", env!("CARGO_PKG_VERSION")));
     s.styleforge(&["stylise"])
         .ends(2)
-        .says("no command and no file called 'stylise'; did you mean stylize?");
+        .says("stylise not found: no such command or file; did you mean stylize?");
     s.styleforge(&["bench", "--no-such-flag"]).ends(2);
 }
 

@@ -359,6 +359,8 @@ fn launch(screen: &Screen, setup: &Setup, home: &Path) -> Running {
         // If no window can be opened, the program paints a sheet into its current folder.
         .current_dir(home)
         .env("DISPLAY", &screen.display)
+        // Nothing answers there, so the program must use X11.
+        .env("WAYLAND_DISPLAY", "styleforge-nowhere")
         .env("LIBGL_ALWAYS_SOFTWARE", "1")
         .env("WINIT_X11_SCALE_FACTOR", setup.scale)
         .env("PATH", path)

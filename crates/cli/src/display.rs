@@ -37,6 +37,20 @@ pub fn probe() -> Display {
     Display::Missing(tried.join(", "))
 }
 
+/// Starts the program again without `WAYLAND_DISPLAY`, which windows prefer to X11 even if nothing answers there. Returns
+/// if that fails.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub fn restart_on_x11() {
+    use std::{env, os::unix::process::CommandExt, process::Command};
+
+    if let Ok(own) = env::current_exe() {
+        _ = Command::new(own).args(env::args_os().skip(1)).env_remove("WAYLAND_DISPLAY").exec();
+    }
+}
+
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+pub fn restart_on_x11() {}
+
 /// This system always has a display.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 pub fn probe() -> Display {

@@ -248,12 +248,21 @@ fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
             .find(|command| strsim::levenshtein(command.get_name(), &name) <= 2)
             .map_or_else(String::new, |command| format!(" did you mean {}?", command.get_name()));
         return wrong_use(format!(
-            "there is no command and no file called '{name}';{alike} see styleforge --help"
+            "{name} not found: no such command or file;{alike} see styleforge --help"
         ));
     }
-    if let display::Display::Missing(reason) = display::probe() {
-        instead_of_window(&format!("no display ({reason})"), &photos)?;
-        return Ok(Outcome::Exit(DONE));
+    match display::probe() {
+        display::Display::Missing(reason) => {
+            instead_of_window(&format!("no display ({reason})"), &photos)?;
+            return Ok(Outcome::Exit(DONE));
+        }
+        display::Display::Reachable(name) => {
+            if name.starts_with("X11")
+                && std::env::var("WAYLAND_DISPLAY").is_ok_and(|v| !v.is_empty())
+            {
+                display::restart_on_x11();
+            }
+        }
     }
     Ok(Outcome::OpenWindow(photos))
 }
