@@ -19,7 +19,7 @@ fn subfolders_are_painted_into_the_same_subfolders() {
     assert_eq!(s.names("in/out/b"), ["a-tiny.png", "c"]);
     assert_eq!(s.names("in/out/b/c"), ["d-tiny.jpg"]);
     let folder = Path::new("in").join("b");
-    run.says(&format!("{}: not painted (not a photo or video): notes.txt", folder.display()));
+    run.says(&format!("{}: 1 file skipped: notes.txt (not a photo or video)", folder.display()));
 }
 
 #[test]

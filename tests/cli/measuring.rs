@@ -297,7 +297,7 @@ fn compare_prints_a_ratio_for_equal_pictures() {
     }
     let text = s.styleforge(&[&modes[..], &BRIEF[..]].concat()).ends(0).text();
     assert!(text.contains("times as fast as baseline fp32"), "{text}");
-    assert!(text.contains("Same picture by the rule for fp32: "), "{text}");
+    assert!(text.contains("Results match by the rule for fp32: "), "{text}");
     s.styleforge(&[&["compare", "fused", "fused"], &BRIEF[..]].concat())
         .ends(0)
         .says("both modes are the same");

@@ -227,7 +227,7 @@ impl MeasureReport {
             let by_host =
                 if self.reference.method == self.other.method { "" } else { " by the host clock" };
             lines.push(self.verdict() + by_host);
-            lines.push(format!("Same picture by the rule for {}: {equality}", equality.precision));
+            lines.push(format!("Results match by the rule for {}: {equality}", equality.precision));
         } else {
             lines.push(format!("{} ({equality})", self.verdict()));
         }

@@ -42,7 +42,7 @@ const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
 const TABLE_BYTES_PER_SIDE_PX: u64 = 130;
 /// Bytes of a HEIC or AVIF file in which its properties are.
 const HEADER_BYTES: usize = 64 << 10;
-const NO_END_MARKER: &str = "the file has no end marker; part of the image may be missing";
+const NO_END_MARKER: &str = "the file is incomplete; part of the picture may be missing";
 const PNG_START: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The chunk IEND.
 const PNG_END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";

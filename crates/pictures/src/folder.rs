@@ -186,7 +186,8 @@ impl Folder {
                 .filter_map(|file| file.file_name())
                 .map(|name| name.to_string_lossy())
                 .collect();
-            format!("not painted ({reason}): {}", names.join(", "))
+            let many = if names.len() == 1 { "file" } else { "files" };
+            format!("{} {many} skipped: {} ({reason})", names.len(), names.join(", "))
         })
     }
 
@@ -227,7 +228,7 @@ mod tests {
         assert!(note(None).starts_with("2 subfolders"));
         assert!(note(Some(&place.path().join("painted"))).starts_with("1 subfolder "));
         let others: Vec<String> = folder.others_notes().collect();
-        assert_eq!(others, ["not painted (not a photo or video): notes.txt"]);
+        assert_eq!(others, ["1 file skipped: notes.txt (not a photo or video)"]);
         for name in ["a.PJPEG", "a.jif", "a.pjp", "a.mpo", "a.apng"] {
             assert!(has_picture_name(Path::new(name)), "{name}");
         }

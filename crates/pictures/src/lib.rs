@@ -79,7 +79,7 @@ pub enum ReadProblem {
     #[error("is larger than {} MB, the maximum", decode::MAX_FILE_BYTES >> 20)]
     TooManyBytes,
     /// The first bytes do not match a supported picture format. The kind of the file is guessed from them.
-    #[error("is not a supported image ({formats}): {0}", formats = decode::FORMATS)]
+    #[error("is not a picture that StyleForge can open ({0})")]
     UnknownFormat(String),
     /// The header declares more pixels than the limit.
     #[error(

@@ -107,7 +107,7 @@ fn a_comparison_judges_what_the_network_made() {
         assert_eq!(picture.other.as_ref(), Some(&picture.painted));
         let equality = picture.equality.as_ref().expect("judged");
         assert!(!equality.passed());
-        assert!(equality.to_string().contains("largest 3"), "{equality}");
+        assert!(equality.to_string().contains("max difference 3/255"), "{equality}");
         // At full strength the shown pictures differ, too.
         studio.settings(|settings| settings.stylization.look.strength_percent = 100);
         studio.paint();
@@ -184,7 +184,7 @@ fn a_device_that_composes_is_left_to() {
     });
     let [cpu, gpu] = made;
     assert!((&cpu.0, &cpu.1, &cpu.2) == (&gpu.0, &gpu.1, &gpu.2));
-    assert!(cpu.2.contains("largest 3"), "{}", cpu.2);
+    assert!(cpu.2.contains("max difference 3/255"), "{}", cpu.2);
     assert_eq!((cpu.3, gpu.3), (0.0, COMPOSE_MS as f32));
     assert_eq!((cpu.4, gpu.4), (vec![0; 3], vec![1, 2, 0]));
 }

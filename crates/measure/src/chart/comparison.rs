@@ -172,7 +172,7 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     let width = (right() - MARGIN) as f32;
     let equality = &report.equality;
     let check = match &equality.failure {
-        None => format!("Same picture by the rule for {}: {equality}", equality.precision),
+        None => format!("Results match by the rule for {}: {equality}", equality.precision),
         Some(failure) => format!("Not the same picture: {failure} ({equality})"),
     };
     let pictures = pictures(report.pictures as u64);

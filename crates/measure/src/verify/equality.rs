@@ -77,7 +77,7 @@ impl fmt::Display for Equality {
         }
         write!(
             f,
-            "largest {}, mean {:.4}, {:.1} dB",
+            "max difference {}/255, mean {:.4}, PSNR {:.1} dB",
             self.largest_levels, self.mean_levels, self.psnr_db
         )
     }
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!((fp16.precision, fp16.passed()), (Fp16, false), "48 dB are too few");
         let bf16 = by_one([Fp16, Bf16]);
         assert_eq!((bf16.precision, bf16.passed()), (Bf16, true));
-        assert_eq!(bf16.to_string(), "largest 1, mean 1.0000, 48.1 dB");
+        assert_eq!(bf16.to_string(), "max difference 1/255, mean 1.0000, PSNR 48.1 dB");
         assert_eq!(bf16.ratio(6.0, 2.0), Some(3.0));
         assert_eq!(fp16.ratio(6.0, 2.0), None);
     }

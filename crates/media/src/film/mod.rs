@@ -103,9 +103,7 @@ impl Tools {
 /// Why a film cannot be read, or not be written to this file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilmError {
-    #[error(
-        "videos are read and written by ffmpeg, and {0}; install ffmpeg (Debian, Ubuntu: apt install ffmpeg)"
-    )]
+    #[error("videos need ffmpeg, and {0} (Debian, Ubuntu: apt install ffmpeg)")]
     NoFfmpeg(#[from] NoFfmpeg),
     #[error(
         "videos are read by ffprobe, which is not installed; it is part of ffmpeg (Debian, Ubuntu: apt install ffmpeg)"

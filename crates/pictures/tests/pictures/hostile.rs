@@ -267,7 +267,7 @@ fn a_jpeg_without_its_end_marker_is_opened_with_a_note() {
     let half = start + (whole.len() - start) / 2;
     for end in [half, whole.len() - 2] {
         let photo = read(&whole[..end]);
-        assert_eq!(photo.notes, ["the file has no end marker; part of the image may be missing"]);
+        assert_eq!(photo.notes, ["the file is incomplete; part of the picture may be missing"]);
         assert_eq!(photo.frame.rgba()[..block_bytes], all.frame.rgba()[..block_bytes]);
     }
     for nothing in [start / 2, start] {

@@ -65,7 +65,7 @@ impl Setup {
                 "the kernel module v4l2loopback is not loaded; Secure Boot may have refused it"
             }
             (_, true, false) => "the kernel module v4l2loopback is not loaded",
-            _ => "the kernel module v4l2loopback is not installed",
+            _ => "v4l2loopback is not installed",
         }
     }
 
@@ -99,7 +99,7 @@ impl Setup {
             );
         }
         steps.push(format!("create the device: {}", self.command()));
-        steps.push(format!("create it at every start: {}", Self::command_at_start()));
+        steps.push(format!("to keep it after a restart: {}", Self::command_at_start()));
         if self.has_secure_boot && !self.is_loaded {
             steps.push(
                 "Secure Boot is on: if modprobe reports \"Key was rejected by service\", run sudo mokutil --import with the \
