@@ -50,7 +50,7 @@ impl App {
             }
             ui.separator();
             for (icon, name, does, can, intent) in [
-                (icons::IMAGE, "Open…", "Open a photo or a video.", true, Intent::AskOpen),
+                (icons::IMAGE, "Open…", "Open a photo or video.", true, Intent::AskOpen),
                 (icons::CLIPBOARD, "Paste", "Open the copied image or file.", true, Intent::Paste),
                 (icons::SPARKLE, "Sample", "Try the built-in photo.", true, Intent::OpenSample),
                 (icons::FOLDER, "Folder…", "Paint a folder of photos.", true, Intent::AskFolder),
@@ -132,6 +132,8 @@ impl App {
     }
 }
 
+/// Height of the status line with the button of the exports, in points.
+pub const STATUS_HEIGHT: f32 = 20.0;
 /// Space between two parts of the status line, in points.
 const PART_GAP: f32 = 16.0;
 
@@ -139,7 +141,7 @@ const PART_GAP: f32 = 16.0;
 /// of it.
 pub fn status(ui: &mut Ui, parts: &[String], first: impl FnOnce(&mut Ui)) {
     ui.scope(|ui| {
-        ui.spacing_mut().interact_size.y = 0.0;
+        ui.spacing_mut().interact_size.y = STATUS_HEIGHT;
         ui.spacing_mut().item_spacing.x = PART_GAP;
         ui.horizontal(|ui| {
             first(ui);
@@ -212,8 +214,8 @@ pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
 fn looks(ui: &mut Ui, offered: [(Compare, &str); 4], current: Compare, can: bool) {
     for (compare, name) in offered {
         let (hint, keys) = match compare {
-            Compare::Photo => ("Show only this; hold C to see it briefly.", "V or C"),
-            Compare::Painting => ("Show only this.", "V"),
+            Compare::Photo => ("Show only the left picture; hold C to see it briefly.", "V or C"),
+            Compare::Painting => ("Show only the painting.", "V"),
             Compare::Both => ("Show both, with a divider to drag.", "V"),
             Compare::SideBySide => ("Show both side by side at the same zoom.", ""),
         };

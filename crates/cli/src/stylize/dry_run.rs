@@ -12,7 +12,7 @@ use engine::{
     network_choice::ChosenNetwork,
     paint::{PROGRAM_BYTES, PaintSettings},
 };
-use media::{film::Tools, record::size_text};
+use media::{film::Tools, record::{size_range, size_text}};
 
 impl Run<'_> {
     /// Prints what would be painted of the photos. Those that cannot be read are reported and counted; cancelling is the
@@ -62,12 +62,12 @@ impl Run<'_> {
         let count = frames.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
         let mut words = vec![format!("{count} frames of {width}x{height} in {codec}")];
         words.extend(time.map(|time| format!("about {}", HumanDuration(time))));
-        words.extend(file_bytes.map(|bytes| format!("about {}", size_text(bytes))));
+        words.extend(file_bytes.map(size_range));
         words.push(format!("{} of memory", size_text(memory_bytes)));
         self.progress.notes_on(&film.clip.name, &outlook.notes);
         let line = json!({
             "frames": frames, "width": width, "height": height, "codec": codec,
-            "seconds": time.map(|time| time.as_secs_f64()), "file_bytes": file_bytes,
+            "seconds": time.map(|time| time.as_secs_f64()), "file_bytes": file_bytes.map(|[_, most]| most),
             "memory_bytes": memory_bytes,
         });
         let names = [film.clip.name.as_str(), &style.label];

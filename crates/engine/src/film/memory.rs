@@ -119,7 +119,7 @@ impl Film<'_> {
         }
         if self.container == Container::WebP {
             // Its encoder keeps all frames, measured.
-            animation += 3 * self.file_bytes().unwrap_or(0);
+            animation += 3 * self.file_bytes().map_or(0, |[_, most]| most);
         }
         (self.clip.decoder_bytes(flow) + encoders * encoder).max(animation)
     }

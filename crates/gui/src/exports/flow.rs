@@ -13,11 +13,13 @@ use itertools::Itertools;
 use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
 use crate::{
     app::{App, Missing},
-    batch::{BatchStyle, painting_name},
+    batch::{BatchStyle, counted, painting_name},
     choice::{Choice, NetworkOf},
     film::FilmView,
+    intent::Intent,
     label::{editable, name_label, path_label, sentence},
     live::LiveView,
+    messages::Offer,
     mix::Mix,
     overlays::Overlay,
     paintings::FileList,
@@ -42,6 +44,8 @@ use values::{
     mode::DeviceChoice,
 };
 
+/// The button that resumes exports.
+const RESUME: Offer = ("Resume exports", Intent::Exports(Action::Pause(false)));
 /// Name of the file of the queue.
 const FILE: &str = "exports.toml";
 /// Time between frames of the window while an export runs.
@@ -64,7 +68,16 @@ impl App {
         self.exports.file = KeptFile::new(Some(path.clone()));
         let table = settings::read_table(&path);
         match table.and_then(|table| table.map(Queue::from_table).transpose()) {
-            Ok(queue) => self.exports.queue = queue.unwrap_or_default(),
+            Ok(queue) => {
+                self.exports.queue = queue.unwrap_or_default();
+                let unfinished = counted(self.exports.queue.unfinished(), "export");
+                if self.exports.queue.was_killed {
+                    let text = format!("{unfinished} stopped: StyleForge closed unexpectedly.");
+                    self.messages.error_with(text, RESUME);
+                } else {
+                    self.report_pause(format!("{unfinished} paused."));
+                }
+            }
             Err(why) => {
                 let kept = disk::free_path(path.with_extension("damaged"));
                 // If it cannot be renamed, the next list replaces it.
@@ -75,6 +88,15 @@ impl App {
                 ));
             }
         }
+    }
+
+    /// If exports are paused, shows this text with a button that resumes them; returns whether they are.
+    fn report_pause(&mut self, text: String) -> bool {
+        let is_paused = self.exports.queue.is_paused && self.exports.queue.unfinished() > 0;
+        if is_paused {
+            self.messages.offer(text, RESUME);
+        }
+        is_paused
     }
 
     /// Work that writes the queue.
@@ -100,11 +122,11 @@ impl App {
         // A film that is smaller than the chosen detail is painted at its own size.
         let (width, height) = choice.working_size().resolve(width, height);
         let painting = format!(
-            "In {}, strength {} %, detail {} px, the {}'s colours.",
+            "{} · Strength {} % · Detail {} px{}",
             self.name_of(&network),
             look.strength_percent,
             width.max(height),
-            if look.keep_colors { "video" } else { "style" }
+            if look.keep_colors { " · Original colours" } else { "" }
         );
         let (folder, style) = (self.save_folder(), network.label());
         let taken = self.outputs_of_exports();
@@ -190,6 +212,11 @@ impl App {
         }
         if existing < all {
             self.exports_changed();
+            let added = format!("{} added to the exports", counted(all - existing, "video"));
+            if !self.report_pause(format!("{added}, which are paused.")) {
+                let list = ("Show exports", Intent::Exports(Action::ToggleList));
+                self.messages.offer(format!("{added}."), list);
+            }
         }
     }
 
@@ -209,15 +236,18 @@ impl App {
                 if let Some(form) = self.overlays.export_form() {
                     self.exports.queue.add(form.export.clone());
                     self.close_overlay();
+                    self.report_pause("Added to the exports, which are paused.".to_owned());
                 }
             }
             Action::ToggleList => self.overlays.toggle(Overlay::Exports),
             Action::Pause(pause) => self.pause_exports(pause),
             Action::Cancel(id) => {
-                if let Some(running) = self.exports.running.as_ref().filter(|r| r.id == id) {
+                let running = self.exports.running.as_ref().filter(|running| running.id == id);
+                let painted = running.map_or_else(String::new, |running| {
                     running.run.control.cancel();
-                }
-                self.exports.queue.cancel(id);
+                    format!(" at {}", running.done())
+                });
+                self.exports.queue.cancel(id, painted);
             }
             Action::Remove(id) => self.remove_export(id),
             Action::Retry(id) => {
@@ -247,6 +277,7 @@ impl App {
     fn pause_exports(&mut self, pause: bool) {
         let now = self.now();
         self.exports.queue.is_paused = pause;
+        self.messages.withdraw(|offered| *offered == RESUME.1);
         if let Some(running) = &mut self.exports.running {
             running.run.progress.is_paused.store(pause, Ordering::Relaxed);
             running.watch.pause(pause, now);
@@ -315,7 +346,7 @@ impl App {
             Err(Missing::Failed) => {
                 let style = choice.network(choice.model).map_or_else(String::new, |of| of.label());
                 let why = format!(
-                    "Its style {style} could not be loaded. Was it renamed or removed? Add it again, or export the film in another style."
+                    "Its style {style} could not be loaded. Was it renamed or removed? Add it again, or export the video in another style."
                 );
                 self.exports.queue.end(id, Err(why));
                 return self.exports_changed();

@@ -7,7 +7,6 @@ use eframe::egui::Ui;
 use super::{Action, Export};
 use crate::{
     choice::Choice,
-    film::clock,
     intent::Intent,
     label::{name_label, path_label, sentence},
     list::choose_row,
@@ -20,7 +19,7 @@ use backend::RunControl;
 use engine::film::{USUAL_QUALITY, bits_per_pixel};
 use media::{
     film::{Codec, Container, OpenFilm},
-    record::size_text,
+    record::size_range,
 };
 
 /// Width of the form, in points.
@@ -48,13 +47,7 @@ impl Drop for Form {
 
 impl Form {
     pub fn new(export: Export, film: Arc<OpenFilm>, painting: String) -> Self {
-        Self {
-            export,
-            film,
-            painting,
-            frame_seconds: Err("measured as soon as nothing else is painted"),
-            measuring: None,
-        }
+        Self { export, film, painting, frame_seconds: Err("measuring…"), measuring: None }
     }
 
     fn container(&self) -> Container {
@@ -81,26 +74,20 @@ impl Form {
         };
         let pixels = frames as f64 * width as f64 * height as f64;
         let bits = bits_per_pixel(self.container(), self.export.codec, self.export.quality);
-        let size = size_text((bits * pixels / 8.0) as u64).replace(' ', "\u{a0}");
+        let size = size_range(bits.map(|bits| (bits * pixels / 8.0) as u64)).replace(' ', "\u{a0}");
         let time = match self.frame_seconds {
-            Ok(seconds) => format!("about {}", time_left::duration(seconds * frames as f64)),
-            Err(why) => why.to_owned(),
-        };
-        let range = self.export.range;
-        let part = match (range.start, range.end) {
-            (None, None) => String::new(),
-            (start, end) => {
-                let end = end.map_or_else(|| "the end".to_owned(), clock);
-                format!(" from {} to {end}", clock(start.unwrap_or(0.0)))
+            Ok(seconds) => {
+                format!("about {} to paint", time_left::duration(seconds * frames as f64))
             }
+            Err(why) => format!("time to paint: {why}"),
         };
-        // Lines of their own, so that no button moves when the time gets known.
-        format!("{frames} frames{part}.\nTime: {time}.\nFile: about {size}.")
+        let seconds = frames as f64 * self.film.frame_seconds();
+        format!("{seconds:.1} s ({frames} frames) · {time} · {size}")
     }
 
     /// Draws the form; `is_taken` if another export writes its file, `is_fresh` if it has just appeared.
     pub fn ui(&mut self, ui: &mut Ui, is_taken: bool, is_fresh: bool) {
-        ui.heading("Export the film");
+        ui.heading("Export video");
         let OpenFilm { clip, tools, .. } = &*self.film;
         let (width, height) = self.size();
         let name = name_label(&self.export.source);
@@ -119,7 +106,7 @@ impl Form {
         }
         let mut choice = Choice::from_settings(&self.export.choices);
         let size = self.size();
-        output_control(ui, &mut choice, Some(size), "video");
+        output_control(ui, &mut choice, Some(size));
         self.export.choices.output = choice.output;
         let output = choice.output.resolve(size, choice.working_size().resolve(size.0, size.1));
         let codecs = container.codecs(tools, output);
@@ -134,7 +121,7 @@ impl Form {
         let problem = if codecs.is_empty() {
             Some(format!("This ffmpeg cannot write {}. Choose another format.", container.name()))
         } else if export.output == export.source {
-            Some("The film cannot replace its own video.".to_owned())
+            Some("A video cannot replace itself.".to_owned())
         } else if is_taken {
             Some("Another export writes this file.".to_owned())
         } else {

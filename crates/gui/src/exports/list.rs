@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder};
+use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder, vec2};
 
 use super::{Action, Entry, Exports, Running, State};
 use crate::{
+    bars::STATUS_HEIGHT,
+    batch::counted,
     drag::Drag,
     fonts::icons,
     intent::{Intent, Sends},
@@ -33,15 +35,22 @@ impl Running {
         (frames as f32 / total.max(1) as f32).min(1.0)
     }
 
+    /// The number of frames that are done, as text.
+    pub fn done(&self) -> String {
+        match self.frames() {
+            [0, frames, _] => format!("{frames} frames"),
+            [total, frames, _] => format!("{frames} of {total} frames"),
+        }
+    }
+
     /// Frames, speed and time left, as text; or that it `waits`.
     fn text(&self, now: f64, waits: bool) -> String {
         let [total, frames, painted] = self.frames();
         let seconds = self.watch.seconds(now);
-        let of_total = if total > 0 { format!(" of {total}") } else { String::new() };
         if self.watch.is_paused() {
-            format!("Paused after {frames}{of_total} frames")
+            format!("Paused at {}", self.done())
         } else if waits {
-            "Waits until the live video or film is paused".to_owned()
+            "Waits until the video is paused".to_owned()
         } else if painted == 0 {
             "Starting…".to_owned()
         } else {
@@ -49,7 +58,7 @@ impl Running {
             let left = time_left::text(seconds, painted as f32 / rest as f32);
             let left = if total > 0 { format!(" {left}") } else { String::new() };
             let fps = painted as f64 / seconds.max(0.001);
-            format!("{frames}{of_total} frames, {fps:.1} fps.{left}")
+            format!("{}, {fps:.1} fps.{left}", self.done())
         }
     }
 }
@@ -62,20 +71,21 @@ impl Exports {
             return;
         }
         let unfinished = self.queue.unfinished();
+        let failed = entries.iter().filter(|e| matches!(e.state, State::Failed(_))).count();
         let text = if unfinished > 0 && self.queue.is_paused {
             format!("Exports paused ({unfinished})")
         } else if self.waits {
-            format!("Exports waiting ({unfinished})")
+            "Exports wait for playback".to_owned()
         } else if unfinished > 0 {
             let share = self.running.as_ref().map_or(0.0, Running::share);
-            format!("Exporting {:.0} % ({unfinished})", 100.0 * share)
-        } else if entries.iter().all(Entry::is_done) {
-            "Exports done".to_owned()
+            format!("Exporting 1 of {unfinished} · {:.0} %", 100.0 * share)
+        } else if failed > 0 {
+            format!("{} stopped", counted(failed, "export"))
         } else {
-            "Exports not finished".to_owned()
+            "Exports done".to_owned()
         };
         let text = RichText::new(theme::icon_text(icons::VIDEO, &text, true)).small();
-        ui.add(Button::new(text).small())
+        ui.add(Button::new(text).small().min_size(vec2(0.0, STATUS_HEIGHT)))
             .on_hover_text("Show the exports.")
             .accessible_name("Exports")
             .sends(Intent::Exports(Action::ToggleList));
@@ -83,10 +93,14 @@ impl Exports {
 
     /// Draws the list; finished exports are shown with their thumbnails among the `paintings`.
     pub fn list_ui(&self, ui: &mut Ui, paintings: &Paintings) {
-        ui.heading("Exports");
+        ui.heading(match (self.queue.unfinished() > 0 && self.queue.is_paused, self.waits) {
+            (true, _) => "Exports (paused)",
+            (false, true) => "Exports (waiting for playback)",
+            (false, false) => "Exports",
+        });
         caption(
             ui,
-            "One after another; drag a waiting one to change the order. Without a GPU, they wait while live video runs or a film plays. Unfinished ones continue the next time that StyleForge runs.",
+            "Exports run in order; drag to reorder. They pause while video plays and resume after a restart.",
         );
         ui.add_space(theme::GAP);
         let entries = &self.queue.entries;
@@ -118,10 +132,10 @@ impl Exports {
             let mut offer = |name, action| plain_button(ui, name, Intent::Exports(action));
             if self.queue.unfinished() > 0 {
                 let is_paused = self.queue.is_paused;
-                offer(if is_paused { "Continue" } else { "Pause" }, Action::Pause(!is_paused));
+                offer(if is_paused { "Resume" } else { "Pause" }, Action::Pause(!is_paused));
             }
             if entries.iter().any(Entry::is_done) {
-                offer("Clear finished", Action::ClearDone)
+                offer("Clear completed", Action::ClearDone)
                     .on_hover_text("Remove them from the list, and keep their files.");
             }
             plain_button(ui, "Close", Intent::CloseOverlay);
@@ -144,17 +158,23 @@ impl Exports {
                         offer("Show in folder", Intent::ShowInFolder(output.clone()));
                         offer("Play", Intent::Play(output.clone()));
                     }
-                    if matches!(entry.state, State::Failed(_)) {
-                        offer("Try again", Intent::Exports(Action::Retry(id)));
-                    }
                     if let Some(before) = self.queue.before(id) {
-                        offer("Earlier", Intent::Exports(Action::Move(id, Some(before))));
+                        offer("Move up", Intent::Exports(Action::Move(id, Some(before))));
                     }
-                    let (name, action) = match entry.state {
-                        State::Waiting | State::Running => ("Cancel export", Action::Cancel(id)),
-                        _ => ("Remove", Action::Remove(id)),
+                    let (remove, retry) = (Action::Remove(id), Action::Retry(id));
+                    let actions = match entry.state {
+                        State::Waiting | State::Running => {
+                            vec![("Cancel export", Action::Cancel(id))]
+                        }
+                        State::Done(_) => vec![("Remove from list", remove)],
+                        State::Failed(_) => {
+                            vec![("Try again", retry), ("Remove from list", remove)]
+                        }
+                        State::Cancelled(_) => vec![("Resume", retry), ("Delete", remove)],
                     };
-                    offer(name, Intent::Exports(action));
+                    for (name, action) in actions {
+                        offer(name, Intent::Exports(action));
+                    }
                 });
             });
         });
@@ -166,8 +186,12 @@ impl Exports {
                 ui.add(ProgressBar::new(running.share()).desired_height(8.0));
                 caption(ui, running.text(ui.input(|i| i.time), self.waits));
             }
-            (State::Waiting | State::Running, _) => caption(ui, "Waiting"),
-            (State::Done(notes), _) => caption(ui, remark(format!("Done. {notes}").trim())),
+            (State::Waiting | State::Running, _) => {
+                caption(ui, if self.queue.is_paused { "Paused" } else { "Waiting" });
+            }
+            (State::Done(notes), _) if notes.is_empty() => caption(ui, "Done"),
+            (State::Done(notes), _) => caption(ui, remark(&format!("Done. {notes}"))),
+            (State::Cancelled(painted), _) => caption(ui, format!("Cancelled{}", remark(painted))),
             (State::Failed(why), _) => {
                 ui.label(theme::error(ui, remark(why)).small());
             }

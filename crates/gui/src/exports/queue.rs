@@ -67,6 +67,8 @@ pub enum State {
     Done(String),
     /// With the reason.
     Failed(String),
+    /// By the user; with how much of it is painted, as text.
+    Cancelled(String),
 }
 
 /// An export in the list.
@@ -92,6 +94,9 @@ impl Entry {
 pub struct Queue {
     pub is_paused: bool,
     pub entries: Vec<Entry>,
+    /// The program was killed while an export was running.
+    #[serde(skip)]
+    pub was_killed: bool,
     #[serde(skip)]
     newest: u64,
 }
@@ -120,7 +125,8 @@ impl Queue {
             queue.newest += 1;
             entry.id = queue.newest;
         }
-        queue.is_paused |= queue.stop();
+        queue.was_killed = queue.stop();
+        queue.is_paused |= queue.was_killed;
         if !queue.entries.iter().all(|entry| entry.export.range.is_valid()) {
             return Err("a start or an end is not a time".to_owned());
         }
@@ -204,20 +210,19 @@ impl Queue {
         was_running
     }
 
-    /// Has a failed export run again.
+    /// Has a failed or cancelled export run again.
     pub fn retry(&mut self, id: u64) {
-        if let Some(entry) = self.get_mut(id).filter(|e| matches!(e.state, State::Failed(_))) {
+        let has_ended = |e: &&mut Entry| matches!(e.state, State::Failed(_) | State::Cancelled(_));
+        if let Some(entry) = self.get_mut(id).filter(has_ended) {
             entry.state = State::Waiting;
         }
     }
 
-    /// Ends an export that has parts, which are kept until it is removed; removes another one.
-    pub fn cancel(&mut self, id: u64) {
+    /// Ends an export that has parts, which are kept until it is removed; `painted` is how much of it there is, as
+    /// text. Removes another one.
+    pub fn cancel(&mut self, id: u64, painted: String) {
         if let Some(entry) = self.get_mut(id).filter(|entry| entry.has_parts) {
-            entry.state = State::Failed(
-                "Cancelled. What is painted is kept: Try again continues, Remove deletes it."
-                    .to_owned(),
-            );
+            entry.state = State::Cancelled(painted);
         } else {
             self.remove(id);
         }
@@ -385,9 +390,9 @@ mod tests {
     fn a_cancelled_export_keeps_its_parts_until_it_is_removed() {
         let mut q = queue(&["a", "b", "c"]);
         q.begin(1);
-        q.cancel(1);
-        assert!(matches!(q.entries[0].state, State::Failed(_)));
-        q.cancel(2);
+        q.cancel(1, " at frame 3".to_owned());
+        assert_eq!(q.entries[0].state, State::Cancelled(" at frame 3".to_owned()));
+        q.cancel(2, String::new());
         assert_eq!(outputs(&q), ["a", "c"], "it had no parts");
         assert_eq!(run(&mut q, Ok("")), Some("c".into()));
         q.retry(1);
@@ -419,7 +424,7 @@ mod tests {
         // The program was killed instead.
         q.begin(3);
         let mut killed = read(&text(&q)).expect("read");
-        assert!(killed.is_paused);
+        assert!(killed.is_paused && killed.was_killed && !closed.was_killed);
         assert_eq!(run(&mut killed, Ok("")), None);
         let two = text(&queue(&["a", "b"])).replace("\"Waiting\"", "\"Running\"");
         let mut two = read(&two).expect("read");

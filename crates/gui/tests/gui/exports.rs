@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use eframe::egui::vec2;
+use eframe::egui::{Event, Key, pos2, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use gui::platform::Dialog;
 use media::film::OpenFilm;
@@ -56,9 +56,9 @@ fn frames(video: &Path) -> String {
 /// Chooses Candy, and adds an export of the clip.
 fn add(w: &mut Window, clip: &Path) {
     w.export(clip);
-    w.until_label("Export the film");
+    w.until_label("Export video");
     w.click("Export");
-    w.until("the form to close", |w| !w.has("Export the film"));
+    w.until("the form to close", |w| !w.has("Export video"));
 }
 
 /// A window whose device is held, with exports of a clip.
@@ -83,7 +83,7 @@ fn a_film_is_exported_on_the_processor() {
     w.click("Candy");
     let clip = clip(&w.path(""));
     w.export(&clip);
-    w.until_contains("5 frames.\nTime: about");
+    w.until_contains("0.2 s (5 frames) · about ");
     let output = w.path("film.mkv");
     w.platform.answer(Some(output.clone()));
     w.click("Change…");
@@ -94,11 +94,11 @@ fn a_film_is_exported_on_the_processor() {
     w.until_contains("Exported as ");
     assert_eq!(frames(&output), "5");
     w.click("Exports");
-    w.until_label("Done.");
+    w.until_label("Done");
     // A message below the list offers it, too.
     w.click_last("Show in folder");
     w.until("the folder", |w| w.platform.shown() == [output.clone()]);
-    w.click("Clear finished");
+    w.click("Clear completed");
     w.until_label("There are no exports.");
     assert!(output.exists());
 }
@@ -150,7 +150,7 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
     let mut w = with_exports(3);
     let place = |w: &Window, name: &str| w.texts().iter().position(|text| text == name);
     w.until_label("Starting…");
-    w.click("Earlier");
+    w.click("Move up");
     w.until("another order", |w| place(w, "clip-candy-3.mp4") < place(w, "clip-candy-2.mp4"));
     // Its name is dragged below that of the last one, and back.
     for (below, by) in [(true, 30.0), (false, -30.0)] {
@@ -162,16 +162,16 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
         });
     }
     w.click("Pause");
-    w.until_contains("Paused after 0 of 5 frames");
+    w.until_contains("Paused at 0 of 5 frames");
     // The first one is running; removed, it goes with its parts.
     w.click("Cancel export");
-    w.until_contains("What is painted is kept");
-    w.click("Remove");
+    w.until_label("Cancelled at 0 of 5 frames");
+    w.click("Delete");
     w.until("one less", |w| !w.has("clip-candy.mp4"));
     w.script.release();
-    w.click("Continue");
+    w.click("Resume");
     w.until("both", |w| {
-        !w.has("Waiting") && w.texts().iter().filter(|t| *t == "Done.").count() == 2
+        !w.has("Waiting") && w.texts().iter().filter(|t| *t == "Done").count() == 2
     });
     for (name, exists) in
         [("clip-candy.mp4", false), ("clip-candy-2.mp4", true), ("clip-candy-3.mp4", true)]
@@ -188,7 +188,7 @@ fn a_queue_continues_after_a_restart() {
     let mut w = w.reopened();
     w.until_label("Exports");
     w.click("Exports");
-    w.until("both", |w| w.texts().iter().filter(|t| *t == "Done.").count() == 2);
+    w.until("both", |w| w.texts().iter().filter(|t| *t == "Done").count() == 2);
     assert_eq!(frames(&w.path("clip-candy-2.mp4")), "5");
     // A damaged list is kept.
     let mut w = Window::open_after(|folder| {
@@ -207,7 +207,7 @@ fn videos_of_a_folder_become_exports() {
     clip(&folder);
     w.drop_file(&folder);
     w.until_label("Paint 1 photo and 1 video");
-    w.click("Start");
+    w.start_folder();
     w.until_label("1 photo painted into the folder");
     w.until_contains("Exported as ");
     let exported = folder.join("painted/clip-candy.mp4");
@@ -221,7 +221,7 @@ fn videos_of_a_folder_become_exports() {
         if replaces {
             w.click("Overwrite existing files");
         }
-        w.click("Start");
+        w.start_folder();
         w.until("the card to close", |w| !w.has("Paint 1 video"));
     };
     start(&mut w, false);
@@ -237,6 +237,62 @@ fn videos_of_a_folder_become_exports() {
     assert!(made.expect("ffmpeg is installed").success());
     w.drop_file(&folder);
     w.until_label("Paint 2 videos");
+}
+
+#[test]
+fn a_paused_queue_says_so_at_the_start_in_its_title_and_when_something_is_added() {
+    let w = with_exports(1);
+    let list = w.path("exports.toml");
+    let mut w = w;
+    w.until("the list", |_| fs::read_to_string(&list).is_ok_and(|l| l.contains("\"Running\"")));
+    // As if the program was killed now.
+    let killed = fs::read(&list).expect("a list");
+    let folder = w.end();
+    fs::write(&list, killed).expect("written");
+    let mut w = Window::of_folder(folder);
+    w.until_contains("1 export stopped: StyleForge closed unexpectedly");
+    w.until_label("Candy");
+    w.click("Exports");
+    w.until_label("Exports (paused)");
+    w.click("Close");
+    let clip = w.path("clip.mp4");
+    add(&mut w, &clip);
+    w.until_contains("Added to the exports, which are paused.");
+    w.click_last("Resume exports");
+    w.until("no message", |w| !w.has("Resume exports"));
+    w.until_contains("Exported as ");
+}
+
+#[test]
+fn a_video_is_exported_from_the_full_screen() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let clip = clip(&w.path(""));
+    w.drop_file(&clip);
+    w.until_label("Export…");
+    w.press(Key::F);
+    w.until("the rest to go", |w| !w.has("Settings"));
+    w.harness.event(Event::PointerMoved(pos2(400.0, 300.0)));
+    w.click("Export…");
+    w.until_label("Export video");
+}
+
+#[test]
+fn the_form_shows_the_size_of_a_video_that_is_rotated() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let (clip, rotated) = (clip(&w.path("")), w.path("rotated.mp4"));
+    let made = Command::new("ffmpeg")
+        .args("-v error -i".split(' '))
+        .arg(&clip)
+        .args("-c copy -metadata:s:v:0 rotate=90".split(' '))
+        .arg(&rotated)
+        .status();
+    assert!(made.expect("ffmpeg is installed").success());
+    w.export(&rotated);
+    w.until_label("rotated.mp4, 48 × 64 px");
 }
 
 /// True if a process of this system names the folder.
@@ -289,11 +345,11 @@ fn a_failed_export_says_why_and_is_tried_again() {
     let taken = w.path("taken.mp4");
     fs::write(&taken, "mine").expect("written");
     w.export(&clip);
-    w.until_label("Export the film");
+    w.until_label("Export video");
     // The dialog asks before it returns an existing file; the video itself is refused here.
     w.platform.answer(Some(clip.clone()));
     w.click("Change…");
-    w.until_label("The film cannot replace its own video.");
+    w.until_label("A video cannot replace itself.");
     assert!(w.harness.get_by_label("Export").accesskit_node().is_disabled());
     w.platform.answer(Some(taken.clone()));
     w.click("Change…");
@@ -303,7 +359,7 @@ fn a_failed_export_says_why_and_is_tried_again() {
     w.until_contains("taken.mp4 was not exported: ");
     assert_eq!(fs::read_to_string(&taken).expect("kept"), "mine");
     w.export(&w.path("moved.mp4"));
-    w.until_label("Export the film");
+    w.until_label("Export video");
     w.platform.answer(Some(taken.clone()));
     w.click("Change…");
     w.until_label("Another export writes this file.");
@@ -311,6 +367,6 @@ fn a_failed_export_says_why_and_is_tried_again() {
     fs::rename(w.path("moved.mp4"), &clip).expect("moved");
     w.click("Exports");
     w.click("Try again");
-    w.until_label("Done.");
+    w.until_label("Done");
     assert_eq!(frames(&taken), "5");
 }

@@ -36,5 +36,5 @@ pub use destination::Destination;
 pub use microphone::Microphone;
 pub use mp4::{Mp4Choice, USUAL_QUALITY};
 pub use queue::{FrameSink, TakenFrames};
-pub use recorded::{Recorded, length_text, pictures, size_text};
+pub use recorded::{Recorded, length_text, pictures, size_range, size_text};
 pub use recorder::Recorder;

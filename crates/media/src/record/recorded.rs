@@ -90,9 +90,24 @@ pub fn size_text(bytes: u64) -> String {
     }
 }
 
+/// The size of a file between two numbers of bytes, as text.
+pub fn size_range(bytes: [u64; 2]) -> String {
+    let [least, most] = bytes.map(size_text);
+    match (least.split_once(' '), most.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} to {most}"),
+        _ => format!("{least} to {most}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_of_sizes_name_a_common_unit_once() {
+        assert_eq!(size_range([4_580_000, 22_900_000]), "4.6 to 22.9 MB");
+        assert_eq!(size_range([500_000, 2_500_000]), "500 kB to 2.5 MB");
+    }
 
     #[test]
     fn lengths_and_sizes_are_in_units_that_people_know() {
