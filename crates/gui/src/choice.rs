@@ -9,7 +9,7 @@ use engine::{
 use media::framing::Framing;
 use settings::{
     Choices, LiveStyle,
-    painted_with::{self, MIX, PaintedStyle, STYLE, WORKING_SIZE},
+    painted_with::{self, DETAIL, MIX, PaintedStyle, STYLE, WORKING_SIZE},
 };
 use values::{
     compose::Look,
@@ -98,6 +98,8 @@ pub struct Recipe {
     pub working: (usize, usize),
     /// Variant, precision and attention.
     pub mode: ModeChoice,
+    /// The painting has 16 bits per channel.
+    pub has_16_bits: bool,
 }
 
 impl Recipe {
@@ -132,6 +134,8 @@ pub struct Choice {
     pub mode: ModeChoice,
     /// Steadiness of films, 0 to 100; live mode has its own.
     pub steadiness: u8,
+    /// Photos are painted and saved with 16 bits per channel.
+    pub has_16_bits: bool,
 }
 
 impl Choice {
@@ -146,6 +150,7 @@ impl Choice {
             look: choices.look,
             mode: choices.mode,
             steadiness: choices.steadiness,
+            has_16_bits: choices.has_16_bits,
         }
     }
 
@@ -172,7 +177,8 @@ impl Choice {
     /// Writes the choice to the user's settings.
     pub fn remember(&self, choices: &mut Choices) {
         // Every photo has its own framing.
-        let Self { mix, model, brush, framing: _, output, look, mode, steadiness } = self;
+        let Self { mix, model, brush, framing: _, output, look, mode, steadiness, has_16_bits } =
+            self;
         choices.style = mix.style().map(str::to_owned);
         choices.mix = mix.others().to_vec();
         choices.mix_own = mix.own_weight();
@@ -182,6 +188,25 @@ impl Choice {
         choices.look = *look;
         choices.mode = *mode;
         choices.steadiness = *steadiness;
+        choices.has_16_bits = *has_16_bits;
+    }
+
+    /// Number of settings that differ; every style of another mix counts.
+    pub fn changes(&self, before: &Self) -> usize {
+        let Self { mix, model, brush, framing, output, look, mode, steadiness: _, has_16_bits } =
+            self;
+        let changed = [
+            *model != before.model,
+            *brush != before.brush,
+            *framing != before.framing,
+            *output != before.output,
+            look.strength_percent != before.look.strength_percent,
+            look.keep_colors != before.look.keep_colors,
+            *mode != before.mode,
+            *has_16_bits != before.has_16_bits,
+        ];
+        let styles = if *mix == before.mix { 0 } else { mix.parts().len().max(1) };
+        styles + changed.into_iter().filter(|is_changed| *is_changed).count()
     }
 
     /// Notes that a style has a new id.
@@ -211,13 +236,13 @@ impl Choice {
 
     /// How photos and frames of films are painted, still without a network.
     pub fn stylization(&self) -> Stylization<WorkingSize> {
-        let Self { mix: _, model: _, brush, framing: _, output: _, look, mode, steadiness } = *self;
+        let Self { brush, look, mode, steadiness, .. } = *self;
         Stylization { network: None, size: working_size_of(brush), mode, look, steadiness }
     }
 
     /// The settings of the network's run.
     pub fn paint_settings(&self) -> PaintSettings {
-        self.stylization().paint_settings()
+        PaintSettings { is_deep: self.has_16_bits, ..self.stylization().paint_settings() }
     }
 }
 
@@ -256,7 +281,9 @@ pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice
         }
     }
     choice.look = painted_with::look(texts, choice.look);
-    if let Some((width, height)) =
+    if text(DETAIL).is_some() {
+        choice.brush = DEFAULT_BRUSH;
+    } else if let Some((width, height)) =
         text(WORKING_SIZE).and_then(|t| t.strip_suffix(" px")?.split_once(" x "))
         && let (Ok(width), Ok(height)) = (width.parse(), height.parse())
     {
@@ -315,6 +342,10 @@ mod tests {
             let expected = if parts.is_empty() { model } else { before.model };
             assert_eq!(found.model, expected);
         }
+        let texts = [(STYLE, "a full"), (WORKING_SIZE, "640 x 480 px"), (DETAIL, "default")]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let brush = |texts: &[_]| of_painting(texts, &before).expect("a style").brush;
+        assert_eq!((brush(&texts), BRUSHES_PX[brush(&texts[..2])]), (DEFAULT_BRUSH, 640));
         assert_eq!(of_painting(&[("Style".to_owned(), "a".to_owned())], &before), None);
         assert_eq!(of_painting(&[], &before), None);
         let mixed = |text: &str| of_painting(&[(MIX.to_owned(), text.to_owned())], &before);

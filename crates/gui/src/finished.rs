@@ -1,12 +1,18 @@
 //! A finished picture to be written to a file or to the clipboard.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
-use super::choice::{NetworkOf, SavedKey};
-use engine::{paint::Painting, protocol::Repainted};
-use pictures::{encode::Encoding, metadata::Metadata};
-use settings::painted_with::PaintedWith;
-use values::frame::Frame;
+use super::choice::{DEFAULT_BRUSH, NetworkOf, SavedKey, working_size_of};
+use engine::{
+    paint::{OutputSize, Painting},
+    protocol::Repainted,
+};
+use pictures::{
+    encode::{Encoding, Picture},
+    metadata::Metadata,
+};
+use settings::painted_with::{DETAIL, PaintedWith, Texts};
+use values::{compose::Look, frame::Frame};
 
 /// The parts of a finished picture. They are combined when needed, outside the window's thread.
 #[derive(Clone)]
@@ -24,6 +30,44 @@ impl FinishedPicture {
         let (_, look, output) = &self.key;
         self.painting.finished(&self.photo, *output, *look)
     }
+}
+
+/// The finished picture of a painting of `photo`, with 16 bits per channel if the painting has them.
+pub fn picture_of(
+    photo: &Frame,
+    painting: &Painting,
+    output: OutputSize,
+    look: Look,
+) -> Picture<'static> {
+    let deep = painting.deep.as_ref();
+    match deep.and_then(|_| painting.clone().finished_deep(photo, output, look)) {
+        Some(deep) => Picture::Deep(deep),
+        None => Picture::Frame(Cow::Owned(painting.finished(photo, output, look))),
+    }
+}
+
+/// The settings of a painting of `photo`, as texts for its file.
+pub fn texts_of(
+    network: &NetworkOf,
+    photo: &Frame,
+    painting: &Painting,
+    look: Look,
+    device: Option<String>,
+) -> Texts {
+    let working = painting.painted.size();
+    let painted = PaintedWith {
+        style: Some(network.as_painted()),
+        mode: Some(painting.mode),
+        working: Some(working),
+        look,
+        source: None,
+        device,
+    };
+    let mut texts = painted.texts();
+    if working_size_of(DEFAULT_BRUSH).resolve(photo.width(), photo.height()) == working {
+        texts.push((DETAIL, "default".to_owned()));
+    }
+    texts
 }
 
 /// A picture to be saved as a snapshot.
@@ -54,5 +98,6 @@ pub struct Save {
     pub encoding: Encoding,
     /// Of the photo.
     pub metadata: Metadata,
-    pub painted: PaintedWith,
+    /// Its settings.
+    pub texts: Texts,
 }

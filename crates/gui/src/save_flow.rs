@@ -5,24 +5,21 @@
 //! Opening another photo and closing the window wait for a running save. Both are checked again afterwards, because the
 //! painting may have changed in the meantime.
 
-use std::{
-    borrow::Cow,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use eframe::egui::ViewportCommand;
 
 use super::{
-    app::App, app::NextStep, app::SaveFlow, batch::Batch, finished::Save, intent::Intent,
-    label::editable, label::name_label, label::path_label, label::remark, live::LiveView,
-    messages::Topic, overlays::Answer, overlays::Buttons, overlays::Field, overlays::Overlay,
-    platform::Dialog, platform::from_the_root, platform::path_in, tasks::OrText,
+    app::App, app::NextStep, app::SaveFlow, batch::Batch, finished::Save, finished::picture_of,
+    finished::texts_of, intent::Intent, label::editable, label::name_label, label::path_label,
+    label::remark, live::LiveView, messages::Topic, overlays::Answer, overlays::Buttons,
+    overlays::Field, overlays::Overlay, platform::Dialog, platform::from_the_root,
+    platform::path_in, tasks::OrText,
 };
 use pictures::{
     MediaError,
     encode::{self, Attached, Encoding, Existing, Format},
 };
-use settings::painted_with::PaintedWith;
 use values::disk::{WriteError, free_path};
 
 /// Continues with the path that the user chose.
@@ -173,15 +170,14 @@ impl App {
             let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
             let (recipe, look, _) = &finished.key;
-            let painted = PaintedWith {
-                style: Some(recipe.network.as_painted()),
-                mode: Some(finished.painting.mode),
-                working: Some(finished.painting.painted.size()),
-                look: *look,
-                source: None,
-                device: self.device.name(),
-            };
-            self.save(Save { path, finished, encoding, metadata, painted }, Existing::Keep, step);
+            let texts = texts_of(
+                &recipe.network,
+                &finished.photo,
+                &finished.painting,
+                *look,
+                self.device.name(),
+            );
+            self.save(Save { path, finished, encoding, metadata, texts }, Existing::Keep, step);
         }
     }
 
@@ -204,10 +200,10 @@ impl App {
             // Check before composing the picture, so that the question appears immediately.
             let result = encode::check_target(path, existing).and_then(|()| {
                 let metadata = Some(&save.metadata);
-                let texts = save.painted.clone().texts();
-                let attached = Attached { metadata, texts: &texts, ..Attached::default() };
-                let frame = Cow::Owned(finished.frame());
-                encode::save_with(path, frame, attached, save.encoding, existing)
+                let attached = Attached { metadata, texts: &save.texts, ..Attached::default() };
+                let (_, look, output) = finished.key;
+                let picture = picture_of(&finished.photo, &finished.painting, output, look);
+                encode::save_with(path, picture, attached, save.encoding, existing)
             });
             Ok((save, result))
         };
@@ -264,7 +260,7 @@ impl App {
                 Answer::new("Replace", |app: &mut Self| app.save(save, Existing::Replace, step)),
                 Answer::cancel("Cancel"),
             ],
-            caption: "",
+            picture: None,
             can_turn_off: false,
         });
     }
@@ -296,7 +292,7 @@ impl App {
                     Answer::new("Open without saving", |app: &mut Self| app.perform_step(other)),
                     Answer::cancel("Cancel"),
                 ],
-                caption: "",
+                picture: None,
                 can_turn_off: true,
             });
         }
@@ -351,7 +347,7 @@ impl App {
         let mut losses = Vec::new();
         if self.batch.as_ref().is_some_and(Batch::is_painting) {
             losses.push((
-                ["Cancel painting the folder?", "Keep painting", "Cancel and close"],
+                ["Stop painting the folder?", "Keep painting", "Stop and close"],
                 "Photos of the folder are still being painted. Finished paintings are kept."
                     .to_owned(),
             ));
@@ -409,7 +405,7 @@ impl App {
             heading: heading.to_owned(),
             text: texts.join(" "),
             answers,
-            caption: "",
+            picture: None,
             can_turn_off: is_unsaved,
         });
         true
@@ -426,7 +422,7 @@ impl App {
         };
         let style = recipe
             .map(|recipe| self.name_of(&recipe.network))
-            .map_or_else(String::new, |style| format!(" in “{style}”"));
+            .map_or_else(String::new, |style| format!(" in {style}"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",
             None => "",

@@ -21,6 +21,9 @@ const KEPT_PAINTINGS: usize = 12;
 /// Maximum size of all kept paintings, in bytes.
 const KEPT_BYTES: usize = 256 << 20;
 
+/// Minimum time of a painting that the user is asked about before it is lost, in milliseconds; others are painted again.
+const MIN_LOST_MS: f64 = 20_000.0;
+
 /// The photo on the table.
 pub struct OpenPhoto {
     /// Increases with every opened photo.
@@ -191,6 +194,7 @@ impl Workspace {
             network: self.choice.network(model)?,
             working: self.choice.working_size().resolve(width, height),
             mode: self.choice.mode,
+            has_16_bits: self.choice.has_16_bits,
         })
     }
 
@@ -226,7 +230,8 @@ impl Workspace {
         self.paintings.retain(|(r, _)| *r != recipe);
         self.paintings.push((recipe, painting));
         let bytes = |list: &[(Recipe, Arc<Painting>)]| -> usize {
-            list.iter().map(|(_, p)| p.painted.pixel_count() * 4).sum()
+            let of_pixel = |p: &Painting| if p.deep.is_some() { 12 } else { 4 };
+            list.iter().map(|(_, p)| p.painted.pixel_count() * of_pixel(p)).sum()
         };
         while self.paintings.len() > 1
             && (self.paintings.len() > KEPT_PAINTINGS || bytes(&self.paintings) > KEPT_BYTES)
@@ -312,18 +317,22 @@ impl Workspace {
         Some((shown.recipe.clone(), choice.look, choice.output))
     }
 
-    /// True if the result on the table would be lost. Paintings of the sample and of films never count. Neither does a
-    /// painting that was made only because its photo was opened, if the user has changed nothing: opening the photo
-    /// makes it again.
+    /// True if the result on the table would be lost, and is worth a question: its photo was pasted, it took long, or
+    /// the user has changed more than one setting since the photo was opened. Paintings of the sample and of films
+    /// never count.
     pub fn is_unsaved(&self) -> bool {
-        let is_own = matches!(
-            &self.photo,
-            Some(p) if p.opened.origin != Origin::Sample && p.opened.film.is_none()
-        );
         let choice = self.photo_choice();
-        let is_asked = self.unasked.as_ref() != Some(choice);
-        is_own
-            && is_asked
+        let Some(photo) = self.photo.as_ref().filter(|photo| photo.opened.film.is_none()) else {
+            return false;
+        };
+        let changes = self.unasked.as_ref().map_or(0, |before| choice.changes(before));
+        let took_ms = self.shown.as_ref().map_or(0.0, |shown| shown.painting.total_ms);
+        let is_worth_it = match photo.opened.origin {
+            Origin::Sample => false,
+            Origin::Clipboard => changes > 0,
+            Origin::File(_) => changes > 1 || changes > 0 && took_ms >= MIN_LOST_MS,
+        };
+        is_worth_it
             && choice.look.strength_percent > 0
             && self.saved_key().is_some_and(|key| !self.saved.contains(&key))
     }

@@ -91,6 +91,8 @@ pub struct Choices {
     /// 1 to 100.
     #[serde(deserialize_with = "fields::integer::<_, _, 1, 100>")]
     pub jpeg_quality: u8,
+    /// Photos are painted and saved with 16 bits per channel, in formats that have them.
+    pub has_16_bits: bool,
     /// Asks before an unsaved result is lost.
     pub ask_before_losing: bool,
     /// The picture fills the full screen and is cropped; otherwise it is fitted into the screen.
@@ -134,6 +136,7 @@ impl Default for Choices {
             theme: ThemeChoice::default(),
             format: None,
             jpeg_quality: DEFAULT_QUALITY,
+            has_16_bits: false,
             ask_before_losing: true,
             full_screen_fills: false,
             styles_show_photo: true,

@@ -13,15 +13,18 @@ pub const STYLE: &str = "Style";
 pub const MIX: &str = "Mix";
 const MODE: &str = "Mode";
 pub const WORKING_SIZE: &str = "Working size";
+/// Present if the painting has the detail that the program chooses.
+pub const DETAIL: &str = "Detail";
 const STRENGTH: &str = "Strength";
-const COLOURS: &str = "Colours";
+pub const COLOURS: &str = "Colours";
 /// The value of [`COLOURS`] if those of the source are not kept.
-const OF_STYLE: &str = "the style's";
+pub const OF_STYLE: &str = "the style's";
 
 const SOURCE: &str = "Source";
 const DEVICE: &str = "Device";
-/// The settings that are shown, in their order.
-const SHOWN: [&str; 8] = [STYLE, MIX, STRENGTH, COLOURS, WORKING_SIZE, MODE, SOURCE, DEVICE];
+/// The settings that are read, in the order in which they are shown.
+const SHOWN: [&str; 9] =
+    [STYLE, MIX, STRENGTH, COLOURS, WORKING_SIZE, DETAIL, MODE, SOURCE, DEVICE];
 
 /// Keywords and texts to be written.
 pub type Texts = Vec<(&'static str, String)>;

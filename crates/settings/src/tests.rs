@@ -35,6 +35,7 @@ fn written_files_are_read_back() {
             theme: ThemeChoice::Dark,
             format: Some(Format::WebP),
             jpeg_quality: 80,
+            has_16_bits: true,
             ask_before_losing: false,
             full_screen_fills: true,
             styles_show_photo: false,

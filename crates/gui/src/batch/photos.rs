@@ -1,14 +1,18 @@
 //! The engine's side of a batch: opens photos and saves results, on the engine's thread.
 
 use std::{
-    borrow::Cow,
     collections::HashSet,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
 
-use crate::{label::name_label, tasks::OrText};
+use crate::{
+    choice::NetworkOf,
+    finished::{picture_of, texts_of},
+    label::name_label,
+    tasks::OrText,
+};
 use engine::{
     paint::{OutputSize, Painting},
     protocol::{PhotoSource, SavedPhoto, Unpainted},
@@ -25,8 +29,10 @@ use values::{compose::Look, disk, frame::Frame};
 pub struct BatchPhotos {
     /// The photos, and the indices of their styles.
     pub photos: Vec<(PathBuf, usize)>,
-    /// The names of the styles, which are appended to those of the photos.
-    pub styles: Vec<String>,
+    /// The styles, whose names are appended to those of the photos.
+    pub styles: Vec<NetworkOf>,
+    /// Name of the device, for the settings in the files.
+    pub device: Option<String>,
     /// The output folder; created when the first painting is saved.
     pub target: PathBuf,
     /// Size of the finished pictures.
@@ -57,12 +63,12 @@ pub fn painting_name(source: &Path, style: &str, extension: &str) -> OsString {
 
 impl BatchPhotos {
     /// Photos that have not been painted yet.
-    pub fn new(photos: Vec<(PathBuf, usize)>, styles: Vec<String>, target: PathBuf) -> Self {
+    pub fn new(photos: Vec<(PathBuf, usize)>, styles: Vec<NetworkOf>, target: PathBuf) -> Self {
         Self { photos, styles, target, jpeg_quality: encode::DEFAULT_QUALITY, ..Self::default() }
     }
 
     fn target_of(&self, (photo, style): &(PathBuf, usize), format: Format) -> PathBuf {
-        let name = painting_name(photo, &self.styles[*style], format.extension());
+        let name = painting_name(photo, &self.styles[*style].label(), format.extension());
         disk::numbered_path(self.target.join(name), |path| !self.written.contains(path))
     }
 }
@@ -112,10 +118,16 @@ impl PhotoSource for BatchPhotos {
                 encode::save_bytes(&target, &bytes, self.existing).map(|()| Vec::new())
             }
             _ => {
-                let finished = painting.finished(photo, self.output, self.look);
+                let finished = picture_of(photo, painting, self.output, self.look);
                 let encoding = Encoding { quality: self.jpeg_quality, ..Encoding::of(format) };
-                let attached = Attached { metadata: Some(&self.metadata), ..Attached::default() };
-                encode::save_with(&target, Cow::Owned(finished), attached, encoding, self.existing)
+                let network = &self.styles[self.photos[index].1];
+                let texts = texts_of(network, photo, painting, self.look, self.device.clone());
+                let attached = Attached {
+                    metadata: Some(&self.metadata),
+                    texts: &texts,
+                    ..Attached::default()
+                };
+                encode::save_with(&target, finished, attached, encoding, self.existing)
             }
         }
         .or_text()?;
@@ -130,7 +142,10 @@ impl PhotoSource for BatchPhotos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use values::{mode::Mode, timing::RunTiming};
+    use values::{
+        mode::{Mode, ModelSize},
+        timing::RunTiming,
+    };
 
     #[test]
     fn at_strength_0_a_photo_goes_out_as_it_came_in() {
@@ -159,7 +174,8 @@ mod tests {
     fn batch_of(photos: &[PathBuf], styles: &[&str], target: PathBuf) -> BatchPhotos {
         let of_style = |style| photos.iter().map(move |photo| (photo.clone(), style));
         let items = (0..styles.len()).flat_map(of_style).collect();
-        BatchPhotos::new(items, styles.iter().map(|&style| style.to_owned()).collect(), target)
+        let of = |style: &&str| NetworkOf::Style((*style).to_owned(), ModelSize::Full);
+        BatchPhotos::new(items, styles.iter().map(of).collect(), target)
     }
 
     fn painting(frame: &Frame) -> Painting {
@@ -194,6 +210,8 @@ mod tests {
             let photo = batch.open(index).expect("opened");
             let saved = batch.finish(index, &photo, &painting).expect("finished");
             assert_eq!(saved.notes, ["painted smaller"]);
+            let texts = settings::painted_with::read(&saved.path);
+            assert_eq!(texts[0], ("Style".to_owned(), "candy full".to_owned()));
             results.push(saved.path);
         }
         assert_eq!(results, [target.join("a-candy.png"), target.join("a-candy-2.png")]);

@@ -144,6 +144,7 @@ fn kept_paintings_are_bounded() {
         network: NetworkOf::Style(format!("s{n}"), ModelSize::Full),
         working: (100, 50),
         mode: ModeChoice::default(),
+        has_16_bits: false,
     };
     for n in 0..50 {
         table.show(recipe(n), painting());
@@ -151,4 +152,38 @@ fn kept_paintings_are_bounded() {
     assert!(table.kept(&recipe(49)).is_some());
     assert!(table.kept(&recipe(3)).is_none());
     assert_eq!(table.result_stem(), "painting-s49");
+}
+
+#[test]
+fn only_what_took_time_is_asked_about() {
+    let unsaved = |origin, total_ms, changes: usize| {
+        let mut table = painted(origin);
+        let recipe = table.recipe(ModelSize::Full).expect("photo and style");
+        let slow = Painting { total_ms, ..(*painting()).clone() };
+        table.show(recipe, Arc::new(slow));
+        if changes > 0 {
+            table.choice.mix = Mix::of(Some("wave".to_owned()));
+        }
+        if changes > 1 {
+            table.choice.look.strength_percent = 50;
+        }
+        table.is_unsaved()
+    };
+    let file = || Origin::File("a.png".into());
+    for (origin, total_ms, changes, expected) in [
+        (file(), 1.0, 0, false),
+        (file(), 1.0, 1, false),
+        (file(), 1.0, 2, true),
+        (file(), 30_000.0, 1, true),
+        (file(), 30_000.0, 0, false),
+        // A pasted picture cannot be opened again.
+        (Origin::Clipboard, 1.0, 1, true),
+        (Origin::Sample, 30_000.0, 2, false),
+    ] {
+        assert_eq!(
+            unsaved(origin, total_ms, changes),
+            expected,
+            "{total_ms} ms, {changes} changes"
+        );
+    }
 }

@@ -103,7 +103,7 @@ fn the_result_is_copied() {
 
 #[test]
 fn an_unsaved_painting_is_asked_about_before_another_photo_opens() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     let next = w.photo_file("next.png", 50, 20);
     w.drop_file(&next);
     w.until_label("Save the painting first?");
@@ -126,11 +126,20 @@ fn an_unsaved_painting_is_asked_about_before_another_photo_opens() {
     w.click("Udnie");
     w.until("the choice", |w| w.is_chosen("Udnie"));
     w.until_painted();
+    // A look at another style is not worth a question.
+    let again = w.photo_file("again.png", 22, 20);
+    w.drop_file(&again);
+    w.until_label("again.png, 22 × 20 px");
+    w.until_painted();
+    w.click("Wave");
+    w.until_painted();
+    w.slider("Strength").set_value_accesskit(50.0);
+    w.step();
     // Without saving, and never asked again.
     let last = w.photo_file("last.png", 21, 20);
     w.drop_file(&last);
     w.until_label("Save the painting first?");
-    w.click("Do not ask again");
+    w.click("Don't ask again");
     w.step();
     w.click("Open without saving");
     w.until_label("last.png, 21 × 20 px");
@@ -156,7 +165,7 @@ fn saved_paintings_and_paintings_of_the_sample_are_not_asked_about() {
 
 #[test]
 fn closing_asks_about_an_unsaved_painting() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
     w.click("Close without saving");
@@ -166,15 +175,15 @@ fn closing_asks_about_an_unsaved_painting() {
 
 #[test]
 fn the_question_at_closing_names_the_style_that_is_chosen_now() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     w.script.hold();
     w.click("Udnie");
     w.until_label("Painting in Udnie…");
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
-    let what = "The painting of photo.png in “Udnie” is not saved.";
+    let what = "The painting of photo.png in Udnie is not saved.";
     assert!(w.has_containing(what), "{:#?}", w.texts());
-    assert!(!w.has_containing("in “Candy”"), "what it replaces");
+    assert!(!w.has_containing("in Candy"), "what it replaces");
 }
 
 #[test]
@@ -187,9 +196,10 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.platform.answer(Some(folder.clone()));
     w.click("Folder…");
     w.until_label("Paint 3 photos");
-    let left_out = ["1 subfolder is not painted", "not painted (not a photo or video): readme.txt"];
+    let left_out =
+        ["1 subfolder is not painted", "1 file skipped: readme.txt (not a photo or video)"];
     assert!(left_out.iter().all(|part| w.has_containing(part)), "{:#?}", w.texts());
-    w.click("Start");
+    w.start_folder();
     w.until_label("2 photos painted into the folder");
     assert!(w.has("1 photo not painted"));
     assert!(left_out.iter().all(|part| w.has_containing(part)), "also in the summary");
@@ -203,7 +213,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.drop_file(&folder);
     w.until_label("Paint 3 photos");
     assert!(w.has_containing("1 subfolder"), "not the paintings");
-    w.click("Start");
+    w.start_folder();
     // The number alone is also shown during the run.
     w.until_label("Nothing was painted");
     assert!(w.has("Skipped, already exist (2)"), "{:#?}", w.texts());
@@ -223,11 +233,11 @@ fn a_folder_run_reports_notes_on_its_photos() {
     Window::photo_with_a_note(&folder.join("cut.jpg"));
     w.drop_file(&folder);
     w.until_label("Paint 2 photos");
-    w.click("Start");
+    w.start_folder();
     w.until_label("2 photos painted into the folder");
-    assert!(w.has("1 photo with a note"));
+    assert!(w.has("1 warning"));
     assert!(w.has("cut.jpg"));
-    assert!(w.has_containing("no end marker"));
+    assert!(w.has_containing("is incomplete"));
 }
 
 #[test]
@@ -235,12 +245,12 @@ fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     let mut w = Window::painted(40, 30);
     w.close_during_a_folder_run();
     w.click("Keep painting");
-    w.until("the question to go", |w| !w.has("Cancel painting the folder?"));
+    w.until("the question to go", |w| !w.has("Stop painting the folder?"));
     w.key(Modifiers::NONE, Key::Escape);
-    w.until_label("Cancelled");
+    w.until_label("Stopped");
     w.script.release();
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("the card to go", |w| !w.has("Cancelled"));
+    w.until("the card to go", |w| !w.has("Stopped"));
     let empty = w.path("empty");
     fs::create_dir(&empty).expect("created");
     w.drop_file(&empty);
@@ -328,7 +338,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     // Opening a photo works the same way.
     let other = w.photo_file("other.png", 20, 10);
     w.click("Open…");
-    w.until_label("Open a photo, a video or a style");
+    w.until_label("Open a photo, video or style");
     w.harness.event(eframe::egui::Event::Text("other.png".to_owned()));
     w.step();
     assert!(other.exists());
@@ -336,24 +346,24 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.until_label("other.png, 20 × 10 px");
     // A path that does not exist is reported, and can be corrected.
     w.click("Open…");
-    w.until_label("Open a photo, a video or a style");
+    w.until_label("Open a photo, video or style");
     w.harness.event(eframe::egui::Event::Text("nowhere.png".to_owned()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_contains("There is no file ");
-    assert!(w.has("Open a photo, a video or a style"));
+    assert!(w.has("Open a photo, video or style"));
     // In the same field, with another path instead of the folder's.
     w.key(Modifiers::COMMAND, Key::A);
     w.harness.event(eframe::egui::Event::Text(other.display().to_string()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("other.png, 20 × 10 px");
-    w.until("the question to go", |w| !w.has("Open a photo, a video or a style"));
+    w.until("the question to go", |w| !w.has("Open a photo, video or style"));
     // A pasted path replaces the folder; pasted after the folder, it is also used alone.
     for (name, key) in [("third.png", None), ("fourth.png", Some(Key::End))] {
         let path = w.photo_file(name, 30, 20).display().to_string();
         w.click("Open…");
-        w.until_label("Open a photo, a video or a style");
+        w.until_label("Open a photo, video or style");
         if let Some(key) = key {
             w.key(Modifiers::NONE, key);
         }
@@ -443,7 +453,7 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
             w.click("Adjust");
             w.until("the controls to go", |w| !w.has("Detail"));
         }
-        w.click("Start");
+        w.start_folder();
         // The list of failures makes the card high.
         w.until_label("Nothing was painted");
         if !w.has("Dismiss") {
@@ -453,4 +463,23 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
         w.step();
         is_free(&mut w, "it has ended");
     }
+}
+
+#[test]
+fn sixteen_bits_per_channel_are_painted_and_saved() {
+    let mut w = Window::real();
+    w.until_label("Candy");
+    w.open_photo(40, 30);
+    w.click("Candy");
+    w.until_painted();
+    w.choose("Format", "TIFF");
+    w.until_label("16 bits per channel");
+    w.choose("Format", "PNG");
+    w.click("16 bits per channel");
+    w.until_painted();
+    w.save_as("deep.png");
+    let file = fs::read(w.path("deep.png")).expect("saved");
+    assert_eq!(file[24], 16, "bits per channel in the header");
+    w.choose("Format", "JPEG");
+    w.until("no choice", |w| !w.has("16 bits per channel"));
 }

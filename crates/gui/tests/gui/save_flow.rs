@@ -38,6 +38,7 @@ fn a_newer_message_about_saving_takes_the_place_of_the_one_before() {
 #[test]
 fn closing_in_the_middle_of_a_question_about_replacing_leaves_nothing_stuck() {
     let mut w = with_question_to_replace();
+    w.lower_strength();
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
     assert!(!w.has("Replace exists.png?"));
@@ -51,6 +52,7 @@ fn closing_in_the_middle_of_a_question_about_replacing_leaves_nothing_stuck() {
 #[test]
 fn a_photo_that_arrives_during_a_question_about_replacing_leaves_nothing_stuck() {
     let mut w = with_question_to_replace();
+    w.lower_strength();
     let next = w.photo_file("next.png", 50, 20);
     w.drop_file(&next);
     w.until_label("Save the painting first?");
@@ -67,7 +69,7 @@ fn a_photo_that_arrives_during_a_question_about_replacing_leaves_nothing_stuck()
 
 #[test]
 fn saving_over_a_file_before_closing_closes() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     let taken = w.path("exists.png");
     fs::write(&taken, "old").expect("written");
     assert!(w.close_is_held_back());
@@ -119,7 +121,7 @@ fn a_painting_keeps_the_metadata_of_its_photo() {
 
 #[test]
 fn unsaved_copies_are_asked_about() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     w.key(Modifiers::COMMAND, Key::C);
     w.until_contains("The painting is on the clipboard");
     assert!(w.close_is_held_back());
@@ -128,7 +130,7 @@ fn unsaved_copies_are_asked_about() {
 
 #[test]
 fn closing_during_a_folder_run_asks_once_and_also_about_an_unsaved_painting() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     w.close_during_a_folder_run();
     assert!(w.has_containing("is not saved"), "{:#?}", w.texts());
     w.click("Close without saving");
@@ -143,10 +145,10 @@ fn stopping_a_folder_run_closes_at_once_when_nothing_else_would_be_lost() {
     w.script.hold();
     w.drop_file(&folder);
     w.until_label("Paint 2 photos");
-    w.click("Start");
+    w.start_folder();
     w.until_label("Painting 1 of 2");
     assert!(w.close_is_held_back());
-    w.until_label("Cancel painting the folder?");
-    w.click("Cancel and close");
+    w.until_label("Stop painting the folder?");
+    w.click("Stop and close");
     w.until("the window to close", |w| w.closes());
 }
