@@ -111,7 +111,8 @@ impl App {
                     .map(|saved| saved.path.clone())
                     .filter(|_| batch.sheet.is_none());
                 batch.note(done, name, outcome);
-                if let Some(path) = saved {
+                // One entry stands for the folder: the paintings of a large one would replace all others in the list.
+                if let Some(path) = saved.filter(|_| batch.saved == 1) {
                     self.note_painting(&path);
                 }
             }

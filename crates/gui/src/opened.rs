@@ -184,6 +184,7 @@ pub fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
 
 pub fn sorted(files: Vec<PathBuf>) -> FilesByKind {
     let mut sorted = FilesByKind::default();
+    let is_alone = files.len() == 1;
     for path in files {
         if path.is_dir() {
             sorted.has_folder = true;
@@ -197,12 +198,12 @@ pub fn sorted(files: Vec<PathBuf>) -> FilesByKind {
                     ));
                 }
                 Ok(folder) => {
-                    sorted.notes.extend(
-                        folder
-                            .notes(Some(&path.join(PAINTED)))
-                            .iter()
-                            .map(|note| format!("{name}: {note}")),
-                    );
+                    sorted.notes.extend(folder.notes(Some(&path.join(PAINTED))).iter().map(
+                        |note| match is_alone {
+                            true => note.clone(),
+                            false => format!("{name}: {note}"),
+                        },
+                    ));
                     sorted.photos.extend(folder.photos);
                 }
                 Err(error) => {

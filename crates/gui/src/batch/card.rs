@@ -12,6 +12,7 @@ use crate::{
     key_chips,
     label::{name_label, path_label},
     messages,
+    mix::UnkeptMix,
     shortcuts::plain_button,
     style_source::Card,
     theme::{self, caption},
@@ -31,7 +32,7 @@ const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
 /// Maximum height of the list of files that are not painted, in points; a longer list scrolls.
 const LEFT_OUT_HEIGHT: f32 = 72.0;
 /// Height of the rest of the question and of the space around it, in points.
-const QUESTION_HEIGHT: f32 = 390.0;
+const QUESTION_HEIGHT: f32 = 430.0;
 
 /// How a batch will paint, as shown to the user.
 pub struct Painting<'a> {
@@ -41,11 +42,24 @@ pub struct Painting<'a> {
     pub style_text: &'a str,
     /// All styles.
     pub cards: &'a [Card],
-    /// The settings that apply to every photo, as text.
-    pub settings: &'a str,
+    /// The unsaved mix that is chosen for photos, as text.
+    pub mix: Option<&'a str>,
+    /// The settings that apply to every photo: names and values.
+    pub settings: &'a [(&'static str, String)],
+    /// Where they are changed, as a sentence.
+    pub settings_place: &'static str,
 }
 
 impl Batch {
+    /// What it paints, as text: `6 photos and 1 video`.
+    fn contents(&self) -> String {
+        [(self.photos.len(), "photo"), (self.films.len(), "video")]
+            .into_iter()
+            .filter(|(many, _)| *many > 0)
+            .map(|(many, what)| counted(many, what))
+            .join(" and ")
+    }
+
     /// What stops it, whether it is painting or not.
     pub fn stop(&self) -> Intent {
         if self.is_running() { Intent::StopBatch } else { Intent::CloseBatch }
@@ -66,26 +80,32 @@ impl Batch {
     }
 
     fn ready_ui(&mut self, ui: &mut Ui, painting: &Painting<'_>, list_height: f32) {
-        let counts = [(self.photos.len(), "photo"), (self.films.len(), "video")];
-        let counts = counts
-            .into_iter()
-            .filter(|(many, _)| *many > 0)
-            .map(|(many, what)| counted(many, what))
-            .join(" and ");
-        ui.label(RichText::new(format!("Paint {counts}")).strong().size(16.0));
+        ui.label(RichText::new(self.contents()).strong().size(16.0));
         if !self.films.is_empty() {
             caption(ui, "Videos are exported one after another, after the photos.");
         }
         let is_ready = self.styles_ui(ui, painting, list_height);
-        caption(ui, painting.settings);
+        ui.scope(|ui| {
+            ui.spacing_mut().interact_size.y = 0.0;
+            ui.spacing_mut().item_spacing.y = 3.0;
+            for (name, value) in painting.settings {
+                theme::row(ui, name, |ui, _| caption(ui, value));
+            }
+            caption(ui, painting.settings_place);
+        });
         self.left_out_ui(ui);
         ui.label("Save to");
         caption(ui, path_label(&self.target));
         plain_button(ui, "Another folder…", Intent::AskTargetFolder);
         ui.checkbox(&mut self.replace, "Overwrite existing files");
         ui.horizontal(|ui| {
-            let start = ui.add_enabled(is_ready, theme::main_button(ui, "Start", is_ready));
-            let start = key_chips::hint(start, "Paint the folder.", "Enter")
+            let many = self.several.as_ref().map_or(1, Vec::len);
+            let name = match many * (self.photos.len() + self.films.len()) {
+                count if many > 1 => format!("Paint {}", counted(count, "picture")),
+                _ => format!("Paint {}", self.contents()),
+            };
+            let start = ui.add_enabled(is_ready, theme::main_button(ui, &name, is_ready));
+            let start = key_chips::hint(start, "Save the paintings into this folder.", "Enter")
                 .on_disabled_hover_text("Choose a style first.");
             let enters = ui.memory(|m| m.focused().is_none())
                 && ui.input(|i| i.key_pressed(egui::Key::Enter));
@@ -100,16 +120,24 @@ impl Batch {
     fn styles_ui(
         &mut self,
         ui: &mut Ui,
-        &Painting { style, style_text, cards, .. }: &Painting<'_>,
+        &Painting { style, style_text, mix, cards, .. }: &Painting<'_>,
         list_height: f32,
     ) -> bool {
+        // The mix is the first one.
+        let offered: Vec<(&str, &str)> = mix
+            .map(|mix| (UnkeptMix::ID, mix))
+            .into_iter()
+            .chain(cards.iter().map(|card| (card.id.as_str(), card.title.as_str())))
+            .collect();
         let several = self.several.as_deref().unwrap_or_default();
         match (&self.several, several) {
             (None, _) => ui.label(style_text),
             (Some(_), []) => ui.label("Choose at least one style."),
+            (Some(_), [id]) if id == UnkeptMix::ID => ui.label(style_text),
             (Some(_), [id]) => {
-                let card = cards.iter().find(|card| card.id == *id);
-                ui.label(format!("In the style {}.", card.map_or(id, |card| &card.title)))
+                let title =
+                    offered.iter().find(|(of, _)| of == id).map_or(&**id, |(_, title)| title);
+                ui.label(format!("In the style {title}."))
             }
             (Some(_), several) => ui.label(format!(
                 "In {} styles: {}.",
@@ -120,21 +148,22 @@ impl Batch {
         let mut has_list = self.several.is_some();
         if ui.checkbox(&mut has_list, "Several styles").clicked() {
             // Start with the chosen style.
-            self.several = has_list.then(|| style.into_iter().map(str::to_owned).collect());
+            let chosen = mix.map(|_| UnkeptMix::ID).or(style);
+            self.several = has_list.then(|| chosen.into_iter().map(str::to_owned).collect());
         }
         let Some(several) = &mut self.several else {
             return style.is_some();
         };
-        several.retain(|id| cards.iter().any(|card| card.id == *id));
-        let mut has_all = several.len() == cards.len();
+        several.retain(|id| offered.iter().any(|(of, _)| of == id));
+        let mut has_all = several.len() == offered.len();
         let has_some = !several.is_empty();
         ui.indent("styles", |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             let all = Checkbox::new(&mut has_all, "All styles");
-            if ui.add(all.indeterminate(has_some && several.len() < cards.len())).clicked() {
+            if ui.add(all.indeterminate(has_some && several.len() < offered.len())).clicked() {
                 several.clear();
                 if has_all {
-                    several.extend(cards.iter().map(|card| card.id.clone()));
+                    several.extend(offered.iter().map(|(id, _)| (*id).to_owned()));
                 }
             }
             ScrollArea::vertical()
@@ -142,14 +171,11 @@ impl Batch {
                 .max_height(list_height)
                 .auto_shrink([false, true])
                 .show(ui, |ui| {
-                    for card in cards {
-                        let mut is_on = several.contains(&card.id);
-                        if ui.checkbox(&mut is_on, &card.title).clicked() {
-                            if is_on {
-                                several.push(card.id.clone());
-                            } else {
-                                several.retain(|id| *id != card.id);
-                            }
+                    for (id, title) in &offered {
+                        let mut is_on = several.iter().any(|of| of == id);
+                        if ui.checkbox(&mut is_on, *title).clicked() {
+                            several.retain(|of| of != id);
+                            several.extend(is_on.then(|| (*id).to_owned()));
                         }
                     }
                 });
@@ -193,16 +219,14 @@ impl Batch {
             }
             let pause = if is_paused { "Continue" } else { "Pause" };
             plain_button(ui, pause, Intent::PauseBatch(!is_paused));
-            let cancel =
-                if self.sheet.is_some() { "Cancel contact sheet" } else { "Cancel folder" };
-            plain_button(ui, cancel, self.stop());
+            plain_button(ui, "Stop", self.stop());
         });
         self.remarks_ui(ui);
     }
 
     fn ended_ui(&self, ui: &mut Ui, cancelled: bool) {
         let title = match (cancelled, self.saved) {
-            (true, _) => "Cancelled",
+            (true, _) => "Stopped",
             (false, 0) if self.failures.is_empty() => "All paintings already exist",
             (false, 0) => "Nothing was painted",
             (false, _) if self.failures.is_empty() => "Done",
@@ -247,7 +271,7 @@ impl Batch {
         // A photo that fails in every style is listed, and counted, once.
         let failures = format!("{} not painted", counted(self.failures.len(), "photo"));
         let skipped = format!("Skipped, already exist ({})", self.skipped.len());
-        let notes = format!("{} with a note", counted(self.notes.len(), self.unit()));
+        let notes = counted(self.notes.len(), "warning");
         for (title, remarks) in [
             (theme::error(ui, failures), &self.failures),
             (RichText::new(skipped), &self.skipped),
@@ -301,7 +325,8 @@ pub fn area_without_card(ctx: &Context, area: Rect, taken: f32) -> Rect {
     }
 }
 
-fn counted(many: usize, what: &str) -> String {
+/// A number of things, as text.
+pub fn counted(many: usize, what: &str) -> String {
     match many {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),

@@ -4,7 +4,7 @@ use super::{Batch, BatchPhotos, BatchStyle, Phase};
 use crate::{
     app::{App, Missing},
     choice::{BRUSHES_PX, NetworkOf},
-    mix::{self, Parts},
+    mix::{self, Parts, UnkeptMix},
     platform::format_title,
     time_left::Stopwatch,
 };
@@ -20,21 +20,21 @@ impl App {
                 choice.style().into_iter().map(|id| self.batch_style(id, &choice.parts())).collect()
             }
             // In the order of the gallery.
-            Some(ids) => (self.gallery.cards.iter())
-                .filter(|card| ids.contains(&card.id))
-                .map(|card| self.batch_style(&card.id, &Parts::new()))
-                .collect(),
+            Some(ids) => {
+                let has = |id: &str| ids.iter().any(|of| of == id);
+                let mix = choice.style().filter(|_| has(UnkeptMix::ID));
+                let cards = self.gallery.cards.iter().filter(|card| has(&card.id));
+                mix.map(|id| self.batch_style(id, &choice.parts()))
+                    .into_iter()
+                    .chain(cards.map(|card| self.batch_style(&card.id, &Parts::new())))
+                    .collect()
+            }
         };
         let Some(mut batch) = self.batch.take() else {
             return;
         };
         let films = std::mem::take(&mut batch.films);
         self.export_films(&films, &styles, &batch.target, batch.replace);
-        if !films.is_empty() {
-            batch.left_out.push(
-                "Its videos are in the list of exports, at the left of the status line.".to_owned(),
-            );
-        }
         if !batch.photos.is_empty() {
             self.confirm_styles(batch, styles);
         }
@@ -48,55 +48,59 @@ impl App {
         self.start_batch();
     }
 
-    /// The batch's style or mix as text; or how to choose one.
-    pub(crate) fn batch_style_text(&self) -> String {
+    /// The batch's style or mix as text, or how to choose one; and the mix alone, if there is one.
+    pub(crate) fn batch_style_text(&self) -> (String, Option<String>) {
         let choice = self.workspace.photo_choice();
         // Live mode may have another style, which the gallery shows as chosen.
         let is_aside = self.live.is_some();
         let parts = choice.parts();
-        let words = match choice.style() {
-            None if is_aside => return "Choose a style under “Photo” first.".to_owned(),
-            None => return "Choose a style on the left first.".to_owned(),
-            Some(style) if parts.is_empty() => format!("In the style {}", self.title_of(style)),
-            Some(_) => {
-                let mix = mix::text(&parts, |style| self.title_of(style));
-                format!("In a mix: {mix}")
+        let mix = (!parts.is_empty())
+            .then(|| format!("Mix: {}", mix::text(&parts, |style| self.title_of(style))));
+        let words = match (choice.style(), &mix) {
+            (None, _) if is_aside => {
+                return ("Choose a style on the Photo page first.".to_owned(), mix);
             }
+            (None, _) => return ("Choose a style on the left first.".to_owned(), mix),
+            (Some(style), None) => format!("In the style {}", self.title_of(style)),
+            (Some(_), Some(mix)) => mix.clone(),
         };
-        if is_aside {
-            format!("{words}, as chosen under “Photo”.")
-        } else {
-            format!("{words}.")
-        }
+        let end = if is_aside { ", as chosen on the Photo page." } else { "." };
+        (words + end, mix)
     }
 
-    /// The settings for every photo of a batch, as text, and where to change them; `seen` if the controls of photos are
-    /// visible, not folded.
-    pub(crate) fn batch_settings_text(&self, seen: bool) -> String {
+    /// The settings for every photo of a batch.
+    pub(crate) fn batch_settings(&self) -> [(&'static str, String); 5] {
         let choice = self.workspace.photo_choice();
-        let colours = if choice.look.keep_colors { "photo" } else { "style" };
+        let colours = if choice.look.keep_colors { "Original" } else { "Style" };
         let size = match choice.output {
-            OutputSize::Original => "as large as the photo".to_owned(),
-            OutputSize::Working => "as large as painted".to_owned(),
-            OutputSize::LongSide(px) => format!("long side {px} px, enlarged at most four times"),
+            OutputSize::Original => "Original size".to_owned(),
+            OutputSize::Working => "As painted".to_owned(),
+            OutputSize::LongSide(px) => format!("{px} px, at most four times the original"),
         };
         let choices = &self.settings.choices;
         let format = match choices.format {
-            None => "each in its photo's own format".to_owned(),
+            None => "Same as each photo".to_owned(),
             Some(format) if format.is_lossy() => {
-                format!("as {} of quality {}", format_title(format), choices.jpeg_quality)
+                format!("{}, quality {}", format_title(format), choices.jpeg_quality)
             }
-            Some(format) => format!("as {}", format_title(format)),
+            Some(format) => format_title(format).to_owned(),
         };
-        let place = match (self.live.is_some(), seen) {
-            (true, _) => "on the page “Photo”",
-            (false, true) => "on the right",
-            (false, false) => "under “Adjust”",
-        };
-        format!(
-            "Strength {} %, detail {} px or the photo's own size where that is less, the {colours}'s colours, {size}, {format}. Change them {place}.",
-            choice.look.strength_percent, BRUSHES_PX[choice.brush]
-        )
+        [
+            ("Strength", format!("{} %", choice.look.strength_percent)),
+            ("Detail", format!("Up to {} px", BRUSHES_PX[choice.brush])),
+            ("Colours", colours.to_owned()),
+            ("Size", size),
+            ("Format", format),
+        ]
+    }
+
+    /// Where the settings of a batch are changed; `seen` if the controls of photos are visible, not folded.
+    pub(crate) fn batch_settings_place(&self, seen: bool) -> &'static str {
+        match (self.live.is_some(), seen) {
+            (true, _) => "Change these on the Photo page.",
+            (false, true) => "Change these on the right.",
+            (false, false) => "Change these under Adjust.",
+        }
     }
 
     /// A style, or a mix with it, in the chosen model size.
@@ -147,10 +151,11 @@ impl App {
         let Ok(networks) = networks.into_iter().collect() else {
             return;
         };
-        let labels = styles.iter().map(|style| style.network.label()).collect();
+        let used = styles.iter().map(|style| style.network.clone()).collect();
         let now = self.ctx.input(|i| i.time);
         let choice = self.workspace.photo_choice();
-        let mut photos = BatchPhotos::new(batch.items.clone(), labels, batch.target.clone());
+        let mut photos = BatchPhotos::new(batch.items.clone(), used, batch.target.clone());
+        photos.device = self.device.name();
         photos.output = choice.output;
         photos.look = choice.look;
         photos.format = self.settings.choices.format;

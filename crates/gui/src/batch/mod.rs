@@ -9,7 +9,7 @@ mod photos;
 mod sheet;
 
 pub use self::{
-    card::{Painting, area_without_card, below_card},
+    card::{Painting, area_without_card, below_card, counted},
     photos::{BatchPhotos, painting_name},
     sheet::Sheet,
 };
@@ -72,7 +72,7 @@ pub struct Batch {
     replace: bool,
     pub phase: Phase,
     done: usize,
-    saved: usize,
+    pub saved: usize,
     /// Items whose output file already existed, as text: names of these photos and of the existing paintings.
     skipped: Vec<(String, String)>,
     skipped_items: Vec<Item>,

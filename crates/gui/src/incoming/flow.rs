@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, Key, Pos2};
+use eframe::egui::{self, Key, Pos2, TextureOptions};
 
 use super::{Before, ONE, PictureUse, SEVERAL, USES, target_at};
 use crate::{
@@ -10,13 +10,12 @@ use crate::{
     batch::Batch,
     intent::Intent,
     label::name_label,
-    opened::{FilesByKind, Opened, Origin, from_clipboard, opened},
+    opened::{FilesByKind, Opened, Origin, from_clipboard},
     overlays::{Answer, Buttons},
-    paintings::FileList,
     platform::Clip,
+    texture::image_of,
 };
-use settings::MAX_RECENT;
-use values::compose::Look;
+use values::{compose::Look, frame::Frame};
 
 /// Time between two queries of the pointer while files are dragged.
 const ASK_EVERY_SECONDS: f64 = 0.04;
@@ -102,14 +101,13 @@ impl App {
                     [one] => name_label(one),
                     many => format!("{} pictures", many.len()),
                 };
-                self.ask_use(photos.len(), name, move |app, picture_use| {
+                self.ask_use(photos.len(), name, None, move |app, picture_use| {
                     let sorted = FilesByKind { photos, ..FilesByKind::default() };
                     let ticket = app.ticket();
                     app.handle_sorted(ticket, picture_use, sorted);
                 });
             }
             PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
-            PictureUse::OneByOne if !sorted.has_folder => self.open_one_by_one(ticket, photos),
             _ if photos.len() > 1 || sorted.has_folder => self.offer_batch(photos, sorted.notes),
             _ => {
                 for path in photos {
@@ -118,56 +116,6 @@ impl App {
                     self.open_file(ticket, path);
                 }
             }
-        }
-    }
-
-    /// Opens the first of these photos that can be read; adds those after it to the list of recent photos, in order.
-    fn open_one_by_one(&mut self, ticket: u64, photos: Vec<PathBuf>) {
-        if ticket < self.opening.newest {
-            return;
-        }
-        self.opening.begin(ticket);
-        let open = move || {
-            let mut photos = photos.into_iter().take(MAX_RECENT);
-            let mut refused = Vec::new();
-            for path in photos.by_ref() {
-                match opened(Origin::File(path)) {
-                    Ok(first) => return Ok((refused, Some((first, photos.collect())))),
-                    Err(error) => refused.push(error),
-                }
-            }
-            Ok((refused, None))
-        };
-        self.tasks.spawn(open, move |app, done| match done {
-            Ok((refused, first)) => {
-                for error in refused {
-                    app.messages.error(error);
-                }
-                match first {
-                    Some((first, others)) => {
-                        app.note_others(others);
-                        app.handle_opened(ticket, Ok(first));
-                    }
-                    None => _ = app.opening.end(ticket),
-                }
-            }
-            Err(error) => app.handle_opened(ticket, Err(error)),
-        });
-    }
-
-    /// Adds photos that are not opened to the list of recent photos, in order.
-    fn note_others(&mut self, others: Vec<PathBuf>) {
-        for other in others.iter().rev() {
-            self.note_file(FileList::Recent, other);
-        }
-        match others.len() {
-            0 => {}
-            1 => self
-                .messages
-                .notice("The other photo is in the list of recent photos, above the picture."),
-            n => self.messages.notice(format!(
-                "The other photos ({n}) are in the list of recent photos, above the picture."
-            )),
         }
     }
 
@@ -190,7 +138,7 @@ impl App {
             |app, batch| {
                 if app.batch.as_ref().is_some_and(Batch::is_busy) {
                     app.messages.error(
-                        "A folder or a contact sheet is already being painted. Wait until it is done, or cancel it first.",
+                        "A folder or a contact sheet is already being painted. Wait until it is done, or stop it first.",
                     );
                 } else {
                     app.batch = Some(batch);
@@ -215,7 +163,7 @@ impl App {
             match pasted {
                 Ok(Pasted::Files(files)) => app.sort(files, PictureUse::Asked),
                 Ok(Pasted::Nothing) => app.messages.notice(
-                    "The clipboard contains no image. Copy an image or an image file and paste again.",
+                    "There is no picture on the clipboard. Copy a picture or its file and paste again.",
                 ),
                 // Something else was opened later.
                 _ if !is_newest => {}
@@ -223,7 +171,8 @@ impl App {
                     let frame = &picture.photo.frame;
                     let (w, h) = frame.size();
                     let name = format!("{}, {w} × {h} px", picture.title());
-                    app.ask_use(1, name, move |app, picture_use| match picture_use {
+                    let preview = picture.preview.clone();
+                    app.ask_use(1, name, Some(&preview), move |app, picture_use| match picture_use {
                         PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
                             styles.import_picture(&picture.photo.frame, PASTED)
                         }),
@@ -240,24 +189,29 @@ impl App {
         &mut self,
         count: usize,
         name: String,
+        picture: Option<&Frame>,
         then: impl FnOnce(&mut Self, PictureUse) + Clone + 'static,
     ) {
         let (heading, [paint, style]) = match count {
-            1 => ("How do you want to use this image?", ONE),
-            _ => ("How do you want to use these images?", SEVERAL),
+            1 => ("Paint it, or use it as a style?", ONE),
+            _ => ("Paint them, or use them as styles?", SEVERAL),
         };
+        let load = |frame: &Frame| {
+            self.ctx.load_texture("asked about", image_of(frame), TextureOptions::LINEAR)
+        };
+        let picture = picture.map(load);
         let other = then.clone();
         let paint = Answer::new(paint, |app: &mut Self| then(app, PictureUse::Photo));
         let style = Answer::new(style, |app: &mut Self| other(app, PictureUse::Style));
         self.put_buttons(Buttons {
             heading: heading.to_owned(),
             text: name,
+            picture,
             answers: vec![
                 Answer { key: Some(Key::P), ..paint },
                 Answer { key: Some(Key::S), ..style },
                 Answer::cancel("Cancel"),
             ],
-            caption: "P: paint · S: use as style · Esc: cancel",
             can_turn_off: false,
         });
     }

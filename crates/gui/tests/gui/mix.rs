@@ -71,7 +71,7 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     assert!((cross.center().y - number("Night").center().y).abs() < 1.0);
     assert!(w.paints("Mix of Barn and Night"), "the card says that it is a mix");
     assert!(w.close_is_held_back());
-    w.until_contains("in “Mix of Barn and Night”");
+    w.until_contains("in Mix of Barn and Night");
     w.click("Cancel");
     w.slider("Night").set_value_accesskit(25.0);
     w.step();
@@ -96,6 +96,28 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.key(Modifiers::NONE, Key::Num2);
     w.until("the choice", |w| w.is_chosen("Night"));
     assert!(!w.has("Remove Sea from the mix"));
+}
+
+#[test]
+fn several_styles_of_a_folder_begin_with_the_mix() {
+    let mut w = window();
+    add(&mut w, "Night");
+    w.until_painted();
+    let folder = w.folder_of_photos(&["a.png"]);
+    w.drop_file(&folder);
+    w.until_label("Mix: Barn 50 %, Night 50 %.");
+    w.click("Several styles");
+    w.until("the box", |w| w.has("Mix: Barn 50 %, Night 50 %"));
+    assert!(w.has("Mix: Barn 50 %, Night 50 %."), "it is chosen: {:?}", w.texts());
+    let sea = by().label("Sea").role(Role::CheckBox);
+    w.harness.get(sea).click();
+    w.step();
+    w.until_label("In 2 styles: 2 paintings.");
+    w.start_folder();
+    w.until_label("2 pictures painted into the folder");
+    for name in ["a-barn+night.png", "a-sea.png"] {
+        assert!(folder.join("painted").join(name).exists(), "{name}");
+    }
 }
 
 /// The name of the tile of the mix of Barn and Night.

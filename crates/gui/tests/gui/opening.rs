@@ -102,7 +102,7 @@ fn files_without_a_picture_are_refused_with_text_and_the_photo_stays() {
     let text = w.path("notes.txt");
     fs::write(&text, "no picture at all").expect("written");
     w.drop_file(&text);
-    w.until_contains("is not a supported image");
+    w.until_contains("is not a picture");
     let missing = w.path("gone.png");
     w.drop_file(&missing);
     w.until_contains("gone.png could not be read");
@@ -113,7 +113,7 @@ fn files_without_a_picture_are_refused_with_text_and_the_photo_stays() {
     assert!(!w.has_containing("gone.png could not be read"));
     w.click("Dismiss");
     w.step();
-    assert!(!w.has_containing("is not a supported image"));
+    assert!(!w.has_containing("is not a picture"));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_jpeg_without_its_end_marker_is_shown_with_a_note() {
     fs::write(&file, &whole[..whole.len() * 6 / 10]).expect("written");
     w.drop_file(&file);
     w.until_label("cut.jpg, 320 × 240 px");
-    w.until_contains("The file has no end marker");
+    w.until_contains("The file has is incomplete");
 }
 
 #[cfg(unix)]
@@ -199,7 +199,7 @@ fn three_ways_to_begin_are_reached_by_keys() {
 }
 
 #[test]
-fn the_first_file_of_the_command_line_is_opened_and_the_others_wait() {
+fn several_files_of_the_command_line_are_offered_as_a_folder() {
     let mut w = Window::of_files(|folder| {
         ["b.png", "a.png", "c.png"].map(|name| {
             let path = folder.join(name);
@@ -208,29 +208,11 @@ fn the_first_file_of_the_command_line_is_opened_and_the_others_wait() {
             path
         })
     });
-    w.until_label("b.png, 30 × 20 px");
-    w.until_contains("The other photos (2) are in the list of recent photos");
-    assert!(!w.has_containing("Paint 3 photos"), "{:#?}", w.texts());
-    w.click("Recent photos");
-    w.until_label("c.png");
-    w.click("a.png");
-    w.until_label("a.png, 30 × 20 px");
-}
-
-#[test]
-fn a_broken_file_of_the_command_line_does_not_keep_the_next_one_closed() {
-    let mut w = Window::of_files(|folder| {
-        let paths = ["broken.png", "good.png", "later.png"].map(|name| folder.join(name));
-        fs::write(&paths[0], "no picture").expect("written");
-        for path in &paths[1..] {
-            let encoding = Encoding::of(Format::Png);
-            encode::save(path, &photo(30, 20), None, encoding, Existing::Keep).expect("saved");
-        }
-        paths
-    });
-    w.until_label("good.png, 30 × 20 px");
-    w.until_contains("broken.png");
-    w.until_contains("The other photo is in the list of recent photos");
+    w.until_label("Paint 3 photos");
+    w.until_label("Candy");
+    w.click("Candy");
+    w.start_folder();
+    w.until_label("3 photos painted into the folder");
 }
 
 #[test]
