@@ -4,7 +4,7 @@
 
 use crate::{
     app::App,
-    label::{capital, remark},
+    label::{capital, remark, sentence},
     overlays::{Answer, Buttons},
 };
 use engine::{
@@ -87,17 +87,20 @@ impl App {
         let OutputProblem::Missing(setup) = problem else {
             return self.messages.error(format!("Camera out is not possible: {problem}."));
         };
-        let line = |text: &str| capital(&remark(text));
-        let steps: Vec<String> = setup.steps().iter().map(|step| line(step)).collect();
+        let steps: Vec<String> = setup.steps().iter().map(|step| capital(&remark(step))).collect();
         let commands = format!("{}\n{}\n", setup.command(), Setup::command_at_start());
         self.put_buttons(Buttons {
-            heading: "Set up camera out".to_owned(),
-            text: format!("{}\n\n{}", line(&problem.to_string()), steps.join("\n\n")),
+            heading: "Set up the virtual camera".to_owned(),
+            text: format!(
+                "{}\n\n{}\n\nThen choose Camera out again.",
+                sentence(setup.reason()),
+                steps.join("\n\n")
+            ),
+            picture: None,
             answers: vec![
                 Answer::new("Copy", move |app: &mut Self| app.ctx.copy_text(commands)),
                 Answer::cancel("Close"),
             ],
-            caption: "Then choose Camera out again.",
             can_turn_off: false,
         });
     }

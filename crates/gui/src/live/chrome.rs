@@ -19,9 +19,13 @@ use engine::{capture::Source, live::SourceState};
 use media::record::{Recorder, length_text, pictures, size_text};
 
 /// Minimum width at which the buttons have text next to their icons, in points.
-pub const WORDS_WIDTH: f32 = 560.0;
-/// Minimum width at which camera out has text too, in points; a recording's text is long.
-const CAMERA_OUT_WIDTH: f32 = 820.0;
+const WORDS_WIDTH: f32 = 560.0;
+/// Minimum width at which the view buttons have text too, in points.
+const VIEW_WORDS_WIDTH: f32 = 780.0;
+/// Additional width of the record button while it shows a recording's length and size, and of the button that returns to
+/// the live painting, in points.
+const RECORDED_WIDTH: f32 = 90.0;
+const AS_SEEN_WIDTH: f32 = 20.0;
 /// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
 /// Diameter of the round snapshot button, in points.
@@ -120,12 +124,15 @@ impl LiveView {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
         theme::bar(ui, 8.0, |ui| {
-            let has_room = width >= BUTTONS_WIDTH;
-            self.take_buttons(ui, [has_words, has_words, has_room]);
-            if has_room {
-                camera_out.button(ui, width >= CAMERA_OUT_WIDTH);
+            self.take_buttons(ui, [has_words, has_words, false]);
+            if width >= BUTTONS_WIDTH {
+                let mut room = width;
+                room -= if self.is_recording() { RECORDED_WIDTH } else { 0.0 };
+                room -= if self.offers_as_seen() { AS_SEEN_WIDTH } else { 0.0 };
+                camera_out.button(ui, room >= WORDS_WIDTH);
+                self.as_seen_button(ui);
                 theme::at_the_right(ui, "views of live pictures", |ui| {
-                    self.view_buttons(ui, has_words);
+                    self.view_buttons(ui, room >= VIEW_WORDS_WIDTH);
                 });
                 return;
             }
@@ -167,7 +174,7 @@ impl LiveView {
         full_screen_button(ui, has_words);
     }
 
-    /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. Between
+    /// The buttons to freeze, save and record the picture; the first and the last one have text if `has_words`. After
     /// them is the button that returns to the live painting, unless it is offered elsewhere.
     pub fn take_buttons(&self, ui: &mut Ui, [has_words, record_has_words, has_as_seen]: [bool; 3]) {
         ui.set_min_height(SHUTTER);
@@ -190,25 +197,27 @@ impl LiveView {
             let offers_benchmark = self.panel_open && self.panel.tab == Tab::Benchmark;
             shutter(ui, is_finer, !offers_benchmark);
         });
-        if has_as_seen {
-            // Before the record button, which grows while recording and would move this one.
-            self.as_seen_button(ui);
-        }
         ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
             self.record_button(ui, record_has_words);
         });
+        if has_as_seen {
+            self.as_seen_button(ui);
+        }
+    }
+
+    fn offers_as_seen(&self) -> bool {
+        self.frozen && self.may_repaint
     }
 
     /// The button that returns a frozen picture to its live painting, if it was repainted.
     fn as_seen_button(&self, ui: &mut Ui) {
-        if self.frozen && self.may_repaint {
-            let name = "Show live version";
-            let seen = theme::tall(Button::selectable(self.stays_as_seen, name));
+        if self.offers_as_seen() {
+            let seen = theme::tall(Button::selectable(self.stays_as_seen, "Live version"));
             button(
                 ui,
                 true,
                 seen,
-                [name, "Show the frozen picture as it was painted live."],
+                ["Show live version", "Show the frozen picture as it was painted live."],
                 Intent::LeaveAsSeen(!self.stays_as_seen),
             );
         }

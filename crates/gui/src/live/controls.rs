@@ -33,7 +33,7 @@ impl App {
             self.live_source(ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
-            self.painting_controls(ui, ["Live", "source"], &mut choice, |ui, _| {
+            self.painting_controls(ui, "source", &mut choice, |ui, _| {
                 theme::steadiness(ui, &mut choices.steadiness);
                 self.live_size(ui, live, &mut choices);
             });
@@ -43,10 +43,9 @@ impl App {
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
-                ui.checkbox(&mut choices.repaint_kept, "Refine frozen pictures and snapshots")
-                    .column_tooltip(
-                        "Repaint frozen pictures and snapshots in the quality of photos.",
-                    );
+                ui.checkbox(&mut choices.repaint_kept, "Full quality when frozen").column_tooltip(
+                    "Repaint frozen pictures and snapshots in the quality of photos.",
+                );
                 target_rate(ui, &mut choices);
                 self.model_row(ui, &mut choices.model, self.live_model(), true);
                 if !live.compares() {

@@ -26,12 +26,8 @@ mod source_trial;
 mod update;
 
 pub use self::{
-    camera_out::CameraOutView,
-    chrome::{WORDS_WIDTH, full_screen_button},
-    preview_grid::PreviewGrid,
-    repaints::Repaints,
-    report::ReportView,
-    source_trial::NO_CAMERA,
+    camera_out::CameraOutView, chrome::full_screen_button, preview_grid::PreviewGrid,
+    repaints::Repaints, report::ReportView, source_trial::NO_CAMERA,
 };
 
 use std::{mem, path::Path, sync::Arc, time::Instant};
@@ -236,7 +232,7 @@ impl LiveView {
         if self.shows_previews && !self.stage.shows_original {
             self.previews.ui(ui, self.stage.framing.around(ui), styles, chosen);
         } else {
-            self.stage.ui(ui);
+            _ = self.stage.ui(ui);
         }
     }
 

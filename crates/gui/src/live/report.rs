@@ -63,7 +63,7 @@ impl ReportView {
     }
 
     pub fn ui(&self, ui: &mut Ui, is_fresh: bool) {
-        ui.heading("Measured");
+        ui.heading("Benchmark report");
         ui.add_space(4.0);
         if let Some((texture, _)) = &self.chart {
             let most = ui.available_height() - WORDS_HEIGHT - BUTTONS_HEIGHT;

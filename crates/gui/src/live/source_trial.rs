@@ -7,7 +7,7 @@ use engine::{
 };
 
 /// Shown if there is no camera.
-pub const NO_CAMERA: &str = "No camera found. Connect one, then click “Use camera”.";
+pub const NO_CAMERA: &str = "No camera found. Connect one, then click Use camera.";
 
 /// How a source was chosen, and whether it has delivered a picture.
 #[derive(Default)]

@@ -330,7 +330,7 @@ fn photos_and_live_pictures_keep_out_of_each_others_way() {
     w.until_live();
     assert!(w.is_chosen("Wave") && w.value("Strength") == 95.0);
     let mut w = w.reopened();
-    w.until_label("Drop a photo here");
+    w.until_label("Drop a photo, video or painting");
 }
 
 #[test]

@@ -117,7 +117,15 @@ fn the_buttons_below_the_picture_fit_into_a_narrow_window() {
     fits(&w, &["Save as…", "Copy", "Contact sheet…", "Full screen"]);
     w.click("Crop the photo");
     w.step();
-    fits(&w, &["Apply crop", "Cancel", "Ratio Same as original"]);
+    fits(&w, &["Apply crop", "Cancel", "Ratio Original"]);
+
+    let mut w = Window::live_sized(800.0, 560.0);
+    w.until_live();
+    let right = |w: &Window, name: &str| w.harness.get_by_label(name).rect().right();
+    assert!(right(&w, "Full screen") <= 800.0 && right(&w, "Camera out") < 800.0);
+    w.press(Key::Space);
+    w.until_label("Show live version");
+    assert!(right(&w, "Full screen") <= 800.0 && right(&w, "Show live version") < 800.0);
 
     // In the live window the controls leave more room.
     let mut w = Window::live_sized(600.0, 480.0);
@@ -247,7 +255,7 @@ fn the_list_of_keys_is_seen_whole_in_a_window_of_the_usual_size() {
     let last = w.harness.get_by_label_contains("Tab moves through").rect();
     // What keys do begins at the same place in every group of a column.
     let left = |name: &str| w.harness.get_by_label(name).rect().left();
-    let [first, others @ ..] = ["Open a photo", "Less or more detail", "Quit"].map(left);
+    let [first, others @ ..] = ["Open a photo or video", "Less or more detail", "Quit"].map(left);
     assert_eq!(others, [first; 2]);
     assert_eq!(left("Add a style"), left("Save the painting"));
     assert!(last.bottom() < close, "{last:?} above {close}");

@@ -62,13 +62,13 @@ fn a_failure_ends_it_and_is_reported() {
 fn without_a_device_the_commands_are_shown_and_copied() {
     let mut w = Window::painting_live();
     w.click("Camera out");
-    w.until_label("Set up camera out");
+    w.until_label("Set up the virtual camera");
     let command = "modprobe v4l2loopback exclusive_caps=1 card_label=\"StyleForge\"";
-    assert!(w.has_containing(command) && w.has_containing("at every start"), "{:#?}", w.texts());
+    assert!(w.has_containing(command) && w.has_containing("after a restart"), "{:#?}", w.texts());
     w.click("Copy");
     w.until("the commands", |w| w.platform.text().contains(command));
     assert!(w.platform.text().contains("/etc/modules-load.d/v4l2loopback.conf"));
-    assert!(!w.has("Set up camera out") && w.has("Camera out"));
+    assert!(!w.has("Set up the virtual camera") && w.has("Camera out"));
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn pictures_that_differ_show_no_ratio() {
         let difference = (3..16).map(|levels| format!("in this frame: {levels} of 255"));
         difference.into_iter().any(|text| w.has_containing(&text))
     });
-    assert!(w.has_containing("Worst check: largest 3"));
+    assert!(w.has_containing("Worst check: max difference 3/255"));
     assert!(!w.has_containing("times as fast"));
     // A failed check stays failed until something changes, so that the ratio does not flicker.
     w.script.let_the_baseline_be_off(0);
@@ -107,7 +107,7 @@ fn a_measurement_has_a_report_to_save() {
     w.until_contains("times as fast");
     start_benchmark(&mut w);
     until_the_report(&mut w);
-    assert!(w.has_containing("Same picture by the rule for fp32"));
+    assert!(w.has_containing("Results match by the rule for fp32"));
     for (button, name, words) in [
         ("JSON…", "report.json", "\"ratio\""),
         ("CSV…", "report.csv", "p50_ms"),
@@ -175,10 +175,10 @@ fn the_report_is_a_dialog_as_others_are() {
         eframe::egui::vec2(720.0, 480.0),
     );
     let rect = |w: &Window, name: &str| w.harness.get_by_label(name).rect();
-    for name in ["Measured", "Copy", "JSON…", "Chart…", "Close"] {
+    for name in ["Benchmark report", "Copy", "JSON…", "Chart…", "Close"] {
         assert!(window.contains_rect(rect(&w, name)), "{name}");
     }
-    assert!(rect(&w, "Measured").bottom() < rect(&w, "Copy").top());
+    assert!(rect(&w, "Benchmark report").bottom() < rect(&w, "Copy").top());
     // The window's keys are ignored while the dialog is open.
     let style = w.is_chosen("Candy");
     w.press(Key::Num2);

@@ -133,7 +133,7 @@ fn the_held_picture_can_stay_as_it_was_seen() {
 fn nothing_is_repainted_unless_chosen() {
     let mut w = Window::painting_small();
     w.click("Advanced");
-    w.click("Refine frozen pictures and snapshots");
+    w.click("Full quality when frozen");
     w.press(Key::Space);
     w.until("the picture to be held", |w| w.pace().starts_with("Frozen ·"));
     w.press(Key::S);

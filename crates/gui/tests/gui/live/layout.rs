@@ -2,10 +2,30 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{Color32, Key, Modifiers, Pos2, Rect, Shape, vec2};
-use egui_kittest::kittest::{NodeT, Queryable};
+use eframe::egui::{Color32, Key, Modifiers, Pos2, Rect, Role, Shape, vec2};
+use egui_kittest::kittest::{NodeT, Queryable, by};
 
 use crate::{scripted::card, window::Window};
+
+#[test]
+fn freezing_moves_no_button_and_camera_out_has_its_name() {
+    for width in [1000.0, 1100.0, 1280.0] {
+        let mut w = Window::live_sized(width, 800.0);
+        w.until_live();
+        let places = |w: &Window| {
+            ["Snapshot", "Record", "Camera out"].map(|name| {
+                let button = by().label(name).role(Role::Button);
+                w.harness.get(button).rect()
+            })
+        };
+        let before = places(&w);
+        assert!(before[2].width() > 90.0, "with its name: {before:?}");
+        w.press(Key::Space);
+        w.until_label("Show live version");
+        w.step();
+        assert_eq!(places(&w).map(|rect| rect.left()), before.map(|rect| rect.left()));
+    }
+}
 
 #[test]
 fn full_screen_shows_only_the_picture() {
@@ -223,7 +243,7 @@ fn a_folders_card_does_not_cover_an_error_of_live_video() {
     }
     w.drop_file(&folder);
     w.until_label("Paint 6 photos");
-    w.click("Start");
+    w.start_folder();
     // The list of failures makes the card high.
     w.until_label("Nothing was painted");
     w.step();
@@ -339,13 +359,13 @@ fn the_window_speaks_the_words_of_its_field() {
     w.until_contains("Fused fp32 is ");
     speaks(&w, "the comparison");
     w.click("Photo");
-    w.until_contains("Drop a photo here");
+    w.until_contains("Drop a photo, video or painting");
     speaks(&w, "the first page");
     w.click("Sample");
     w.until_painted();
     w.click("Advanced");
     w.key(Modifiers::NONE, Key::OpenBracket);
-    w.until_label("Reset detail");
+    w.until_label("Use default");
     w.until_painted();
     assert!(w.has("Rotate left") && w.has("Rotate right"));
     speaks(&w, "a photo");

@@ -251,7 +251,7 @@ fn a_held_picture_that_goes_back_to_what_was_seen_is_recorded() {
         w.path(&name).exists()
     };
     w.until("the finer picture", |w| frame(w, 1));
-    w.click("Refine frozen pictures and snapshots");
+    w.click("Full quality when frozen");
     w.until("what was seen", |w| frame(w, 2));
 }
 
@@ -434,12 +434,12 @@ fn leftovers_of_a_kill_among_the_pictures_go_at_the_next_start() {
 
 #[test]
 fn closing_live_pictures_says_which_painting_would_be_lost() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     w.click("Live");
     w.until_live();
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
-    let what = "The painting of photo.png in “Candy”, which waits under Photo, is not saved.";
+    let what = "The painting of photo.png in Candy, which waits under Photo, is not saved.";
     assert!(w.has_containing(what), "{:#?}", w.texts());
     w.click("Close without saving");
     w.until("the window to close", |w| w.closes());
