@@ -86,14 +86,14 @@ impl Dialog {
     /// What it asks for.
     pub fn title(&self) -> &'static str {
         match self {
-            Self::Open => "Open a photo, a video or a style",
+            Self::Open => "Open a photo, video or style",
             Self::Video => "Paint a video live",
             Self::Style => "Add a style",
             Self::Folder => "Paint a folder of photos",
             Self::TargetFolder => "Folder for the paintings",
             Self::SnapshotFolder => "Folder for snapshots and recordings",
             Self::Export { .. } => "Save the report as",
-            Self::Film { .. } => "Export the film as",
+            Self::Film { .. } => "Export the video as",
             Self::Save { .. } => "Save as",
         }
     }
@@ -206,8 +206,10 @@ pub fn has_checkpoint_name(path: &Path) -> bool {
 /// The component that shows file dialogs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum DialogProvider {
-    /// The system itself or zenity: a dialog always appears.
+    /// The system itself, or the portal with zenity as its fallback: a dialog always appears.
     Certain,
+    /// Only zenity, called here: `rfd` passes neither title nor folder.
+    Zenity,
     /// The desktop's portal, if a service answers on the session bus.
     Portal,
     /// No dialogs are available.
@@ -229,14 +231,36 @@ impl DialogProvider {
     }
 
     fn of(mut program_folders: impl Iterator<Item = PathBuf>, has_bus: bool) -> Self {
-        if program_folders.any(|folder| folder.join("zenity").is_file()) {
-            Self::Certain
-        } else if has_bus {
-            Self::Portal
-        } else {
-            Self::None
+        match (program_folders.any(|folder| folder.join("zenity").is_file()), has_bus) {
+            (true, true) => Self::Certain,
+            (true, false) => Self::Zenity,
+            (false, true) => Self::Portal,
+            (false, false) => Self::None,
         }
     }
+}
+
+/// A filter of a dialog: its name and its extensions.
+type Filter = (&'static str, Vec<&'static str>);
+
+fn zenity(dialog: &Dialog, folder: Option<&Path>, (name, extensions): &Filter) -> Command {
+    let mut command = Command::new("zenity");
+    command.args(["--file-selection", "--title", dialog.title()]);
+    match (dialog, dialog.file_name()) {
+        (_, Some(_)) => _ = command.args(["--save", "--confirm-overwrite"]),
+        (Dialog::Open | Dialog::Video | Dialog::Style, _) => {}
+        _ => _ = command.arg("--directory"),
+    }
+    // With an empty name, a path ends with a separator: the folder.
+    let place = folder.unwrap_or(Path::new("")).join(dialog.file_name().unwrap_or_default());
+    command.arg("--filename").arg(place);
+    if !extensions.is_empty() {
+        let pattern = |e: &&str| format!("*.{e} *.{}", e.to_uppercase());
+        let patterns: Vec<String> = extensions.iter().map(pattern).collect();
+        command.args(["--file-filter", &format!("{name} | {}", patterns.join(" "))]);
+        command.args(["--file-filter", "Every file | *"]);
+    }
+    command
 }
 
 impl Platform for Desktop {
@@ -245,18 +269,25 @@ impl Platform for Desktop {
         if provider == DialogProvider::None {
             return Err(NO_DIALOG.to_owned());
         }
-        let mut box_ = rfd::FileDialog::new();
-        if let Some(folder) = folder.filter(|f| f.is_dir()) {
-            box_ = box_.set_directory(folder);
-        }
+        let folder = folder.filter(|folder| folder.is_dir());
         let photos = || decode::EXTENSIONS.iter().chain(&CHECKPOINTS).copied().collect::<Vec<_>>();
-        let filter = match dialog {
+        let filter: Filter = match dialog {
             Dialog::Open => ("Photos, videos and styles", [photos(), VIDEOS.to_vec()].concat()),
             Dialog::Video => ("Videos", VIDEOS.to_vec()),
             Dialog::Style => ("Pictures and trained styles", photos()),
             Dialog::Save { format, .. } => (format_title(*format), vec![format.extension()]),
             _ => ("", Vec::new()),
         };
+        if provider == DialogProvider::Zenity {
+            let answer = zenity(dialog, folder, &filter).stderr(Stdio::null()).output();
+            let answer = answer.map_err(|_| NO_DIALOG.to_owned())?.stdout;
+            let path = String::from_utf8_lossy(&answer);
+            return Ok(Some(PathBuf::from(path.trim())).filter(|path| !path.as_os_str().is_empty()));
+        }
+        let mut box_ = rfd::FileDialog::new();
+        if let Some(folder) = folder {
+            box_ = box_.set_directory(folder);
+        }
         if !filter.1.is_empty() {
             box_ = box_.add_filter(filter.0, &filter.1).add_filter("Every file", &["*"]);
         }
@@ -459,8 +490,21 @@ mod tests {
         };
         assert_eq!((of(false), of(true)), (DialogProvider::None, DialogProvider::Portal));
         std::fs::write(folders[1].path().join("zenity"), "").expect("written");
-        assert_eq!(of(false), DialogProvider::Certain);
-        assert_eq!(of(true), DialogProvider::Certain);
+        assert_eq!((of(false), of(true)), (DialogProvider::Zenity, DialogProvider::Certain));
+    }
+
+    #[test]
+    fn zenity_gets_the_title_and_the_place() {
+        let save = Dialog::Save { file_name: "a.png".to_owned(), format: Format::Png };
+        for (dialog, expected) in [
+            (Dialog::Open, "--title Open a photo, video or style --filename /last/"),
+            (Dialog::Folder, "--title Paint a folder of photos --directory --filename /last/"),
+            (save, "--title Save as --save --confirm-overwrite --filename /last/a.png"),
+        ] {
+            let command = zenity(&dialog, Some(Path::new("/last")), &("", Vec::new()));
+            let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+            assert_eq!(args.join(" "), format!("--file-selection {expected}"));
+        }
     }
 
     #[test]
