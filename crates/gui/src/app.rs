@@ -216,7 +216,8 @@ impl App {
 
     /// Handles the events of threads and keyboard. Draws nothing.
     pub fn logic(&mut self) {
-        tooltips::follow(&self.ctx, &mut self.window.has_no_tooltips);
+        let has_arrival = self.messages.has_arrival();
+        tooltips::follow(&self.ctx, has_arrival, &mut self.window.has_no_tooltips);
         self.handle_events();
         self.paint_requested();
         self.start_batch();

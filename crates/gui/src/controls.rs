@@ -28,11 +28,8 @@ impl App {
             if self.viewed_settings(ui) {
                 return;
             }
-            let [page, source, file] = if self.shows_film() {
-                ["Film", "film", "video"]
-            } else {
-                ["Photo", "photo", "photo"]
-            };
+            let [page, source] =
+                if self.shows_film() { ["Video", "video"] } else { ["Photo", "photo"] };
             let mut choice = self.workspace.choice.clone();
             if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
             {
@@ -41,7 +38,7 @@ impl App {
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            self.painting_controls(ui, [page, source], &mut choice, |ui, choice| {
+            self.painting_controls(ui, source, &mut choice, |ui, choice| {
                 if self.shows_film() {
                     theme::steadiness(ui, &mut choice.steadiness);
                 }
@@ -49,8 +46,12 @@ impl App {
             });
 
             theme::group_title(ui, "Result");
-            output_control(ui, &mut choice, self.workspace.photo_size(), file);
+            output_control(ui, &mut choice, self.workspace.photo_size());
             self.format_control(ui);
+            if !self.shows_film() && self.format().has_16_bits() {
+                ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
+                    .column_tooltip("Finer steps of colour, for editing. The file is larger.");
+            }
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
@@ -74,23 +75,11 @@ impl App {
     pub(super) fn painting_controls(
         &self,
         ui: &mut Ui,
-        [page, source]: [&str; 2],
+        source: &str,
         choice: &mut Choice,
         detail: impl FnOnce(&mut Ui, &mut Choice),
     ) {
-        ui.scope(|ui| {
-            // Makes the line as high as a title alone.
-            ui.spacing_mut().interact_size.y = 0.0;
-            ui.horizontal(|ui| {
-                theme::group_title(ui, "Painting");
-                // The other page has its own settings.
-                if self.workspace.has_two_choices() {
-                    theme::at_the_right(ui, "what these settings are for", |ui| {
-                        theme::caption(ui, format!("{page} settings"));
-                    });
-                }
-            });
-        });
+        theme::group_title(ui, "Painting");
         let Look { mut strength_percent, mut keep_colors } = choice.look;
         theme::slider(ui, "Strength", &mut strength_percent, 0..=100, 100, " %")
             .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
@@ -143,16 +132,16 @@ impl App {
             let place = last - detail;
             choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
         }
-        theme::caption(
-            ui,
-            match size {
-                Some((width, height)) => {
-                    let (w, h) = choice.working_size().resolve(width, height);
-                    format!("Painted at {w} × {h} px")
-                }
-                None => "Left: broad strokes. Right: fine strokes.".to_owned(),
-            },
-        );
+        match size {
+            Some((width, height)) => {
+                let (w, h) = choice.working_size().resolve(width, height);
+                theme::caption(ui, format!("Painted at {w} × {h} px"));
+            }
+            None => theme::bar(ui, 0.0, |ui| {
+                theme::caption(ui, "Broad strokes");
+                theme::at_the_right(ui, "fine strokes", |ui| theme::caption(ui, "Fine strokes"));
+            }),
+        }
     }
 
     fn format_control(&self, ui: &mut Ui) {
@@ -180,8 +169,14 @@ impl App {
             .map_or(&[], |card| &card.models)
     }
 
-    /// The buttons that save or copy the painting, side by side.
+    /// The buttons that export a video and save or copy the painting, side by side.
     pub(super) fn save_buttons(&self, ui: &mut Ui) {
+        if self.shows_film() {
+            let export = theme::icon_text(icons::VIDEO, "Export…", true);
+            let export = theme::tall(theme::main_button(ui, &export, true));
+            let words = ["Export…", "Save the painted video."];
+            button(ui, true, export, words, Intent::ExportFilm);
+        }
         let has_result = self.workspace.finished().is_some();
         let is_saving = self.save.is_running;
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
@@ -251,4 +246,4 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
 }
 
 /// Minimum width at which the save buttons have text next to their icons, in points.
-const SAVE_WORDS_WIDTH: f32 = 430.0;
+const SAVE_WORDS_WIDTH: f32 = 540.0;

@@ -150,6 +150,8 @@ impl Gallery {
         for card in &mut cards {
             card.title = label(&card.title);
             card.credit = remark(&card.credit);
+            card.after =
+                card.after.take().map(|(painting, artist)| (label(&painting), label(&artist)));
             if let (Some(frame), false) = (&card.thumbnail, self.thumbnails.contains_key(&card.id))
             {
                 let texture = ctx.load_texture(card.id.as_str(), image_of(frame), MIPMAPPED);
@@ -260,10 +262,12 @@ impl Gallery {
     }
 
     /// Draws the gallery into `ui`. The current style is the chosen one, or an unsaved mix, which is first. Tab stops
-    /// once, at the current style. It is scrolled into view, and stays in view when the window becomes lower.
+    /// once, at the current style. It is scrolled into view, and stays in view when the window becomes lower. Painted
+    /// thumbnails are those of the `subject`, or the `moving` ones.
     pub fn ui(
         &mut self,
         ui: &mut Ui,
+        subject: Subject,
         chosen: Option<&str>,
         mix: Option<&UnkeptMix>,
         painting: Option<(&NetworkOf, f32)>,
@@ -316,12 +320,12 @@ impl Gallery {
                         .map(|(_, share)| share);
                     let moves = moving.and_then(|grid| grid.texture(&card.id));
                     let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                    // Live pictures and photos are not mixed in one list.
+                    // Live pictures and photos, or two photos, are not mixed in one list.
                     let picture = self
                         .painted
                         .get(&card.id)
                         .and_then(Option::as_ref)
-                        .filter(|_| moving.is_none())
+                        .filter(|picture| moving.is_none() && picture.subject == subject)
                         .map(|picture| &picture.texture);
                     let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
                     let is_stop = stop == Some(card.id.as_str());

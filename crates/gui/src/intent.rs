@@ -35,6 +35,8 @@ pub enum Intent {
     Paste,
     /// Add the photo in this file as a style, and show the previous photo again.
     PreferStyle(PathBuf),
+    /// Add the picture in this file as a style.
+    UseAsStyle(PathBuf),
     /// Show the dialog to open a folder of photos.
     AskFolder,
     AskStyle,

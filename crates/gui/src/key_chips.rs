@@ -2,7 +2,8 @@
 //! next to them: below a widget they would cover the next one.
 
 use eframe::egui::{
-    self, Align2, Color32, Pos2, RectAlign, Response, TextFormat, TextStyle, Ui, text::LayoutJob,
+    self, Align, Align2, Color32, FontSelection, Pos2, RectAlign, Response, RichText, TextFormat,
+    TextStyle, Ui, text::LayoutJob,
 };
 
 use super::theme::{self, CONTROLS_WIDTH, GALLERY_WIDTH};
@@ -27,11 +28,14 @@ fn pieces(keys: &str) -> Vec<(&str, bool)> {
 /// The text, with a chip under each key.
 fn chips_of(ui: &Ui, keys: &str) -> LayoutJob {
     let font = TextStyle::Small.resolve(ui.style());
-    let word = TextFormat::simple(font.clone(), theme::palette(ui).quiet);
+    // In the middle of the line, as the text before it.
+    let format =
+        |color| TextFormat { valign: Align::Center, ..TextFormat::simple(font.clone(), color) };
+    let word = format(theme::palette(ui).quiet);
     let key = TextFormat {
         background: ui.visuals().widgets.inactive.weak_bg_fill,
         expand_bg: 2.0,
-        ..TextFormat::simple(font, ui.visuals().text_color())
+        ..format(ui.visuals().text_color())
     };
     let mut job = LayoutJob::default();
     for (piece, is_key) in pieces(keys) {
@@ -57,11 +61,18 @@ pub fn hint(response: Response, does: &str, keys: &str) -> Response {
     response.on_hover_ui(|ui| contents(ui, does, keys))
 }
 
-/// The content of a tooltip: what a widget does, and its keys, if any.
+/// The content of a tooltip: what a widget does, with `*titles*` in italics, and its keys, if any.
 fn contents(ui: &mut Ui, does: &str, keys: &str) {
     ui.set_max_width(ui.spacing().tooltip_width);
     ui.horizontal_wrapped(|ui| {
-        ui.label(if does.is_empty() { "Press" } else { does });
+        let does = if does.is_empty() { "Press" } else { does };
+        let mut job = LayoutJob::default();
+        for (place, part) in does.split('*').enumerate() {
+            let part = RichText::new(part);
+            let part = if place % 2 == 1 { part.italics() } else { part };
+            part.append_to(&mut job, ui.style(), FontSelection::Default, Align::Center);
+        }
+        ui.label(job);
         if !keys.is_empty() {
             chips(ui, keys);
         }
@@ -75,6 +86,9 @@ pub trait ColumnTooltip {
 
     /// Like [`Self::column_tooltip`], with the widget's keys, if any.
     fn column_tooltip_with_keys(self, text: &str, keys: &str) -> Self;
+
+    /// Like [`Self::column_tooltip_with_keys`], with `more` above the text.
+    fn column_tooltip_below(self, more: impl FnOnce(&mut Ui), text: &str, keys: &str) -> Self;
 }
 
 impl ColumnTooltip for egui::Response {
@@ -83,6 +97,10 @@ impl ColumnTooltip for egui::Response {
     }
 
     fn column_tooltip_with_keys(self, text: &str, keys: &str) -> Self {
+        self.column_tooltip_below(|_| {}, text, keys)
+    }
+
+    fn column_tooltip_below(self, more: impl FnOnce(&mut Ui), text: &str, keys: &str) -> Self {
         let screen = self.ctx.content_rect();
         let (align, edge) = if self.rect.center().x > screen.center().x {
             (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH)
@@ -93,10 +111,13 @@ impl ColumnTooltip for egui::Response {
         column.extend_with_x(edge);
         let mut tooltip = egui::Tooltip::for_enabled(&self);
         tooltip.popup = tooltip.popup.anchor(column).align(align);
-        tooltip.show(|ui| contents(ui, text, keys));
+        tooltip.show(|ui| {
+            more(ui);
+            contents(ui, text, keys);
+        });
         if self.ctx.has_accesskit_node(self.id) {
             let press = if keys.is_empty() { String::new() } else { format!("Press {keys}") };
-            let spoken = format!("{text} {press}").trim().to_owned();
+            let spoken = format!("{text} {press}").replace('*', "").trim().to_owned();
             self.ctx.accesskit_node_builder(self.id, |node| {
                 node.set_description(spoken.as_str());
                 if node.label().is_none_or(|name| name.is_empty()) && node.labelled_by().is_empty()
@@ -131,6 +152,14 @@ mod tests {
             let whole: String = pieces.iter().map(|(piece, _)| *piece).collect();
             assert_eq!(whole, text);
         }
+    }
+
+    #[test]
+    fn keys_are_in_the_middle_of_the_line() {
+        egui::__run_test_ui(|ui| {
+            let chips = chips_of(ui, "Ctrl+F");
+            assert!(chips.sections.iter().all(|part| part.format.valign == Align::Center));
+        });
     }
 
     #[test]

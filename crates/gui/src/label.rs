@@ -43,9 +43,17 @@ pub fn sentence(text: &str) -> String {
     sentence
 }
 
-/// The whole path of a file or folder.
+/// The whole path of a file or folder, with `~` for the home folder.
 pub fn path_label(path: &Path) -> String {
-    remark(&path.to_string_lossy())
+    path_label_from(path, std::env::home_dir().as_deref())
+}
+
+fn path_label_from(path: &Path, home: Option<&Path>) -> String {
+    let home = home.filter(|home| home.parent().is_some());
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(below) => remark(&Path::new("~").join(below).to_string_lossy()),
+        None => remark(&path.to_string_lossy()),
+    }
 }
 
 /// The name of a file or folder.
@@ -76,6 +84,13 @@ mod tests {
         assert_eq!(name_label(path), "x\\u{1b}[2J.png");
         assert_eq!(path_label(path), "far/away/x\\u{1b}[2J.png");
         assert_eq!(name_label(Path::new("/")), "/");
+        for (path, home, expected) in [
+            ("/home/anna/a.png", "/home/anna", "~/a.png"),
+            ("/home/annabel/a.png", "/home/anna", "/home/annabel/a.png"),
+            ("/a.png", "/", "/a.png"),
+        ] {
+            assert_eq!(path_label_from(Path::new(path), Some(Path::new(home))), expected);
+        }
     }
 
     #[test]

@@ -126,6 +126,8 @@ pub enum Corner {
 pub struct Messages {
     list: Vec<Message>,
     newest: u64,
+    /// The newest message when that was last asked.
+    arrived: u64,
     /// Numbers of the messages that were shown in the last frame, at the bottom and at the top.
     seen: [Vec<u64>; 2],
     /// The newest message that existed when the open dialog was opened.
@@ -213,6 +215,11 @@ impl Messages {
     /// Removes the messages on a topic, because the operation has now succeeded.
     pub fn settle(&mut self, topic: Topic) {
         self.remove(|m| m.topic == Some(topic));
+    }
+
+    /// True if a message was added since the last call.
+    pub fn has_arrival(&mut self) -> bool {
+        std::mem::replace(&mut self.arrived, self.newest) != self.newest
     }
 
     /// Removes a message.

@@ -99,8 +99,8 @@ impl App {
         if kept != usual {
             self.opening.announced_brush = Some(brush);
             self.messages.offer(
-                format!("Painted with your previous detail, {} × {} px.", kept.0, kept.1),
-                ("Reset detail", Intent::UsualDetail),
+                format!("Using your last Detail ({} px).", kept.0.max(kept.1)),
+                ("Use default", Intent::UsualDetail),
             );
         }
     }

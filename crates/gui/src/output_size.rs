@@ -10,13 +10,8 @@ const USUAL_LONG_SIDE_PX: usize = 2048;
 /// Maximum long side of the saved picture if there is no photo, in pixels.
 const MAX_LONG_SIDE_PX: usize = 8192;
 
-/// Chooses the size of the finished picture of a `subject`, whose size is `whole` if it is known.
-pub fn output_control(
-    ui: &mut Ui,
-    choice: &mut Choice,
-    whole: Option<(usize, usize)>,
-    subject: &str,
-) {
+/// Chooses the size of the finished picture; `whole` is the size of the original if it is known.
+pub fn output_control(ui: &mut Ui, choice: &mut Choice, whole: Option<(usize, usize)>) {
     let long_side = whole.map_or(MAX_LONG_SIDE_PX, |(w, h)| w.max(h));
     let most = whole.map_or(MAX_LONG_SIDE_PX, most_long_side_px);
     let chosen = match choice.output {
@@ -28,9 +23,8 @@ pub fn output_control(
         let (w, h) = whole?;
         Some(output.resolve((w, h), working.resolve(w, h)))
     };
-    let same = format!("Same as {subject}");
     let title = |output| match output {
-        OutputSize::Original => same.as_str(),
+        OutputSize::Original => "Original size",
         OutputSize::Working => "As painted",
         OutputSize::LongSide(_) => "Custom",
     };
@@ -68,7 +62,8 @@ pub fn output_control(
         }
     }
     choice.output = output;
-    if let Some((w, h)) = size(output) {
+    // The size of the painting is shown next to its detail.
+    if let Some((w, h)) = size(output).filter(|saved| Some(*saved) != size(OutputSize::Working)) {
         let enlarged = if w.max(h) > long_side {
             format!(", enlarged {:.1} times", w.max(h) as f32 / long_side as f32)
         } else {

@@ -4,8 +4,8 @@
 use std::{mem::discriminant, ops::Range, path::Path};
 
 use eframe::egui::{
-    self, Align2, Button, Context, Id, Key, Modal, Modifiers, RichText, ScrollArea, TextEdit,
-    TextStyle, Ui, vec2,
+    self, Align2, Button, Context, Id, Image, Key, Modal, Modifiers, RichText, ScrollArea,
+    TextEdit, TextStyle, TextureHandle, Ui, vec2,
 };
 
 use super::{
@@ -26,14 +26,16 @@ use settings::Choices;
 const DIALOG_MARGIN: i8 = 24;
 /// Minimum space above and below a dialog, in points.
 const MIN_ABOVE: f32 = 20.0;
+/// Maximum height of a question's picture, in points.
+const PICTURE_HEIGHT: f32 = 160.0;
 
 /// A question that is answered with a button.
 pub struct Buttons<S> {
     pub heading: String,
     pub text: String,
+    /// What the question is about.
+    pub picture: Option<TextureHandle>,
     pub answers: Vec<Answer<S>>,
-    /// A line below the buttons.
-    pub caption: &'static str,
     /// The user can turn off this question.
     pub can_turn_off: bool,
 }
@@ -241,16 +243,26 @@ impl<S> Buttons<S> {
         ui.heading(&self.heading);
         ui.add_space(4.0);
         ui.label(&self.text);
+        if let Some(picture) = &self.picture {
+            let picture = Image::from_texture(picture).max_height(PICTURE_HEIGHT);
+            ui.add(picture.corner_radius(theme::RADIUS).alt_text(&self.text));
+        }
         ui.add_space(theme::GAP);
         ui.horizontal(|ui| {
             for (place, answer) in self.answers.iter().enumerate() {
-                let button = if place == 0 {
+                let is_main = place == 0;
+                let mut button = if is_main {
                     theme::main_button(ui, answer.name, true)
                 } else {
                     Button::new(answer.name)
                 };
-                let response = ui.add(button);
-                if place == 0 && is_fresh {
+                if let Some(key) = answer.key {
+                    let colors = theme::palette(ui);
+                    let color = if is_main { colors.on_accent } else { colors.quiet };
+                    button = button.shortcut_text(RichText::new(key.name()).small().color(color));
+                }
+                let response = ui.add(button).accessible_name(answer.name);
+                if is_main && is_fresh {
                     response.request_focus();
                 }
                 let is_pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
@@ -259,14 +271,11 @@ impl<S> Buttons<S> {
                 }
             }
         });
-        if !self.caption.is_empty() {
-            theme::caption(ui, self.caption);
-        }
         if self.can_turn_off {
             let mut choices = choices.clone();
             let mut never = !choices.ask_before_losing;
             let hint = "You can turn this question on again in Settings.";
-            if ui.checkbox(&mut never, "Do not ask again").on_hover_text(hint).clicked() {
+            if ui.checkbox(&mut never, "Don't ask again").on_hover_text(hint).clicked() {
                 choices.ask_before_losing = !never;
                 Intent::SetChoices(Box::new(choices)).send(ui);
             }
@@ -362,7 +371,7 @@ fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
     theme::caption(
         ui,
-        "Paints photos, films and live video in the style of a picture. Nothing leaves this computer.",
+        "Paints photos, videos and live video in the style of a picture. Nothing leaves this computer.",
     );
     ui.add_space(theme::GAP);
     ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {

@@ -214,7 +214,7 @@ impl Line {
 /// The group of the commands that only live mode has, and of the switch to it.
 const LIVE: &str = "Live";
 /// The group of the keys of the film page.
-const FILM: &str = "Film";
+const FILM: &str = "Video";
 
 fn table() -> Vec<Group> {
     use Intent::*;
@@ -224,7 +224,7 @@ fn table() -> Vec<Group> {
         group(
             "Photo",
             vec![
-                line("Ctrl+O", "Open a photo", [AskOpen]),
+                line("Ctrl+O", "Open a photo or video", [AskOpen]),
                 line("Ctrl+V", "Paste an image or a copied file", [Paste]),
                 line("Ctrl+E", "Open the sample", [OpenSample]),
                 line("Ctrl+B", "Paint a folder", [AskFolder]),
@@ -305,16 +305,16 @@ fn table() -> Vec<Group> {
                     [-1, 1].map(Step::Frame).map(Film),
                 )
                 .also("step"),
-                line("I and O", "In point and out point", [Step::SetIn, Step::SetOut].map(Film))
+                line("I and O", "Set the in or out point", [Step::SetIn, Step::SetOut].map(Film))
                     .also("trim cut range"),
                 line(
                     "J and L",
-                    "Run back or forth, again: faster",
+                    "Play backwards or forwards; again: faster",
                     [-1, 1].map(Step::Run).map(Film),
                 )
                 .also("speed reverse"),
                 line("K", "Pause", [Film(Step::Pause)]),
-                line("Shift+K", "Keep the film's colours", [ToggleColors]),
+                line("Shift+K", "Keep the video's colours", [ToggleColors]),
                 line("Shift+L", "Switch to Live", [TurnPage]),
             ],
         ),

@@ -135,7 +135,7 @@ mod tests {
                 .map(|line| (line.keys, line.does))
                 .collect()
         };
-        assert_eq!(film("colours"), [("Shift+K", "Keep the film's colours")]);
+        assert_eq!(film("colours"), [("Shift+K", "Keep the video's colours")]);
         assert_eq!(film("pause"), [("Space", "Play or pause"), ("K", "Pause")]);
         assert!(film("snapshot").is_empty());
     }

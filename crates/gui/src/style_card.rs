@@ -5,6 +5,8 @@ use eframe::egui::{
     Sense, Stroke, StrokeKind, TextureHandle, Ui, UiBuilder, pos2, vec2,
 };
 
+use itertools::Itertools;
+
 use super::{
     key_chips,
     style_source::Card,
@@ -77,14 +79,24 @@ pub fn card_ui(ui: &mut Ui, tile: &Tile<'_>) -> Response {
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     let key = tile.key.as_deref().unwrap_or_default();
-    let credit = Some(card.credit.as_str()).filter(|credit| !credit.is_empty());
-    let whole = is_cut.then_some(card.title.as_str());
-    let hint: Vec<&str> = whole.into_iter().chain(credit).collect();
-    if hint.is_empty() && key.is_empty() {
-        response
-    } else {
-        response.column_tooltip_with_keys(&hint.join("\n"), key)
+    let about = match &card.after {
+        Some((painting, artist)) => format!("After *{painting}* by {artist}"),
+        None => card.credit.clone(),
+    };
+    let about = Some(about).filter(|about| !about.is_empty());
+    let hint = is_cut.then(|| card.title.clone()).into_iter().chain(about).join("\n");
+    let picture = tile.own.first().filter(|_| !card.is_mix() && tile.note.is_none());
+    if hint.is_empty() && key.is_empty() && picture.is_none() {
+        return response;
     }
+    let draw = |ui: &mut Ui| {
+        if let Some((picture, _)) = picture {
+            let size = picture.size_vec2() / ui.pixels_per_point();
+            let most = ui.spacing().tooltip_width;
+            ui.add(Image::from_texture(*picture).fit_to_exact_size(size).max_width(most));
+        }
+    };
+    response.column_tooltip_below(draw, &hint, key)
 }
 
 impl Tile<'_> {

@@ -45,6 +45,8 @@ pub struct Card {
     pub id: String,
     /// Name for the user.
     pub title: String,
+    /// The painting that it was made after, and the artist.
+    pub after: Option<(String, String)>,
     /// Artist, year, status of the painting and licence of the weights, for the user.
     pub credit: String,
     /// The available model sizes.
@@ -359,6 +361,7 @@ fn card_of(style: &Style) -> Card {
     Card {
         id: style.id.clone(),
         title: style.title.clone(),
+        after: credit.painting.clone().zip(credit.artist.clone()),
         credit: parts.join(", "),
         models: style.models(),
         thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),

@@ -119,6 +119,8 @@ pub fn install(ctx: &Context) {
             spacing.button_padding = vec2(12.0, 6.0);
             spacing.interact_size = vec2(40.0, 28.0);
             spacing.slider_rail_height = 4.0;
+            // Long lists scroll; those of formats and sizes fit.
+            spacing.combo_height = 400.0;
             spacing.window_margin = Margin::same(20);
             spacing.menu_margin = Margin::same(8);
             spacing.tooltip_width = 320.0;

@@ -2,14 +2,14 @@
 
 use eframe::egui::{Context, Event, Order, layers::PaintList};
 
-/// Updates whether tooltips are suppressed: while a mouse button is down, and after a key press until the pointer moves
-/// again.
-pub fn follow(ctx: &Context, are_away: &mut bool) {
+/// Updates whether tooltips are suppressed: while a mouse button is down, and after a key press or the arrival of a
+/// message until the pointer moves again.
+pub fn follow(ctx: &Context, has_arrival: bool, are_away: &mut bool) {
     ctx.input(|i| {
         let moves = |event: &Event| matches!(event, Event::PointerMoved(_) | Event::PointerGone);
         let presses = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
         let drags = i.pointer.any_down() || i.pointer.any_released();
-        if drags || i.events.iter().any(presses) {
+        if drags || has_arrival || i.events.iter().any(presses) {
             *are_away = true;
         } else if i.events.iter().any(moves) {
             *are_away = false;

@@ -104,9 +104,7 @@ impl App {
         }
         let of_all = self.settings.choices.styles_show_photo;
         let photo = self.workspace.photo().filter(|_| of_all);
-        // Every frame of a film would be painted in every style.
-        let poster = self.film.as_ref().map(|film| film.poster);
-        let subject = photo.map(|photo| (poster.unwrap_or(photo.number), photo.framing));
+        let subject = self.style_subject();
         let chosen = self.workspace.choice.style();
         let wants = |card: &Card| of_all || card.is_picture();
         let Some(id) = self.gallery.without_picture(chosen, subject, wants).map(str::to_owned)
@@ -121,6 +119,14 @@ impl App {
             move || Ok(styles.load(&style, ModelSize::Lite)?.network),
             move |app, tried| app.show_style_picture(id, subject, tried),
         );
+    }
+
+    /// What the painted thumbnails of the styles show.
+    pub(super) fn style_subject(&self) -> Subject {
+        let photo = self.workspace.photo().filter(|_| self.settings.choices.styles_show_photo)?;
+        // Every frame of a video would be painted in every style.
+        let poster = self.film.as_ref().map(|film| film.poster);
+        Some((poster.unwrap_or(photo.number), photo.framing))
     }
 
     fn show_style_picture(&mut self, id: String, subject: Subject, tried: TrialOutcome) {

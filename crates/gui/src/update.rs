@@ -112,13 +112,14 @@ impl App {
                 app.settings.choices.snapshot_folder = Some(path);
                 app.settings_changed();
             }),
-            OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
+            OpenFiles(files) => self.sort(files, PictureUse::Photo),
             OpenRecent(path) => self.open_recent(path),
             SeeRecents => self.make_small_picture(FileList::Recent),
             ClearRecents => self.clear_files(FileList::Recent),
             OpenSample => self.open(Origin::Sample),
             Paste => self.paste(),
             PreferStyle(path) => self.prefer_style(path),
+            UseAsStyle(path) => self.import(path),
             PickStyle(id) => self.edit(|choice| {
                 // A mix has its own tile.
                 if choice.style() != Some(id.as_str()) || !choice.parts().is_empty() {

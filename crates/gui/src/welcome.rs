@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{
-    Align, Atom, Button, IdSalt, Layout, Popup, Rect, Response, RichText, ScrollArea, Sense,
-    Stroke, Ui, UiBuilder, Vec2, vec2,
+    Align, Align2, Atom, Button, FontId, IdSalt, Layout, Popup, Rect, Response, RichText,
+    ScrollArea, Sense, Stroke, Ui, UiBuilder, Vec2, vec2,
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     theme::{self, caption},
 };
 use engine::capture::{Camera, Source};
+use pictures::folder::is_film;
 
 /// Height of the button of a way to start, in points.
 const BUTTON_HEIGHT: f32 = 44.0;
@@ -107,8 +108,8 @@ pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) 
     let inside = UiBuilder::new().max_rect(frame.shrink2(vec2(20.0, 16.0)));
     ui.scope_builder(inside.layout(Layout::top_down(Align::Center)), |ui| {
         ScrollArea::vertical().auto_shrink([false; 2]).show(ui, |ui| {
-            ui.label(RichText::new("Drop a photo here").size(24.0).strong());
-            let then = "or start with one of these, then pick a style on the left";
+            ui.label(RichText::new("Drop a photo, video or painting").size(24.0).strong());
+            let then = "Any painting you drop can become a style";
             ui.label(RichText::new(then).color(colors.quiet));
             ui.add_space(theme::GROUP_GAP);
             if opening {
@@ -212,10 +213,16 @@ fn entry(ui: &mut Ui, path: &Path, paintings: &Paintings) {
     let room = Atom::custom(IdSalt::new("small"), SIZE);
     let button = Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
     let response = ui.add(button).on_hover_text(path_label(path));
-    if let Some(small) = paintings.small(path) {
-        let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);
-        let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
-        paint_cover(ui, small, place, 2.0);
+    let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);
+    let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
+    match paintings.small(path) {
+        Some(small) => paint_cover(ui, small, place, 2.0),
+        None => {
+            let icon = if is_film(path) { icons::VIDEO } else { icons::IMAGE };
+            let font = FontId::proportional(14.0);
+            let quiet = theme::palette(ui).quiet;
+            ui.painter().text(place.center(), Align2::CENTER_CENTER, icon, font, quiet);
+        }
     }
     response.sends(Intent::OpenRecent(path.to_owned()));
 }

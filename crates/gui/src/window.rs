@@ -12,14 +12,14 @@ use super::{
     batch::{Painting as BatchPainting, area_without_card, below_card},
     choice::NetworkOf,
     crop,
-    fonts::icons,
     intent::Intent,
     key_chips,
     label::{label, remark},
     live,
     messages::Corner,
+    opened::Origin,
     paintings,
-    shortcuts::{button, plain_button},
+    shortcuts::{menu, plain_button},
     theme, welcome,
 };
 use engine::paint::Painting;
@@ -29,6 +29,8 @@ use values::mode::DeviceChoice;
 const CHIP_HEIGHT: f32 = 64.0;
 /// Minimum size of the window if the screen is large enough, in points.
 const MIN_SIZE: Vec2 = vec2(720.0, 480.0);
+/// Minimum width at which all buttons below a photo have text, in points.
+const WORDS_WIDTH: f32 = 640.0;
 /// Minimum width at which the controls are always shown, in points.
 const CONTROLS_FROM: f32 = 1100.0;
 /// Minimum width at which the controls do not reduce the width of the styles, in points.
@@ -109,7 +111,8 @@ impl App {
                     .live
                     .as_ref()
                     .filter(|live| self.settings.live.moving_gallery || live.shows_previews);
-                self.gallery.ui(ui, style, mix.as_ref(), painting, live.map(|live| &live.previews));
+                let (subject, moving) = (self.style_subject(), live.map(|live| &live.previews));
+                self.gallery.ui(ui, subject, style, mix.as_ref(), painting, moving);
             });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
         let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
@@ -168,19 +171,8 @@ impl App {
             None if self.viewed_buttons(ui) => {}
             None if self.cropping.is_some() => crop::buttons(ui),
             None => {
-                let has_words = ui.available_width() >= live::WORDS_WIDTH;
+                let has_words = ui.available_width() >= WORDS_WIDTH;
                 ui.horizontal(|ui| {
-                    if self.shows_film() {
-                        let export = theme::icon_text(icons::VIDEO, "Export…", true);
-                        let export = theme::tall(theme::main_button(ui, &export, true));
-                        button(
-                            ui,
-                            true,
-                            export,
-                            ["Export…", "Save the painted film as a video."],
-                            Intent::ExportFilm,
-                        );
-                    }
                     self.save_buttons(ui);
                     theme::at_the_right(ui, "views of the photo", |ui| {
                         self.strip_button(ui);
@@ -227,7 +219,21 @@ impl App {
             cropping.ui(ui, self.stage.framing);
             return;
         }
-        self.stage.ui(ui);
+        let saves = self.workspace.finished().is_some() && !self.save.is_running;
+        let photo = self.workspace.photo().and_then(|photo| match &photo.opened.origin {
+            Origin::File(path) if photo.opened.film.is_none() => Some(path.clone()),
+            _ => None,
+        });
+        self.stage.ui(ui).context_menu(|ui| {
+            let entries = [
+                ("Save as…", "Ctrl+S", saves, Intent::Save),
+                ("Copy", "Ctrl+C", saves, Intent::Copy),
+                ("Contact sheet…", "", self.can_make_sheet(), Intent::AskContactSheet),
+            ];
+            let style =
+                photo.map(|path| ("Use photo as style", "", true, Intent::UseAsStyle(path)));
+            menu(ui, entries.into_iter().chain(style));
+        });
         if let Some(pictures) = self.stage.pictures() {
             self.stage.pixel_ui(ui, ui.min_rect(), pictures);
         }
@@ -286,7 +292,7 @@ impl App {
             && self.workspace.choice.style().is_none()
         {
             Some(if self.film.is_some() {
-                "Choose a style on the left to paint this film"
+                "Choose a style on the left to paint this video"
             } else {
                 "Choose a style on the left to paint this photo"
             })
@@ -301,15 +307,16 @@ impl App {
         }
         if self.batch.is_some() {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
-            let style_text = self.batch_style_text();
+            let (style_text, mix) = self.batch_style_text();
             let may_fold = ui.content_rect().width() < CONTROLS_FROM;
             let seen = !self.full_screen.is_on && (!may_fold || self.window.controls_open);
-            let settings = self.batch_settings_text(seen);
             let painting = BatchPainting {
                 style: self.workspace.photo_choice().style(),
                 style_text: &style_text,
+                mix: mix.as_deref(),
                 cards: &self.gallery.cards,
-                settings: &settings,
+                settings: &self.batch_settings(),
+                settings_place: self.batch_settings_place(seen),
             };
             if let Some(batch) = &mut self.batch {
                 batch.ui(ui, area, &painting, progress);
@@ -352,7 +359,8 @@ impl App {
                 let photo = self.workspace.photo().zip(self.workspace.photo_size());
                 let words =
                     photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
-                (words, self.workspace.shown().map(|shown| run_text(&shown.painting)))
+                let size = self.workspace.photo_size();
+                (words, self.workspace.shown().map(|shown| run_text(&shown.painting, size)))
             }
         };
         let device = match self.device.notice.as_deref().map(remark) {
@@ -408,12 +416,13 @@ fn chip(ui: &Ui, area: Rect, name: &str, contents: impl FnOnce(&mut Ui)) {
     });
 }
 
-/// Size and time of a run, as text.
-fn run_text(painting: &Painting) -> String {
+/// Time of a run, and its size if that is not the photo's, as text.
+fn run_text(painting: &Painting, photo: Option<(usize, usize)>) -> String {
     let (w, h) = painting.painted.size();
     let seconds = painting.total_ms / 1e3;
-    let digits = if seconds < 10.0 { 2 } else { 0 };
-    format!("Painted at {w} × {h} px in {seconds:.digits$} s")
+    let digits = if seconds < 10.0 { 1 } else { 0 };
+    let size = if photo == Some((w, h)) { String::new() } else { format!("at {w} × {h} px ") };
+    format!("Painted {size}in {seconds:.digits$} s")
 }
 
 #[cfg(test)]

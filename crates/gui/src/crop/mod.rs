@@ -135,7 +135,7 @@ impl Cropping {
                 let is_on = self.ratio == ratio;
                 let (name, turned) = match ratio {
                     Ratio::Free => ("Free".to_owned(), ratio),
-                    Ratio::Photo => ("Same as original".to_owned(), ratio),
+                    Ratio::Photo => ("Original".to_owned(), ratio),
                     Ratio::Sides(a, b) => (format!("{a}:{b}"), Ratio::Sides(b, a)),
                 };
                 let hint = if is_on && turned != ratio {

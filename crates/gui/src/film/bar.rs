@@ -46,7 +46,13 @@ impl FilmView {
             add(true, is_set[0], "In", ["In point", "Begin at this frame."], Step::SetIn);
             add(true, is_set[1], "Out", ["Out point", "End with this frame."], Step::SetOut);
             if is_set != [false; 2] {
-                add(true, false, "Whole", ["Whole film", "Remove both points."], Step::ClearRange);
+                add(
+                    true,
+                    false,
+                    "Clear In/Out",
+                    ["Clear In/Out", "Play and export the whole video."],
+                    Step::ClearRange,
+                );
             }
             add(true, film.loops, "Loop", ["Loop", "Begin again at the end."], Step::ToggleLoop);
             let silent = if !self.film.has_sound() {
@@ -75,7 +81,7 @@ impl FilmView {
 fn scrub(ui: &mut Ui, film: &Transport) {
     let mut position = film.position;
     let response = theme::rail(ui, &mut position, 0.0..=film.length.max(f64::EPSILON))
-        .accessible_name("Position in the film");
+        .accessible_name("Position in the video");
     let steps = theme::slider_steps(ui, &response);
     if steps != 0.0 {
         Intent::Film(Step::Frame(if steps < 0.0 { -1 } else { 1 })).send(ui);

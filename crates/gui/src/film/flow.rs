@@ -42,7 +42,9 @@ impl App {
             .transpose()
         {
             Ok(film) => self.film = film,
-            Err(error) => self.messages.error(format!("The film cannot play: {}", words(&error))),
+            Err(error) => {
+                self.messages.error(format!("The video cannot be played: {}", words(&error)))
+            }
         }
     }
 
@@ -99,7 +101,7 @@ impl App {
                 match self.engine.start_live(LiveSource::Frames(frames), settings.clone()) {
                     Ok(pictures) => pictures,
                     Err(error) => {
-                        self.fail_film(format!("The film cannot play: {}", words(&error)));
+                        self.fail_film(format!("The video cannot be played: {}", words(&error)));
                         return None;
                     }
                 };

@@ -13,8 +13,8 @@ mod transport;
 
 use std::sync::{Arc, Mutex};
 
+pub use transport::Step;
 use transport::Transport;
-pub use transport::{Step, clock};
 
 use engine::{
     capture::Captured,

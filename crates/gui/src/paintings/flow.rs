@@ -11,6 +11,7 @@ use crate::{
     choice::{Choice, of_painting},
     intent::Intent,
     label::{name_label, path_label},
+    mix,
     stage::ShownPictures,
     theme,
 };
@@ -59,6 +60,10 @@ impl App {
 
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
     pub(crate) fn serve_paintings(&mut self) {
+        if self.live.is_none() {
+            // Before the list is opened, so that it opens with its pictures.
+            self.make_small_picture(FileList::Recent);
+        }
         if !self.has_strip() {
             return;
         }
@@ -212,7 +217,9 @@ impl App {
         let mut styles =
             choice.iter().flat_map(|choice| &choice.mix.styles).map(|(style, _)| style.as_str());
         let missing = styles.find(|style| self.gallery.card(style).is_none());
-        strip::settings(ui, &viewed.texts, choice.as_ref(), missing);
+        let parts = choice.as_ref().map_or_else(Vec::new, Choice::parts);
+        let mix = mix::text(&parts, |style| self.title_of(style));
+        strip::settings(ui, &viewed.texts, &mix, choice.as_ref(), missing);
         true
     }
 

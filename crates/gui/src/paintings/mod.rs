@@ -241,7 +241,7 @@ mod tests {
         fs::write(path("wide.png"), &wide).expect("written");
         for (name, why) in [
             ("cut.png", "damaged"),
-            ("text.png", "is not a supported image"),
+            ("text.png", "is not a picture"),
             ("folder.png", "is not a regular file"),
             ("huge.png", "is too large"),
             ("wide.png", "wide.png"),

@@ -20,6 +20,7 @@ use crate::{
     texture::{cut_line, paint_cover, tag},
     theme::{self, ColumnTooltip},
 };
+use settings::painted_with::{COLOURS, DETAIL, MIX, OF_STYLE, STYLE, WORKING_SIZE};
 
 /// Width and height of a thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(80.0, 56.0);
@@ -88,8 +89,13 @@ impl Paintings {
 
 /// The button that folds or unfolds the strip.
 pub fn button(ui: &mut Ui, is_folded: bool) {
-    let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
-    ui.add(theme::tall(Button::selectable(!is_folded, "Saved")))
+    let [text, name] = if is_folded {
+        ["Show saved", "Show saved paintings"]
+    } else {
+        ["Hide saved", "Hide saved paintings"]
+    };
+    // Wide enough for both names, so that it stays below the pointer.
+    ui.add(Button::new(text).frame_when_inactive(false).min_size(vec2(100.0, 32.0)))
         .on_hover_text("Recently saved paintings")
         .accessible_name(name)
         .sends(Intent::ToggleStrip);
@@ -181,7 +187,12 @@ impl Viewed {
 
     /// Draws the painting, or the first frame of a video with a button that plays it.
     pub fn ui(&mut self, ui: &mut Ui) {
-        self.stage.ui(ui);
+        let path = &self.path;
+        self.stage.ui(ui).context_menu(|ui| {
+            let actions = actions(path).into_iter().map(|(name, intent)| (name, "", true, intent));
+            let style = ("Use as style", "", !is_film(path), Intent::UseAsStyle(path.clone()));
+            menu(ui, actions.chain([style]));
+        });
         if is_film(&self.path) {
             let place = Rect::from_center_size(self.stage.rect.center(), Vec2::splat(PLAY));
             let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
@@ -192,11 +203,26 @@ impl Viewed {
     }
 }
 
+/// A setting in a file as it is shown: its name and its text. `mix` is that of the file, with the titles of its styles.
+fn shown_setting(name: &str, text: &str, mix: &str) -> Option<(String, String)> {
+    let shown = match name {
+        STYLE if !mix.is_empty() => return None,
+        DETAIL => return None,
+        MIX if !mix.is_empty() => (MIX, mix.to_owned()),
+        WORKING_SIZE => (DETAIL, text.replace(" x ", " × ")),
+        COLOURS if text == OF_STYLE => (COLOURS, "Style".to_owned()),
+        COLOURS => (COLOURS, "Original".to_owned()),
+        _ => (name, label(text)),
+    };
+    Some((label(shown.0), shown.1))
+}
+
 /// The settings in a file, and the button that paints the photo with the `choice` that they make, unless that needs
 /// the `missing` style.
 pub fn settings(
     ui: &mut Ui,
     texts: &[(String, String)],
+    mix: &str,
     choice: Option<&Choice>,
     missing: Option<&str>,
 ) {
@@ -204,14 +230,14 @@ pub fn settings(
     if texts.is_empty() {
         theme::caption(ui, "This file does not contain its settings.");
     }
-    for (name, text) in texts {
-        theme::row(ui, &label(name), |ui, _| ui.add(Label::new(label(text)).truncate()));
+    for (name, text) in texts.iter().filter_map(|(name, text)| shown_setting(name, text, mix)) {
+        theme::row(ui, &name, |ui, _| ui.add(Label::new(text).wrap()));
     }
     if let Some(choice) = choice {
         ui.add_space(theme::GAP);
         let why_not =
             missing.map(|style| format!("The style {} is not in the list.", label(style)));
-        ui.add_enabled(missing.is_none(), Button::new("Paint again with these"))
+        ui.add_enabled(missing.is_none(), Button::new("Use this look"))
             .on_disabled_hover_text(why_not.unwrap_or_default())
             .column_tooltip("Paint the open photo with these settings.")
             .sends(Intent::Edit(choice.clone()));
@@ -234,7 +260,7 @@ fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 
 /// The buttons below a painting that is shown large.
 pub fn buttons(ui: &mut Ui, path: &Path) {
-    let back = ui.add(theme::tall(theme::main_button(ui, "Back", true)));
+    let back = ui.add(theme::tall(Button::new("Back to photo")));
     key_chips::hint(back, "Show the photo again.", "Esc").sends(Intent::ClosePainting);
     for (name, intent) in actions(path) {
         let mut response = ui.add(theme::tall(Button::new(name)));

@@ -103,7 +103,8 @@ pub fn step_color(ui: &Ui, computes: bool) -> Color32 {
 /// The legend of the steps' colours.
 pub fn step_legend(ui: &mut Ui) {
     ui.horizontal(|ui| {
-        for (computes, name) in [(true, "Convolves"), (false, "Moves or normalises")] {
+        for (computes, name) in [(true, "Convolution"), (false, "Data movement and normalisation")]
+        {
             let (rect, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
             ui.painter().rect_filled(rect, 2.0, step_color(ui, computes));
             theme::caption(ui, name);

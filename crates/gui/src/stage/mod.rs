@@ -239,7 +239,7 @@ impl Stage {
     }
 
     /// Draws the stage into the remaining area of `ui`.
-    pub fn ui(&mut self, ui: &mut Ui) {
+    pub fn ui(&mut self, ui: &mut Ui) -> Response {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
         ui.painter_at(rect).rect_filled(rect, 0.0, self.framing.around(ui));
@@ -282,6 +282,7 @@ impl Stage {
         if compare == Compare::Both {
             self.divider(ui, visible, divider_x);
         }
+        response
     }
 
     /// The pictures that are currently shown.

@@ -54,3 +54,12 @@ fn letters_are_readable_on_every_background() {
     }
     assert!(faint.is_empty(), "{faint:#?}");
 }
+
+#[test]
+fn lists_of_formats_fit_without_scrolling() {
+    let ctx = egui::Context::default();
+    install(&ctx);
+    let spacing = &ctx.global_style().spacing;
+    let entry = spacing.interact_size.y + spacing.item_spacing.y;
+    assert!(spacing.combo_height >= 8.0 * entry);
+}

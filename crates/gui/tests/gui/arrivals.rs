@@ -72,12 +72,12 @@ fn the_system_is_queried_for_a_pointer_that_the_window_does_not_receive() {
     w.until("the light", |w| is_lit(w, USE));
     w.drop_file(&file);
     w.until("the style", |w| w.is_chosen("barn"));
-    assert!(w.has("Drop a photo here"), "no photo was opened");
+    assert!(w.has("Drop a photo, video or painting"), "no photo was opened");
 }
 
 #[test]
 fn a_drop_outside_the_targets_is_a_photo_and_can_become_a_style_instead() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     w.drop_photo("barn.png", 30, 20);
     w.until_label("Save the painting first?");
     w.click("Open without saving");
@@ -165,20 +165,22 @@ fn a_pasted_picture_is_asked_about() {
     let mut w = Window::with_photo(40, 30);
     w.platform.put_on_clipboard(Clip::Picture(photo(21, 12)));
     w.key(Modifiers::COMMAND, Key::V);
-    w.until_label("How do you want to use this image?");
-    assert!(w.has("Pasted picture, 21 × 12 px"));
+    w.until_label("Paint it, or use it as a style?");
+    assert!(w.has("Pasted picture, 21 × 12 px") && w.paints("P") && w.paints("S"));
+    assert!(w.textured().iter().any(|(name, ..)| name == "asked about"), "with the picture");
     w.harness.check_accessibility();
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("no question", |w| !w.has("How do you want to use this image?"));
+    w.until("no question", |w| !w.has("Paint it, or use it as a style?"));
     assert!(w.has("photo.png, 40 × 30 px"));
     w.key(Modifiers::COMMAND, Key::V);
-    w.until_label("How do you want to use this image?");
+    w.until_label("Paint it, or use it as a style?");
     w.key(Modifiers::NONE, Key::S);
     w.until("the style", |w| w.is_chosen("Pasted picture 21x12"));
     assert!(w.has("photo.png, 40 × 30 px"));
     w.until_painted();
+    w.lower_strength();
     w.key(Modifiers::COMMAND, Key::V);
-    w.until_label("How do you want to use this image?");
+    w.until_label("Paint it, or use it as a style?");
     w.key(Modifiers::NONE, Key::P);
     w.until_label("Save the painting first?");
     w.click("Open without saving");
@@ -192,7 +194,7 @@ fn copied_files_are_asked_about_and_folders_are_not() {
         ["one.png", "two.png"].iter().map(|name| w.photo_file(name, 20, 10)).collect();
     w.platform.put_on_clipboard(Clip::Files(files.clone()));
     w.click("Paste");
-    w.until_label("How do you want to use these images?");
+    w.until_label("Paint them, or use them as styles?");
     w.click("Use as styles");
     w.until_label("two");
     w.until("both", |w| w.style_source.imports().len() == 2);
@@ -216,7 +218,7 @@ fn text_is_pasted_into_a_field_and_copied_out_of_it() {
     let file = w.photo_file("typed.png", 30, 20);
     w.platform.refuse("No file dialog is available.");
     w.click("Open…");
-    w.until_label("Open a photo, a video or a style");
+    w.until_label("Open a photo, video or style");
     w.step();
     // Replaces the folder in the field, instead of following it.
     w.platform.put_text(&format!("{}\n", file.display()));

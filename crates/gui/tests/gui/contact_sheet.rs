@@ -50,14 +50,14 @@ fn a_sheet_can_be_stopped_and_leaves_no_file() {
     w.script.hold();
     ask(&mut w, "sheet.png");
     w.until_label("Painting 1 of 3");
-    w.click("Cancel contact sheet");
+    w.click("Stop");
     w.script.release();
-    w.until("the end", |w| !w.has("Cancel contact sheet"));
+    w.until("the end", |w| !w.has("Stop"));
     w.script.hold();
     ask(&mut w, "sheet.png");
     w.until_label("Painting 1 of 3");
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("the end", |w| !w.has("Cancel contact sheet"));
+    w.until("the end", |w| !w.has("Stop"));
     w.script.release();
     assert_eq!(w.save_as("painting.png"), inverted(&photo(60, 40)));
     assert!(!w.path("sheet.png").exists());

@@ -75,7 +75,7 @@ fn ratios_are_kept_while_the_rectangle_is_dragged() {
     assert_eq!(w.save_as("part.png"), inverted(&part));
     w.click("Crop the photo");
     w.click("Ratio 16:9");
-    w.click("Ratio Same as original");
+    w.click("Ratio Original");
     w.click("Ratio Free");
     w.click("Ratio 4:3");
     w.key(Modifiers::NONE, Key::Escape);

@@ -139,7 +139,7 @@ fn a_saved_painting_fades_in_and_the_photo_comes_back() {
     w.at(now + 0.2);
     assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![]));
     let now = w.with_own_clock();
-    w.click("Back");
+    w.click("Back to photo");
     w.until("the photo", |w| w.has_containing("Picture, original and painted"));
     assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![]));
     w.at(now + 0.09);

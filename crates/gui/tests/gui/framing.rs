@@ -105,7 +105,7 @@ fn rotating_while_the_device_works_restarts_the_painting() {
 #[test]
 fn the_saved_picture_has_the_long_side_that_was_chosen() {
     let mut w = Window::painted(600, 400);
-    assert!(w.has("Saved at 600 × 400 px"));
+    assert!(!w.has_containing("Saved at "), "as large as painted");
     let runs = w.script.runs().len();
     w.choose("Size", "Custom, 600 × 400");
     w.slider("Long side").set_value_accesskit(300.0);

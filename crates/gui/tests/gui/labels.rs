@@ -73,6 +73,7 @@ fn titles_and_names_of_files_are_plain() {
         w.labels_are_plain();
         w.is_painted()
     });
+    w.lower_strength();
     // Its credit, the question about it, and its destination.
     w.click("About");
     w.until_plain(&format!("by {SHOWN}"));
@@ -108,10 +109,10 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
     w.click(&title.expect("the style"));
     w.until_plain("In the style ");
-    w.click("Start");
+    w.start_folder();
     w.until_plain("1 photo painted into the folder");
     w.until_plain("1 photo not painted");
-    w.until_plain("1 photo with a note");
+    w.until_plain("1 warning");
     let empty = w.path(&format!("{HOSTILE} is empty"));
     fs::create_dir(&empty).expect("made");
     w.drop_file(&empty);

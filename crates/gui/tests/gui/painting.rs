@@ -284,6 +284,7 @@ fn without_its_gpu() -> Window {
     w.click("Candy");
     w.until_painted();
     w.until_label("Restart StyleForge");
+    w.lower_strength();
     w
 }
 
@@ -353,7 +354,7 @@ fn the_number_of_a_slider_accepts_no_letters() {
 #[test]
 fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     let mut w = Window::with_photo(600, 400);
-    let kept = "Painted with your previous detail";
+    let kept = "Using your last Detail";
     w.click("Candy");
     w.until_painted();
     assert!(!w.has_containing(kept));
@@ -369,10 +370,10 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     let kept_at = w.value("Detail");
     assert!(kept_at != usual);
     assert!(w.paints("Reset"), "{:?}", w.painted_texts());
-    w.click("Reset detail");
+    w.click("Use default");
     w.until("the usual strokes", |w| w.has("Painted at 640 × 480 px"));
     w.until_painted();
-    assert!(!w.has("Reset detail"));
+    assert!(!w.has("Use default"));
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the strokes before", |w| w.value("Detail") == kept_at);
     w.double_click_slider("Detail");
@@ -470,7 +471,7 @@ fn photos_are_painted_by_the_engine_that_is_chosen() {
     let folder = w.folder_of_photos(&["a.png"]);
     w.drop_file(&folder);
     w.until_label("Paint 1 photo");
-    w.click("Start");
+    w.start_folder();
     w.until_label("1 photo painted into the folder");
     let of_folder = folder.join("painted").join("a-candy.png");
     let of_folder = pictures::decode::from_path(&of_folder).expect("painted");

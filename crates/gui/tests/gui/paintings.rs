@@ -67,7 +67,7 @@ fn saved_paintings_are_on_the_strip_also_after_a_restart() {
     let folder = w.folder_of_photos(&["a.png"]);
     w.drop_file(&folder);
     w.until_label("Paint 1 photo");
-    w.click("Start");
+    w.start_folder();
     w.until_label("1 photo painted into the folder");
     w.click("Close");
     let all = ["a-candy.png", "sheet.png", "first.png"];
@@ -120,7 +120,7 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
     w.key(Modifiers::COMMAND, Key::S);
     w.until_contains("This painting is already saved as ");
     assert!(w.platform.asked().len() == 1, "no second dialog");
-    w.click("Back");
+    w.click("Back to photo");
     w.until_painted();
     // Escape also returns, and so does any change to the photo's painting.
     w.click("first.png");
@@ -132,6 +132,7 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
     w.click("Udnie");
     w.until_painted();
     assert!(w.is_chosen("Udnie"));
+    w.lower_strength();
     // Opened as a photo, it is painted again.
     w.click("first.png");
     w.click("Open as a photo");
@@ -147,6 +148,8 @@ fn a_saved_file_shows_its_own_settings_and_leads_back_to_them() {
     w.slider("Strength").set_value_accesskit(70.0);
     w.step();
     w.save_as("a.png");
+    let texts = settings::painted_with::read(&w.path("a.png"));
+    assert!(texts.iter().any(|(name, _)| name == settings::painted_with::DETAIL), "{texts:?}");
     w.save_as("b.jpg");
     w.save_as("c.webp");
     w.click("Udnie");
@@ -155,22 +158,22 @@ fn a_saved_file_shows_its_own_settings_and_leads_back_to_them() {
     w.step();
     for name in ["a.png", "b.jpg"] {
         w.click(name);
-        w.until_label("Paint again with these");
-        assert!(w.has("70 %") && w.has("candy full") && w.has("40 x 30 px"), "{:#?}", w.texts());
+        w.until_label("Use this look");
+        assert!(w.has("70 %") && w.has("candy full") && w.has("40 × 30 px"), "{:#?}", w.texts());
         w.click(name);
     }
     w.click("a.png");
-    w.until_label("Paint again with these");
+    w.until_label("Use this look");
     assert!(!w.has("Mirror"), "nothing of the open photo");
     assert!(w.is_chosen("Candy") && !w.is_chosen("Udnie"));
-    w.click("Paint again with these");
+    w.click("Use this look");
     w.until_painted();
     assert!(w.is_chosen("Candy"));
     assert_eq!(w.value("Strength"), 70.0);
     // A WebP contains no settings.
     w.click("c.webp");
     w.until_label("This file does not contain its settings.");
-    assert!(!w.has("Paint again with these") && !w.is_chosen("Candy"));
+    assert!(!w.has("Use this look") && !w.is_chosen("Candy"));
 }
 
 #[test]
@@ -254,7 +257,7 @@ fn deleted_or_damaged_files_are_reported_and_no_pipe_is_waited_for() {
     w.until("the changes", |w| strip(w) == changed);
     assert_eq!(small_pictures(&w), 1);
     w.click("damaged.png, cannot be shown");
-    w.until_contains("damaged.png is not a supported image");
+    w.until_contains("damaged.png is not a picture");
     // Its disk may come back.
     assert_eq!(listed(&w).len(), 3);
     fs::copy(w.path("whole.png"), w.path("gone.png")).expect("back");

@@ -270,7 +270,7 @@ fn closing_the_window_is_as_cancelling() {
 
 #[test]
 fn a_question_that_another_takes_the_place_of_is_asked_again() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     w.drop_file(&unclear(&w, "mosaic.onnx"));
     w.until_label(QUESTION);
     w.drop_photo("next.png", 50, 20);

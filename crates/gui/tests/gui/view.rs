@@ -596,7 +596,7 @@ const SETTINGS: &str = "Appearance, questions, previews, folders.";
 
 #[test]
 fn no_tooltip_of_the_page_is_above_a_dialog() {
-    let mut w = Window::painted(40, 30);
+    let mut w = Window::unsaved(40, 30);
     rest_on(&mut w, "Settings", SETTINGS);
     w.key(Modifiers::NONE, Key::F1);
     w.until_label("Close");
@@ -615,7 +615,7 @@ fn no_tooltip_of_the_page_is_above_a_dialog() {
 #[test]
 fn tooltips_wait_for_a_pointer_that_points() {
     let mut w = Window::painted(400, 300);
-    let hint = "Open a photo or a video.";
+    let hint = "Open a photo or video.";
     rest_on(&mut w, "Open…", hint);
     w.key(Modifiers::NONE, Key::V);
     w.until("it to go", |w| !w.paints(hint));
@@ -627,6 +627,50 @@ fn tooltips_wait_for_a_pointer_that_points() {
         w.step();
     }
     assert!(!w.paints(hint), "it was dragged there");
+    // Something arrives while the tooltip is shown.
+    w.harness.hover_at(at + egui::vec2(300.0, 300.0));
+    rest_on(&mut w, "Open…", hint);
+    let broken = w.path("broken.png");
+    std::fs::write(&broken, "no picture").expect("written");
+    w.drop_file(&broken);
+    w.until_contains("is not a picture");
+    w.step();
+    assert!(!w.paints(hint), "it would cover the message");
+}
+
+#[test]
+fn a_style_shows_what_it_was_made_after() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    rest_on(&mut w, "Candy", "After June Tree by a painter");
+    // The whole picture, which the card crops.
+    let is_whole = |place: egui::Rect| (place.width() / place.height() - 1.5).abs() < 0.02;
+    assert!(w.textured().iter().any(|(name, place, _)| name == "candy" && is_whole(*place)));
+}
+
+#[test]
+fn the_picture_has_a_menu() {
+    let mut w = Window::painted(40, 30);
+    w.harness.get_by_label_contains("Picture, ").click_secondary();
+    w.until_label("Use photo as style");
+    w.click("Use photo as style");
+    w.until("the style", |w| w.is_chosen("photo"));
+}
+
+#[test]
+fn no_style_shows_the_photo_before() {
+    let mut w = Window::with_photo(40, 30);
+    let painted = |w: &Window| {
+        w.textured().into_iter().filter(|(name, ..)| name.starts_with("painted ")).count()
+    };
+    w.until("the thumbnails", |w| painted(w) == 3);
+    w.script.hold();
+    w.drop_photo("next.png", 50, 20);
+    w.until_label("next.png, 50 × 20 px");
+    w.step();
+    assert_eq!(painted(&w), 0);
+    w.script.release();
+    w.until("the new ones", |w| painted(w) == 3);
 }
 
 #[test]

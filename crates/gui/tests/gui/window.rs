@@ -210,6 +210,34 @@ impl Window {
         window
     }
 
+    /// Like [`Self::painted`], with a painting that is asked about before it is lost.
+    pub fn unsaved(width: usize, height: usize) -> Self {
+        let mut window = Self::painted(width, height);
+        window.lower_strength();
+        window
+    }
+
+    /// Changes another setting than the style.
+    pub fn lower_strength(&mut self) {
+        self.slider("Strength").set_value_accesskit(90.0);
+        self.step();
+    }
+
+    /// The name of the button that paints a folder.
+    pub fn folder_button(&self) -> String {
+        let is_it = |text: &String| {
+            text.strip_prefix("Paint ")
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_numeric()))
+        };
+        self.texts().into_iter().find(is_it).expect("the button")
+    }
+
+    /// Confirms the question about a folder.
+    pub fn start_folder(&mut self) {
+        let name = self.folder_button();
+        self.click(&name);
+    }
+
     fn build_for(folder: Arc<tempfile::TempDir>, size: egui::Vec2, live: bool) -> Self {
         Self::build_with(folder, size, live, ScriptedStyles::default())
     }
@@ -354,10 +382,10 @@ impl Window {
         self.script.hold();
         self.drop_file(&folder);
         self.until_label("Paint 3 photos");
-        self.click("Start");
+        self.start_folder();
         self.until_label("Painting 1 of 3");
         assert!(self.close_is_held_back());
-        self.until_label("Cancel painting the folder?");
+        self.until_label("Stop painting the folder?");
     }
 
     /// Draws one frame per pending event, at least one.

@@ -11,7 +11,7 @@ use super::Window;
 impl Window {
     pub fn is_painted(&self) -> bool {
         self.has_containing("Picture, original and painted")
-            && self.has_containing("Painted at")
+            && (self.has_containing("Painted at") || self.has_containing("Painted in "))
             && !self.has_containing("Painting in")
             && !self.has_containing("Loading")
     }
