@@ -148,7 +148,7 @@ pub fn render(
     progress(resumed, 0);
     let work = || -> Result<Rendered, RenderError> {
         let (path, clip) = (film.source.to_owned(), film.clip.clone());
-        let open = OpenFilm { path, clip, tools: tools.clone(), flow };
+        let open = OpenFilm { path, size: clip.size, clip, tools: tools.clone(), flow };
         let (decoder, range) = open.begin(film.range, |range| {
             Decoder::start(tools, &Reading { flow, range, ..film.reading(resumed) })
         })?;

@@ -118,7 +118,7 @@ impl App {
             return self.messages.notice("Choose a style first.");
         };
         let look = choice.look;
-        let (width, height) = choice.framing.size(film.clip.shown_size());
+        let (width, height) = choice.framing.size(film.size);
         // A film that is smaller than the chosen detail is painted at its own size.
         let (width, height) = choice.working_size().resolve(width, height);
         let painting = format!(

@@ -64,7 +64,7 @@ impl Form {
 
     /// Width and height of the frames after rotating and cropping.
     pub fn size(&self) -> (usize, usize) {
-        self.export.framing.size(self.film.clip.shown_size())
+        self.export.framing.size(self.film.size)
     }
 
     /// About how long the export takes, and how large the file gets, as text.

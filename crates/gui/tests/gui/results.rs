@@ -443,7 +443,7 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
         is_free(&mut w, "it asks");
         if height < 800.0 {
             w.click("Adjust");
-            w.until_label("Detail");
+            w.until_label("Keep the photo's colours");
             w.step();
             is_free(&mut w, "it asks beside the controls");
             w.click("Several styles");
@@ -451,7 +451,7 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
             is_free(&mut w, "it asks for styles");
             w.click("Several styles");
             w.click("Adjust");
-            w.until("the controls to go", |w| !w.has("Detail"));
+            w.until("the controls to go", |w| !w.has("Keep the photo's colours"));
         }
         w.start_folder();
         // The list of failures makes the card high.

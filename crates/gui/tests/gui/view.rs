@@ -660,6 +660,9 @@ fn the_picture_has_a_menu() {
 #[test]
 fn no_style_shows_the_photo_before() {
     let mut w = Window::with_photo(40, 30);
+    w.click("Settings");
+    w.click("Preview my photo in the style list");
+    w.key(Modifiers::NONE, Key::Escape);
     let painted = |w: &Window| {
         w.textured().into_iter().filter(|(name, ..)| name.starts_with("painted ")).count()
     };

@@ -25,8 +25,6 @@ use values::frame::Frame;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than any picture.
 const MAX_SIDE_PX: usize = 1 << 20;
-/// By how many seconds the length of a clip may be too short, because not every picture has a time.
-const MAX_SHORT: f64 = 1.0;
 /// Frames per second of a clip that declares none.
 const USUAL_FPS: f64 = 30.0;
 
@@ -35,6 +33,8 @@ const USUAL_FPS: f64 = 30.0;
 pub struct OpenFilm {
     pub path: PathBuf,
     pub clip: Clip,
+    /// Width and height of its pictures with square pixels, rotated as the file says.
+    pub size: (usize, usize),
     pub tools: Tools,
     /// How many pictures a decoder has on their way.
     pub flow: Flow,
@@ -71,11 +71,14 @@ impl OpenFilm {
             let why = too_much(clip.size, bytes(flow), limit_bytes);
             return Err(FilmError::file(&clip.name, why));
         }
-        let film = Self { path: path.to_owned(), clip, tools, flow };
+        let mut film = Self { path: path.to_owned(), size: clip.size, clip, tools, flow };
         let (mut decoder, _) =
             film.begin(Range { start, end: None }, |range| film.decoder(range, None))?;
         match decoder.next_or::<()>(&never()) {
-            Ok(Some((seconds, frame))) => Ok((film, seconds, frame)),
+            Ok(Some((seconds, frame))) => {
+                film.size = frame.size();
+                Ok((film, seconds, frame))
+            }
             Err(Stop::Failed(error)) => Err(error),
             _ => Err(decoder.without_pictures()),
         }
@@ -117,7 +120,7 @@ impl OpenFilm {
     }
 
     fn reading(&self, range: Range, long_side_px: Option<usize>) -> Reading<'_> {
-        let Self { path, clip, tools: _, flow } = self;
+        let Self { path, clip, flow, .. } = self;
         let range = Range { start: range.start.filter(|&start| start > 0.0), ..range };
         // Pixels of pictures on the screen are square.
         let long_side_px = long_side_px.or((clip.pixel_aspect != 1.0).then_some(MAX_SIDE_PX));
@@ -150,14 +153,13 @@ impl OpenFilm {
 
     /// The time of the picture that is shown at `start` seconds, if no later one begins.
     fn last_at(&self, start: f64) -> Result<Option<f64>, FilmError> {
-        let Some(end) = self.clip.end.map(|end| end - self.clip.start) else { return Ok(None) };
-        if start >= end + MAX_SHORT {
+        // The length may be a frame short.
+        let end = self.clip.end.map(|end| end - self.clip.start + self.frame_seconds());
+        if end.is_none_or(|end| start >= end) {
             return Ok(None);
         }
         match self.last_before::<()>(start, &never()) {
-            Ok(last) => Ok(last
-                .map(|(seconds, _)| seconds)
-                .filter(|seconds| start < seconds.max(end) + self.frame_seconds())),
+            Ok(last) => Ok(last.map(|(seconds, _)| seconds)),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Message(_)) => Ok(None),
         }

@@ -129,7 +129,13 @@ fn a_file_without_pictures_is_named_in_other_words_than_those_of_ffmpeg() {
 fn player(decodes: &str, patience: Duration) -> (Player, tempfile::TempDir) {
     let here = tempfile::tempdir().expect("a folder");
     let tools = Tools { patience, ..film_tools(here.path(), [decodes, "", ""]) };
-    let film = OpenFilm { path: "clip.mp4".into(), clip: clip(), tools, flow: Flow::default() };
+    let film = OpenFilm {
+        path: "clip.mp4".into(),
+        size: clip().size,
+        clip: clip(),
+        tools,
+        flow: Flow::default(),
+    };
     (Player::start(Arc::new(film), Arc::new(|| {})).expect("a thread"), here)
 }
 
