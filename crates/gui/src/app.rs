@@ -200,6 +200,7 @@ impl App {
         app.list_styles(None);
         app.sweep_pictures();
         app.list_cameras(false);
+        app.follow_motion();
         Ok(app)
     }
 

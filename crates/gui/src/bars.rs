@@ -115,6 +115,14 @@ impl App {
             );
             ui.checkbox(&mut choices.styles_show_photo, "Preview my photo in the style list")
                 .on_hover_text("Each style in the list paints a small version of your photo.");
+            let mut reduces = theme::reduces_motion(ui);
+            if ui
+                .checkbox(&mut reduces, "Reduce motion")
+                .on_hover_text("Pictures and controls change without fading or sliding.")
+                .clicked()
+            {
+                choices.reduce_motion = Some(reduces);
+            }
             ui.separator();
             theme::caption(ui, "Save snapshots and recordings to");
             ui.label(path_label(&self.snapshot_folder()));

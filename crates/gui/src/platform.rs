@@ -150,6 +150,18 @@ pub trait Platform: Send + Sync {
     /// A message for the user.
     fn restart(&self, photo: Option<&Path>) -> Result<(), String>;
 
+    /// True if the desktop is set to show no animations.
+    fn reduces_motion(&self) -> bool {
+        let says = |program: &str, arguments: &str, text: &str| {
+            let output =
+                Command::new(program).args(arguments.split(' ')).stderr(Stdio::null()).output();
+            output.is_ok_and(|output| output.stdout.trim_ascii() == text.as_bytes())
+        };
+        // GNOME and desktops that share its settings, and Plasma.
+        says("gsettings", "get org.gnome.desktop.interface enable-animations", "false")
+            || says("kreadconfig6", "--group KDE --key AnimationDurationFactor", "0")
+    }
+
     /// Lists the system's cameras.
     ///
     /// # Errors
@@ -280,9 +292,13 @@ impl Platform for Desktop {
         };
         if provider == DialogProvider::Zenity {
             let answer = zenity(dialog, folder, &filter).stderr(Stdio::null()).output();
-            let answer = answer.map_err(|_| NO_DIALOG.to_owned())?.stdout;
-            let path = String::from_utf8_lossy(&answer);
-            return Ok(Some(PathBuf::from(path.trim())).filter(|path| !path.as_os_str().is_empty()));
+            let mut path = answer.map_err(|_| NO_DIALOG.to_owned())?.stdout;
+            path.pop_if(|last| *last == b'\n');
+            #[cfg(unix)]
+            let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(path);
+            #[cfg(not(unix))]
+            let path = String::from_utf8_lossy(&path).into_owned();
+            return Ok(Some(PathBuf::from(path)).filter(|path| !path.as_os_str().is_empty()));
         }
         let mut box_ = rfd::FileDialog::new();
         if let Some(folder) = folder {

@@ -103,7 +103,8 @@ impl Tile<'_> {
     /// Draws the tile at a position; `response` is that of the tile. Returns whether the title does not fit.
     pub fn paint(&self, ui: &Ui, response: &Response, rect: Rect) -> bool {
         let is_painted = self.painted.is_some();
-        let fade = ui.animate_bool_with_time(response.id.with("painted"), is_painted, FADE_SECONDS);
+        let seconds = theme::fade_seconds(ui, FADE_SECONDS);
+        let fade = ui.animate_bool_with_time(response.id.with("painted"), is_painted, seconds);
         let colors = theme::palette(ui);
         let (fill, outline) = ground(colors, self.is_chosen, response.hovered());
         let visuals = ui.visuals();

@@ -5,8 +5,11 @@ use std::ops::RangeInclusive;
 use eframe::egui::{
     self, Align, Align2, Button, Color32, Context, CornerRadius, DragValue, FontFamily, FontId,
     Frame, Id, Key, Label, Layout, Margin, Order, Pos2, Rangef, Rect, Response, RichText, Role,
-    Stroke, TextStyle, Theme, ThemePreference, Ui, Visuals, WidgetInfo, accesskit::Action,
-    emath::Numeric, style::ScrollStyle, vec2,
+    Stroke, TextStyle, Theme, ThemePreference, Ui, Visuals, WidgetInfo,
+    accesskit::Action,
+    emath::Numeric,
+    style::{ScrollAnimation, ScrollStyle},
+    vec2,
 };
 
 use super::fonts;
@@ -112,7 +115,7 @@ pub fn install(ctx: &Context) {
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {
             style.visuals = visuals(theme);
-            style.animation_time = 0.08;
+            style.animation_time = ANIMATION_SECONDS;
             style.interaction.selectable_labels = false;
             let spacing = &mut style.spacing;
             spacing.item_spacing = vec2(GAP, GAP);
@@ -150,6 +153,28 @@ pub fn apply(ctx: &Context, choice: ThemeChoice) {
         ThemeChoice::Dark => ThemePreference::Dark,
         ThemeChoice::Light => ThemePreference::Light,
     });
+}
+
+/// How long controls take to change, in seconds.
+const ANIMATION_SECONDS: f32 = 0.08;
+
+/// Sets whether anything fades, slides or blinks.
+pub fn reduce_motion(ctx: &Context, reduces: bool) {
+    ctx.all_styles_mut(|style| {
+        style.animation_time = if reduces { 0.0 } else { ANIMATION_SECONDS };
+        style.scroll_animation =
+            if reduces { ScrollAnimation::none() } else { ScrollAnimation::default() };
+        style.visuals.text_cursor.blink = !reduces;
+    });
+}
+
+pub fn reduces_motion(ctx: &Context) -> bool {
+    ctx.global_style().animation_time == 0.0
+}
+
+/// `seconds`, the length of a fade; 0 if motion is reduced.
+pub fn fade_seconds(ctx: &Context, seconds: f32) -> f32 {
+    if reduces_motion(ctx) { 0.0 } else { seconds }
 }
 
 /// egui's settings for the appearance of a theme.

@@ -404,9 +404,24 @@ impl App {
         self.begin_change(Step::Live(before));
     }
 
+    /// Reduces motion if the user or, without a choice, the desktop wants it.
+    pub(crate) fn follow_motion(&self) {
+        let (platform, chosen) = (self.platform.clone(), self.settings.choices.reduce_motion);
+        self.tasks.spawn(
+            move || Ok(chosen.unwrap_or_else(|| platform.reduces_motion())),
+            |app, reduces| {
+                let chosen = app.settings.choices.reduce_motion;
+                theme::reduce_motion(&app.ctx, chosen.unwrap_or(reduces == Ok(true)));
+            },
+        );
+    }
+
     /// Changes the stored choices of the window.
     fn set_choices(&mut self, choices: Choices) {
         theme::apply(&self.ctx, choices.theme);
+        if let Some(reduces) = choices.reduce_motion {
+            theme::reduce_motion(&self.ctx, reduces);
+        }
         if choices.styles_show_photo != self.settings.choices.styles_show_photo {
             self.gallery.painted.clear();
         }

@@ -85,6 +85,8 @@ pub struct Choices {
     #[serde(with = "fields::text")]
     pub output: OutputSize,
     pub theme: ThemeChoice,
+    /// Nothing fades or slides; as the desktop is set if `None`.
+    pub reduce_motion: Option<bool>,
     /// Format to save in; the photo's own if `None`.
     #[serde(with = "fields::optional_text")]
     pub format: Option<Format>,
@@ -134,6 +136,7 @@ impl Default for Choices {
             live: None,
             output: OutputSize::default(),
             theme: ThemeChoice::default(),
+            reduce_motion: None,
             format: None,
             jpeg_quality: DEFAULT_QUALITY,
             has_16_bits: false,

@@ -33,6 +33,7 @@ fn written_files_are_read_back() {
             }),
             output: OutputSize::LongSide(2048),
             theme: ThemeChoice::Dark,
+            reduce_motion: Some(true),
             format: Some(Format::WebP),
             jpeg_quality: 80,
             has_16_bits: true,

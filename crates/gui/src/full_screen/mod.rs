@@ -175,5 +175,6 @@ fn is_used(ctx: &Context, shown: bool) -> bool {
 
 /// Progress of a fade in or out, 0 to 1.
 fn fade(ctx: &Context, name: &str, shows: bool) -> f32 {
-    ctx.animate_bool_with_time(Id::unique(("fade", name)), shows, FADE_SECONDS)
+    let seconds = theme::fade_seconds(ctx, FADE_SECONDS);
+    ctx.animate_bool_with_time(Id::unique(("fade", name)), shows, seconds)
 }

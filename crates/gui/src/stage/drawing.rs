@@ -55,7 +55,7 @@ impl Stage {
             return;
         };
         let share = ((ui.input(|i| i.time) - fade.since) / FADE_SECONDS) as f32;
-        if share >= 1.0 {
+        if share >= 1.0 || theme::reduces_motion(ui) {
             self.fade = None;
             return;
         }

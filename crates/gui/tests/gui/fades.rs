@@ -1,6 +1,7 @@
 //! Pictures that change fade, on the test's own clock; dragging responds immediately.
 
-use eframe::egui::{Shape, TextureId};
+use eframe::egui::{Key, Modifiers, Shape, TextureId};
+use settings::Settings;
 
 use crate::window::Window;
 
@@ -177,4 +178,21 @@ fn another_photo_fades_in_over_the_one_before() {
     w.drop_photo("third.png", 40, 30);
     w.until_label("third.png, 40 × 30 px");
     assert_eq!(seen(&w, "photo"), [255]);
+}
+
+#[test]
+fn nothing_fades_if_motion_is_reduced() {
+    let mut w = Window::with_photo(40, 30);
+    w.click("Settings");
+    w.click("Reduce motion");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.with_own_clock();
+    w.click("Candy");
+    // With a stopped clock a picture that fades in would stay invisible.
+    w.until("the painting", |w| seen(w, "painting") == [255]);
+    w.until("the settings", |w| {
+        Settings::load(&w.settings_path()).0.choices.reduce_motion == Some(true)
+    });
+    w = w.reopened();
+    w.until("the setting", |w| w.harness.ctx.global_style().animation_time == 0.0);
 }

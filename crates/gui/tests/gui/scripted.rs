@@ -180,6 +180,10 @@ impl Platform for ScriptedPlatform {
         *self.pointer.lock().unwrap()
     }
 
+    fn reduces_motion(&self) -> bool {
+        false
+    }
+
     fn cameras(&self) -> Result<Vec<Camera>, String> {
         self.check()?;
         Ok(self.cameras.lock().unwrap().clone())
