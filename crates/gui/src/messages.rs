@@ -7,15 +7,15 @@
 //! - If space is short, a message is a single line.
 
 use super::{
-    fonts::icons,
+    fonts::{icons, semibold},
     intent::{Intent, Sends},
     label::{remark, sentence},
     shortcuts::{button, plain_button},
     theme,
 };
 use eframe::egui::{
-    self, Align, Align2, CornerRadius, Frame, Label, Layout, Margin, Order, Stroke, TextureHandle,
-    Ui, Vec2, vec2,
+    self, Align, Align2, CornerRadius, FontId, Frame, Label, Layout, Margin, Order, Stroke,
+    TextureHandle, Ui, Vec2, vec2,
 };
 
 /// Maximum number of messages shown at a time; the newest are shown, and the oldest notice is removed first.
@@ -378,12 +378,18 @@ fn show(ui: &mut Ui, message: &Message, width: f32, is_low: bool) -> f32 {
         }
     });
     let mut strip = shown.response.rect;
-    strip.set_width(4.0);
+    // Errors have a mark that does not depend on its colour.
+    let is_error = message.kind == Kind::Error;
+    strip.set_width(if is_error { 12.0 } else { 4.0 });
     ui.painter().rect_filled(
         strip,
         CornerRadius { nw: theme::RADIUS, sw: theme::RADIUS, ..CornerRadius::ZERO },
         mark,
     );
+    if is_error {
+        let (at, font) = (strip.center_top() + vec2(0.0, 18.0), FontId::new(13.0, semibold()));
+        ui.painter().text(at, Align2::CENTER_CENTER, "!", font, p.card);
+    }
     shown.response.rect.height()
 }
 
