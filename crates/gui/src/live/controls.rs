@@ -2,7 +2,7 @@
 
 use eframe::egui::{ComboBox, ScrollArea, Ui};
 
-use super::LiveView;
+use super::{LiveView, update::SCENE_PX};
 use crate::{
     app::App,
     fonts::icons,
@@ -10,6 +10,7 @@ use crate::{
     label::{label, remark},
     list::{choose, choose_row, list, or_automatic},
     mode_choice::{ENGINE, Offers, engine},
+    shortcuts::plain_button,
     theme::{self, ColumnTooltip, caption},
 };
 use engine::{
@@ -153,6 +154,10 @@ impl App {
                 choices.size = LiveSize::Auto { target_fps };
             }
         });
+        if self.hides_scene(live) {
+            caption(ui, "This style hides most of the scene at this size.");
+            plain_button(ui, "Paint larger (slower)", Intent::LiveDetail(SCENE_PX));
+        }
         if let LiveSize::Auto { target_fps } = choices.size {
             let pace = match live.pace() {
                 _ if live.frozen => "Frozen".to_owned(),

@@ -83,8 +83,6 @@ pub struct LiveView {
     pub snapshot: Snapshot,
     pub stage: Stage,
     frozen: bool,
-    /// The picture style for which a message last said that it is painted at a small size.
-    hinted_at: Option<String>,
     /// A key in this frame moves the focus to the cards of the first start.
     leads_to_cards: bool,
     /// What was shown before the comparison, while two modes are compared.

@@ -40,7 +40,7 @@ use values::{
 /// Minimum long side at which the strokes of a picture style are recognizable, in pixels.
 const READABLE_PX: usize = 384;
 /// Long side at which such a style shows the scene, in pixels.
-const SCENE_PX: usize = 512;
+pub const SCENE_PX: usize = 512;
 /// The built-in style that looks best at 256 pixels: its strokes are soft instead of stair-stepped.
 const FIRST_WHEN_SMALL: &str = "starry_night";
 /// Maximum number of styles with live previews.
@@ -91,32 +91,14 @@ impl App {
         }
         self.sync_live();
         self.sync_previews();
-        self.hint_at_detail();
     }
 
-    /// Shows whenever a picture style is chosen that it looks better at a larger size than the one that the CPU paints
-    /// at.
-    fn hint_at_detail(&mut self) {
-        let picture = self
-            .workspace
-            .choice
-            .style()
-            .and_then(|id| self.gallery.card(id))
-            .filter(|card| card.is_picture());
-        let Some((Card { id, .. }, live)) = picture.zip(self.live.as_mut()) else {
-            return;
-        };
-        let is_small = live
-            .facts
-            .filter(|facts| facts.mode.is_some())
-            .is_some_and(|f| f.working.0.max(f.working.1) < READABLE_PX);
-        if is_small && self.device.is(DeviceChoice::Cpu) && live.hinted_at.as_ref() != Some(id) {
-            live.hinted_at = Some(id.clone());
-            self.messages.offer(
-                "This style hides most of the scene at this size. Increase Detail to see more.",
-                ("Paint larger (slower)", Intent::LiveDetail(SCENE_PX)),
-            );
-        }
+    /// True if a picture style is painted so small that it hides the scene, as a CPU does at the automatic size.
+    pub(crate) fn hides_scene(&self, live: &LiveView) -> bool {
+        let style = self.workspace.choice.style().and_then(|id| self.gallery.card(id));
+        style.is_some_and(Card::is_picture)
+            && self.device.is(DeviceChoice::Cpu)
+            && live.painted_at().is_some_and(|(width, height)| width.max(height) < READABLE_PX)
     }
 
     /// Handles a live event of the engine.
