@@ -1,6 +1,6 @@
 //! Draws the scrub bar and the buttons of a film.
 
-use eframe::egui::{Stroke, Ui};
+use eframe::egui::{CursorIcon, Rangef, Rect, Sense, Stroke, Ui, pos2, remap_clamp, vec2};
 
 use super::{
     FilmView,
@@ -13,8 +13,9 @@ use crate::{
     theme::{self, palette},
 };
 
-/// Width of a mark of the in or out point, in points.
-const MARK_WIDTH: f32 = 4.0;
+/// Width of the bracket at the in or out point, and of the place where it can be dragged, in points.
+const BRACKET: f32 = 6.0;
+const HANDLE_WIDTH: f32 = 14.0;
 /// Minimum width at which the play button has text, in points.
 const WORDS_WIDTH: f32 = 520.0;
 
@@ -29,7 +30,7 @@ impl FilmView {
             let mut add = |can, is_on, text: &str, words: [&str; 2], step| {
                 button(ui, can, theme::toggle(is_on, text), words, Intent::Film(step))
             };
-            add(true, false, "‹", ["Previous frame", "One frame back."], Step::Frame(-1));
+            add(true, false, "|‹", ["Previous frame", "One frame back."], Step::Frame(-1));
             let (icon, name) = match film.speed {
                 0.0 => (icons::PLAY, "Play"),
                 _ => (icons::PAUSE, "Pause"),
@@ -41,7 +42,7 @@ impl FilmView {
                 [name, "Play or pause."],
                 Step::Toggle,
             );
-            add(true, false, "›", ["Next frame", "One frame forward."], Step::Frame(1));
+            add(true, false, "›|", ["Next frame", "One frame forward."], Step::Frame(1));
             let is_set = [film.range.start, film.range.end].map(|point| point.is_some());
             add(true, is_set[0], "In", ["In point", "Begin at this frame."], Step::SetIn);
             add(true, is_set[1], "Out", ["Out point", "End with this frame."], Step::SetOut);
@@ -93,21 +94,34 @@ fn scrub(ui: &mut Ui, film: &Transport) {
     let x = |seconds: f64| rail.min + share(seconds) * rail.span();
     let colors = palette(ui);
     let (first, last) = film.bounds();
+    let (rows, painter) = (response.rect.y_range(), ui.painter());
     if film.range != Default::default() {
-        ui.painter().hline(
-            x(first)..=x(last),
-            response.rect.bottom() - 1.0,
-            Stroke::new(2.0, colors.quiet),
-        );
+        // What is not played is dimmed.
+        let dim = ui.visuals().panel_fill.gamma_multiply(0.75);
+        for outside in [Rangef::new(rail.min, x(first)), Rangef::new(x(last), rail.max)] {
+            painter.rect_filled(Rect::from_x_y_ranges(outside, rows), 0.0, dim);
+        }
+        painter.hline(x(first)..=x(last), rows.max - 1.0, Stroke::new(2.0, colors.accent));
     }
-    for (at, side) in [(film.range.start, -1.0), (film.range.end, 1.0)] {
-        if let Some(seconds) = at {
-            let at = x(seconds) + side * MARK_WIDTH / 2.0;
-            ui.painter().vline(
-                at,
-                response.rect.y_range().shrink(4.0),
-                Stroke::new(MARK_WIDTH, colors.ring),
-            );
+    let points: [(_, _, fn(f64) -> Step); 2] =
+        [(film.range.start, 1.0, Step::MoveIn), (film.range.end, -1.0, Step::MoveOut)];
+    for (at, inwards, step) in points {
+        let Some(at) = at.map(x) else {
+            continue;
+        };
+        let stroke = Stroke::new(2.0, colors.ring);
+        ui.painter().vline(at, rows, stroke);
+        for y in [rows.min + 1.0, rows.max - 1.0] {
+            ui.painter().line_segment([pos2(at, y), pos2(at + inwards * BRACKET, y)], stroke);
+        }
+        let place =
+            Rect::from_center_size(pos2(at, rows.center()), vec2(HANDLE_WIDTH, rows.span()));
+        let handle = ui
+            .interact(place, response.id.with(("point", inwards as i8)), Sense::drag())
+            .on_hover_and_drag_cursor(CursorIcon::ResizeHorizontal);
+        if let Some(pointer) = handle.interact_pointer_pos().filter(|_| handle.dragged()) {
+            let seconds = remap_clamp(pointer.x, rail.min..=rail.max, 0.0..=film.length as f32);
+            Intent::Film(step(seconds.into())).send(ui);
         }
     }
 }

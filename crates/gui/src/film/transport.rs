@@ -23,6 +23,9 @@ pub enum Step {
     Seek(f64),
     SetIn,
     SetOut,
+    /// Move a point, and show the frame there.
+    MoveIn(f64),
+    MoveOut(f64),
     /// Play the whole film.
     ClearRange,
     ToggleLoop,
@@ -131,6 +134,16 @@ impl Transport {
                 let end = self.position + self.frame - SAME;
                 self.range.end = Some(end);
                 self.range.start.take_if(|start| *start >= end);
+            }
+            Step::MoveIn(to) => {
+                let to = to.min(self.bounds().1 - self.frame).max(0.0);
+                (self.range.start, self.speed) = (Some(to), 0.0);
+                return self.act(Step::Seek(to), now);
+            }
+            Step::MoveOut(to) => {
+                let to = to.max(self.bounds().0 + self.frame).min(self.length);
+                (self.range.end, self.speed) = (Some(to), 0.0);
+                return self.act(Step::Seek(to - self.frame), now);
             }
             Step::ClearRange => self.range = Range::default(),
             Step::ToggleLoop => self.loops = !self.loops,
@@ -252,6 +265,12 @@ mod tests {
         assert_eq!(film.range.start, None);
         film.act(Step::ClearRange, 0.0);
         assert_eq!(film.bounds(), (0.0, 10.0));
+        // A dragged point stops at the other one.
+        assert_eq!(film.act(Step::MoveOut(6.0), 9.0), hold(5.9, 0));
+        film.deliver(9.0);
+        assert_eq!(film.act(Step::MoveIn(8.0), 9.0), hold(5.9, 0));
+        film.act(Step::MoveOut(1.0), 9.0);
+        assert_eq!(film.bounds(), (5.9, 6.0));
     }
 
     #[test]
