@@ -133,7 +133,11 @@ impl App {
         let mut export = Export { range, ..self.export_of(film.path.clone(), &choice) };
         let prepare = move || {
             let is_free = |path: &PathBuf| !path.exists() && !taken.contains(path);
-            let name = painting_name(&export.source, &style, Container::Mp4.extension());
+            // An animation stays one.
+            let container = Container::from_path(&export.source)
+                .filter(|container| container.is_animation())
+                .unwrap_or(Container::Mp4);
+            let name = painting_name(&export.source, &style, container.extension());
             export.output = disk::numbered_path(folder.join(name), is_free);
             Ok(Form::new(export, film, painting))
         };

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use eframe::egui::Ui;
+use eframe::egui::{Key, Ui};
 
 use super::{Action, Export};
 use crate::{
@@ -154,7 +154,10 @@ impl Form {
             if is_fresh {
                 response.request_focus();
             }
-            if response.clicked() {
+            // A click elsewhere has taken the focus from the button.
+            let enters =
+                ui.memory(|m| m.focused().is_none()) && ui.input(|i| i.key_pressed(Key::Enter));
+            if response.clicked() || can && enters {
                 Intent::Exports(Action::Confirm).send(ui);
             }
             plain_button(ui, "Cancel", Intent::CloseOverlay);

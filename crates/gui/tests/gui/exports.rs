@@ -14,7 +14,7 @@ use media::film::OpenFilm;
 use crate::window::{Window, saves_there};
 
 /// A clip of five frames.
-fn clip(folder: &Path) -> PathBuf {
+pub fn clip(folder: &Path) -> PathBuf {
     clip_of(folder, 5)
 }
 
@@ -279,7 +279,7 @@ fn a_video_is_exported_from_the_full_screen() {
 }
 
 #[test]
-fn the_form_shows_the_size_of_a_video_that_is_rotated() {
+fn the_form_shows_a_rotated_size_and_keeps_an_animation() {
     let mut w = Window::open_after(saves_there);
     w.until_label("Candy");
     w.click("Candy");
@@ -293,6 +293,16 @@ fn the_form_shows_the_size_of_a_video_that_is_rotated() {
     assert!(made.expect("ffmpeg is installed").success());
     w.export(&rotated);
     w.until_label("rotated.mp4, 48 × 64 px");
+    let animation = w.path("moves.gif");
+    let made =
+        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&clip).arg(&animation).status();
+    assert!(made.expect("ffmpeg is installed").success());
+    w.export(&animation);
+    w.until_contains("moves-candy.gif");
+    w.choose("Format", "APNG");
+    w.until_contains("moves-candy.apng");
+    w.press(Key::Enter);
+    w.until("the form to close", |w| !w.has("Export video"));
 }
 
 /// True if a process of this system names the folder.
