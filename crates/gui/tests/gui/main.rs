@@ -8,6 +8,7 @@
 mod arrivals;
 mod batch;
 mod contact_sheet;
+mod controls;
 mod crop;
 mod exports;
 mod fades;
