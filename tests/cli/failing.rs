@@ -252,6 +252,6 @@ fn a_jpeg_without_its_end_marker_is_painted_with_a_note() {
     fs::write(s.path("cut.jpg"), &whole[..whole.len() * 6 / 10]).expect("written");
     s.stylize(&["cut.jpg", "-o", "out.png"])
         .ends(0)
-        .says("note: cut.jpg: the file has no end marker; part of the image may be missing");
+        .says("note: cut.jpg: the file is incomplete; part of the picture may be missing");
     assert_eq!(s.read("out.png").width(), 320);
 }

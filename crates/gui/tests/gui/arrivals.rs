@@ -209,7 +209,7 @@ fn copied_files_are_asked_about_and_folders_are_not() {
     w.until_label("Paint 2 photos");
     w.platform.put_on_clipboard(Clip::Nothing);
     w.click("Paste");
-    w.until_contains("The clipboard contains no image");
+    w.until_contains("There is no picture on the clipboard");
 }
 
 #[test]

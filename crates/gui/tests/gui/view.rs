@@ -263,11 +263,11 @@ fn the_list_of_keys_fits_a_small_window_and_scrolls() {
     w.key(Modifiers::NONE, Key::Questionmark);
     w.until_label("Close");
     let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 700.0));
-    for name in ["Shortcuts", "Open a photo", "Actual size", "Close"] {
+    for name in ["Shortcuts", "Open a photo or video", "Actual size", "Close"] {
         let mut nodes = w.harness.query_all_by_label(name);
         assert!(nodes.all(|node| window.contains_rect(node.rect())), "{name}");
     }
-    let top = |w: &Window| w.harness.get_by_label("Open a photo").rect().top();
+    let top = |w: &Window| w.harness.get_by_label("Open a photo or video").rect().top();
     let before = top(&w);
     w.harness.hover_at(window.center());
     w.step();

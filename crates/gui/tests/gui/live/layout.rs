@@ -365,7 +365,7 @@ fn the_window_speaks_the_words_of_its_field() {
     w.until_painted();
     w.click("Advanced");
     w.key(Modifiers::NONE, Key::OpenBracket);
-    w.until_label("Use default");
+    w.until_label("Reset detail");
     w.until_painted();
     assert!(w.has("Rotate left") && w.has("Rotate right"));
     speaks(&w, "a photo");
