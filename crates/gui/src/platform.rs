@@ -518,7 +518,7 @@ mod tests {
             (save, "--title Save as --save --confirm-overwrite --filename /last/a.png"),
         ] {
             let command = zenity(&dialog, Some(Path::new("/last")), &("", Vec::new()));
-            let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy()).collect();
+            let args: Vec<_> = command.get_args().map(|arg| arg.to_str().expect("text")).collect();
             assert_eq!(args.join(" "), format!("--file-selection {expected}"));
         }
     }
