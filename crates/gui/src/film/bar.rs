@@ -1,6 +1,6 @@
 //! Draws the scrub bar and the buttons of a film.
 
-use eframe::egui::{CursorIcon, Rangef, Rect, Sense, Stroke, Ui, pos2, remap_clamp, vec2};
+use eframe::egui::{CursorIcon, Rangef, Rect, Sense, Stroke, Ui, pos2, remap_clamp};
 
 use super::{
     FilmView,
@@ -13,8 +13,8 @@ use crate::{
     theme::{self, palette},
 };
 
-/// Width of the bracket at the in or out point, and of the place where it can be dragged, in points.
-const BRACKET: f32 = 6.0;
+/// Width of the mark of the in or out point, and of the place where it can be dragged, in points.
+const MARK_WIDTH: f32 = 6.0;
 const HANDLE_WIDTH: f32 = 14.0;
 /// Minimum width at which the play button has text, in points.
 const WORDS_WIDTH: f32 = 520.0;
@@ -103,24 +103,25 @@ fn scrub(ui: &mut Ui, film: &Transport) {
         }
         painter.hline(x(first)..=x(last), rows.max - 1.0, Stroke::new(2.0, colors.accent));
     }
-    let points: [(_, _, fn(f64) -> Step); 2] =
-        [(film.range.start, 1.0, Step::MoveIn), (film.range.end, -1.0, Step::MoveOut)];
-    for (at, inwards, step) in points {
+    for (at, inwards) in [(film.range.start, 1.0), (film.range.end, -1.0)] {
         let Some(at) = at.map(x) else {
             continue;
         };
-        let stroke = Stroke::new(2.0, colors.ring);
-        ui.painter().vline(at, rows, stroke);
-        for y in [rows.min + 1.0, rows.max - 1.0] {
-            ui.painter().line_segment([pos2(at, y), pos2(at + inwards * BRACKET, y)], stroke);
-        }
-        let place =
-            Rect::from_center_size(pos2(at, rows.center()), vec2(HANDLE_WIDTH, rows.span()));
+        // Outside of what is played, because the position is often at a point.
+        let outside = |width: f32| {
+            Rect::from_two_pos(pos2(at, rows.min), pos2(at - inwards * width, rows.max))
+        };
+        ui.painter().rect_filled(outside(MARK_WIDTH), 2.0, colors.ring);
         let handle = ui
-            .interact(place, response.id.with(("point", inwards as i8)), Sense::drag())
+            .interact(
+                outside(HANDLE_WIDTH),
+                response.id.with(("point", inwards as i8)),
+                Sense::drag(),
+            )
             .on_hover_and_drag_cursor(CursorIcon::ResizeHorizontal);
         if let Some(pointer) = handle.interact_pointer_pos().filter(|_| handle.dragged()) {
             let seconds = remap_clamp(pointer.x, rail.min..=rail.max, 0.0..=film.length as f32);
+            let step = if inwards > 0.0 { Step::MoveIn } else { Step::MoveOut };
             Intent::Film(step(seconds.into())).send(ui);
         }
     }
