@@ -1,7 +1,7 @@
 //! Every control of every page has a name for screen readers, and the Tab key reaches it in the order in which the page
 //! is read.
 
-use eframe::egui::{Key, Modifiers, Rect, Role, accesskit};
+use eframe::egui::{Key, Modifiers, Rect, Role};
 use egui_kittest::kittest::NodeT;
 
 use crate::{
@@ -23,7 +23,6 @@ const ROLES: [Role; 8] = [
 /// A control as screen readers know it.
 #[derive(Debug, Clone)]
 struct Control {
-    id: accesskit::NodeId,
     role: Role,
     name: String,
     place: Rect,
@@ -32,7 +31,7 @@ struct Control {
 }
 
 impl Control {
-    /// True if it has the same name; its id may have changed with the widgets before it.
+    /// True if it is the same one; its id changes if other widgets come before it.
     fn is(&self, other: &Self) -> bool {
         self.role == other.role && self.name == other.name
     }
@@ -52,7 +51,6 @@ fn controls(w: &Window) -> Vec<Control> {
         .map(|node| {
             let (place, node) = (node.rect(), node.accesskit_node());
             Control {
-                id: node.locate().0,
                 role: node.role(),
                 name: node.label().unwrap_or_default().trim().to_owned(),
                 place,
@@ -63,48 +61,35 @@ fn controls(w: &Window) -> Vec<Control> {
         .collect()
 }
 
-/// The controls that Tab reaches, in order, from the first one of the tree on.
-fn tab_stops(w: &mut Window) -> Vec<Control> {
-    let mut stops: Vec<Control> = Vec::new();
-    for _ in 0..2 * controls(w).len() {
-        w.key(Modifiers::NONE, Key::Tab);
-        let focused = controls(w).into_iter().find(|control| control.is_focused);
-        if focused.as_ref().zip(stops.first()).is_some_and(|(now, first)| now.id == first.id) {
-            break;
-        }
-        stops.extend(focused);
-    }
-    let now = controls(w);
-    let place = |stop: &Control| now.iter().position(|control| control.id == stop.id);
-    let first = (0..stops.len()).min_by_key(|&at| place(&stops[at]).unwrap_or(usize::MAX));
-    let first = first.unwrap_or(0);
-    stops.rotate_left(first);
-    stops
-}
-
 #[track_caller]
 fn can_be_reached(w: &mut Window, page: &str) {
     w.step();
     let all = controls(w);
     let nameless: Vec<_> = all.iter().filter(|control| control.name.is_empty()).collect();
     assert!(nameless.is_empty(), "{page}: no name: {nameless:#?}");
-    let stops = tab_stops(w);
-    // Messages leave meanwhile.
-    let after = controls(w);
-    // One of a group of styles is a stop; the arrow keys reach the others. A number is part of its slider.
-    let is_missed = |control: &&Control| {
-        control.is_enabled
-            && after.iter().any(|other| other.is(control) && other.is_enabled)
-            && !matches!(control.role, Role::RadioButton | Role::SpinButton)
-            && !stops.iter().any(|stop| stop.is(control))
-    };
-    let missed: Vec<_> = all.iter().filter(is_missed).collect();
+    let mut stops: Vec<Control> = Vec::new();
+    let mut missed = all.clone();
+    for _ in 0..2 * all.len() {
+        w.key(Modifiers::NONE, Key::Tab);
+        let now = controls(w);
+        stops.extend(now.iter().find(|control| control.is_focused).cloned());
+        // One of a group of styles is a stop; the arrow keys reach the others. A number is part of its slider. Messages
+        // leave meanwhile.
+        missed.retain(|control| {
+            control.is_enabled
+                && !matches!(control.role, Role::RadioButton | Role::SpinButton)
+                && now.iter().any(|other| other.is(control) && other.is_enabled)
+                && !stops.last().is_some_and(|stop| stop.is(control))
+        });
+        if missed.is_empty() {
+            break;
+        }
+    }
     let names: Vec<_> = stops.iter().map(|stop| &stop.name).collect();
     assert!(missed.is_empty(), "{page}: Tab reaches {names:?}, but not {missed:#?}");
     for pair in stops.windows(2) {
         let (from, to) = (pair[0].place, pair[1].place);
-        let same_row = from.y_range().intersects(to.y_range())
-            && (from.center().y - to.center().y).abs() < 4.0;
+        let same_row = (from.center().y - to.center().y).abs() < 4.0;
         assert!(!same_row || from.left() <= to.left(), "{page}: to the left: {pair:#?}");
     }
 }
