@@ -22,8 +22,8 @@ for weight in SemiBold Regular; do
 done
 cp "$work/package/LICENSE.txt" "$target/Inter-LICENSE.txt"
 
-# The icons' code points, as named in crates/gui/src/fonts.rs.
-icons=$(grep --only-matching '\\u{[0-9A-F]*}' crates/gui/src/fonts.rs | tr --delete '\\u{}' | sed 's/^/U+/' | paste --serial --delimiters=,)
+# The icons' code points, as named in crates/gui/src/widgets/fonts.rs.
+icons=$(grep --only-matching '\\u{[0-9A-F]*}' crates/gui/src/widgets/fonts.rs | tr --delete '\\u{}' | sed 's/^/U+/' | paste --serial --delimiters=,)
 curl --silent --fail --location https://static.crates.io/crates/egui-phosphor/egui-phosphor-0.11.0.crate | tar xz -C "$work"
 pyftsubset "$work/egui-phosphor-0.11.0/res/Phosphor.ttf" --unicodes="$icons" --layout-features='' --no-hinting \
     --output-file="$target/Phosphor.ttf"

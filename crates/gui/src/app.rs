@@ -21,29 +21,27 @@ use std::{
 
 use eframe::egui::{self, Context, Ui};
 
-use super::{
-    batch::Batch,
+use crate::{
     choice::{Choice, NetworkOf},
-    crop::Cropping,
-    exports::Exports,
-    film::FilmView,
-    full_screen::state::FullScreen,
-    gallery::Gallery,
-    incoming::Incoming,
     intent::Intent,
-    live::{CameraOutView, LiveView, Repaints},
-    messages::{Corner, Messages},
-    opened::Origin,
-    overlays::{Overlays, Shown},
-    paintings::Paintings,
-    platform::Platform,
-    reading::Unclear,
-    settings_file::KeptFile,
-    shortcuts,
-    stage::Stage,
-    style_source::StyleSource,
-    tasks::{THREADS, Tasks},
-    theme, tooltips,
+    jobs::{batch::Batch, exports::Exports},
+    pages::{
+        film::FilmView,
+        live::{CameraOutView, LiveView, Repaints},
+        photo::{crop::Cropping, incoming::Incoming, opened::Origin, paintings::Paintings},
+    },
+    shell::{
+        full_screen::state::FullScreen,
+        messages::{Corner, Messages},
+        overlays::{Overlays, Shown},
+        platform::Platform,
+        settings_file::KeptFile,
+        shortcuts,
+        tasks::{THREADS, Tasks},
+        tooltips,
+    },
+    styles::{gallery::Gallery, reading::Unclear, source::StyleSource},
+    widgets::{stage::Stage, theme},
     workspace::{Page, Workspace},
 };
 use backend::OpenDevice;

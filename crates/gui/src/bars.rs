@@ -3,16 +3,18 @@
 
 use eframe::egui::{self, Button, Id, Label, Popup, Ui};
 
-use super::{
+use crate::{
     app::App,
-    fonts::icons,
     intent::{Intent, Sends},
-    key_chips,
-    label::path_label,
-    shortcuts::{button, keys_of, plain_button},
-    stage::{Compare, Stage, ViewStep},
-    theme,
-    welcome::recent_button,
+    pages::photo::welcome::recent_button,
+    shell::shortcuts::{button, keys_of, plain_button},
+    widgets::{
+        fonts::icons,
+        key_chips,
+        label::path_label,
+        stage::{Compare, Stage, ViewStep},
+        theme,
+    },
 };
 use settings::ThemeChoice;
 

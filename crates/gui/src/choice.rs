@@ -16,7 +16,7 @@ use values::{
     mode::{ModeChoice, ModelSize},
 };
 
-use super::mix::{self, Mix, Parts};
+use crate::styles::mix::{self, Mix, Parts};
 
 /// Brush sizes, finest first: the long side in pixels at which the network receives the photo.
 pub const BRUSHES_PX: [usize; 14] =

@@ -2,11 +2,11 @@
 
 use eframe::egui;
 
-use super::{
+use crate::{
     app::{App, PaintRequest},
-    batch::Phase,
     intent::Intent,
-    messages::Topic,
+    jobs::batch::Phase,
+    shell::messages::Topic,
 };
 use engine::{
     paint::OutputSize,

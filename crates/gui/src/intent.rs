@@ -4,13 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{Context, Id, Response};
 
-use super::{
+use crate::{
     choice::Choice,
-    exports::Action,
-    film,
-    finished::SnapshotPicture,
-    stage::{Compare, ViewStep},
-    style_order::Move,
+    jobs::exports::Action,
+    pages::{film, photo::finished::SnapshotPicture},
+    styles::order::Move,
+    widgets::stage::{Compare, ViewStep},
 };
 use engine::capture::Source;
 use media::film::Codec;

@@ -6,36 +6,22 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `app` | the window's state and its frame; `events` handles the reports of threads, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is the layout, `save_flow` saves and asks before a result is lost, `settings_changes` writes the settings |
-//! | `workspace` | photo, choice, paintings, undo, saved results: rules without egui |
-//! | `stage`, `texture` | the picture in the middle: zoom, divider, textures |
-//! | `live` | live mode: source, comparison, preview grid, recording |
-//! | `style_order`, `drag` | the order of the styles, and dragging to change the order of a list |
-//! | `gallery`, `style_card`, `controls`, `output_size`, `bars`, `welcome` (with the recently opened photos) | widgets around and over the stage |
-//! | `focus` | the frame around the focused control |
-//! | `full_screen` | the picture alone, and what is temporarily shown over it |
-//! | `contact_sheet` | the photo in every style as one picture |
-//! | `crop` | the crop rectangle over the photo |
-//! | `film` | a video instead of a photo: playing, seeking, in and out points |
-//! | `paintings` | the lists of recent photos and saved paintings; the strip of these, one of them large, and its settings |
-//! | `reading` | the question about a network's pixel format if its file does not specify it, with previews |
-//! | `incoming` | dropped or pasted pictures: to paint, or to add as styles |
-//! | `own_styles` | the user's own styles: renaming, removing |
-//! | `trials` | pictures that are painted in parallel with other work: thumbnails of the styles, and small ones for the question about a pixel format |
-//! | `mix` | mixes of picture styles by weights |
-//! | `networks` | the networks of styles and mixes |
-//! | `mode_choice` | lists of modes for photos, live mode and comparisons |
-//! | `exports` | the form and the queue of films to export |
-//! | `overlays`, `batch`, `messages` | questions, lists, a batch's progress, errors and notices |
-//! | [`panel`] | measurements of live mode: counters, steps, roofline |
-//! | `shortcuts`, [`intent`] | keys and widgets send intents; `update` performs them; `key_chips` draws keys, and tooltips next to a column |
-//! | `tasks`, `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
-//! | `clipboard`, `pointer` | what egui and the window system lack: text on the clipboard, the pointer while a file is dragged over the window |
-//! | [`platform`], [`style_source`] | interfaces to the desktop (file dialogs, clipboard) and to the styles; tests replace them |
+//! | `app` | the window's state and the order of a frame's work |
+//! | `events`, `update`, [`intent`] | the reports of threads; the user's actions, which keys and widgets send, and their performance |
+//! | `window`, `bars` | the layout: bars, styles, picture, controls, and what floats over the picture |
+//! | `workspace`, `choice` | photo, choice, paintings, undo, saved results: rules without egui |
+//! | `shell` | what is around the pages: `tasks` on other threads, `messages`, `overlays` (questions, lists), settings (`settings_changes`, `settings_file`), keys (`shortcuts`), `full_screen`, the desktop ([`platform`], which tests replace; `clipboard`, `pointer`) |
+//! | `styles` | `gallery`, its tiles (`card`) and `order`; [`style_source`], which tests replace; `own` styles: renaming, removing; `mix`es of picture styles; `networks`; `trials`: pictures that are painted in parallel with other work; `reading`: the question about a network's pixel format if its file does not specify it |
+//! | `pages::photo` | a photo and its `painting`; `opening` and `incoming` (dropped, pasted) files; `controls`, `crop`; `save_flow` saves and asks before a result is lost; `paintings`: the recent photos and the saved paintings; `welcome`: the empty page |
+//! | `pages::film` | a video instead of a photo: playing, seeking, in and out points |
+//! | `pages::live` | live video: source, comparison, preview grid, recording |
+//! | `pages::lab` | measurements of live video: counters, steps, roofline |
+//! | `jobs` | `batch`: folders and contact sheets; `exports`: the form and the queue of videos |
+//! | `widgets` | the `stage` (the picture in the middle: zoom, divider) and its `texture`s; lists, labels, key caps, icons, the `theme` |
 //!
 //! # Threads
 //!
-//! Everything except the work of `tasks`, `batch`'s photos and running `exports` runs on the window's thread and never
+//! Everything except the work of `tasks`, the photos of a `batch` and running `exports` runs on the window's thread and never
 //! waits. A thread with an event or report for the window requests a repaint from egui. Without such a request and
 //! without input from mouse or keyboard, no frame is drawn.
 
@@ -45,59 +31,15 @@ mod home;
 
 mod app;
 mod bars;
-mod batch;
 mod choice;
-mod clipboard;
-mod contact_sheet;
-mod controls;
-mod crop;
-mod drag;
 mod events;
-mod exports;
-mod film;
-mod finished;
-mod focus;
-pub mod fonts;
-mod full_screen;
-mod gallery;
-mod incoming;
 pub mod intent;
-mod key_chips;
-mod label;
-mod list;
-mod live;
-mod messages;
-mod mix;
-mod mode_choice;
-mod networks;
-mod opened;
-mod opening;
-mod output_size;
-mod overlays;
-mod own_styles;
-mod painting;
-mod paintings;
-pub mod panel;
-pub mod platform;
-mod pointer;
-mod reading;
-mod save_flow;
-mod settings_changes;
-mod settings_file;
-mod shortcuts;
-mod shortcuts_list;
-mod stage;
-mod style_card;
-mod style_order;
-pub mod style_source;
-mod tasks;
-mod texture;
-mod theme;
-mod time_left;
-mod tooltips;
-mod trials;
+mod jobs;
+mod pages;
+mod shell;
+mod styles;
 mod update;
-mod welcome;
+mod widgets;
 mod window;
 mod workspace;
 
@@ -110,6 +52,10 @@ use threads::signals;
 use values::disk;
 
 pub use app::{App, Launch};
+pub use pages::lab as panel;
+pub use shell::platform;
+pub use styles::source as style_source;
+pub use widgets::fonts;
 
 /// Size of the window if none is stored, in points.
 const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];

@@ -2,23 +2,22 @@
 
 use eframe::egui::{Theme, ViewportCommand};
 
-use super::{
+use crate::{
     app::App,
-    batch::Batch,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, NetworkOf, finest_brush},
-    crop::Cropping,
-    incoming::PictureUse,
     intent::Intent,
-    live::LiveView,
-    mix::Mix,
-    opened::Origin,
-    overlays::Overlay,
-    paintings::FileList,
-    platform::{Dialog, Platform},
-    shortcuts,
-    stage::ViewStep,
-    style_source::Card,
-    theme,
+    jobs::batch::Batch,
+    pages::{
+        live::LiveView,
+        photo::{crop::Cropping, incoming::PictureUse, opened::Origin, paintings::FileList},
+    },
+    shell::{
+        overlays::Overlay,
+        platform::{Dialog, Platform},
+        shortcuts,
+    },
+    styles::{mix::Mix, source::Card},
+    widgets::{stage::ViewStep, theme},
     workspace::Step,
 };
 use engine::{

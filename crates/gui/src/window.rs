@@ -6,21 +6,25 @@ use eframe::egui::{
 
 use itertools::Itertools;
 
-use super::{
+use crate::{
     app::App,
     bars::{self, LowerPanel},
-    batch::{Painting as BatchPainting, area_without_card, below_card},
     choice::NetworkOf,
-    crop,
     intent::Intent,
-    key_chips,
-    label::{label, remark},
-    live,
-    messages::Corner,
-    opened::Origin,
-    paintings,
-    shortcuts::{menu, plain_button},
-    theme, welcome,
+    jobs::batch::{Painting as BatchPainting, area_without_card, below_card},
+    pages::{
+        live,
+        photo::{crop, opened::Origin, paintings, welcome},
+    },
+    shell::{
+        messages::Corner,
+        shortcuts::{menu, plain_button},
+    },
+    widgets::{
+        key_chips,
+        label::{label, remark},
+        theme,
+    },
 };
 use engine::paint::Painting;
 use values::mode::DeviceChoice;

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{
+use crate::{
     choice::{Choice, NetworkOf, Recipe, SavedKey, rename},
-    finished::FinishedPicture,
-    label::stem,
-    mix::Mix,
-    opened::{Opened, Origin, Whole},
+    pages::photo::{
+        finished::FinishedPicture,
+        opened::{Opened, Origin, Whole},
+    },
+    styles::mix::Mix,
+    widgets::label::stem,
 };
 use engine::paint::Painting;
 use media::framing::Framing;

@@ -4,7 +4,9 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use eframe::egui;
 
-use crate::{choice::Recipe, focus::FocusFrame, opened::Opened, workspace::Step};
+use crate::{
+    choice::Recipe, pages::photo::opened::Opened, widgets::focus::FocusFrame, workspace::Step,
+};
 use backend::DeviceInfo;
 use engine::{
     error::EngineError,

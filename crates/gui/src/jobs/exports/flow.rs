@@ -1,0 +1,473 @@
+//! Opens the form, runs the queue, and remembers it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
+
+use crossbeam_channel::bounded;
+use itertools::Itertools;
+
+use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
+use crate::{
+    app::{App, Missing},
+    choice::{Choice, NetworkOf},
+    intent::Intent,
+    jobs::{
+        batch::{BatchStyle, counted, painting_name},
+        time_left::Stopwatch,
+    },
+    pages::{film::FilmView, live::LiveView, photo::paintings::FileList},
+    shell::{
+        messages::Offer,
+        overlays::Overlay,
+        platform::Dialog,
+        settings_file::KeptFile,
+        tasks::{OrText, named},
+    },
+    styles::mix::Mix,
+    widgets::label::{editable, name_label, path_label, sentence},
+};
+use engine::{
+    film::{Rendered, USUAL_QUALITY, discard},
+    paint::Painting,
+};
+use media::{
+    film::{Codec, Container, OpenFilm, Range},
+    framing::Framing,
+};
+use network::Network;
+use settings::Choices;
+use values::{
+    disk::{self, Existing, WriteError, reason},
+    frame::Frame,
+    mode::DeviceChoice,
+};
+
+/// The button that resumes exports.
+const RESUME: Offer = ("Resume exports", Intent::Exports(Action::Pause(false)));
+/// Name of the file of the queue.
+const FILE: &str = "exports.toml";
+/// Time between frames of the window while an export runs.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How long the end of the program waits for an export to stop its processes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn write(text: &String, path: &Path) -> Result<(), WriteError> {
+    disk::make_folder(disk::folder_of(path))?;
+    disk::write_bytes(path, text.as_bytes(), Existing::Replace)
+}
+
+impl App {
+    /// Reads the queue, which is kept next to the settings.
+    pub(crate) fn load_exports(&mut self) {
+        let Some(settings) = &self.settings_file.path else {
+            return;
+        };
+        let path = settings.with_file_name(FILE);
+        self.exports.file = KeptFile::new(Some(path.clone()));
+        let table = settings::read_table(&path);
+        match table.and_then(|table| table.map(Queue::from_table).transpose()) {
+            Ok(queue) => {
+                self.exports.queue = queue.unwrap_or_default();
+                let unfinished = counted(self.exports.queue.unfinished(), "export");
+                if self.exports.queue.was_killed {
+                    let text = format!("{unfinished} stopped: StyleForge closed unexpectedly.");
+                    self.messages.error_with(text, RESUME);
+                } else {
+                    self.report_pause(format!("{unfinished} paused."));
+                }
+            }
+            Err(why) => {
+                let kept = disk::free_path(path.with_extension("damaged"));
+                // If it cannot be renamed, the next list replaces it.
+                disk::rename(&path, &kept).ok();
+                self.messages.error(format!(
+                    "The list of exports cannot be read: {why}. It is kept as {}.",
+                    path_label(&kept)
+                ));
+            }
+        }
+    }
+
+    /// If exports are paused, shows this text with a button that resumes them; returns whether they are.
+    fn report_pause(&mut self, text: String) -> bool {
+        let is_paused = self.exports.queue.is_paused && self.exports.queue.unfinished() > 0;
+        if is_paused {
+            self.messages.offer(text, RESUME);
+        }
+        is_paused
+    }
+
+    /// Work that writes the queue.
+    fn exports_written(&mut self) -> Option<impl FnOnce() -> Result<(), String> + Send + use<>> {
+        // A path that is not Unicode cannot be written; the list on the disk then stays as it is.
+        self.exports.file.write(&toml::to_string(&self.exports.queue).ok()?, write)
+    }
+
+    fn exports_changed(&mut self) {
+        if let Some(write) = self.exports_written() {
+            self.tasks.spawn_writing(write, Self::report_failure);
+        }
+    }
+
+    /// Shows the form that exports a part of a video as the window paints now.
+    pub fn open_export(&mut self, film: Arc<OpenFilm>, range: Range) {
+        let choice = Choice { model: self.model(), ..self.workspace.choice.clone() };
+        let Some(network) = choice.network(choice.model) else {
+            return self.messages.notice("Choose a style first.");
+        };
+        let look = choice.look;
+        let (width, height) = choice.framing.size(film.size);
+        // A film that is smaller than the chosen detail is painted at its own size.
+        let (width, height) = choice.working_size().resolve(width, height);
+        let painting = format!(
+            "{} · Strength {} % · Detail {} px{}",
+            self.name_of(&network),
+            look.strength_percent,
+            width.max(height),
+            if look.keep_colors { " · Original colours" } else { "" }
+        );
+        let (folder, style) = (self.save_folder(), network.label());
+        let taken = self.outputs_of_exports();
+        let mut export = Export { range, ..self.export_of(film.path.clone(), &choice) };
+        let prepare = move || {
+            let is_free = |path: &PathBuf| !path.exists() && !taken.contains(path);
+            // An animation stays one.
+            let container = Container::from_path(&export.source)
+                .filter(|container| container.is_animation())
+                .unwrap_or(Container::Mp4);
+            let name = painting_name(&export.source, &style, container.extension());
+            export.output = disk::numbered_path(folder.join(name), is_free);
+            Ok(Form::new(export, film, painting))
+        };
+        self.run(prepare, |app, form| app.overlays.show(Overlay::ExportForm(Box::new(form))));
+    }
+
+    /// The export of a whole video with this choice, which has no file yet.
+    fn export_of(&self, source: PathBuf, choice: &Choice) -> Export {
+        let mut choices = Choices::default();
+        choice.remember(&mut choices);
+        Export {
+            source,
+            output: PathBuf::new(),
+            replaces: false,
+            codec: Codec::H264,
+            quality: USUAL_QUALITY,
+            range: Range::default(),
+            deinterlaces: true,
+            framing: choice.framing,
+            choices,
+        }
+    }
+
+    /// The files that exports will write.
+    fn outputs_of_exports(&self) -> Vec<PathBuf> {
+        self.exports
+            .queue
+            .entries
+            .iter()
+            .filter(|entry| !entry.is_done())
+            .map(|entry| entry.export.output.clone())
+            .collect()
+    }
+
+    /// Adds exports of the videos of a batch, in its styles and into its folder. Unless it `replaces` files, videos that
+    /// were exported there before are left out.
+    pub(crate) fn export_films(
+        &mut self,
+        films: &[PathBuf],
+        styles: &[BatchStyle],
+        folder: &Path,
+        replaces: bool,
+    ) {
+        let mut taken = self.outputs_of_exports();
+        let mut existing = 0;
+        for style in styles {
+            let mut choice = self.workspace.photo_choice().clone();
+            choice.framing = Framing::default();
+            if let NetworkOf::Style(id, model) = &style.network {
+                (choice.mix, choice.model) = (Mix::of(Some(id.clone())), *model);
+            }
+            for source in films {
+                // The source's own container holds its sound.
+                let container = Container::from_path(source).unwrap_or(Container::Mp4);
+                let name = painting_name(source, &style.network.label(), container.extension());
+                let output = disk::numbered_path(folder.join(name), |path| !taken.contains(path));
+                taken.push(output.clone());
+                if output.exists() && !replaces {
+                    existing += 1;
+                    continue;
+                }
+                let export = self.export_of(source.clone(), &choice);
+                self.exports.queue.add(Export {
+                    output,
+                    replaces,
+                    codec: container.usual_codec(),
+                    ..export
+                });
+            }
+        }
+        let all = films.len() * styles.len();
+        if existing > 0 {
+            self.messages.notice(format!(
+                "{existing} of {all} videos exist already. “Overwrite existing files” exports them again."
+            ));
+        }
+        if existing < all {
+            self.exports_changed();
+            let added = format!("{} added to the exports", counted(all - existing, "video"));
+            if !self.report_pause(format!("{added}, which are paused.")) {
+                let list = ("Show exports", Intent::Exports(Action::ToggleList));
+                self.messages.offer(format!("{added}."), list);
+            }
+        }
+    }
+
+    /// Has exports follow a style that has a new id.
+    pub(crate) fn rename_in_exports(&mut self, old: &str, new: &str) {
+        if !self.exports.queue.entries.is_empty() {
+            self.exports.queue.rename_style(old, new);
+            self.exports_changed();
+        }
+    }
+
+    /// Does what the user wants with exports.
+    pub(crate) fn act_on_exports(&mut self, action: Action) {
+        match action {
+            Action::AskFile => self.ask_export_file(),
+            Action::Confirm => {
+                if let Some(form) = self.overlays.export_form() {
+                    self.exports.queue.add(form.export.clone());
+                    self.close_overlay();
+                    self.report_pause("Added to the exports, which are paused.".to_owned());
+                }
+            }
+            Action::ToggleList => self.overlays.toggle(Overlay::Exports),
+            Action::Pause(pause) => self.pause_exports(pause),
+            Action::Cancel(id) => {
+                let running = self.exports.running.as_ref().filter(|running| running.id == id);
+                let painted = running.map_or_else(String::new, |running| {
+                    running.run.control.cancel();
+                    format!(" at {}", running.done())
+                });
+                self.exports.queue.cancel(id, painted);
+            }
+            Action::Remove(id) => self.remove_export(id),
+            Action::Retry(id) => {
+                self.retry_networks(|_| true);
+                self.exports.queue.retry(id);
+            }
+            Action::Move(id, before) => self.exports.queue.move_before(id, before),
+            Action::ClearDone => self.exports.queue.clear_done(),
+        }
+        self.exports_changed();
+    }
+
+    fn ask_export_file(&mut self) {
+        let Some(form) = self.overlays.export_form() else {
+            return;
+        };
+        let file_name = editable(form.export.output.file_name().unwrap_or_default().as_ref());
+        self.ask(Dialog::Film { file_name }, |app, path| {
+            if let Some(form) = app.overlays.export_form() {
+                form.set_output(path);
+                // The dialog asks before it returns an existing file.
+                form.export.replaces = true;
+            }
+        });
+    }
+
+    fn pause_exports(&mut self, pause: bool) {
+        let now = self.now();
+        self.exports.queue.is_paused = pause;
+        self.messages.withdraw(|offered| *offered == RESUME.1);
+        if let Some(running) = &mut self.exports.running {
+            running.run.progress.is_paused.store(pause, Ordering::Relaxed);
+            running.watch.pause(pause, now);
+        }
+    }
+
+    /// Removes an export that does not run, with its parts.
+    fn remove_export(&mut self, id: u64) {
+        // One that was just cancelled may not have ended; its parts are removed when it has.
+        let has_ended = self.exports.running.as_ref().is_none_or(|running| running.id != id);
+        if let Some(entry) = self.exports.queue.remove(id).filter(|e| e.has_parts && has_ended) {
+            self.discard_parts(entry.export.output);
+        }
+    }
+
+    fn discard_parts(&self, output: PathBuf) {
+        let discard = move || {
+            discard(&output);
+            Ok(())
+        };
+        self.tasks.spawn_writing(discard, Self::report_failure);
+    }
+
+    /// Begins the next export when the last one has ended, and measures for the form.
+    pub(crate) fn serve_exports(&mut self) {
+        let running = self.exports.running.as_ref();
+        if let Some(ended) = running.and_then(|running| running.ended.try_recv().ok())
+            && let Some(running) = self.exports.running.take()
+        {
+            self.end_export(running, ended);
+        }
+        let moves = self.live.as_ref().is_some_and(LiveView::is_moving)
+            || self.film.as_ref().is_some_and(FilmView::is_playing);
+        let running = self.exports.running.as_ref();
+        self.exports.waits = moves && running.is_some_and(|running| !running.run.on_gpu);
+        if self.device.info.is_some() && !self.ending.is_closing {
+            self.begin_export();
+            self.measure_for_form();
+        }
+        if matches!(self.overlays.shown(), Some(Overlay::Exports)) {
+            self.make_small_picture(FileList::Paintings);
+        }
+        if self.exports.running.is_some() {
+            self.ctx.request_repaint_after(PROGRESS_EVERY);
+        }
+    }
+
+    fn network_of_export(&mut self, choice: &Choice) -> Result<Arc<Network>, Missing> {
+        self.network(&choice.network(choice.model).ok_or(Missing::Failed)?)
+    }
+
+    fn begin_export(&mut self) {
+        let Some((id, export)) = self
+            .exports
+            .queue
+            .next()
+            .filter(|_| self.exports.running.is_none())
+            .map(|entry| (entry.id, entry.export.clone()))
+        else {
+            return;
+        };
+        let choice = Choice::from_settings(&export.choices);
+        let network = match self.network_of_export(&choice) {
+            Ok(network) => network,
+            Err(Missing::Loading) => return,
+            Err(Missing::Failed) => {
+                let style = choice.network(choice.model).map_or_else(String::new, |of| of.label());
+                let why = format!(
+                    "Its style {style} could not be loaded. Was it renamed or removed? Add it again, or export the video in another style."
+                );
+                self.exports.queue.end(id, Err(why));
+                return self.exports_changed();
+            }
+        };
+        let what = format!("{} was not exported", name_label(&export.output));
+        let run = Arc::new(Run {
+            export,
+            network,
+            painter: self.engine.film_painter(),
+            on_gpu: self.device.is(DeviceChoice::Cuda),
+            control: Arc::default(),
+            progress: Progress::default(),
+        });
+        let (sender, ended) = bounded(1);
+        let running =
+            Running { id, run: run.clone(), ended, watch: Stopwatch::started(self.now()) };
+        let wake_up = self.tasks.wake_up();
+        let work = move || {
+            let render = || run.render().map_err(|error| format!("{what}: {error}"));
+            // Fails only if the program has ended.
+            sender.send(named(&what, render)).ok();
+            wake_up();
+        };
+        match thread::Builder::new().name("export".to_owned()).spawn(work) {
+            Ok(_) => {
+                self.exports.queue.begin(id);
+                self.exports.running = Some(running);
+            }
+            Err(error) => self.exports.queue.end(id, Err(reason(&error))),
+        }
+        self.exports_changed();
+    }
+
+    /// Notes and reports the end of an export.
+    fn end_export(&mut self, running: Running, ended: Result<Rendered, String>) {
+        let Running { id, run, .. } = running;
+        let output = run.export.output.clone();
+        match ended {
+            Ok(Rendered { notes, damage, .. }) => {
+                let damage = damage.map(|why| format!("the video is damaged ({why})"));
+                let notes = notes.iter().chain(&damage).map(|n| sentence(n)).join(" ");
+                self.exports.queue.end(id, Ok(notes));
+                self.report_file(format!("Exported as {}", path_label(&output)), &output);
+                self.note_painting(&output);
+            }
+            Err(_) if run.control.is_cancelled() => {
+                // Unless the window closes, the user has cancelled it, and may have removed it since.
+                if !self.exports.queue.stop() && !self.exports.queue.has(id) {
+                    self.discard_parts(output);
+                }
+            }
+            Err(why) => {
+                // The list says it, too.
+                if !matches!(self.overlays.shown(), Some(Overlay::Exports)) {
+                    self.messages.error(why.clone());
+                }
+                self.exports.queue.end(id, Err(why));
+            }
+        }
+        self.exports_changed();
+    }
+
+    /// Measures how long a frame of the form's video takes, at the priority of exports.
+    fn measure_for_form(&mut self) {
+        let form = self.overlays.export_form().filter(|form| form.measuring.is_none());
+        let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
+            return;
+        };
+        let network = self.network_of_export(&choice);
+        let Some(form) = self.overlays.export_form() else {
+            return;
+        };
+        let network = match network {
+            Ok(network) => network,
+            Err(Missing::Loading) => return,
+            Err(Missing::Failed) => {
+                form.frame_seconds = Err("not known, because the style could not be loaded");
+                return;
+            }
+        };
+        let control = form.measuring.insert(Arc::default()).clone();
+        let same = control.clone();
+        let (width, height) = form.size();
+        let painter = self.engine.film_painter();
+        let measure = move || {
+            let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
+            painter.paint(&[&frame], &network, choice.paint_settings(), None, &control).or_text()
+        };
+        self.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {
+            let painting = painted.ok().and_then(|mut painted| painted.pop());
+            let form = app.overlays.export_form();
+            let is_it =
+                |form: &&mut Form| form.measuring.as_ref().is_some_and(|m| Arc::ptr_eq(m, &same));
+            if let Some(form) = form.filter(is_it) {
+                // Without the time in which its session was opened.
+                form.frame_seconds = painting
+                    .map(|painting| painting.run.total_ms / 1e3)
+                    .ok_or("not known, because a test frame failed");
+            }
+        });
+    }
+
+    /// Stops the running export, which continues the next time, and writes the queue. Blocks.
+    pub(crate) fn end_exports(&mut self) -> Result<(), String> {
+        if let Some(running) = self.exports.running.take() {
+            running.run.control.cancel();
+            if let Ok(ended) = running.ended.recv_timeout(PATIENCE) {
+                self.end_export(running, ended);
+            }
+        }
+        self.exports.queue.stop();
+        if self.exports.queue.entries.is_empty() {
+            return Ok(());
+        }
+        self.exports_written().map_or(Ok(()), |write| write())
+    }
+}

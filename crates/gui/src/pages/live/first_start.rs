@@ -1,0 +1,80 @@
+//! The small cards of the very first start over the demo scene: the ways to start, shown until one is used or a key is
+//! pressed.
+
+use eframe::egui::{self, Align2, Key, Rect};
+
+use crate::{
+    app::App,
+    intent::Intent,
+    pages::photo::welcome,
+    widgets::{
+        key_chips,
+        theme::{self, floating},
+    },
+};
+
+/// Height of all cards and the space below them, in points.
+const HEIGHT: f32 = 112.0;
+
+impl App {
+    /// True if the cards are shown.
+    fn is_first_start(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| {
+            !(live.shows_message() || live.compares() || live.shows_previews || live.panel_open)
+        }) && !self.settings.state.has_seen_hint
+            && !self.full_screen.is_on
+    }
+
+    /// Hides the cards, because a key was pressed that does something else.
+    pub(crate) fn end_first_start(&mut self) {
+        if self.is_first_start() {
+            self.perform(Intent::HideHint);
+        }
+    }
+
+    /// Lets the first Tab move to the cards, before all other widgets.
+    pub(crate) fn follow_first_tab(&mut self) {
+        let leads = self.is_first_start()
+            && self.ctx.memory(|memory| memory.focused().is_none())
+            && self.ctx.input(|input| input.key_pressed(Key::Tab));
+        if let Some(live) = &mut self.live {
+            live.leads_to_cards = leads;
+        }
+    }
+
+    /// Draws the cards `above` points above the lower edge of the picture; returns the height that they use.
+    pub(crate) fn first_start_ui(&self, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
+        let Some(live) = self.live.as_ref().filter(|_| self.is_first_start()) else {
+            return 0.0;
+        };
+        let area = area.with_max_y(area.bottom() - above);
+        floating(ui, "first start", Align2::CENTER_BOTTOM, area, |ui| {
+            ui.horizontal(|ui| {
+                for (place, option) in
+                    welcome::start_options(self.cameras.as_ref()).into_iter().enumerate()
+                {
+                    let card = option.button(ui, 0.0, false);
+                    if place == 0 && live.leads_to_cards {
+                        card.request_focus();
+                    }
+                    // The upper bar has a button with the same name.
+                    if card.accessible_name(format!("Begin: {}", option.title)).clicked() {
+                        Intent::HideHint.send(ui);
+                        // Do not restart the source that is already shown.
+                        if option.intent != Intent::UseSource(live.source.clone()) {
+                            option.intent.send(ui);
+                        }
+                    }
+                }
+            });
+            ui.horizontal(|ui| {
+                let numbers = format!("1 to {}", self.gallery.cards.len().clamp(2, 9));
+                for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
+                    key_chips::chips(ui, keys);
+                    theme::caption(ui, does);
+                }
+            });
+        });
+        HEIGHT
+    }
+}

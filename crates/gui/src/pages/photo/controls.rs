@@ -1,0 +1,249 @@
+//! The controls on the right: how to paint, and how to save.
+
+use eframe::egui::{ScrollArea, Ui};
+
+use super::{contact_sheet::NO_SHEET, output_size::output_control};
+use crate::{
+    app::App,
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
+    intent::Intent,
+    shell::{platform::format_title, shortcuts::button},
+    styles::mix,
+    widgets::{
+        fonts::icons,
+        list::choose_row,
+        mode_choice::{ENGINE, Offers, engine},
+        theme::{self, ColumnTooltip},
+    },
+    workspace::Step,
+};
+use media::framing::Rotation;
+use pictures::encode::{DEFAULT_QUALITY, Format};
+use values::{compose::Look, mode::ModelSize};
+
+impl App {
+    /// Draws the controls into `ui`.
+    pub(crate) fn photo_controls(&self, ui: &mut Ui) {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            if self.viewed_settings(ui) {
+                return;
+            }
+            let [page, source] =
+                if self.shows_film() { ["Video", "video"] } else { ["Photo", "photo"] };
+            let mut choice = self.workspace.choice.clone();
+            if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
+            {
+                theme::group_title(ui, page);
+                framing(ui, whole, self.cropping.is_some(), &mut choice);
+                ui.add_space(theme::GROUP_GAP);
+            }
+
+            self.painting_controls(ui, source, &mut choice, |ui, choice| {
+                if self.shows_film() {
+                    theme::steadiness(ui, &mut choice.steadiness);
+                }
+                self.brush_control(ui, choice);
+            });
+
+            theme::group_title(ui, "Result");
+            output_control(ui, &mut choice, self.workspace.photo_size());
+            self.format_control(ui);
+            if !self.shows_film() && self.format().has_16_bits() {
+                ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
+                    .column_tooltip("Finer steps of colour, for editing. The file is larger.");
+            }
+            ui.add_space(theme::GROUP_GAP);
+
+            theme::advanced(ui, |ui| {
+                let mut model = Some(choice.model);
+                self.model_row(ui, &mut model, self.model(), false);
+                choice.model = model.unwrap_or(choice.model);
+                engine(
+                    ui,
+                    ENGINE,
+                    &mut choice.mode,
+                    Offers::of(self.device.info.as_ref(), self.has_attention()),
+                );
+            });
+            if choice != self.workspace.choice {
+                Intent::Edit(choice).send(ui);
+            }
+        });
+    }
+
+    /// The controls for painting that the pages share, and those for its `detail`. `source` is what is painted.
+    pub(crate) fn painting_controls(
+        &self,
+        ui: &mut Ui,
+        source: &str,
+        choice: &mut Choice,
+        detail: impl FnOnce(&mut Ui, &mut Choice),
+    ) {
+        theme::group_title(ui, "Painting");
+        let Look { mut strength_percent, mut keep_colors } = choice.look;
+        theme::slider(ui, "Strength", &mut strength_percent, 0..=100, 100, " %")
+            .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
+        detail(ui, choice);
+        ui.checkbox(&mut keep_colors, format!("Keep the {source}'s colours"))
+            .column_tooltip(&format!("Use the style's brushwork and the {source}'s colours."));
+        choice.look = Look { strength_percent, keep_colors };
+        let before = match &self.painting.before_change {
+            Some(Step::Choice(before)) => Some(&**before),
+            _ => None,
+        };
+        mix::ui(ui, &self.gallery.cards, choice, before);
+        ui.add_space(theme::GROUP_GAP);
+    }
+
+    fn brush_control(&self, ui: &mut Ui, choice: &mut Choice) {
+        let size = self.workspace.photo_size();
+        let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
+        let last = BRUSHES_PX.len() - 1;
+        let usual = DEFAULT_BRUSH.clamp(finest, last);
+        // Finer to the right, in pixels of the long side.
+        let mut detail = last - choice.brush.clamp(finest, last);
+        let px_of = move |place: usize| match size {
+            Some((width, height)) => {
+                let (w, h) = working_size_of(place).resolve(width, height);
+                w.max(h)
+            }
+            None => BRUSHES_PX[place],
+        };
+        let words = move |v: f64, _| format!("{} px", px_of(last - (v as usize).min(last)));
+        let parsed = move |text: &str| {
+            let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
+            let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
+            Some((last - nearest) as f64)
+        };
+        let slider = ui.add_enabled_ui(finest < last, |ui| {
+            theme::slider_with(
+                ui,
+                "Detail",
+                &mut detail,
+                0..=last - finest,
+                last - usual,
+                |number| number.custom_formatter(words).custom_parser(parsed),
+            )
+        });
+        let hint =
+            "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
+        if slider.inner.column_tooltip(hint).changed() {
+            // Store the default as such, so that it stays the default for photos of another size.
+            let place = last - detail;
+            choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
+        }
+        match size {
+            Some((width, height)) => {
+                let (w, h) = choice.working_size().resolve(width, height);
+                theme::caption(ui, format!("Painted at {w} × {h} px"));
+            }
+            None => theme::bar(ui, 0.0, |ui| {
+                theme::caption(ui, "Broad strokes");
+                theme::at_the_right(ui, "fine strokes", |ui| theme::caption(ui, "Fine strokes"));
+            }),
+        }
+    }
+
+    fn format_control(&self, ui: &mut Ui) {
+        let mut choices = self.settings.choices.clone();
+        let mut format = self.format();
+        choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
+            .column_tooltip("File format of saved paintings.");
+        if format != self.format() {
+            choices.format = Some(format);
+        }
+        if format.is_lossy() {
+            theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, DEFAULT_QUALITY);
+        }
+        if choices != self.settings.choices {
+            Intent::SetChoices(Box::new(choices)).send(ui);
+        }
+    }
+
+    /// The model sizes of the chosen style; empty without a style.
+    pub(crate) fn models(&self) -> &[ModelSize] {
+        self.workspace
+            .choice
+            .style()
+            .and_then(|id| self.gallery.card(id))
+            .map_or(&[], |card| &card.models)
+    }
+
+    /// The buttons that export a video and save or copy the painting, side by side.
+    pub(crate) fn save_buttons(&self, ui: &mut Ui) {
+        if self.shows_film() {
+            let export = theme::icon_text(icons::VIDEO, "Export…", true);
+            let export = theme::tall(theme::main_button(ui, &export, true));
+            let words = ["Export…", "Save the painted video."];
+            button(ui, true, export, words, Intent::ExportFilm);
+        }
+        let has_result = self.workspace.finished().is_some();
+        let is_saving = self.save.is_running;
+        let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
+        let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
+        let can_save = has_result && !is_saving;
+        let save = if self.shows_film() {
+            "Save this frame as a picture."
+        } else {
+            "Save the painting as a file."
+        };
+        for (icon, name, does, can, why_not, intent) in [
+            (icons::SAVE, "Save as…", save, can_save, not_yet, Intent::Save),
+            (icons::COPY, "Copy", "Copy the painting.", has_result, not_yet, Intent::Copy),
+            (
+                icons::GRID,
+                "Contact sheet…",
+                "Save the photo in every style on one image.",
+                self.can_make_sheet(),
+                NO_SHEET,
+                Intent::AskContactSheet,
+            ),
+        ] {
+            let is_main = intent == Intent::Save && can && !self.shows_film();
+            let styled = theme::main_button(ui, &theme::icon_text(icon, name, has_words), is_main);
+            button(ui, can, theme::tall(styled), [name, does], intent)
+                .on_disabled_hover_text(why_not);
+        }
+    }
+}
+
+/// Rotates, mirrors and crops the photo, whose full size is `whole`.
+fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
+    let framing = choice.framing;
+    theme::bar(ui, 5.0, |ui| {
+        let mut offer = |icon, word, name: &str, hint, is_on| {
+            ui.add(theme::toggle(is_on, theme::icon_text(icon, word, true)))
+                .column_tooltip(hint)
+                .accessible_name(name)
+                .clicked()
+        };
+        for (icon, word, hint, rotate) in [
+            (icons::TURN_LEFT, "Left", "Rotate the photo 90° left", Rotation::ThreeQuarters),
+            (icons::TURN_RIGHT, "Right", "Rotate the photo 90° right", Rotation::Quarter),
+        ] {
+            if offer(icon, word, &format!("Rotate {}", word.to_lowercase()), hint, false) {
+                choice.framing = framing.turned(rotate, whole);
+            }
+        }
+        if offer(
+            icons::MIRROR,
+            "Mirror",
+            "Mirror",
+            "Swap left and right of the photo",
+            framing.mirror,
+        ) {
+            choice.framing = framing.mirrored(whole);
+        }
+        if offer(icons::CROP, "Crop", "Crop the photo", "Paint only part of the photo", is_cropping)
+        {
+            Intent::ToggleCrop.send(ui);
+        }
+    });
+    if let Some(crop) = choice.framing.crop {
+        let (w, h) = choice.framing.rotate.size(whole);
+        theme::caption(ui, format!("{} × {} of {w} × {h} px", crop.width, crop.height));
+    }
+}
+
+/// Minimum width at which the save buttons have text next to their icons, in points.
+const SAVE_WORDS_WIDTH: f32 = 540.0;

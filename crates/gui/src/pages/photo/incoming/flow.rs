@@ -1,0 +1,279 @@
+//! Turns dragged, dropped and pasted files and pictures into photos or styles.
+
+use std::path::PathBuf;
+
+use eframe::egui::{self, Key, Pos2, TextureOptions};
+
+use super::{Before, ONE, PictureUse, SEVERAL, USES, target_at};
+use crate::{
+    app::{App, NextStep},
+    intent::Intent,
+    jobs::batch::Batch,
+    pages::photo::opened::{FilesByKind, Opened, Origin, from_clipboard},
+    shell::{
+        overlays::{Answer, Buttons},
+        platform::Clip,
+    },
+    widgets::{label::name_label, texture::image_of},
+};
+use values::{compose::Look, frame::Frame};
+
+/// Time between two queries of the pointer while files are dragged.
+const ASK_EVERY_SECONDS: f64 = 0.04;
+/// Maximum number of pictures that become styles at once; each takes a while.
+const MAX_STYLES: usize = 16;
+/// The name of a style made from a pasted picture.
+const PASTED: &str = "Pasted picture";
+
+/// The content of the clipboard, ready to be used.
+enum Pasted {
+    Picture(Box<Opened>),
+    Files(Vec<PathBuf>),
+    Nothing,
+}
+
+impl App {
+    /// Notes files that are dragged over the window, and those that were dropped.
+    pub(crate) fn note_incoming(&mut self) {
+        let (hovers, dropped, now) = self.ctx.input(|i| {
+            let mut dropped: Vec<PathBuf> =
+                i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect();
+            dropped.dedup();
+            (!i.raw.hovered_files.is_empty(), dropped, i.time)
+        });
+        // Only the message leads back to what was shown before.
+        let can_return = |offered: &Intent| matches!(offered, Intent::PreferStyle(_));
+        self.incoming.before.take_if(|_| !self.messages.has_offer(can_return));
+        if !dropped.is_empty() {
+            let area = self.incoming.targets_over;
+            self.ask_pointer(move |app, pointer| {
+                let target = area.zip(pointer).and_then(|(area, at)| target_at(area, at));
+                app.sort(dropped, target.map_or(PictureUse::Unsaid, |at| USES[at]));
+            });
+        }
+        if !hovers {
+            self.incoming.pointer = None;
+            self.incoming.ask_at = 0.0;
+            return;
+        }
+        if now >= self.incoming.ask_at {
+            // One query at a time.
+            self.incoming.ask_at = f64::INFINITY;
+            self.ask_pointer(move |app, pointer| {
+                app.incoming.pointer = pointer;
+                app.incoming.ask_at = now + ASK_EVERY_SECONDS;
+                app.ctx.request_repaint();
+            });
+        }
+        self.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
+    }
+
+    /// Queries the position of the pointer in the window.
+    fn ask_pointer(&self, then: impl FnOnce(&mut Self, Option<Pos2>) + Send + 'static) {
+        let platform = self.platform.clone();
+        self.tasks.spawn(
+            move || Ok(platform.pointer()),
+            |app, place| {
+                let reported = place.ok().flatten().and_then(|place| in_window(&app.ctx, place));
+                let pointer = reported.or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
+                then(app, pointer);
+            },
+        );
+    }
+
+    /// Continues with files that were sorted by kind.
+    pub(crate) fn handle_sorted(
+        &mut self,
+        ticket: u64,
+        picture_use: PictureUse,
+        sorted: FilesByKind,
+    ) {
+        for problem in sorted.problems {
+            self.messages.error(problem);
+        }
+        for checkpoint in sorted.checkpoints {
+            self.import(checkpoint);
+        }
+        let photos = sorted.photos;
+        match picture_use {
+            _ if photos.is_empty() => {}
+            PictureUse::Asked if !sorted.has_folder => {
+                let name = match photos.as_slice() {
+                    [one] => name_label(one),
+                    many => format!("{} pictures", many.len()),
+                };
+                self.ask_use(photos.len(), name, None, move |app, picture_use| {
+                    let sorted = FilesByKind { photos, ..FilesByKind::default() };
+                    let ticket = app.ticket();
+                    app.handle_sorted(ticket, picture_use, sorted);
+                });
+            }
+            PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
+            _ if photos.len() > 1 || sorted.has_folder => self.offer_batch(photos, sorted.notes),
+            _ => {
+                for path in photos {
+                    let is_unsaid = picture_use == PictureUse::Unsaid;
+                    self.incoming.unsaid = is_unsaid.then(|| path.clone());
+                    self.open_file(ticket, path);
+                }
+            }
+        }
+    }
+
+    fn make_styles(&mut self, pictures: Vec<PathBuf>) {
+        if pictures.len() > MAX_STYLES {
+            self.messages.error(format!(
+                "{} images are too many to add as styles at once. Add at most {MAX_STYLES} at a time.",
+                pictures.len()
+            ));
+            return;
+        }
+        for picture in pictures {
+            self.import(picture);
+        }
+    }
+
+    fn offer_batch(&mut self, files: Vec<PathBuf>, notes: Vec<String>) {
+        self.run(
+            move || Ok(Batch::new(files, notes)),
+            |app, batch| {
+                if app.batch.as_ref().is_some_and(Batch::is_busy) {
+                    app.messages.error(
+                        "A folder or a contact sheet is already being painted. Wait until it is done, or stop it first.",
+                    );
+                } else {
+                    app.batch = Some(batch);
+                }
+            },
+        );
+    }
+
+    /// Asks how to use a picture or the files on the clipboard.
+    pub(crate) fn paste(&mut self) {
+        let ticket = self.begin_opening();
+        let platform = self.platform.clone();
+        let paste = move || {
+            Ok(match platform.paste()? {
+                Clip::Picture(frame) => Pasted::Picture(Box::new(from_clipboard(frame))),
+                Clip::Files(files) => Pasted::Files(files),
+                Clip::Nothing => Pasted::Nothing,
+            })
+        };
+        self.tasks.spawn(paste, move |app, pasted| {
+            let is_newest = app.opening.end(ticket);
+            match pasted {
+                Ok(Pasted::Files(files)) => app.sort(files, PictureUse::Asked),
+                Ok(Pasted::Nothing) => app.messages.notice(
+                    "There is no picture on the clipboard. Copy a picture or its file and paste again.",
+                ),
+                // Something else was opened later.
+                _ if !is_newest => {}
+                Ok(Pasted::Picture(picture)) => {
+                    let frame = &picture.photo.frame;
+                    let (w, h) = frame.size();
+                    let name = format!("{}, {w} × {h} px", picture.title());
+                    let preview = picture.preview.clone();
+                    app.ask_use(1, name, Some(&preview), move |app, picture_use| match picture_use {
+                        PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
+                            styles.import_picture(&picture.photo.frame, PASTED)
+                        }),
+                        _ => app.ask_or_perform(NextStep::Put(picture)),
+                    });
+                }
+                Err(error) => app.messages.error(error),
+            }
+        });
+    }
+
+    /// Asks how to use pictures.
+    fn ask_use(
+        &mut self,
+        count: usize,
+        name: String,
+        picture: Option<&Frame>,
+        then: impl FnOnce(&mut Self, PictureUse) + Clone + 'static,
+    ) {
+        let (heading, [paint, style]) = match count {
+            1 => ("Paint it, or use it as a style?", ONE),
+            _ => ("Paint them, or use them as styles?", SEVERAL),
+        };
+        let load = |frame: &Frame| {
+            self.ctx.load_texture("asked about", image_of(frame), TextureOptions::LINEAR)
+        };
+        let picture = picture.map(load);
+        let other = then.clone();
+        let paint = Answer::new(paint, |app: &mut Self| then(app, PictureUse::Photo));
+        let style = Answer::new(style, |app: &mut Self| other(app, PictureUse::Style));
+        self.put_buttons(Buttons {
+            heading: heading.to_owned(),
+            text: name,
+            picture,
+            answers: vec![
+                Answer { key: Some(Key::P), ..paint },
+                Answer { key: Some(Key::S), ..style },
+                Answer::cancel("Cancel"),
+            ],
+            can_turn_off: false,
+        });
+    }
+
+    /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
+    pub(crate) fn note_put(&mut self, opened: Opened, was_live: bool) {
+        self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
+        let is_it =
+            |path: &PathBuf| opened.origin == Origin::File(path.clone()) && opened.film.is_none();
+        let unsaid = self.incoming.unsaid.take().filter(is_it);
+        let photo = self.workspace.put_photo(opened);
+        self.incoming.before = None;
+        let Some(path) = unsaid else {
+            return;
+        };
+        self.incoming.before = Some(Before { photo, was_live });
+        let text = match self.workspace.choice.style() {
+            Some(_) => "Painted as a photo.",
+            None => "Opened as a photo.",
+        };
+        self.messages.offer(text, ("Use it as the style instead", Intent::PreferStyle(path)));
+    }
+
+    /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
+    pub(crate) fn report_inherited_look(&mut self) {
+        let look = self.workspace.choice.look;
+        let usual = Look::default();
+        let mut parts = Vec::new();
+        if look.strength_percent != usual.strength_percent {
+            parts.push(format!("strength {} %", look.strength_percent));
+        }
+        if look.keep_colors {
+            parts.push("the photo's colours kept".to_owned());
+        }
+        if !parts.is_empty() {
+            let parts = parts.join(", ");
+            let text = format!("The photo starts with your live settings: {parts}.");
+            self.messages.notice(text);
+        }
+    }
+
+    /// Makes a style of a photo that was opened, and restores what was shown before.
+    pub(crate) fn prefer_style(&mut self, path: PathBuf) {
+        self.import(path);
+        let Some(Before { photo, was_live }) = self.incoming.before.take() else {
+            return;
+        };
+        if let Some(photo) = photo {
+            self.put(photo);
+        }
+        if was_live {
+            self.enter_live();
+        }
+    }
+}
+
+/// Converts a position on the screen, in pixels, to the window; `None` if the window does not know its own position.
+fn in_window(ctx: &egui::Context, (x, y): (i32, i32)) -> Option<Pos2> {
+    ctx.input(|i| {
+        let window = i.viewport().inner_rect?;
+        let at = egui::pos2(x as f32, y as f32) / i.pixels_per_point();
+        Some(at - window.min.to_vec2())
+    })
+}

@@ -1,0 +1,253 @@
+//! The stage without a photo: three ways to start, and the recently opened photos, which are also listed
+//! in the upper bar.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{
+    Align, Align2, Atom, Button, FontId, IdSalt, Layout, Popup, Rect, Response, RichText,
+    ScrollArea, Sense, Stroke, Ui, UiBuilder, Vec2, vec2,
+};
+
+use super::paintings::Paintings;
+use crate::{
+    intent::{Intent, Sends},
+    shell::shortcuts::plain_button,
+    widgets::{
+        fonts::icons,
+        key_chips::{chips, hint},
+        label::{name_label, path_label, remark},
+        texture::paint_cover,
+        theme::{self, caption},
+    },
+};
+use engine::capture::{Camera, Source};
+use pictures::folder::is_film;
+
+/// Height of the button of a way to start, in points.
+const BUTTON_HEIGHT: f32 = 44.0;
+/// Maximum number of recent photos.
+const MAX_SHOWN: usize = 4;
+/// Height of the line of a recent photo, in points.
+const LINE_HEIGHT: f32 = 24.0;
+/// Width and height of its thumbnail, in points.
+const SIZE: Vec2 = vec2(30.0, 20.0);
+/// Width of the list of recent photos, in points.
+const LIST_WIDTH: f32 = 280.0;
+/// Width of the page, and its height without recent photos, in points.
+const WIDTH: f32 = 650.0;
+const HEIGHT: f32 = 300.0;
+
+/// The most recent list of cameras; `None` while it is being made.
+pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
+
+pub struct StartOption {
+    pub icon: &'static str,
+    pub title: &'static str,
+    /// What it does, or why it cannot.
+    pub does: String,
+    /// The keys with the same effect.
+    pub keys: &'static str,
+    pub intent: Intent,
+}
+
+/// The text and the action of the camera's card.
+fn camera(cameras: Cameras<'_>) -> (String, Intent) {
+    let uses = Intent::UseCamera;
+    match cameras {
+        None => ("Looking for cameras…".to_owned(), uses),
+        Some(Ok(found)) if found.is_empty() => {
+            ("No camera found. Connect one, then click again.".to_owned(), Intent::LookForCamera)
+        }
+        Some(Ok(found)) if found.iter().all(|camera| camera.problem.is_some()) => {
+            let why = found
+                .iter()
+                .find_map(|camera| camera.problem.as_ref())
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            (remark(&why), uses)
+        }
+        Some(Ok(_)) => ("Paint what it sees, live. Nothing leaves this computer.".to_owned(), uses),
+        Some(Err(why)) => (remark(why), uses),
+    }
+}
+
+/// The ways to start, with the known cameras.
+pub fn start_options(cameras: Cameras<'_>) -> [StartOption; 3] {
+    let (camera_does, camera_intent) = camera(cameras);
+    let option = |icon, title, does: &str, keys, intent| {
+        let does = does.to_owned();
+        StartOption { icon, title, does, keys, intent }
+    };
+    let photo = "Choose one, drop it here, or paste it.";
+    let demo = "A moving scene, painted live. You need no camera or photo.";
+    [
+        option(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
+        option(icons::IMAGE, "Open a photo…", photo, "Ctrl+O", Intent::AskOpen),
+        option(icons::SPARKLE, "Explore the demo", demo, "L", Intent::UseSource(Source::Demo)),
+    ]
+}
+
+impl StartOption {
+    /// Its button, at least this wide.
+    pub fn button(&self, ui: &mut Ui, width: f32, is_main: bool) -> Response {
+        let words = theme::icon_text(self.icon, self.title, true);
+        let button = theme::main_button(ui, &words, is_main).min_size(vec2(width, BUTTON_HEIGHT));
+        hint(ui.add(button), &self.does, self.keys)
+    }
+}
+
+/// Draws the ways to start into `ui`, or that a photo is being opened.
+///
+/// The recently opened photos are listed below them.
+pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
+    let rect = ui.available_rect_before_wrap();
+    ui.allocate_rect(rect, Sense::hover());
+    let colors = theme::palette(ui);
+    ui.painter().rect_filled(rect, 0.0, colors.stage);
+    let page = vec2(WIDTH, HEIGHT + height(recent.files)).min(rect.size() - vec2(32.0, 24.0));
+    let frame = Rect::from_center_size(rect.center(), page);
+    theme::dashed(ui.painter(), frame, Stroke::new(1.5, colors.outline));
+    let inside = UiBuilder::new().max_rect(frame.shrink2(vec2(20.0, 16.0)));
+    ui.scope_builder(inside.layout(Layout::top_down(Align::Center)), |ui| {
+        ScrollArea::vertical().auto_shrink([false; 2]).show(ui, |ui| {
+            ui.label(RichText::new("Drop a photo, video or painting").size(24.0).strong());
+            let then = "Any painting you drop can become a style";
+            ui.label(RichText::new(then).color(colors.quiet));
+            ui.add_space(theme::GROUP_GAP);
+            if opening {
+                ui.label("Opening…");
+            } else {
+                contents(ui, cameras, recent);
+            }
+        });
+    });
+}
+
+/// The ways to start, and the recent photos.
+fn contents(ui: &mut Ui, cameras: Cameras<'_>, recent: Recent<'_>) {
+    ui.columns(3, |columns| {
+        for (ui, option) in columns.iter_mut().zip(start_options(cameras)) {
+            ui.vertical_centered(|ui| {
+                // The most common option.
+                let is_main = option.intent == Intent::AskOpen;
+                option
+                    .button(ui, ui.available_width(), is_main)
+                    .accessible_name(option.title)
+                    .sends(option.intent);
+                caption(ui, option.does);
+            });
+        }
+    });
+    ui.add_space(theme::GROUP_GAP);
+    let sample = Button::new("Try the sample photo").frame_when_inactive(false);
+    hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").sends(Intent::OpenSample);
+    ui.allocate_ui(vec2(LIST_WIDTH, 18.0), |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            for (keys, does) in [("Ctrl+V", "pastes a picture"), ("F1", "shows all keys")] {
+                chips(ui, keys);
+                caption(ui, does);
+            }
+        });
+    });
+    on_first_page(ui, recent);
+}
+
+/// The recently opened photos.
+#[derive(Clone, Copy)]
+pub struct Recent<'a> {
+    /// Their files, newest first.
+    pub files: &'a [PathBuf],
+    /// Contains their thumbnails.
+    pub paintings: &'a Paintings,
+}
+
+/// The button that opens the list.
+pub fn recent_button(ui: &mut Ui, recent: Recent<'_>, has_word: bool) {
+    let button = theme::icon_button(icons::RECENT, "Recent", has_word).frame_when_inactive(false);
+    let response = ui
+        .add_enabled(!recent.files.is_empty(), button)
+        .on_hover_text("Recently opened photos")
+        .on_disabled_hover_text("Recently opened photos appear here.")
+        .accessible_name("Recent photos");
+    Popup::menu(&response).show(|ui| {
+        ui.set_min_width(220.0);
+        Intent::SeeRecents.send(ui);
+        for path in recent.files {
+            entry(ui, path, recent.paintings);
+        }
+        ui.separator();
+        plain_button(ui, "Clear recent photos", Intent::ClearRecents);
+    });
+}
+
+/// Height of the list on the start page, in points.
+fn height(recent: &[PathBuf]) -> f32 {
+    match recent.len().min(MAX_SHOWN) {
+        0 => 0.0,
+        shown => (shown + 1) as f32 * LINE_HEIGHT + theme::GROUP_GAP,
+    }
+}
+
+/// The newest photos on the start page.
+fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
+    if recent.files.is_empty() {
+        return;
+    }
+    Intent::SeeRecents.send(ui);
+    ui.add_space(theme::GAP);
+    ui.spacing_mut().item_spacing.y = 0.0;
+    ui.spacing_mut().interact_size.y = LINE_HEIGHT;
+    ui.spacing_mut().button_padding.y = (LINE_HEIGHT - SIZE.y) / 2.0;
+    let layout = Layout::top_down_justified(Align::Min);
+    ui.allocate_ui_with_layout(vec2(LIST_WIDTH, 0.0), layout, |ui| {
+        ui.horizontal(|ui| {
+            ui.add_space(ui.spacing().button_padding.x);
+            caption(ui, "Recent");
+        });
+        for path in recent.files.iter().take(MAX_SHOWN) {
+            entry(ui, path, recent.paintings);
+        }
+    });
+}
+
+fn entry(ui: &mut Ui, path: &Path, paintings: &Paintings) {
+    let room = Atom::custom(IdSalt::new("small"), SIZE);
+    let button = Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
+    let response = ui.add(button).on_hover_text(path_label(path));
+    let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);
+    let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
+    match paintings.small(path) {
+        Some(small) => paint_cover(ui, small, place, 2.0),
+        None => {
+            let icon = if is_film(path) { icons::VIDEO } else { icons::IMAGE };
+            let font = FontId::proportional(14.0);
+            let quiet = theme::palette(ui).quiet;
+            ui.painter().text(place.center(), Align2::CENTER_CENTER, icon, font, quiet);
+        }
+    }
+    response.sends(Intent::OpenRecent(path.to_owned()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unavailable_camera_is_reported_and_searched_again() {
+        let (does, intent) = camera(Some(&Ok(Vec::new())));
+        assert!(does.starts_with("No camera found"), "{does}");
+        assert_eq!(intent, Intent::LookForCamera);
+        let refused = Err("cameras cannot be listed here".to_owned());
+        let (does, intent) = camera(Some(&refused));
+        assert!(does.contains("cannot be listed"), "{does}");
+        assert_eq!(intent, Intent::UseCamera);
+        assert_eq!(camera(None).0, "Looking for cameras…");
+    }
+
+    #[test]
+    fn one_option_has_the_accent() {
+        let options = start_options(None);
+        assert_eq!(options.iter().filter(|option| option.intent == Intent::AskOpen).count(), 1);
+    }
+}

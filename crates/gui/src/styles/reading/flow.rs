@@ -1,0 +1,125 @@
+//! Adds files to the styles. If a file does not specify its network's pixel format, asks the user, about one file at a
+//! time.
+//!
+//! Closing the window or the question adds nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::{Reading, Trial, Unclear};
+use crate::{
+    app::{App, TrialOutcome},
+    choice::NetworkOf,
+    shell::overlays::Overlay,
+    styles::source::{Import, StyleSource},
+    widgets::{
+        label::{name_label, remark},
+        texture::{MIPMAPPED, image_of},
+    },
+};
+use engine::trial::OneColor;
+use pictures::decode;
+use values::mode::ModelSize;
+use weights::{PixelChoice, PixelFormat};
+
+impl App {
+    /// Adds a file to the styles, as far as that is possible without a question.
+    pub(crate) fn import(&mut self, path: PathBuf) {
+        self.import_with(path, |styles, path| styles.import(path, PixelChoice::default()));
+    }
+
+    /// Adds the picture or checkpoint `path` to the styles.
+    pub(crate) fn import_with(
+        &mut self,
+        path: PathBuf,
+        import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
+    ) {
+        self.incoming.importing += 1;
+        let styles = self.style_source.clone();
+        let file = path.clone();
+        let name = name_label(&path);
+        self.tasks.spawn_writing_or(
+            move || import(&*styles, &file),
+            move |imported| match imported {
+                Ok(Import::Unclear(_)) => Some(format!(
+                    "{name} was not added as a style: the window closed before its pixel format was chosen"
+                )),
+                other => other.err(),
+            },
+            move |app, imported| match imported {
+            Ok(Import::Added { id, warning }) => {
+                if decode::has_picture_name(&path) {
+                    // Load its network now, so that it paints as soon as it is listed.
+                    app.load(NetworkOf::Style(id.clone(), ModelSize::Full));
+                }
+                app.list_styles(Some(id));
+                if let Some(warning) = warning {
+                    app.messages.notice(warning);
+                }
+            }
+            Ok(Import::Unclear(known)) => {
+                app.incoming.end_import();
+                app.unclear.push_back(Unclear { path, known });
+            }
+            Err(error) => {
+                app.incoming.end_import();
+                app.messages.error(error);
+            }
+        },
+        );
+    }
+
+    /// Asks about the next file if no other question is open, and paints the next picture.
+    pub(crate) fn serve_readings(&mut self) {
+        if !self.overlays.is_open()
+            && !self.ending.is_closing
+            && let Some(file) = self.unclear.pop_front()
+        {
+            let photo = self.workspace.photo().map(|photo| photo.framed.preview.clone());
+            self.overlays.show(Overlay::Reading(Box::new(Reading::new(file, photo))));
+        }
+        let Some(reading) = self.overlays.reading() else {
+            return;
+        };
+        if let Some(format) = reading.begin_next() {
+            let path = reading.file.path.clone();
+            let photo = reading.photo.clone();
+            let styles = self.style_source.clone();
+            self.try_network(photo, move || styles.network_as(&path, format), Self::show_tried);
+        }
+    }
+
+    /// Shows a picture that was painted for the open question, or why there is none.
+    fn show_tried(&mut self, tried: TrialOutcome) {
+        let Some(reading) = self.overlays.reading() else {
+            return;
+        };
+        let trial = match tried {
+            Ok((photo, painting)) => {
+                reading.photo = Some(photo);
+                Trial::Painted {
+                    texture: self.ctx.load_texture(
+                        "reading",
+                        image_of(&painting.picture),
+                        MIPMAPPED,
+                    ),
+                    one_color: OneColor::of(&painting.picture),
+                }
+            }
+            Err(error) => Trial::Failed(remark(&error.to_string())),
+        };
+        reading.end(trial);
+    }
+
+    /// Adds the file of the open question with this pixel format.
+    pub(crate) fn take_reading(&mut self, format: PixelFormat) {
+        match self.overlays.take() {
+            Some(Overlay::Reading(reading)) => {
+                self.stop_trial();
+                self.import_with(reading.file.path, move |styles, path| {
+                    styles.import(path, PixelChoice::from(format))
+                });
+            }
+            other => other.into_iter().for_each(|other| self.overlays.show(other)),
+        }
+    }
+}
