@@ -5,15 +5,7 @@
 //! tasks and handles events (`events.rs`). Widgets send intents while they are drawn; the intents are performed
 //! afterwards (`update.rs`).
 
-mod state;
-
-pub(super) use state::{
-    ComposeRequest, DeviceInUse, Ending, Missing, NextStep, PaintRequest, PhotoOpening,
-    PhotoPainting, Repaint, SaveFlow, TrialError, TrialOutcome, WindowState,
-};
-
 use std::{
-    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -22,31 +14,30 @@ use std::{
 use eframe::egui::{self, Context, Ui};
 
 use crate::{
-    choice::{Choice, NetworkOf},
+    choice::Choice,
     intent::Intent,
-    jobs::{batch::Batch, exports::Exports},
+    jobs::{Jobs, batch::Batch},
     pages::{
-        film::FilmView,
-        live::{CameraOutView, LiveView, Repaints},
-        photo::{crop::Cropping, incoming::Incoming, opened::Origin, paintings::Paintings},
+        film::{FilmPage, FilmView},
+        live::{LivePage, LiveView},
+        photo::{PhotoPage, opened::Origin},
     },
     shell::{
-        full_screen::state::FullScreen,
         messages::{Corner, Messages},
         overlays::{Overlays, Shown},
         platform::Platform,
         settings_file::KeptFile,
         shortcuts,
+        state::{DeviceInUse, Ending, ShellOf, WindowState},
         tasks::{THREADS, Tasks},
         tooltips,
     },
-    styles::{gallery::Gallery, reading::Unclear, source::StyleSource},
-    widgets::{stage::Stage, theme},
+    styles::{Styles, gallery::Gallery, source::StyleSource},
+    widgets::theme,
     workspace::{Page, Workspace},
 };
 use backend::OpenDevice;
-use engine::{Engine, capture::Camera, compositor::Compositor, protocol::RepaintNumber};
-use network::Network;
+use engine::{Engine, compositor::Compositor};
 use pictures::encode::Format;
 use settings::Settings;
 use threads::WakeUp;
@@ -76,56 +67,17 @@ pub struct Launch {
     pub licences: fn() -> Result<String, String>,
 }
 
+/// What every page uses.
+pub(crate) type Shell = ShellOf<App>;
+
 /// The window.
 pub struct App {
-    pub(super) ctx: Context,
-    pub(super) engine: Engine,
-    pub(super) compositor: Compositor,
-    pub(super) tasks: Tasks<App>,
-    /// Tasks that wait for the user, so that they do not block others.
-    pub(super) dialogs: Tasks<App>,
-    pub(super) platform: Arc<dyn Platform>,
-    pub(super) style_source: Arc<dyn StyleSource>,
+    pub(super) shell: Shell,
+    pub(super) photo: PhotoPage,
+    pub(super) film: FilmPage,
+    pub(super) live: LivePage,
+    pub(super) jobs: Jobs,
     pub(super) licences: fn() -> Result<String, String>,
-    pub(super) settings: Settings,
-    pub(super) settings_file: KeptFile<Settings>,
-    pub(super) workspace: Workspace,
-    pub(super) stage: Stage,
-    pub(super) gallery: Gallery,
-    pub(super) messages: Messages,
-    pub(super) overlays: Overlays<Self>,
-    /// Live mode; `None` while photos are shown.
-    pub(super) live: Option<LiveView>,
-    /// The film of which the photo on the table is a frame.
-    pub(super) film: Option<FilmView>,
-    /// The most recent list of cameras; `None` while it is being made.
-    pub(super) cameras: Option<Result<Vec<Camera>, String>>,
-    pub(super) camera_out: CameraOutView,
-    /// Live frames that are being repainted.
-    pub(super) repaints: Repaints,
-    pub(super) full_screen: FullScreen,
-    pub(super) window: WindowState,
-    pub(super) batch: Option<Batch>,
-    pub(super) exports: Exports,
-    /// The networks of styles, and of the newest mix.
-    pub(super) networks: HashMap<NetworkOf, Result<Arc<Network>, Missing>>,
-    /// Dragged, dropped and pasted pictures.
-    pub(super) incoming: Incoming,
-    /// What follows the pictures that are being painted in parallel with other work.
-    pub(super) painted_apart: HashMap<RepaintNumber, Repaint<Self>>,
-    /// The number of the small painting in progress, and that of the engine once the network is read.
-    pub(super) trial: Option<(u64, Option<RepaintNumber>)>,
-    /// Files to ask about after the open question.
-    pub(super) unclear: VecDeque<Unclear>,
-    pub(super) paintings: Paintings,
-    /// The crop in progress.
-    pub(super) cropping: Option<Cropping>,
-    pub(super) painting: PhotoPainting,
-    pub(super) opening: PhotoOpening,
-    pub(super) save: SaveFlow,
-    pub(super) ending: Ending,
-    pub(super) device: DeviceInUse,
-    pub(super) intents: Vec<Intent>,
 }
 
 impl App {
@@ -151,62 +103,49 @@ impl App {
             intents.push(Intent::EnterLive);
             page = Page::Live;
         }
+        let workspace = Workspace::new(
+            page,
+            Choice::from_settings(&settings.choices),
+            Choice::of_live(&settings.choices),
+        );
+        let gallery = Gallery::ordered(&settings.state.style_order);
         let mut app = Self {
-            ctx: ctx.clone(),
-            engine: Engine::start(launch.open_device, wake_up.clone())?,
-            compositor: Compositor::start(wake_up.clone())?,
-            tasks: Tasks::start("background", THREADS, wake_up.clone())?,
-            dialogs: Tasks::start("dialog", 1, wake_up)?,
-            platform: launch.platform,
-            style_source: launch.style_source,
+            shell: Shell {
+                ctx: ctx.clone(),
+                engine: Engine::start(launch.open_device, wake_up.clone())?,
+                device: DeviceInUse::default(),
+                tasks: Tasks::start("background", THREADS, wake_up.clone())?,
+                dialogs: Tasks::start("dialog", 1, wake_up.clone())?,
+                platform: launch.platform,
+                settings,
+                settings_file: KeptFile::new(launch.settings_path),
+                messages,
+                overlays: Overlays::default(),
+                window: WindowState::default(),
+                ending: Ending::default(),
+                intents,
+                workspace,
+                styles: Styles::new(gallery, launch.style_source),
+            },
+            photo: PhotoPage::new(Compositor::start(wake_up)?),
+            film: FilmPage::default(),
+            live: LivePage::default(),
+            jobs: Jobs::default(),
             licences: launch.licences,
-            workspace: Workspace::new(
-                page,
-                Choice::from_settings(&settings.choices),
-                Choice::of_live(&settings.choices),
-            ),
-            settings_file: KeptFile::new(launch.settings_path),
-            stage: Stage::default(),
-            gallery: Gallery::ordered(&settings.state.style_order),
-            settings,
-            messages,
-            overlays: Overlays::default(),
-            live: None,
-            film: None,
-            cameras: None,
-            camera_out: CameraOutView::default(),
-            repaints: Repaints::default(),
-            full_screen: FullScreen::default(),
-            window: WindowState::default(),
-            batch: None,
-            exports: Exports::default(),
-            networks: HashMap::new(),
-            incoming: Incoming::default(),
-            painted_apart: HashMap::new(),
-            trial: None,
-            unclear: VecDeque::new(),
-            paintings: Paintings::default(),
-            cropping: None,
-            painting: PhotoPainting::default(),
-            opening: PhotoOpening::default(),
-            save: SaveFlow::default(),
-            ending: Ending::default(),
-            device: DeviceInUse::default(),
-            intents,
         };
-        app.load_exports();
-        app.list_styles(None);
-        app.sweep_pictures();
-        app.list_cameras(false);
-        app.follow_motion();
+        app.jobs.load_exports(&mut app.shell);
+        app.shell.list_styles(None);
+        app.shell.sweep_pictures();
+        app.shell.list_cameras(false);
+        app.shell.follow_motion();
         Ok(app)
     }
 
     /// Returns a function that closes the window from any thread as soon as possible, without a question. Recordings,
     /// settings and files are still completed.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let stop_requested = self.ending.is_requested.clone();
-        let wake_up = self.tasks.wake_up();
+        let stop_requested = self.shell.ending.is_requested.clone();
+        let wake_up = self.shell.tasks.wake_up();
         move || {
             stop_requested.store(true, Ordering::Relaxed);
             wake_up();
@@ -215,39 +154,44 @@ impl App {
 
     /// Handles the events of threads and keyboard. Draws nothing.
     pub fn logic(&mut self) {
-        let has_arrival = self.messages.has_arrival();
-        tooltips::follow(&self.ctx, has_arrival, &mut self.window.has_no_tooltips);
+        let has_arrival = self.shell.messages.has_arrival();
+        tooltips::follow(&self.shell.ctx, has_arrival, &mut self.shell.window.has_no_tooltips);
         self.handle_events();
-        self.paint_requested();
-        self.start_batch();
-        if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
+        self.photo.paint_requested(&mut self.shell);
+        self.jobs.start_batch(&mut self.shell);
+        if self.shell.ending.is_requested.load(Ordering::Relaxed) && !self.shell.ending.is_closing {
             self.close_without_question();
         }
-        self.follow_monitor();
-        self.follow_first_tab();
-        self.refresh_lists();
-        self.text_keys();
+        self.shell.follow_monitor();
+        self.live.follow_first_tab(&mut self.shell);
+        self.shell.refresh_lists();
+        self.shell.text_keys();
         self.follow_original();
-        shortcuts::follow_page(&self.ctx, self.shows_film());
-        let (is_covered, yields) = (self.overlays.is_open(), self.gallery.focused.is_some());
-        let presses = shortcuts::pressed(&self.ctx, is_covered, yields);
+        shortcuts::follow_page(&self.shell.ctx, self.photo.shows_film(&self.shell));
+        let (is_covered, yields) =
+            (self.shell.overlays.is_open(), self.shell.styles.gallery.focused.is_some());
+        let presses = shortcuts::pressed(&self.shell.ctx, is_covered, yields);
         for intent in presses {
             self.press(intent);
         }
-        self.note_incoming();
+        self.photo.note_incoming(&mut self.shell);
         self.perform_all();
-        self.live_logic();
-        self.follow_camera_out();
-        self.film_logic();
-        self.follow_repaints();
+        self.live.live_logic(&mut self.shell);
+        self.live.follow_camera_out(&mut self.shell);
+        self.film.film_logic(&mut self.shell, &mut self.photo);
+        self.live.follow_repaints(&mut self.shell);
         self.guard_closing();
-        self.serve_readings();
+        self.shell.serve_readings();
         self.serve_style_pictures();
-        self.serve_paintings();
-        self.serve_exports();
-        self.finish_changes();
-        if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
-            self.ctx.request_repaint_after(PROGRESS_EVERY);
+        self.photo.serve_paintings(&mut self.shell);
+        let moves = self.live.view.as_ref().is_some_and(LiveView::is_moving)
+            || self.film.view.as_ref().is_some_and(FilmView::is_playing);
+        self.jobs.serve_exports(&mut self.shell, &mut self.photo, moves);
+        self.shell.finish_changes();
+        if self.photo.painting.request.is_some()
+            || self.jobs.batch.as_ref().is_some_and(Batch::is_running)
+        {
+            self.shell.ctx.request_repaint_after(PROGRESS_EVERY);
         }
     }
 
@@ -255,67 +199,67 @@ impl App {
     pub fn ui(&mut self, ui: &mut Ui) {
         // Hide the pointer from the widgets below a dialog; otherwise a tooltip would stay visible over the dialog.
         let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
-        let has_dialog = self.overlays.is_open();
-        self.messages.note_dialog(has_dialog);
+        let has_dialog = self.shell.overlays.is_open();
+        self.shell.messages.note_dialog(has_dialog);
         let pointer = has_dialog.then(|| ui.input_mut(take));
-        if self.full_screen.is_on {
+        if self.shell.window.full_screen.is_on {
             self.full_screen_ui(ui);
         } else {
             self.window_ui(ui);
         }
         if let Some(pointer) = pointer {
             ui.input_mut(|input| input.pointer = pointer);
-            self.messages.ui(ui, ui.content_rect(), Corner::Top, 0.0, false);
+            self.shell.messages.ui(ui, ui.content_rect(), Corner::Top, 0.0, false);
         }
         let shown = Shown {
-            cards: &self.gallery.cards,
-            choices: &self.settings.choices,
-            exports: &self.exports,
-            paintings: &self.paintings,
+            cards: &self.shell.styles.gallery.cards,
+            choices: &self.shell.settings.choices,
+            exports: &self.jobs.exports,
+            paintings: &self.photo.paintings,
         };
-        self.overlays.ui(ui, &shown);
-        self.window.focus_frame.ui(ui);
-        if self.window.has_no_tooltips {
+        self.shell.overlays.ui(ui, &shown);
+        self.shell.window.focus_frame.ui(ui);
+        if self.shell.window.has_no_tooltips {
             tooltips::put_away(ui);
         }
-        self.intents.append(&mut Intent::take_sent(ui));
+        self.shell.intents.append(&mut Intent::take_sent(ui));
         self.perform_all();
-        self.copy_texts();
-        self.serve_readings();
-        let may_compose = self.live.is_none() && self.workspace.on_screen().is_some();
-        if may_compose && self.stage.wants_full() && !self.painting.composed.full {
-            self.recompose(true);
+        self.shell.copy_texts();
+        self.shell.serve_readings();
+        let may_compose = self.live.view.is_none() && self.shell.workspace.on_screen().is_some();
+        if may_compose && self.photo.stage.wants_full() && !self.photo.painting.composed.full {
+            self.photo.recompose(&mut self.shell, true);
         }
     }
 
     /// Stops the threads and writes the remaining files. The window is already closed, so this may take a moment.
     pub fn end(&mut self) {
-        self.end_recording();
+        self.live.end_recording(&mut self.shell);
         // Snapshots that wait to be repainted are saved as they were painted live.
-        for waiting in std::mem::take(&mut self.repaints.waiting) {
-            self.save_snapshot(waiting.shown, None);
+        for waiting in std::mem::take(&mut self.live.repaints.waiting) {
+            self.live.save_snapshot(&self.shell, waiting.shown, None);
         }
-        self.end_removals();
-        if let Some(film) = &mut self.film {
+        self.shell.end_removals();
+        if let Some(film) = &mut self.film.view {
             film.player.end(Duration::from_millis(500));
         }
         // The window can no longer show messages, but there may be a terminal.
-        let exports = self.end_exports().err();
-        for failure in self.tasks.finish_writing().into_iter().chain(exports) {
+        let exports = self.jobs.end_exports(&mut self.shell, &mut self.photo).err();
+        for failure in self.shell.tasks.finish_writing().into_iter().chain(exports) {
             terminal::write_message(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) =
-            (&self.settings_file.path, self.settings_file.changed_at.is_some())
-            && let Err(error) = self.settings.save(path)
+            (&self.shell.settings_file.path, self.shell.settings_file.changed_at.is_some())
+            && let Err(error) = self.shell.settings.save(path)
         {
             terminal::write_message(format!("styleforge: {error}"));
         }
         // A GPU must release its memory; work on the CPU ends with the program.
-        let patience = if self.device.is(DeviceChoice::Cpu) { 100 } else { 2000 };
-        self.engine.shutdown(Duration::from_millis(patience));
+        let patience = if self.shell.device.is(DeviceChoice::Cpu) { 100 } else { 2000 };
+        self.shell.engine.shutdown(Duration::from_millis(patience));
         // Do this last: settings are now written and cameras released.
-        if self.ending.restarts
-            && let Err(why) = self.platform.restart(self.shown_file())
+        if self.shell.ending.restarts
+            && let Err(why) = self.shell.platform.restart(self.shown_file())
         {
             terminal::write_message(format!("styleforge: {why}"));
         }
@@ -323,13 +267,15 @@ impl App {
 
     /// The file of the current photo.
     fn shown_file(&self) -> Option<&Path> {
-        let photo = self.workspace.photo().filter(|_| self.live.is_none())?;
+        let photo = self.shell.workspace.photo().filter(|_| self.live.view.is_none())?;
         match &photo.opened.origin {
             Origin::File(path) => Some(path),
             Origin::Sample | Origin::Clipboard => None,
         }
     }
+}
 
+impl Shell {
     /// The model size for photos: the chosen one if the style has it.
     pub(super) fn model(&self) -> ModelSize {
         self.model_of_style(self.workspace.choice.model)
@@ -340,7 +286,7 @@ impl App {
         self.workspace
             .choice
             .style()
-            .and_then(|id| self.gallery.known(id))
+            .and_then(|id| self.styles.gallery.known(id))
             .map_or(requested, |card| card.model(requested))
     }
 

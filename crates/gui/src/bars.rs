@@ -4,7 +4,7 @@
 use eframe::egui::{self, Button, Id, Label, Popup, Ui};
 
 use crate::{
-    app::App,
+    app::{App, Shell},
     intent::{Intent, Sends},
     pages::photo::welcome::recent_button,
     shell::shortcuts::{button, keys_of, plain_button},
@@ -30,15 +30,15 @@ const ADJUST: &str = "Adjust";
 impl App {
     /// Draws the upper bar into `ui`.
     pub(super) fn top_bar(&self, ui: &mut Ui, may_fold: bool) {
-        let [can_undo, can_redo] = match self.seen_crop() {
+        let [can_undo, can_redo] = match self.photo.seen_crop(&self.shell) {
             Some(cropping) => cropping.can_step(),
-            None => self.workspace.history.can_step(),
+            None => self.shell.workspace.history.can_step(),
         };
-        let parts = self.live.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
+        let parts = self.live.view.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
         let has_words = ui.available_width() >= WORDS_WIDTH[parts];
         let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
         theme::bar(ui, 8.0, |ui| {
-            let is_live = self.live.is_some();
+            let is_live = self.live.view.is_some();
             for (name, is_on, hint, intent) in [
                 ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
                 ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
@@ -60,7 +60,7 @@ impl App {
                 (icons::REDO, "Redo", "Redo the last undone change.", can_redo, Intent::Redo),
             ] {
                 match name {
-                    "Paste" => recent_button(ui, self.recent(), has_all),
+                    "Paste" => recent_button(ui, self.photo.recent(&self.shell), has_all),
                     "Undo" => {
                         ui.separator();
                     }
@@ -69,16 +69,18 @@ impl App {
                 let icon = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
                 button(ui, can, icon, [name, does], intent);
             }
-            if let Some(live) = &self.live {
+            if let Some(live) = &self.live.view {
                 ui.separator();
                 live.source_bar(ui);
             }
             theme::at_the_right(ui, "window buttons", |ui| {
-                self.window_buttons(ui, may_fold, has_all);
+                self.shell.window_buttons(ui, may_fold, has_all);
             });
         });
     }
+}
 
+impl Shell {
     /// The buttons for the window itself.
     fn window_buttons(&self, ui: &mut Ui, may_fold: bool, has_words: bool) {
         if may_fold {

@@ -3,13 +3,15 @@
 use eframe::egui::{Theme, ViewportCommand};
 
 use crate::{
-    app::App,
+    app::{App, Shell},
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, NetworkOf, finest_brush},
     intent::Intent,
     jobs::batch::Batch,
     pages::{
-        live::LiveView,
-        photo::{crop::Cropping, incoming::PictureUse, opened::Origin, paintings::FileList},
+        live::{LivePage, LiveView},
+        photo::{
+            PhotoPage, crop::Cropping, incoming::PictureUse, opened::Origin, paintings::FileList,
+        },
     },
     shell::{
         overlays::Overlay,
@@ -30,12 +32,12 @@ use values::mode::ModelSize;
 impl App {
     /// Performs the intent of a key.
     pub(super) fn press(&mut self, intent: Intent) {
-        self.end_first_start();
-        let only_live = shortcuts::live_only(&intent).filter(|_| self.live.is_none());
+        self.live.end_first_start(&mut self.shell);
+        let only_live = shortcuts::live_only(&intent).filter(|_| self.live.view.is_none());
         if let Some(does) = only_live {
             // The key has no effect on a photo; say why.
-            let key = if self.film.is_some() { "Shift+L" } else { "L" };
-            self.messages.notice(format!("“{does}” is only available in Live ({key})."));
+            let key = if self.film.view.is_some() { "Shift+L" } else { "L" };
+            self.shell.messages.notice(format!("“{does}” is only available in Live ({key})."));
             return;
         }
         self.perform(intent);
@@ -45,138 +47,151 @@ impl App {
 
     /// Shows the original while its key is held down.
     pub(super) fn follow_original(&mut self) {
-        let before = self.stage.shows_original;
-        let shows = shortcuts::holds_original(&self.ctx, before, self.overlays.is_open());
-        self.stage.shows_original = shows;
-        if let Some(live) = &mut self.live {
-            live.show_original(&self.ctx, shows);
+        let before = self.photo.stage.shows_original;
+        let shows =
+            shortcuts::holds_original(&self.shell.ctx, before, self.shell.overlays.is_open());
+        self.photo.stage.shows_original = shows;
+        if let Some(live) = &mut self.live.view {
+            live.show_original(&self.shell.ctx, shows);
         }
     }
 
     /// Closes what is open; otherwise stops painting; otherwise dismisses a message.
     fn escape(&mut self) {
-        if self.overlays.is_open() {
-            self.close_overlay();
-        } else if self.full_screen.is_on {
+        if self.shell.overlays.is_open() {
+            self.shell.close_overlay();
+        } else if self.shell.window.full_screen.is_on {
             self.perform(Intent::ToggleFullScreen);
-        } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
+        } else if self.live.view.is_some() && self.shell.engine.measuring_progress().is_some() {
             self.perform(Intent::ToggleMeasuring);
-        } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
+        } else if let Some(intent) = self.live.view.as_ref().and_then(LiveView::to_close) {
             self.perform(intent);
-        } else if self.live.is_none() && self.close_painting() {
+        } else if self.live.view.is_none() && self.photo.close_painting(&mut self.shell) {
             // The photo is shown again.
-        } else if self.live.is_none() && self.cropping.take().is_some() {
+        } else if self.live.view.is_none() && self.photo.cropping.take().is_some() {
             // The photo is unchanged.
-        } else if self.controls_narrow_styles() {
-            self.window.controls_open = false;
-        } else if self.painting.request.is_some() {
-            self.stop_painting();
-        } else if let Some(batch) = &self.batch {
+        } else if self.shell.controls_narrow_styles() {
+            self.shell.window.controls_open = false;
+        } else if self.photo.painting.request.is_some() {
+            self.photo.stop_painting(&mut self.shell);
+        } else if let Some(batch) = &self.jobs.batch {
             self.perform(batch.stop());
         } else {
-            self.messages.dismiss_newest();
+            self.shell.messages.dismiss_newest();
         }
     }
 
     /// Performs all intents.
     pub(super) fn perform_all(&mut self) {
         // Intents that arise during this loop wait for the next frame, so that the loop ends.
-        for intent in std::mem::take(&mut self.intents) {
+        for intent in std::mem::take(&mut self.shell.intents) {
             self.perform(intent);
         }
-        if !self.intents.is_empty() {
-            self.ctx.request_repaint();
+        if !self.shell.intents.is_empty() {
+            self.shell.ctx.request_repaint();
         }
     }
 
     pub(super) fn perform(&mut self, intent: Intent) {
-        if self.perform_on_viewed(&intent) {
+        if self.photo.perform_on_viewed(&mut self.shell, &intent) {
             return;
         }
         use Intent::*;
 
-        let is_live = self.live.is_some();
+        let is_live = self.live.view.is_some();
         match intent {
-            AskOpen => self.ask(Dialog::Open, |app, path| app.sort(vec![path], PictureUse::Photo)),
-            AskFolder => {
-                self.ask(Dialog::Folder, |app, path| app.sort(vec![path], PictureUse::Photo))
-            }
-            AskStyle => self.ask(Dialog::Style, Self::import),
-            AskTargetFolder => self.ask(Dialog::TargetFolder, |app, path| {
-                if let Some(batch) = &mut app.batch {
+            AskOpen => self.shell.ask(Dialog::Open, |app, path| {
+                app.photo.sort(&mut app.shell, vec![path], PictureUse::Photo)
+            }),
+            AskFolder => self.shell.ask(Dialog::Folder, |app, path| {
+                app.photo.sort(&mut app.shell, vec![path], PictureUse::Photo)
+            }),
+            AskStyle => self.shell.ask(Dialog::Style, |app, path| app.shell.import(path)),
+            AskTargetFolder => self.shell.ask(Dialog::TargetFolder, |app, path| {
+                if let Some(batch) = &mut app.jobs.batch {
                     batch.target = path;
                 }
             }),
-            AskSnapshotFolder => self.ask(Dialog::SnapshotFolder, |app, path| {
-                app.settings.choices.snapshot_folder = Some(path);
-                app.settings_changed();
+            AskSnapshotFolder => self.shell.ask(Dialog::SnapshotFolder, |app, path| {
+                app.shell.settings.choices.snapshot_folder = Some(path);
+                app.shell.settings_changed();
             }),
-            OpenFiles(files) => self.sort(files, PictureUse::Photo),
-            OpenRecent(path) => self.open_recent(path),
-            SeeRecents => self.make_small_picture(FileList::Recent),
-            ClearRecents => self.clear_files(FileList::Recent),
-            OpenSample => self.open(Origin::Sample),
-            Paste => self.paste(),
+            OpenFiles(files) => self.photo.sort(&mut self.shell, files, PictureUse::Photo),
+            OpenRecent(path) => self.photo.open_recent(&mut self.shell, path),
+            SeeRecents => self.photo.make_small_picture(&mut self.shell, FileList::Recent),
+            ClearRecents => self.photo.clear_files(&mut self.shell, FileList::Recent),
+            OpenSample => self.photo.open(&mut self.shell, Origin::Sample),
+            Paste => self.photo.paste(&mut self.shell),
             PreferStyle(path) => self.prefer_style(path),
-            UseAsStyle(path) => self.import(path),
+            UseAsStyle(path) => self.shell.import(path),
             PickStyle(id) => self.edit(|choice| {
                 // A mix has its own tile.
                 if choice.style() != Some(id.as_str()) || !choice.parts().is_empty() {
                     choice.mix = Mix::of(Some(id));
                 }
             }),
-            PickKey(place) => self.pick(self.gallery.cards.get(place).cloned()),
+            PickKey(place) => self.pick(self.shell.styles.gallery.cards.get(place).cloned()),
             // A mix is before all styles.
             StepStyle(by) => {
-                self.pick(self.gallery.neighbour(self.chosen_style().as_deref(), by).cloned());
+                self.pick(
+                    self.shell
+                        .styles
+                        .gallery
+                        .neighbour(self.shell.chosen_style().as_deref(), by)
+                        .cloned(),
+                );
             }
-            AskMixName => self.ask_mix_name(),
+            AskMixName => self.shell.ask_mix_name(),
             DropMix => self.edit(|choice| {
                 choice.mix = Mix::of(choice.style().map(str::to_owned));
             }),
-            AskName(id) => self.ask_name(&id),
+            AskName(id) => self.shell.ask_name(&id),
             RemoveStyle(id) => self.remove_style(&id),
-            MoveStyle(id, to) => self.move_style(&id, &to),
+            MoveStyle(id, to) => self.shell.move_style(&id, &to),
             // Applies to the visible painting, not to the chosen style.
-            RemoveChosen if self.shows_painting() => {
-                if let Some(path) = self.paintings.viewed.as_ref().map(|viewed| viewed.path.clone())
+            RemoveChosen if self.photo.shows_painting(&self.shell) => {
+                if let Some(path) =
+                    self.photo.paintings.viewed.as_ref().map(|viewed| viewed.path.clone())
                 {
-                    self.forget_file(FileList::Paintings, &path);
+                    self.photo.forget_file(&mut self.shell, FileList::Paintings, &path);
                 }
             }
-            RenameChosen => match self.chosen_style() {
-                Some(style) => self.ask_name(&style),
-                None => self.ask_mix_name(),
+            RenameChosen => match self.shell.chosen_style() {
+                Some(style) => self.shell.ask_name(&style),
+                None => self.shell.ask_mix_name(),
             },
-            RemoveChosen => match self.chosen_style() {
+            RemoveChosen => match self.shell.chosen_style() {
                 Some(style) => self.remove_style(&style),
                 None => self.perform(DropMix),
             },
-            MoveChosen(to) => match self.chosen_style() {
-                Some(style) => self.move_style(&style, &to),
-                None if self.workspace.choice.style().is_some() => {
-                    self.messages.notice("Save the mix to move it in the list.");
+            MoveChosen(to) => match self.shell.chosen_style() {
+                Some(style) => self.shell.move_style(&style, &to),
+                None if self.shell.workspace.choice.style().is_some() => {
+                    self.shell.messages.notice("Save the mix to move it in the list.");
                 }
                 None => {}
             },
             BringBack(id) => {
                 self.bring_back(&id);
             }
-            ShowInFolder(path) => self.ask_desktop(move |desktop| desktop.show(&path)),
-            Play(path) => self.ask_desktop(move |desktop| desktop.play(&path)),
-            CopyFile(path) => self.copy_file(path),
-            ShowPainting(path) => self.show_painting(path),
+            ShowInFolder(path) => self.shell.ask_desktop(move |desktop| desktop.show(&path)),
+            Play(path) => self.shell.ask_desktop(move |desktop| desktop.play(&path)),
+            CopyFile(path) => self.shell.copy_file(path),
+            ShowPainting(path) => self.photo.show_painting(&mut self.shell, path),
             ClosePainting => {
-                self.close_painting();
+                self.photo.close_painting(&mut self.shell);
             }
-            ForgetPainting(path) => self.forget_file(FileList::Paintings, &path),
-            ClearPaintings => self.clear_files(FileList::Paintings),
-            ToggleStrip => self.toggle_strip(),
+            ForgetPainting(path) => {
+                self.photo.forget_file(&mut self.shell, FileList::Paintings, &path)
+            }
+            ClearPaintings => self.photo.clear_files(&mut self.shell, FileList::Paintings),
+            ToggleStrip => self.photo.toggle_strip(&mut self.shell),
             Edit(new) => self.edit(|choice| *choice = new),
             UsualDetail => self.edit(|choice| choice.brush = DEFAULT_BRUSH),
-            StepDetail(by) if is_live => self.step_live_detail(by),
+            StepDetail(by) if is_live => self.live.step_live_detail(&mut self.shell, by),
             StepDetail(by) => {
-                let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
+                let finest =
+                    self.shell.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
                 let last = BRUSHES_PX.len() - 1;
                 self.edit(|choice| {
                     let place = choice.brush.clamp(finest, last);
@@ -194,152 +209,142 @@ impl App {
             ToggleColors => self.edit(|choice| choice.look.keep_colors ^= true),
             ToggleModel if is_live => {
                 // Photos have a separate choice.
-                let other = other(self.live_model());
-                if self.model_of_style(other) == other {
-                    self.edit_live(|choices| choices.model = Some(other));
+                let other = other(self.shell.live_model());
+                if self.shell.model_of_style(other) == other {
+                    self.live.edit_live(&mut self.shell, |choices| choices.model = Some(other));
                 } else {
-                    self.messages.notice(format!("This style's {other} model is not installed."));
+                    self.shell
+                        .messages
+                        .notice(format!("This style's {other} model is not installed."));
                 }
             }
             ToggleModel => {
-                let other = other(self.model());
+                let other = other(self.shell.model());
                 self.edit(|choice| choice.model = other);
             }
             // A crop in progress has its own undo steps; those of the photo wait until it ends.
-            Undo | Redo if self.seen_crop().is_some() => {
-                if let Some(cropping) = &mut self.cropping {
+            Undo | Redo if self.photo.seen_crop(&self.shell).is_some() => {
+                if let Some(cropping) = &mut self.photo.cropping {
                     cropping.step(intent == Undo);
                 }
             }
             ExportFilm => self.export_film(),
-            Film(step) if self.shows_film() => self.step_film(step),
+            Film(step) if self.photo.shows_film(&self.shell) => {
+                self.film.step_film(&mut self.shell, &mut self.photo, step)
+            }
             Film(_) => {}
             Undo => self.revert_step(true),
             Redo => self.revert_step(false),
-            Look(compare) => match &mut self.live {
+            Look(compare) => match &mut self.live.view {
                 Some(live) => live.look(compare),
-                None => self.stage.compare = compare,
+                None => self.photo.stage.compare = compare,
             },
-            StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
-                self.step_painting(if by < 0.0 { -1 } else { 1 });
+            StepView(ViewStep::Wipe(by)) if self.photo.shows_painting(&self.shell) => {
+                self.photo.step_painting(&mut self.shell, if by < 0.0 { -1 } else { 1 });
             }
-            StepView(step) => match (&mut self.live, &mut self.paintings.viewed) {
+            StepView(step) => match (&mut self.live.view, &mut self.photo.paintings.viewed) {
                 (Some(live), _) => live.step(step),
                 (None, Some(viewed)) => viewed.stage.step(step),
-                (None, None) => self.stage.step(step),
+                (None, None) => self.photo.stage.step(step),
             },
             HoldOrCompare if is_live => self.perform(ToggleFreeze),
-            HoldOrCompare => self.stage.step(ViewStep::NextCompare),
-            Cancel => self.stop_painting(),
+            HoldOrCompare => self.photo.stage.step(ViewStep::NextCompare),
+            Cancel => self.photo.stop_painting(&mut self.shell),
             // Save what is on screen, not a painting that live mode hides.
-            Save | Snapshot if is_live => self.snapshot(),
-            Save => self.ask_target(None),
+            Save | Snapshot if is_live => self.live.snapshot(&mut self.shell),
+            Save => self.photo.ask_target(&mut self.shell, None),
             Copy => self.copy_painting(),
-            ToggleCrop => self.toggle_crop(),
+            ToggleCrop => self.photo.toggle_crop(&mut self.shell),
             ApplyCrop => {
-                if let Some(cropping) = self.cropping.take() {
+                if let Some(cropping) = self.photo.cropping.take() {
                     self.edit(|choice| choice.framing = cropping.framing());
                 }
             }
-            AskContactSheet => self.ask_contact_sheet(),
+            AskContactSheet => self.jobs.ask_contact_sheet(&mut self.shell),
             SetChoices(choices) => self.set_choices(*choices),
             ToggleFill => {
-                self.settings.choices.full_screen_fills = !self.settings.choices.full_screen_fills;
+                self.shell.settings.choices.full_screen_fills =
+                    !self.shell.settings.choices.full_screen_fills;
                 self.frame_pictures();
-                self.settings_changed();
+                self.shell.settings_changed();
             }
             ToggleTheme => {
                 // Every press changes the visible theme, even if it comes from the desktop.
-                let theme = match self.ctx.theme() {
+                let theme = match self.shell.ctx.theme() {
                     Theme::Dark => ThemeChoice::Light,
                     Theme::Light => ThemeChoice::Dark,
                 };
-                self.set_choices(Choices { theme, ..self.settings.choices.clone() });
+                self.set_choices(Choices { theme, ..self.shell.settings.choices.clone() });
             }
-            ToggleControls => self.window.controls_open = !self.window.controls_open,
-            ToggleShortcuts => self.overlays.toggle(Overlay::Shortcuts(String::new())),
-            ToggleAbout => self.overlays.toggle(Overlay::About),
+            ToggleControls => self.shell.window.controls_open = !self.shell.window.controls_open,
+            ToggleShortcuts => self.shell.overlays.toggle(Overlay::Shortcuts(String::new())),
+            ToggleAbout => self.shell.overlays.toggle(Overlay::About),
             ShowLicences => {
                 let text = (self.licences)().unwrap_or_else(|problem| problem);
                 let lines = text.lines().map(str::to_owned).collect();
-                self.overlays.show(Overlay::Licences(lines));
+                self.shell.overlays.show(Overlay::Licences(lines));
             }
-            CloseOverlay => self.close_overlay(),
+            CloseOverlay => self.shell.close_overlay(),
             Answer(button) => self.answer(button),
-            Dismiss(number) => self.messages.dismiss(number),
-            StartBatch => self.confirm_batch(),
-            StopBatch => self.stop_batch(),
-            PauseBatch(pause) => self.pause_batch(pause),
-            ReplaceSkipped => self.batch = self.batch.as_ref().map(Batch::of_skipped),
-            CloseBatch => self.batch = None,
-            TakeReading(format) => self.take_reading(format),
+            Dismiss(number) => self.shell.messages.dismiss(number),
+            StartBatch => self.jobs.confirm_batch(&mut self.shell),
+            StopBatch => self.jobs.stop_batch(&mut self.shell),
+            PauseBatch(pause) => self.jobs.pause_batch(&mut self.shell, pause),
+            ReplaceSkipped => self.jobs.batch = self.jobs.batch.as_ref().map(Batch::of_skipped),
+            CloseBatch => self.jobs.batch = None,
+            TakeReading(format) => self.shell.take_reading(format),
             TurnPage if is_live => self.leave_live(),
             LeaveLive => self.leave_live(),
             TurnPage | EnterLive => self.enter_live(),
             UseSource(source) => self.use_source(source),
-            AskVideo => self.ask(Dialog::Video, |app, path| app.use_source(Source::Video(path))),
+            AskVideo => {
+                self.shell.ask(Dialog::Video, |app, path| app.use_source(Source::Video(path)))
+            }
             UseCamera => self.use_source(Source::Camera(CameraId::first())),
             ReleaseCamera => {
-                if self.live.as_ref().is_some_and(LiveView::uses_camera) {
+                if self.live.view.as_ref().is_some_and(LiveView::uses_camera) {
                     self.use_source(Source::Demo);
-                    self.messages.notice("The camera is off.");
+                    self.shell.messages.notice("The camera is off.");
                 }
             }
-            ListCameras => self.list_cameras(false),
+            ListCameras => self.shell.list_cameras(false),
             LookForCamera => {
-                self.cameras = None;
-                self.list_cameras(true);
+                self.live.cameras = None;
+                self.shell.list_cameras(true);
             }
-            TryMicrophone => self.try_microphone(),
-            TryCodec(codec) => self.try_codec(codec),
-            SetLive(new) => self.edit_live(|choices| *choices = *new),
-            LiveDetail(px) => self.edit_live(|choices| choices.size = LiveSize::LongSide(px)),
-            HideHint => {
-                self.settings.state.has_seen_hint = true;
-                self.settings_changed();
-            }
+            TryMicrophone => self.live.try_microphone(&self.shell),
+            TryCodec(codec) => self.live.try_codec(&self.shell, codec),
+            SetLive(new) => self.live.edit_live(&mut self.shell, |choices| *choices = *new),
+            LiveDetail(px) => self
+                .live
+                .edit_live(&mut self.shell, |choices| choices.size = LiveSize::LongSide(px)),
+            HideHint => self.shell.hide_hint(),
             ToggleFullScreen => self.toggle_full_screen(),
-            Export { bytes: Err(why), .. } => self.messages.error(why),
-            Export { file_name, bytes: Ok(bytes) } => self.ask_export(file_name, bytes),
-            Exports(action) => self.act_on_exports(action),
-            ToggleMeasuring => self.toggle_measuring(),
-            LeaveAsSeen(stays) => self.leave_as_seen(stays),
-            SaveAsSeen(seen) => self.save_seen(seen),
-            ToggleRecording => self.toggle_recording(),
-            ToggleCameraOut => self.toggle_camera_out(),
+            Export { bytes: Err(why), .. } => self.shell.messages.error(why),
+            Export { file_name, bytes: Ok(bytes) } => self.shell.ask_export(file_name, bytes),
+            Exports(action) => self.jobs.act_on_exports(&mut self.shell, action),
+            ToggleMeasuring => self.live.toggle_measuring(&mut self.shell),
+            LeaveAsSeen(stays) => self.live.leave_as_seen(&mut self.shell, stays),
+            SaveAsSeen(seen) => self.live.save_seen(&mut self.shell, seen),
+            ToggleRecording => self.live.toggle_recording(&mut self.shell),
+            ToggleCameraOut => self.live.toggle_camera_out(&mut self.shell),
             ToggleCompare | ToggleLab => {
                 // Otherwise the user could neither see the progress of the measurement nor stop it.
-                self.stop_measuring();
-                self.change_view(&intent);
+                self.live.stop_measuring(&mut self.shell);
+                self.live.change_view(&mut self.shell, &intent);
             }
             Snapshot | ToggleFreeze | ToggleDifference | TogglePreviews => {
-                self.change_view(&intent)
+                self.live.change_view(&mut self.shell, &intent)
             }
             Escape => self.escape(),
             // Handled elsewhere: the picture follows the state of the key.
             ShowOriginal => {}
-            Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
+            Quit => self.shell.ctx.send_viewport_cmd(ViewportCommand::Close),
             Restart => {
-                self.ending.restarts = true;
+                self.shell.ending.restarts = true;
                 self.close();
             }
         }
-    }
-
-    /// Shows the rectangle for cropping over the photo, or removes it.
-    fn toggle_crop(&mut self) {
-        if self.cropping.take().is_none()
-            && let Some(photo) = self.workspace.photo()
-        {
-            let framing = self.workspace.choice.framing;
-            self.cropping = Some(Cropping::new(&self.ctx, &photo.opened.whole(), framing));
-        }
-    }
-
-    /// The crop in progress, while it is shown.
-    pub(super) fn seen_crop(&self) -> Option<&Cropping> {
-        let is_hidden = self.live.is_some() || self.paintings.viewed.is_some();
-        self.cropping.as_ref().filter(|_| !is_hidden)
     }
 
     fn pick(&mut self, card: Option<Card>) {
@@ -348,6 +353,53 @@ impl App {
         }
     }
 
+    /// Changes the choice, and follows it. All steps of one drag are undone together.
+    fn edit(&mut self, change: impl FnOnce(&mut Choice)) {
+        let before = self.shell.workspace.choice.clone();
+        change(&mut self.shell.workspace.choice);
+        if self.shell.workspace.choice != before {
+            if self.shell.workspace.choice.brush == DEFAULT_BRUSH {
+                self.shell.messages.withdraw(|offered| *offered == Intent::UsualDetail);
+            }
+            self.shell.begin_change(Step::Choice(Box::new(before)));
+        }
+        self.photo.follow_choice(&mut self.shell);
+    }
+
+    /// Changes the stored choices of the window.
+    fn set_choices(&mut self, choices: Choices) {
+        theme::apply(&self.shell.ctx, choices.theme);
+        if let Some(reduces) = choices.reduce_motion {
+            theme::reduce_motion(&self.shell.ctx, reduces);
+        }
+        if choices.styles_show_photo != self.shell.settings.choices.styles_show_photo {
+            self.shell.styles.gallery.painted.clear();
+        }
+        self.shell.settings.choices = choices;
+        self.frame_pictures();
+        self.shell.settings_changed();
+    }
+}
+
+impl PhotoPage {
+    /// Shows the rectangle for cropping over the photo, or removes it.
+    fn toggle_crop(&mut self, shell: &mut Shell) {
+        if self.cropping.take().is_none()
+            && let Some(photo) = shell.workspace.photo()
+        {
+            let framing = shell.workspace.choice.framing;
+            self.cropping = Some(Cropping::new(&shell.ctx, &photo.opened.whole(), framing));
+        }
+    }
+
+    /// The crop in progress, while it is shown.
+    pub(super) fn seen_crop(&self, shell: &Shell) -> Option<&Cropping> {
+        let is_hidden = shell.workspace.is_live() || self.paintings.viewed.is_some();
+        self.cropping.as_ref().filter(|_| !is_hidden)
+    }
+}
+
+impl Shell {
     /// Asks the desktop to do something in the background, and shows why it fails.
     pub(super) fn ask_desktop(
         &self,
@@ -366,12 +418,24 @@ impl App {
     pub(super) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
-        done: impl FnOnce(&mut Self, T) + Send + 'static,
+        done: impl FnOnce(&mut App, T) + Send + 'static,
     ) {
         self.tasks.spawn(work, |app, result| match result {
             Ok(value) => done(app, value),
-            Err(error) => app.messages.error(error),
+            Err(error) => app.shell.messages.error(error),
         });
+    }
+
+    /// Reduces motion if the user or, without a choice, the desktop wants it.
+    pub(super) fn follow_motion(&self) {
+        let (platform, chosen) = (self.platform.clone(), self.settings.choices.reduce_motion);
+        self.tasks.spawn(
+            move || Ok(chosen.unwrap_or_else(|| platform.reduces_motion())),
+            |app, reduces| {
+                let chosen = app.shell.settings.choices.reduce_motion;
+                theme::reduce_motion(&app.shell.ctx, chosen.unwrap_or(reduces == Ok(true)));
+            },
+        );
     }
 
     /// The style that paints alone; `None` for a mix.
@@ -381,52 +445,15 @@ impl App {
             NetworkOf::Mix(_) => None,
         }
     }
+}
 
-    /// Changes the choice, and follows it. All steps of one drag are undone together.
-    fn edit(&mut self, change: impl FnOnce(&mut Choice)) {
-        let before = self.workspace.choice.clone();
-        change(&mut self.workspace.choice);
-        if self.workspace.choice != before {
-            if self.workspace.choice.brush == DEFAULT_BRUSH {
-                self.messages.withdraw(|offered| *offered == Intent::UsualDetail);
-            }
-            self.begin_change(Step::Choice(Box::new(before)));
-        }
-        self.follow_choice();
-    }
-
+impl LivePage {
     /// Changes the stored choices of live mode. All steps of one drag are undone together.
-    pub(crate) fn edit_live(&mut self, change: impl FnOnce(&mut LiveChoices)) {
-        let mut choices = Box::new(self.settings.live.clone());
+    pub(crate) fn edit_live(&mut self, shell: &mut Shell, change: impl FnOnce(&mut LiveChoices)) {
+        let mut choices = Box::new(shell.settings.live.clone());
         change(&mut choices);
-        let before = self.set_live(choices);
-        self.begin_change(Step::Live(before));
-    }
-
-    /// Reduces motion if the user or, without a choice, the desktop wants it.
-    pub(crate) fn follow_motion(&self) {
-        let (platform, chosen) = (self.platform.clone(), self.settings.choices.reduce_motion);
-        self.tasks.spawn(
-            move || Ok(chosen.unwrap_or_else(|| platform.reduces_motion())),
-            |app, reduces| {
-                let chosen = app.settings.choices.reduce_motion;
-                theme::reduce_motion(&app.ctx, chosen.unwrap_or(reduces == Ok(true)));
-            },
-        );
-    }
-
-    /// Changes the stored choices of the window.
-    fn set_choices(&mut self, choices: Choices) {
-        theme::apply(&self.ctx, choices.theme);
-        if let Some(reduces) = choices.reduce_motion {
-            theme::reduce_motion(&self.ctx, reduces);
-        }
-        if choices.styles_show_photo != self.settings.choices.styles_show_photo {
-            self.gallery.painted.clear();
-        }
-        self.settings.choices = choices;
-        self.frame_pictures();
-        self.settings_changed();
+        let before = self.set_live(shell, choices);
+        shell.begin_change(Step::Live(before));
     }
 }
 

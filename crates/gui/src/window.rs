@@ -7,7 +7,7 @@ use eframe::egui::{
 use itertools::Itertools;
 
 use crate::{
-    app::App,
+    app::{App, Shell},
     bars::{self, LowerPanel},
     choice::NetworkOf,
     intent::Intent,
@@ -53,7 +53,7 @@ fn min_size(screen: Vec2) -> Vec2 {
     MIN_SIZE.min(screen)
 }
 
-impl App {
+impl Shell {
     /// Sets the minimum size of the window when the screen becomes known, or it or its scale changes.
     pub(super) fn follow_monitor(&mut self) {
         let (screen, scale) = self.ctx.input(|i| {
@@ -79,15 +79,25 @@ impl App {
         self.window.controls_open && self.ctx.content_rect().width() < BOTH_FROM
     }
 
+    pub(super) fn has_attention(&self) -> bool {
+        self.workspace
+            .choice
+            .network(self.model())
+            .and_then(|of| self.styles.networks.get(&of)?.as_ref().ok())
+            .is_some_and(|network| network.graph().has_attention())
+    }
+}
+
+impl App {
     /// Draws the picture with everything around it. Tab follows the drawing order.
     pub(super) fn window_ui(&mut self, ui: &mut Ui) {
         let side = |ui: &Ui, x: i8, y: i8| {
             Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
         };
         let may_fold = ui.available_width() < CONTROLS_FROM;
-        let has_controls = !may_fold || self.window.controls_open;
+        let has_controls = !may_fold || self.shell.window.controls_open;
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| self.top_bar(ui, may_fold));
-        let is_narrow = self.controls_narrow_styles();
+        let is_narrow = self.shell.controls_narrow_styles();
         let left = ui.available_width() - theme::CONTROLS_WIDTH - MIN_PICTURE;
         let styles_width = if is_narrow {
             left.clamp(MIN_STYLES, theme::GALLERY_WIDTH)
@@ -99,24 +109,31 @@ impl App {
             .exact_size(styles_width)
             .frame(side(ui, 12, 8))
             .show(ui, |ui| {
-                let share = self.engine.progress().unwrap_or(0.0);
-                let painting =
-                    self.painting.request.as_ref().map(|request| (&request.recipe.network, share));
-                let viewed = self.shows_painting().then(|| self.viewed_choice());
+                let share = self.shell.engine.progress().unwrap_or(0.0);
+                let painting = self
+                    .photo
+                    .painting
+                    .request
+                    .as_ref()
+                    .map(|request| (&request.recipe.network, share));
+                let viewed = self
+                    .photo
+                    .shows_painting(&self.shell)
+                    .then(|| self.photo.viewed_choice(&self.shell));
                 let (style, mix) = match &viewed {
                     // A saved file's own style, unless it is a mix.
                     Some(choice) => {
                         let alone = choice.as_ref().filter(|choice| choice.parts().is_empty());
                         (alone.and_then(|choice| choice.style()), None)
                     }
-                    None => (self.workspace.choice.style(), self.unkept_mix()),
+                    None => (self.shell.workspace.choice.style(), self.shell.unkept_mix()),
                 };
-                let live = self
-                    .live
-                    .as_ref()
-                    .filter(|live| self.settings.live.moving_gallery || live.shows_previews);
+                let live =
+                    self.live.view.as_ref().filter(|live| {
+                        self.shell.settings.live.moving_gallery || live.shows_previews
+                    });
                 let (subject, moving) = (self.style_subject(), live.map(|live| &live.previews));
-                self.gallery.ui(ui, subject, style, mix.as_ref(), painting, moving);
+                self.shell.styles.gallery.ui(ui, subject, style, mix.as_ref(), painting, moving);
             });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
         let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
@@ -125,24 +142,29 @@ impl App {
         }
         CentralPanel::no_frame().show(ui, |ui| {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
-            let strip =
-                self.has_strip().then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
+            let strip = self
+                .photo
+                .has_strip(&self.shell)
+                .then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.lab_room(ui, side(ui, 12, 6));
             // Part of the canvas, not a separate bar.
             let canvas = side(ui, 12, 4).fill(theme::palette(ui).stage);
             // In a low window the Lab replaces this row; keys do the same.
             let has_view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
             let view = has_view.then(|| LowerPanel::room(ui, "view", canvas, false));
-            let film = (self.shows_film() && self.cropping.is_none())
+            let film = (self.photo.shows_film(&self.shell) && self.photo.cropping.is_none())
                 .then(|| LowerPanel::room(ui, "film", canvas, false));
             if let Some(controls) = controls {
                 controls.show(ui, |ui| self.controls(ui));
             }
-            let chosen = self.chosen_style();
+            let chosen = self.shell.chosen_style();
             let area = CentralPanel::no_frame()
                 .show(ui, |ui| {
-                    if let Some(live) = &mut self.live {
-                        let styles = (&*self.gallery.cards, &self.gallery.thumbnails);
+                    if let Some(live) = &mut self.live.view {
+                        let styles = (
+                            &*self.shell.styles.gallery.cards,
+                            &self.shell.styles.gallery.thumbnails,
+                        );
                         live.stage_ui(ui, styles, chosen.as_deref());
                     } else {
                         self.photo_stage(ui);
@@ -150,7 +172,7 @@ impl App {
                     ui.min_rect()
                 })
                 .inner;
-            if let (Some(bar), Some(film)) = (film, &self.film) {
+            if let (Some(bar), Some(film)) = (film, &self.film.view) {
                 bar.draw(|ui| film.bar(ui));
             }
             if let Some(view) = view {
@@ -160,7 +182,9 @@ impl App {
                 self.lab_ui(&mut lab);
             }
             if let Some(strip) = strip {
-                strip.draw(|ui| self.paintings.strip(ui, &self.settings.state.paintings));
+                strip.draw(|ui| {
+                    self.photo.paintings.strip(ui, &self.shell.settings.state.paintings)
+                });
             }
             actions.draw(|ui| self.action_bar(ui));
             self.over_stage(ui, area, false);
@@ -170,105 +194,109 @@ impl App {
     /// The buttons for the picture, and the status line below them.
     fn action_bar(&self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.y = 4.0;
-        match &self.live {
-            Some(live) => live.tool_bar(ui, &self.camera_out),
-            None if self.viewed_buttons(ui) => {}
-            None if self.cropping.is_some() => crop::buttons(ui),
+        match &self.live.view {
+            Some(live) => live.tool_bar(ui, &self.live.camera_out),
+            None if self.photo.viewed_buttons(&self.shell, ui) => {}
+            None if self.photo.cropping.is_some() => crop::buttons(ui),
             None => {
                 let has_words = ui.available_width() >= WORDS_WIDTH;
                 ui.horizontal(|ui| {
-                    self.save_buttons(ui);
+                    self.photo.save_buttons(&self.shell, &self.jobs, ui);
                     theme::at_the_right(ui, "views of the photo", |ui| {
-                        self.strip_button(ui);
+                        self.photo.strip_button(&self.shell, ui);
                         live::full_screen_button(ui, has_words);
                     });
                 });
             }
         }
         bars::status(ui, &self.status(), |ui| {
-            self.exports.button(ui);
+            self.jobs.exports.button(ui);
         });
     }
 
     /// True if a picture is shown whose view can be changed.
     fn has_view(&self) -> bool {
-        self.live.is_some() || self.paintings.viewed.is_some() || self.workspace.photo().is_some()
+        self.live.view.is_some()
+            || self.photo.paintings.viewed.is_some()
+            || self.shell.workspace.photo().is_some()
     }
 
     /// The row with compare mode and zoom.
     fn view_row(&mut self, ui: &mut Ui) {
-        let is_grid = self.live.as_ref().is_some_and(|live| live.shows_previews);
-        if self.seen_crop().is_some()
-            && let Some(cropping) = &mut self.cropping
+        let is_grid = self.live.view.as_ref().is_some_and(|live| live.shows_previews);
+        if self.photo.seen_crop(&self.shell).is_some()
+            && let Some(cropping) = &mut self.photo.cropping
         {
             cropping.ratio_row(ui);
             return;
         }
-        let viewed = self.paintings.viewed.as_ref().map(|viewed| &viewed.stage);
-        let live = self.live.as_ref().map(|live| &live.stage);
-        bars::view(ui, live.or(viewed).unwrap_or(&self.stage), !is_grid);
+        let viewed = self.photo.paintings.viewed.as_ref().map(|viewed| &viewed.stage);
+        let live = self.live.view.as_ref().map(|live| &live.stage);
+        bars::view(ui, live.or(viewed).unwrap_or(&self.photo.stage), !is_grid);
     }
 
     /// The photo, or the ways to open one.
     pub(super) fn photo_stage(&mut self, ui: &mut Ui) {
-        if let Some(viewed) = &mut self.paintings.viewed {
+        if let Some(viewed) = &mut self.photo.paintings.viewed {
             viewed.ui(ui);
             return;
         }
-        if self.workspace.photo().is_none() {
-            welcome::ui(ui, self.opening.is_running, self.cameras.as_ref(), self.recent());
+        if self.shell.workspace.photo().is_none() {
+            welcome::ui(
+                ui,
+                self.photo.opening.is_running,
+                self.live.cameras.as_ref(),
+                self.photo.recent(&self.shell),
+            );
             return;
         }
-        if let Some(cropping) = &mut self.cropping {
-            cropping.ui(ui, self.stage.framing);
+        if let Some(cropping) = &mut self.photo.cropping {
+            cropping.ui(ui, self.photo.stage.framing);
             return;
         }
-        let saves = self.workspace.finished().is_some() && !self.save.is_running;
-        let photo = self.workspace.photo().and_then(|photo| match &photo.opened.origin {
+        let saves = self.shell.workspace.finished().is_some() && !self.photo.save.is_running;
+        let photo = self.shell.workspace.photo().and_then(|photo| match &photo.opened.origin {
             Origin::File(path) if photo.opened.film.is_none() => Some(path.clone()),
             _ => None,
         });
-        self.stage.ui(ui).context_menu(|ui| {
+        self.photo.stage.ui(ui).context_menu(|ui| {
             let entries = [
                 ("Save as…", "Ctrl+S", saves, Intent::Save),
                 ("Copy", "Ctrl+C", saves, Intent::Copy),
-                ("Contact sheet…", "", self.can_make_sheet(), Intent::AskContactSheet),
+                (
+                    "Contact sheet…",
+                    "",
+                    self.jobs.can_make_sheet(&self.shell),
+                    Intent::AskContactSheet,
+                ),
             ];
             let style =
                 photo.map(|path| ("Use photo as style", "", true, Intent::UseAsStyle(path)));
             menu(ui, entries.into_iter().chain(style));
         });
-        if let Some(pictures) = self.stage.pictures() {
-            self.stage.pixel_ui(ui, ui.min_rect(), pictures);
+        if let Some(pictures) = self.photo.stage.pictures() {
+            self.photo.stage.pixel_ui(ui, ui.min_rect(), pictures);
         }
     }
 
     fn controls(&self, ui: &mut Ui) {
-        match &self.live {
-            Some(live) => self.live_controls(ui, live),
-            None => self.photo_controls(ui),
+        match &self.live.view {
+            Some(live) => self.live.live_controls(&self.shell, ui, live),
+            None => self.photo.photo_controls(&self.shell, ui),
         }
-    }
-
-    pub(super) fn has_attention(&self) -> bool {
-        self.workspace
-            .choice
-            .network(self.model())
-            .and_then(|of| self.networks.get(&of)?.as_ref().ok())
-            .is_some_and(|network| network.graph().has_attention())
     }
 
     /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
     pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
-        if let Some(live) = &self.live {
-            let clear = below_card(ui, area, self.batch.is_some());
+        if let Some(live) = &self.live.view {
+            let clear = below_card(ui, area, self.jobs.batch.is_some());
             live.over_stage(ui, area, clear, is_alone);
         }
         let mut has_chip = false;
-        let hint = if let Some(request) = &self.painting.request {
-            let name = self.name_of(&request.recipe.network);
-            let (does, share) = if self.loading().all(NetworkOf::is_mix) {
-                ("Painting in", self.engine.progress().unwrap_or(0.0))
+        let hint = if let Some(request) = &self.photo.painting.request {
+            let name = self.shell.styles.name_of(&request.recipe.network);
+            let (does, share) = if self.shell.styles.loading().all(NetworkOf::is_mix) {
+                ("Painting in", self.shell.engine.progress().unwrap_or(0.0))
             } else {
                 ("Loading", 0.0)
             };
@@ -285,17 +313,17 @@ impl App {
                 );
             });
             None
-        } else if self.opening.is_running && self.workspace.photo().is_some() {
+        } else if self.photo.opening.is_running && self.shell.workspace.photo().is_some() {
             Some("Opening…")
-        } else if self.incoming.importing > 0 {
+        } else if self.shell.styles.gallery.importing > 0 {
             Some("Adding the style…")
-        } else if self.live.is_none()
-            && self.cropping.is_none()
-            && self.paintings.viewed.is_none()
-            && self.workspace.photo().is_some()
-            && self.workspace.choice.style().is_none()
+        } else if self.live.view.is_none()
+            && self.photo.cropping.is_none()
+            && self.photo.paintings.viewed.is_none()
+            && self.shell.workspace.photo().is_some()
+            && self.shell.workspace.choice.style().is_none()
         {
-            Some(if self.film.is_some() {
+            Some(if self.film.view.is_some() {
                 "Choose a style on the left to paint this video"
             } else {
                 "Choose a style on the left to paint this photo"
@@ -309,38 +337,40 @@ impl App {
                 ui.label(text);
             });
         }
-        if self.batch.is_some() {
-            let progress = self.engine.batch_progress().unwrap_or(0.0);
-            let (style_text, mix) = self.batch_style_text();
+        if self.jobs.batch.is_some() {
+            let progress = self.shell.engine.batch_progress().unwrap_or(0.0);
+            let (style_text, mix) = self.jobs.batch_style_text(&self.shell);
             let may_fold = ui.content_rect().width() < CONTROLS_FROM;
-            let seen = !self.full_screen.is_on && (!may_fold || self.window.controls_open);
+            let seen = !self.shell.window.full_screen.is_on
+                && (!may_fold || self.shell.window.controls_open);
             let painting = BatchPainting {
-                style: self.workspace.photo_choice().style(),
+                style: self.shell.workspace.photo_choice().style(),
                 style_text: &style_text,
                 mix: mix.as_deref(),
-                cards: &self.gallery.cards,
-                settings: &self.batch_settings(),
+                cards: &self.shell.styles.gallery.cards,
+                settings: &self.jobs.batch_settings(&self.shell),
                 settings_place: self.batch_settings_place(seen),
             };
-            if let Some(batch) = &mut self.batch {
+            if let Some(batch) = &mut self.jobs.batch {
                 batch.ui(ui, area, &painting, progress);
             }
         }
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
-        above += self.first_start_ui(ui, area, above);
-        let only_pictures = is_alone && !self.full_screen.shows_controls(self.now());
-        let room = match &self.batch {
+        above += self.live.first_start_ui(&self.shell, ui, area, above);
+        let only_pictures =
+            is_alone && !self.shell.window.full_screen.shows_controls(self.shell.now());
+        let room = match &self.jobs.batch {
             Some(_) => area_without_card(ui, area, above),
             None => area,
         };
-        self.messages.ui(ui, room, Corner::Bottom, above, only_pictures);
-        self.incoming.ui(ui, area, self.live.is_some());
+        self.shell.messages.ui(ui, room, Corner::Bottom, above, only_pictures);
+        self.photo.incoming.ui(ui, area, self.live.view.is_some());
     }
 
     /// The status line. Modes and device capabilities are included only while the Lab is open.
     fn status(&self) -> Vec<String> {
-        let shows_details = self.live.as_ref().is_some_and(|live| live.panel_open);
-        let device = match &self.device.info {
+        let shows_details = self.live.view.as_ref().is_some_and(|live| live.panel_open);
+        let device = match &self.shell.device.info {
             Some(info) if shows_details => {
                 [info.name.as_str(), &info.parallelism(), &info.instructions]
                     .into_iter()
@@ -350,24 +380,24 @@ impl App {
             }
             Some(info) if info.kind == DeviceChoice::Cpu => "CPU".to_owned(),
             Some(info) => label(&info.name),
-            None if self.device.notice.is_some() => "No device".to_owned(),
+            None if self.shell.device.notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),
         };
-        let (photo, last_run) = match (&self.live, &self.paintings.viewed) {
+        let (photo, last_run) = match (&self.live.view, &self.photo.paintings.viewed) {
             (Some(live), _) => {
-                let (source, pace) = live.status(self.cameras.as_ref(), shows_details);
+                let (source, pace) = live.status(self.live.cameras.as_ref(), shows_details);
                 (Some(source), pace)
             }
             (None, Some(viewed)) => (Some(viewed.words.clone()), None),
             (None, None) => {
-                let photo = self.workspace.photo().zip(self.workspace.photo_size());
+                let photo = self.shell.workspace.photo().zip(self.shell.workspace.photo_size());
                 let words =
                     photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
-                let size = self.workspace.photo_size();
-                (words, self.workspace.shown().map(|shown| run_text(&shown.painting, size)))
+                let size = self.shell.workspace.photo_size();
+                (words, self.shell.workspace.shown().map(|shown| run_text(&shown.painting, size)))
             }
         };
-        let device = match self.device.notice.as_deref().map(remark) {
+        let device = match self.shell.device.notice.as_deref().map(remark) {
             Some(notice) if device == "CPU" => {
                 format!("CPU ({})", notice.trim_start_matches("CPU: "))
             }
@@ -380,7 +410,11 @@ impl App {
 
     /// The area between live pictures and the buttons below them for the Lab, if it is open.
     fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
-        self.live.as_ref().filter(|live| live.panel_open).zip(self.device.info.as_ref())?;
+        self.live
+            .view
+            .as_ref()
+            .filter(|live| live.panel_open)
+            .zip(self.shell.device.info.as_ref())?;
         // The picture keeps the larger half.
         let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
         let lab = Panel::bottom("lab")
@@ -401,13 +435,13 @@ impl App {
 
     /// Draws the Lab.
     fn lab_ui(&mut self, ui: &mut Ui) {
-        let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
+        let (Some(live), Some(device)) = (&mut self.live.view, &self.shell.device.info) else {
             return;
         };
-        let progress = self.engine.measuring_progress();
-        let mut choices = self.settings.live.clone();
+        let progress = self.shell.engine.measuring_progress();
+        let mut choices = self.shell.settings.live.clone();
         live.lab_ui(ui, &mut choices, device, progress);
-        if choices != self.settings.live {
+        if choices != self.shell.settings.live {
             Intent::SetLive(Box::new(choices)).send(ui);
         }
     }

@@ -62,6 +62,8 @@ pub struct Workspace {
     pub choice: Choice,
     /// The choices that undo and redo restore.
     pub history: History,
+    /// The state before the change in progress.
+    pub before_change: Option<Step>,
     paintings: Vec<(Recipe, Arc<Painting>)>,
     shown: Option<Shown>,
     /// A draft, which hides the finished painting.
@@ -88,6 +90,7 @@ impl Workspace {
             photo: None,
             choice,
             history: History::default(),
+            before_change: None,
             paintings: Vec::new(),
             shown: None,
             draft: None,
@@ -113,6 +116,10 @@ impl Workspace {
         self.aside = Some((choice, history));
         self.page = page;
         is_copy
+    }
+
+    pub fn is_live(&self) -> bool {
+        self.page == Page::Live
     }
 
     /// True if photos and live mode have separate choices.
@@ -175,6 +182,11 @@ impl Workspace {
             photo.framed = framed;
             self.show_only_photo();
         }
+    }
+
+    /// True if the photo is a frame of a film.
+    pub fn has_film(&self) -> bool {
+        self.photo.as_ref().is_some_and(|photo| photo.opened.film.is_some())
     }
 
     pub fn photo(&self) -> Option<&OpenPhoto> {

@@ -3,3 +3,12 @@
 pub mod batch;
 pub mod exports;
 pub mod time_left;
+
+use self::{batch::Batch, exports::Exports};
+
+/// What is painted in the background.
+#[derive(Default)]
+pub struct Jobs {
+    pub batch: Option<Batch>,
+    pub exports: Exports,
+}

@@ -8,11 +8,14 @@ use std::{path::PathBuf, sync::Arc};
 use eframe::egui::{Event, Key, OutputCommand, text_selection::LabelSelectionState};
 
 use super::tasks::OrText;
-use crate::{app::App, widgets::label::name_label};
+use crate::{
+    app::{App, Shell},
+    widgets::label::name_label,
+};
 use pictures::decode;
 use values::frame::Frame;
 
-impl App {
+impl Shell {
     /// Passes the clipboard's keys to a focused text field, or to selected text.
     pub(crate) fn text_keys(&self) {
         let types = self.ctx.text_edit_focused();
@@ -44,8 +47,8 @@ impl App {
             self.run(
                 move || Ok(platform.paste_text()),
                 |app, text| {
-                    if app.ctx.text_edit_focused() && !text.is_empty() {
-                        app.ctx.input_mut(|input| {
+                    if app.shell.ctx.text_edit_focused() && !text.is_empty() {
+                        app.shell.ctx.input_mut(|input| {
                             input.events.push(Event::Paste(text.replace("\r\n", "\n")))
                         });
                     }
@@ -66,19 +69,6 @@ impl App {
         }
     }
 
-    /// Copies what is on screen: the live picture, or the finished painting of the photo.
-    pub(crate) fn copy_painting(&self) {
-        let name = "The painting".to_owned();
-        if let Some(live) = &self.live {
-            if let Some((_, painted)) = live.picture() {
-                let painted = painted.clone();
-                self.copy_picture(name, move || Ok(painted));
-            }
-        } else if let Some(finished) = self.workspace.finished() {
-            self.copy_picture(name, move || Ok(finished.frame()));
-        }
-    }
-
     /// Copies the picture in a file.
     pub(crate) fn copy_file(&self, path: PathBuf) {
         self.copy_picture(name_label(&path), move || {
@@ -95,7 +85,22 @@ impl App {
         let platform = self.platform.clone();
         self.run(
             move || platform.copy(&picture()?),
-            move |app, ()| app.messages.notice(format!("{name} is on the clipboard.")),
+            move |app, ()| app.shell.messages.notice(format!("{name} is on the clipboard.")),
         );
+    }
+}
+
+impl App {
+    /// Copies what is on screen: the live picture, or the finished painting of the photo.
+    pub(crate) fn copy_painting(&self) {
+        let name = "The painting".to_owned();
+        if let Some(live) = &self.live.view {
+            if let Some((_, painted)) = live.picture() {
+                let painted = painted.clone();
+                self.shell.copy_picture(name, move || Ok(painted));
+            }
+        } else if let Some(finished) = self.shell.workspace.finished() {
+            self.shell.copy_picture(name, move || Ok(finished.frame()));
+        }
     }
 }

@@ -10,5 +10,6 @@ pub mod settings_changes;
 pub mod settings_file;
 pub mod shortcuts;
 pub mod shortcuts_list;
+pub mod state;
 pub mod tasks;
 pub mod tooltips;

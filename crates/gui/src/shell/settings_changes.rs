@@ -2,17 +2,26 @@
 
 use std::mem::discriminant;
 
-use crate::{app::App, workspace::Step};
+use crate::{
+    app::{App, Shell},
+    workspace::Step,
+};
 use settings::Settings;
 
 /// How long settings must not change before they are written.
 const SETTINGS_REST_SECONDS: f64 = 1.0;
 
-impl App {
+impl Shell {
     /// Notes that a setting changed; it is written after a pause.
     pub(crate) fn settings_changed(&mut self) {
         self.settings_file.changed_at = Some(self.now());
         self.ctx.request_repaint();
+    }
+
+    /// Hides the hints of the first start for good.
+    pub(crate) fn hide_hint(&mut self) {
+        self.settings.state.has_seen_hint = true;
+        self.settings_changed();
     }
 
     /// Writes the choices of both pages to the settings.
@@ -27,7 +36,7 @@ impl App {
 
     /// Ends a change in progress as one undo step, and writes it to the settings.
     pub(crate) fn end_change(&mut self) {
-        match self.painting.before_change.take() {
+        match self.workspace.before_change.take() {
             Some(Step::Choice(before)) => {
                 self.workspace.commit(before);
                 self.remember_choice();
@@ -39,16 +48,16 @@ impl App {
 
     /// Notes a change in progress from this state. All steps of one drag are undone together.
     pub(crate) fn begin_change(&mut self, before: Step) {
-        let running = self.painting.before_change.as_ref();
+        let running = self.workspace.before_change.as_ref();
         if running.is_some_and(|running| discriminant(running) != discriminant(&before)) {
             self.end_change();
         }
-        self.painting.before_change.get_or_insert(before);
+        self.workspace.before_change.get_or_insert(before);
     }
 
     /// Copies the order of the styles to the settings; returns whether it has changed.
     pub(crate) fn remember_order(&mut self) -> bool {
-        let order = &self.gallery.order.ids;
+        let order = &self.styles.gallery.order.ids;
         let stored = &mut self.settings.state.style_order;
         let is_new = stored != order;
         if is_new {

@@ -98,6 +98,8 @@ pub struct Gallery {
     /// Painted thumbnails by style id; `None` if there cannot be one.
     pub painted: HashMap<String, Option<PaintedPicture>>,
     pub is_listed: bool,
+    /// Number of files and pictures that are being added as styles.
+    pub importing: usize,
     problems: Vec<String>,
     /// The chosen style when it was last drawn, and the height of the list then.
     seen: Option<(String, f32)>,
@@ -113,6 +115,10 @@ impl Gallery {
         let mut gallery = Self::default();
         gallery.order.add(ids.iter().map(String::as_str));
         gallery
+    }
+
+    pub fn end_import(&mut self) {
+        self.importing = self.importing.saturating_sub(1);
     }
 
     /// Moves a style. Returns the style that was next to it, or `None` if the style does not move.

@@ -7,20 +7,25 @@ use std::mem;
 
 use eframe::egui::Event;
 
-use super::{mix::Mix, order::Move, source::Card};
-use crate::{app::App, intent::Intent, widgets::label::remark, workspace::Step};
+use super::{Styles, mix::Mix, order::Move, source::Card};
+use crate::{
+    app::{App, Shell},
+    intent::Intent,
+    widgets::label::remark,
+    workspace::Step,
+};
 
-impl App {
+impl Shell {
     /// Lists styles and cameras again when the window gets the focus: the command line may have added or removed styles,
     /// and the first page offers to use a camera.
     pub(crate) fn refresh_lists(&mut self) {
         if !self.has_regained_focus() {
             return;
         }
-        if self.gallery.is_listed {
+        if self.styles.gallery.is_listed {
             self.list_styles(None);
         }
-        if self.live.is_none() && self.workspace.photo().is_none() {
+        if !self.workspace.is_live() && self.workspace.photo().is_none() {
             self.list_cameras(false);
         }
     }
@@ -31,7 +36,7 @@ impl App {
 
     /// Lists the styles, and chooses the one that was `added`, if any.
     pub(crate) fn list_styles(&self, added: Option<String>) {
-        let styles = self.style_source.clone();
+        let styles = self.styles.source.clone();
         self.run(
             move || Ok(styles.cards()),
             |app, (cards, problems)| app.handle_styles(cards, &problems, added),
@@ -40,7 +45,7 @@ impl App {
 
     /// Returns one of the user's own styles; shows a message if the style is not one.
     fn own_card(&mut self, id: &str, what: &str) -> Option<Card> {
-        let card = self.gallery.card(id)?.clone();
+        let card = self.styles.gallery.card(id)?.clone();
         if card.own.is_none() {
             self.messages.notice(format!(
                 "{} is built in and cannot be {what}. Only styles that you added can.",
@@ -60,36 +65,79 @@ impl App {
 
     /// Asks for a new name for a style, again if it cannot have the name.
     fn ask_new_name(&mut self, id: String, text: String, problem: Option<String>) {
-        let heading = format!("Rename {}", self.title_of(&id));
-        self.put_name([heading, text], "Rename", problem, move |app, name| {
-            let styles = app.style_source.clone();
+        let heading = format!("Rename {}", self.styles.title_of(&id));
+        self.overlays.put_name([heading, text], "Rename", problem, move |app, name| {
+            let styles = app.shell.styles.source.clone();
             let old = id.clone();
             let new = name.clone();
-            app.tasks.spawn_writing(
+            app.shell.tasks.spawn_writing(
                 move || styles.rename(&old, &new),
                 |app, renamed| match renamed {
                     Ok(new) => app.note_renamed(&id, &new),
                     Err(error) => {
-                        let why = app.why_not_named(&name, &error);
-                        app.ask_new_name(id, name, Some(why));
+                        let why = app.shell.styles.why_not_named(&name, &error);
+                        app.shell.ask_new_name(id, name, Some(why));
                     }
                 },
             );
         });
     }
 
+    /// Moves a style in the list, as an undo step.
+    pub(crate) fn move_style(&mut self, id: &str, to: &Move) {
+        self.end_change();
+        if let Some(next) = self.styles.gallery.shift(id, to) {
+            self.workspace.history.note(Step::Moved { id: id.to_owned(), next });
+        }
+    }
+
+    /// Deletes the files of all removed styles, because the program ends.
+    pub(crate) fn end_removals(&mut self) {
+        for removed in self.styles.gallery.take_hidden() {
+            let styles = self.styles.source.clone();
+            let remove = move || {
+                // Do not delete a different style that now has the same id.
+                let is_it =
+                    |card: &Card| (&card.id, card.changed) == (&removed.id, removed.changed);
+                if styles.cards().0.iter().any(is_it) { styles.remove(&removed.id) } else { Ok(()) }
+            };
+            self.tasks.spawn_writing(remove, App::report_failure);
+        }
+        if self.remember_order() {
+            self.settings_file.changed_at.get_or_insert_default();
+        }
+    }
+
+    /// Removes styles from the choice that are not in the gallery.
+    pub(crate) fn forget_absent(&mut self) {
+        let gallery = &self.styles.gallery;
+        if !gallery.is_listed {
+            return;
+        }
+        let card = |id: &str| gallery.card(id);
+        let choice = &mut self.workspace.choice;
+        let chosen = choice.style().and_then(card);
+        choice.mix.styles.retain(|(id, _)| {
+            chosen.zip(card(id)).is_some_and(|(chosen, card)| {
+                chosen.id == card.id || chosen.why_not_mixed(card).is_none()
+            })
+        });
+    }
+}
+
+impl App {
     /// Notes that a style has a new id.
     fn note_renamed(&mut self, id: &str, new: &str) {
-        self.gallery.rename(id, new);
+        self.shell.styles.gallery.rename(id, new);
         // The message names the style by its old name and offers to rename it.
-        self.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
-        self.end_change();
-        self.workspace.rename_style(id, new);
-        self.rename_in_exports(id, new);
-        if let Some(request) = &mut self.painting.request {
+        self.shell.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
+        self.shell.end_change();
+        self.shell.workspace.rename_style(id, new);
+        self.jobs.rename_in_exports(&mut self.shell, id, new);
+        if let Some(request) = &mut self.photo.painting.request {
             request.recipe.network.rename_style(id, new);
         }
-        self.networks = mem::take(&mut self.networks)
+        self.shell.styles.networks = mem::take(&mut self.shell.styles.networks)
             .into_iter()
             .map(|(mut of, network)| {
                 // One that is being loaded keeps its id until it is loaded.
@@ -99,38 +147,27 @@ impl App {
                 (of, network)
             })
             .collect();
-        self.remember_choice();
-        self.list_styles(None);
-    }
-
-    /// The reason why a style cannot have this name, as text. The name may belong to a removed style, which is not
-    /// shown.
-    pub(crate) fn why_not_named(&self, name: &str, error: &str) -> String {
-        let why = remark(error);
-        if self.gallery.has_hidden(name) {
-            format!("{why}; it was removed, but Undo restores it")
-        } else {
-            why
-        }
+        self.shell.remember_choice();
+        self.shell.list_styles(None);
     }
 
     /// Removes a style from the gallery as an undo step; a message also offers to undo it. There is no confirmation,
     /// because undo also restores the painting.
     pub(crate) fn remove_style(&mut self, id: &str) {
-        let Some(card) = self.own_card(id, "removed") else {
+        let Some(card) = self.shell.own_card(id, "removed") else {
             return;
         };
-        self.end_change();
-        let cards = &self.gallery.cards;
+        self.shell.end_change();
+        let cards = &self.shell.styles.gallery.cards;
         let place = cards.iter().position(|other| other.id == card.id);
         // The style below it, or above it if it is the last one.
         let beside = place
             .and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)))
             .map(|card| card.id.clone());
-        self.gallery.hide(&card.id);
-        self.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
+        self.shell.styles.gallery.hide(&card.id);
+        self.shell.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
         // Neither page may keep a removed style.
-        for (is_shown, choice, history) in self.workspace.pages_mut() {
+        for (is_shown, choice, history) in self.shell.workspace.pages_mut() {
             let before = choice.clone();
             if choice.style() == Some(id) {
                 choice.mix = Mix::of(beside.clone());
@@ -144,51 +181,46 @@ impl App {
                 });
             }
         }
-        self.remember_choice();
-        self.follow_choice();
-        self.messages
+        self.shell.remember_choice();
+        self.photo.follow_choice(&mut self.shell);
+        self.shell
+            .messages
             .offer(format!("“{}” was removed.", card.title), ("Undo", Intent::BringBack(card.id)));
-    }
-
-    /// Moves a style in the list, as an undo step.
-    pub(crate) fn move_style(&mut self, id: &str, to: &Move) {
-        self.end_change();
-        if let Some(next) = self.gallery.shift(id, to) {
-            self.workspace.history.note(Step::Moved { id: id.to_owned(), next });
-        }
     }
 
     /// Undoes or redoes the next step of the page.
     pub(crate) fn revert_step(&mut self, is_undo: bool) {
-        self.end_change();
-        while let Some(step) = self.workspace.history.take(is_undo) {
+        self.shell.end_change();
+        while let Some(step) = self.shell.workspace.history.take(is_undo) {
             let inverse = match step {
                 Step::Choice(mut choice) => {
-                    mem::swap(&mut self.workspace.choice, &mut choice);
+                    mem::swap(&mut self.shell.workspace.choice, &mut choice);
                     // An undo step may return to removed styles.
-                    for (id, _) in self.workspace.choice.mix.styles.clone() {
+                    for (id, _) in self.shell.workspace.choice.mix.styles.clone() {
                         self.bring_back(&id);
                     }
-                    self.remember_choice();
-                    self.follow_choice();
+                    self.shell.remember_choice();
+                    self.photo.follow_choice(&mut self.shell);
                     Step::Choice(choice)
                 }
-                Step::Live(choices) => Step::Live(self.set_live(choices)),
-                Step::Moved { id, next } => match self.gallery.shift(&id, &Move::Before(next)) {
-                    Some(next) => Step::Moved { id, next },
-                    // The style is already there or no longer exists.
-                    None => continue,
-                },
+                Step::Live(choices) => Step::Live(self.live.set_live(&mut self.shell, choices)),
+                Step::Moved { id, next } => {
+                    match self.shell.styles.gallery.shift(&id, &Move::Before(next)) {
+                        Some(next) => Step::Moved { id, next },
+                        // The style is already there or no longer exists.
+                        None => continue,
+                    }
+                }
                 Step::Removed { ref id, .. } => {
                     let id = id.clone();
-                    self.workspace.history.note_reverted(!is_undo, step);
+                    self.shell.workspace.history.note_reverted(!is_undo, step);
                     if self.bring_back(&id) {
                         return;
                     }
                     continue;
                 }
             };
-            self.workspace.history.note_reverted(is_undo, inverse);
+            self.shell.workspace.history.note_reverted(is_undo, inverse);
             return;
         }
     }
@@ -196,8 +228,8 @@ impl App {
     /// Restores a removed style; returns `false` if it is gone. Also restores the choice, unless the user has chosen
     /// something else in the meantime.
     pub(crate) fn bring_back(&mut self, id: &str) -> bool {
-        let is_hidden = self.gallery.unhide(id);
-        for (_, choice, history) in self.workspace.pages_mut() {
+        let is_hidden = self.shell.styles.gallery.unhide(id);
+        for (_, choice, history) in self.shell.workspace.pages_mut() {
             if let Some([before, after]) =
                 history.take_removal(id).filter(|_| is_hidden).map(|choices| *choices)
                 && choice.mix == after.mix
@@ -206,74 +238,60 @@ impl App {
             }
         }
         if is_hidden {
-            self.messages.withdraw(|offered| matches!(offered, Intent::BringBack(of) if of == id));
-            self.remember_choice();
-            self.follow_choice();
+            self.shell
+                .messages
+                .withdraw(|offered| matches!(offered, Intent::BringBack(of) if of == id));
+            self.shell.remember_choice();
+            self.photo.follow_choice(&mut self.shell);
         }
         is_hidden
     }
 
-    /// Deletes the files of all removed styles, because the program ends.
-    pub(crate) fn end_removals(&mut self) {
-        for removed in self.gallery.take_hidden() {
-            let styles = self.style_source.clone();
-            let remove = move || {
-                // Do not delete a different style that now has the same id.
-                let is_it =
-                    |card: &Card| (&card.id, card.changed) == (&removed.id, removed.changed);
-                if styles.cards().0.iter().any(is_it) { styles.remove(&removed.id) } else { Ok(()) }
-            };
-            self.tasks.spawn_writing(remove, Self::report_failure);
-        }
-        if self.remember_order() {
-            self.settings_file.changed_at.get_or_insert_default();
-        }
-    }
-
-    /// Removes styles from the choice that are not in the gallery.
-    pub(crate) fn forget_absent(&mut self) {
-        let gallery = &self.gallery;
-        if !gallery.is_listed {
-            return;
-        }
-        let card = |id: &str| gallery.card(id);
-        let choice = &mut self.workspace.choice;
-        let chosen = choice.style().and_then(card);
-        choice.mix.styles.retain(|(id, _)| {
-            chosen.zip(card(id)).is_some_and(|(chosen, card)| {
-                chosen.id == card.id || chosen.why_not_mixed(card).is_none()
-            })
-        });
-    }
-
     /// Handles a new list of styles.
     fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
-        let changed = self.gallery.set_cards(&self.ctx, cards);
-        self.networks.retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
-        if self.gallery.note_problems(problems) {
+        let changed = self.shell.styles.gallery.set_cards(&self.shell.ctx, cards);
+        self.shell
+            .styles
+            .networks
+            .retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
+        if self.shell.styles.gallery.note_problems(problems) {
             match problems {
                 [] => {}
-                [one] => self.messages.notice(format!("A style was skipped. {one}")),
+                [one] => self.shell.messages.notice(format!("A style was skipped. {one}")),
                 [first, ..] => self
+                    .shell
                     .messages
                     .notice(format!("{} styles were skipped. The first: {first}", problems.len())),
             }
         }
-        self.forget_absent();
-        self.retry_networks(|_| true);
-        self.choose_first_style();
+        self.shell.forget_absent();
+        self.shell.styles.retry_networks(|_| true);
+        self.shell.choose_first_style();
         if added.is_some() {
-            self.incoming.end_import();
+            self.shell.styles.gallery.end_import();
         }
-        match added.filter(|id| self.gallery.card(id).is_some()) {
+        match added.filter(|id| self.shell.styles.gallery.card(id).is_some()) {
             Some(id) => {
-                self.messages.offer(
-                    format!("“{}” was added to the styles.", self.title_of(&id)),
+                self.shell.messages.offer(
+                    format!("“{}” was added to the styles.", self.shell.styles.title_of(&id)),
                     ("Rename…", Intent::AskName(id.clone())),
                 );
-                self.intents.push(Intent::PickStyle(id));
+                self.shell.intents.push(Intent::PickStyle(id));
             }
-            None => self.follow_choice(),
+            None => self.photo.follow_choice(&mut self.shell),
+        }
+    }
+}
+
+impl<A> Styles<A> {
+    /// The reason why a style cannot have this name, as text. The name may belong to a removed style, which is not
+    /// shown.
+    pub(crate) fn why_not_named(&self, name: &str, error: &str) -> String {
+        let why = remark(error);
+        if self.gallery.has_hidden(name) {
+            format!("{why}; it was removed, but Undo restores it")
+        } else {
+            why
         }
     }
 }

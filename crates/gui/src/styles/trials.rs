@@ -10,11 +10,12 @@
 use std::sync::Arc;
 
 use super::{
+    TrialError, TrialOutcome,
     gallery::{PaintedPicture, Subject},
     source::Card,
 };
 use crate::{
-    app::{App, TrialError, TrialOutcome},
+    app::{App, Shell},
     pages::photo::opened::for_trials,
     shell::tasks::{caught, mistake},
 };
@@ -26,21 +27,21 @@ use engine::{
 use network::Network;
 use values::{compose::Look, frame::Frame, mode::ModelSize};
 
-impl App {
+impl Shell {
     /// Paints a picture in parallel with other work; then calls `done`, unless it is cancelled.
     pub(crate) fn repaint(
         &mut self,
         job: RepaintJob,
-        done: impl FnOnce(&mut Self, RepaintNumber, Result<Arc<Repainted>, EngineError>) + 'static,
+        done: impl FnOnce(&mut App, RepaintNumber, Result<Arc<Repainted>, EngineError>) + 'static,
     ) -> RepaintNumber {
         let number = self.engine.repaint(job);
-        self.painted_apart.insert(number, Box::new(done));
+        self.styles.painted_apart.insert(number, Box::new(done));
         number
     }
 
     pub(crate) fn cancel_repaint(&mut self, number: RepaintNumber) {
         self.engine.cancel_repaint(number);
-        self.painted_apart.remove(&number);
+        self.styles.painted_apart.remove(&number);
     }
 
     /// Paints a small version of `photo`, or of the sample, with the network that `read` returns on a background thread;
@@ -49,11 +50,11 @@ impl App {
         &mut self,
         photo: Option<Arc<Frame>>,
         read: impl FnOnce() -> Result<Arc<Network>, String> + Send + 'static,
-        done: impl FnOnce(&mut Self, TrialOutcome) + Send + 'static,
+        done: impl FnOnce(&mut App, TrialOutcome) + Send + 'static,
     ) {
         self.stop_trial();
-        let number = self.ticket();
-        self.trial = Some((number, None));
+        let number = Arc::new(());
+        self.styles.trial = Some((number.clone(), None));
         let prepare = move || {
             Ok(RepaintJob {
                 frame: for_trials(photo)?,
@@ -67,7 +68,13 @@ impl App {
         self.tasks.spawn(
             move || Ok(prepare()),
             move |app, job| {
-                if app.trial.take_if(|(newest, _)| *newest == number).is_none() {
+                if app
+                    .shell
+                    .styles
+                    .trial
+                    .take_if(|(newest, _)| Arc::ptr_eq(newest, &number))
+                    .is_none()
+                {
                     return;
                 }
                 let job = match job.unwrap_or_else(|why| Err(TrialError::Unread(why))) {
@@ -75,60 +82,20 @@ impl App {
                     Err(error) => return done(app, Err(error)),
                 };
                 let frame = job.frame.clone();
-                let painting = app.repaint(job, move |app, _, painted| {
-                    app.trial = None;
+                let painting = app.shell.repaint(job, move |app, _, painted| {
+                    app.shell.styles.trial = None;
                     done(app, painted.map(|painted| (frame, painted)).map_err(TrialError::from));
                 });
-                app.trial = Some((number, Some(painting)));
+                app.shell.styles.trial = Some((number, Some(painting)));
             },
         );
     }
 
     /// Cancels the trial.
     pub(crate) fn stop_trial(&mut self) {
-        if let Some((_, Some(painting))) = self.trial.take() {
+        if let Some((_, Some(painting))) = self.styles.trial.take() {
             self.cancel_repaint(painting);
         }
-    }
-
-    /// Starts the next thumbnail if nothing else is being painted.
-    pub(crate) fn serve_style_pictures(&mut self) {
-        self.gallery.follow_look(self.workspace.choice.look);
-        let has_other_work = self.trial.is_some()
-            || self.live.is_some()
-            || self.plays_film()
-            || self.painting.request.is_some()
-            || self.overlays.reading().is_some()
-            || self.device.info.is_none()
-            || self.ending.is_closing;
-        if has_other_work {
-            return;
-        }
-        let of_all = self.settings.choices.styles_show_photo;
-        let photo = self.workspace.photo().filter(|_| of_all);
-        let subject = self.style_subject();
-        let chosen = self.workspace.choice.style();
-        let wants = |card: &Card| of_all || card.is_picture();
-        let Some(id) = self.gallery.without_picture(chosen, subject, wants).map(str::to_owned)
-        else {
-            return;
-        };
-        let photo = photo.map(|photo| photo.framed.frame.clone());
-        let styles = self.style_source.clone();
-        let style = id.clone();
-        self.try_network(
-            photo,
-            move || Ok(styles.load(&style, ModelSize::Lite)?.network),
-            move |app, tried| app.show_style_picture(id, subject, tried),
-        );
-    }
-
-    /// What the painted thumbnails of the styles show.
-    pub(crate) fn style_subject(&self) -> Subject {
-        let photo = self.workspace.photo().filter(|_| self.settings.choices.styles_show_photo)?;
-        // Every frame of a video would be painted in every style.
-        let poster = self.film.as_ref().map(|film| film.poster);
-        Some((poster.unwrap_or(photo.number), photo.framing))
     }
 
     fn show_style_picture(&mut self, id: String, subject: Subject, tried: TrialOutcome) {
@@ -140,7 +107,7 @@ impl App {
             Err(TrialError::Failed(EngineError::Panicked(panic))) => {
                 self.messages.error(format!(
                     "“{}” cannot be shown: {}",
-                    self.title_of(&id),
+                    self.styles.title_of(&id),
                     mistake(&panic)
                 ));
                 None
@@ -148,6 +115,53 @@ impl App {
             // The reason is shown when the user paints with the style.
             Err(_) => None,
         };
-        self.gallery.painted.insert(id, picture);
+        self.styles.gallery.painted.insert(id, picture);
+    }
+}
+
+impl App {
+    /// Starts the next thumbnail if nothing else is being painted.
+    pub(crate) fn serve_style_pictures(&mut self) {
+        self.shell.styles.gallery.follow_look(self.shell.workspace.choice.look);
+        let has_other_work = self.shell.styles.trial.is_some()
+            || self.shell.workspace.is_live()
+            || self.photo.painting.plays
+            || self.photo.painting.request.is_some()
+            || self.shell.overlays.reading().is_some()
+            || self.shell.device.info.is_none()
+            || self.shell.ending.is_closing;
+        if has_other_work {
+            return;
+        }
+        let of_all = self.shell.settings.choices.styles_show_photo;
+        let photo = self.shell.workspace.photo().filter(|_| of_all);
+        let subject = self.style_subject();
+        let chosen = self.shell.workspace.choice.style();
+        let wants = |card: &Card| of_all || card.is_picture();
+        let Some(id) =
+            self.shell.styles.gallery.without_picture(chosen, subject, wants).map(str::to_owned)
+        else {
+            return;
+        };
+        let photo = photo.map(|photo| photo.framed.frame.clone());
+        let styles = self.shell.styles.source.clone();
+        let style = id.clone();
+        self.shell.try_network(
+            photo,
+            move || Ok(styles.load(&style, ModelSize::Lite)?.network),
+            move |app, tried| app.shell.show_style_picture(id, subject, tried),
+        );
+    }
+
+    /// What the painted thumbnails of the styles show.
+    pub(crate) fn style_subject(&self) -> Subject {
+        let photo = self
+            .shell
+            .workspace
+            .photo()
+            .filter(|_| self.shell.settings.choices.styles_show_photo)?;
+        // Every frame of a video would be painted in every style.
+        let poster = self.film.view.as_ref().map(|film| film.poster);
+        Some((poster.unwrap_or(photo.number), photo.framing))
     }
 }

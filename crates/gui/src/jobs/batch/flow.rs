@@ -2,31 +2,36 @@
 
 use super::{Batch, BatchPhotos, BatchStyle, Phase};
 use crate::{
-    app::{App, Missing},
+    app::{App, Shell},
     choice::{BRUSHES_PX, NetworkOf},
-    jobs::time_left::Stopwatch,
+    jobs::{Jobs, time_left::Stopwatch},
     shell::platform::format_title,
-    styles::mix::{self, Parts, UnkeptMix},
+    styles::{
+        Missing,
+        mix::{self, Parts, UnkeptMix},
+    },
 };
 use engine::{paint::OutputSize, protocol::BatchJob};
 use pictures::encode::Existing;
 
-impl App {
+impl Jobs {
     /// Paints what the card describes, as soon as the networks are loaded.
-    pub(crate) fn confirm_batch(&mut self) {
-        let choice = self.workspace.photo_choice();
+    pub(crate) fn confirm_batch(&mut self, shell: &mut Shell) {
+        let choice = shell.workspace.photo_choice();
         let styles: Vec<_> = match self.batch.as_ref().and_then(|batch| batch.several.as_ref()) {
-            None => {
-                choice.style().into_iter().map(|id| self.batch_style(id, &choice.parts())).collect()
-            }
+            None => choice
+                .style()
+                .into_iter()
+                .map(|id| shell.batch_style(id, &choice.parts()))
+                .collect(),
             // In the order of the gallery.
             Some(ids) => {
                 let has = |id: &str| ids.iter().any(|of| of == id);
                 let mix = choice.style().filter(|_| has(UnkeptMix::ID));
-                let cards = self.gallery.cards.iter().filter(|card| has(&card.id));
-                mix.map(|id| self.batch_style(id, &choice.parts()))
+                let cards = shell.styles.gallery.cards.iter().filter(|card| has(&card.id));
+                mix.map(|id| shell.batch_style(id, &choice.parts()))
                     .into_iter()
-                    .chain(cards.map(|card| self.batch_style(&card.id, &Parts::new())))
+                    .chain(cards.map(|card| shell.batch_style(&card.id, &Parts::new())))
                     .collect()
             }
         };
@@ -34,34 +39,39 @@ impl App {
             return;
         };
         let films = std::mem::take(&mut batch.films);
-        self.export_films(&films, &styles, &batch.target, batch.replace);
+        self.export_films(shell, &films, &styles, &batch.target, batch.replace);
         if !batch.photos.is_empty() {
-            self.confirm_styles(batch, styles);
+            self.confirm_styles(shell, batch, styles);
         }
     }
 
     /// Paints a batch in these styles, as soon as their networks are loaded.
-    pub(crate) fn confirm_styles(&mut self, mut batch: Batch, styles: Vec<BatchStyle>) {
-        self.retry_networks(|of| styles.iter().any(|style| style.network == *of));
+    pub(crate) fn confirm_styles(
+        &mut self,
+        shell: &mut Shell,
+        mut batch: Batch,
+        styles: Vec<BatchStyle>,
+    ) {
+        shell.styles.retry_networks(|of| styles.iter().any(|style| style.network == *of));
         batch.confirm(styles);
         self.batch = Some(batch);
-        self.start_batch();
+        self.start_batch(shell);
     }
 
     /// The batch's style or mix as text, or how to choose one; and the mix alone, if there is one.
-    pub(crate) fn batch_style_text(&self) -> (String, Option<String>) {
-        let choice = self.workspace.photo_choice();
+    pub(crate) fn batch_style_text(&self, shell: &Shell) -> (String, Option<String>) {
+        let choice = shell.workspace.photo_choice();
         // Live mode may have another style, which the gallery shows as chosen.
-        let is_aside = self.live.is_some();
+        let is_aside = shell.workspace.is_live();
         let parts = choice.parts();
         let mix = (!parts.is_empty())
-            .then(|| format!("Mix: {}", mix::text(&parts, |style| self.title_of(style))));
+            .then(|| format!("Mix: {}", mix::text(&parts, |style| shell.styles.title_of(style))));
         let words = match (choice.style(), &mix) {
             (None, _) if is_aside => {
                 return ("Choose a style on the Photo page first.".to_owned(), mix);
             }
             (None, _) => return ("Choose a style on the left first.".to_owned(), mix),
-            (Some(style), None) => format!("In the style {}", self.title_of(style)),
+            (Some(style), None) => format!("In the style {}", shell.styles.title_of(style)),
             (Some(_), Some(mix)) => mix.clone(),
         };
         let end = if is_aside { ", as chosen on the Photo page." } else { "." };
@@ -69,15 +79,15 @@ impl App {
     }
 
     /// The settings for every photo of a batch.
-    pub(crate) fn batch_settings(&self) -> [(&'static str, String); 5] {
-        let choice = self.workspace.photo_choice();
+    pub(crate) fn batch_settings(&self, shell: &Shell) -> [(&'static str, String); 5] {
+        let choice = shell.workspace.photo_choice();
         let colours = if choice.look.keep_colors { "Original" } else { "Style" };
         let size = match choice.output {
             OutputSize::Original => "Original size".to_owned(),
             OutputSize::Working => "As painted".to_owned(),
             OutputSize::LongSide(px) => format!("{px} px, at most four times the original"),
         };
-        let choices = &self.settings.choices;
+        let choices = &shell.settings.choices;
         let format = match choices.format {
             None => "Same as each photo".to_owned(),
             Some(format) if format.is_lossy() => {
@@ -94,35 +104,16 @@ impl App {
         ]
     }
 
-    /// Where the settings of a batch are changed; `seen` if the controls of photos are visible, not folded.
-    pub(crate) fn batch_settings_place(&self, seen: bool) -> &'static str {
-        match (self.live.is_some(), seen) {
-            (true, _) => "Change these on the Photo page.",
-            (false, true) => "Change these on the right.",
-            (false, false) => "Change these under Adjust.",
-        }
-    }
-
-    /// A style, or a mix with it, in the chosen model size.
-    pub(crate) fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
-        let chosen = self.workspace.photo_choice().model;
-        let model = self.gallery.known(id).map_or(chosen, |card| card.model(chosen));
-        BatchStyle {
-            network: NetworkOf::new(id, parts, model),
-            title: self.title_of(id).to_owned(),
-        }
-    }
-
-    pub(crate) fn pause_batch(&mut self, pause: bool) {
-        self.engine.pause_batch(pause);
-        let now = self.now();
+    pub(crate) fn pause_batch(&mut self, shell: &mut Shell, pause: bool) {
+        shell.engine.pause_batch(pause);
+        let now = shell.now();
         if let Some(batch) = &mut self.batch {
             batch.watch.pause(pause, now);
         }
     }
 
-    pub(crate) fn stop_batch(&mut self) {
-        self.engine.cancel_batch();
+    pub(crate) fn stop_batch(&mut self, shell: &mut Shell) {
+        shell.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
             batch.is_stopping = true;
         }
@@ -130,13 +121,13 @@ impl App {
 
     /// Starts the confirmed batch, once its networks are loaded. Leaves out styles whose networks cannot be loaded; if
     /// none is left, the batch must be confirmed again.
-    pub(crate) fn start_batch(&mut self) {
+    pub(crate) fn start_batch(&mut self, shell: &mut Shell) {
         let Some(batch) = self.batch.as_ref().filter(|batch| batch.phase == Phase::Loading) else {
             return;
         };
         let styles = batch.styles.clone();
         // All of them are requested at once.
-        let networks: Vec<_> = styles.iter().map(|style| self.network(&style.network)).collect();
+        let networks: Vec<_> = styles.iter().map(|style| shell.network(&style.network)).collect();
         let failed =
             networks.iter().position(|network| network.as_ref().err() == Some(&Missing::Failed));
         let Some(batch) = &mut self.batch else {
@@ -146,24 +137,24 @@ impl App {
             batch.leave_out(style);
             // There is nothing to confirm again about a contact sheet.
             self.batch.take_if(|batch| batch.sheet.is_some() && batch.phase == Phase::Ready);
-            return self.start_batch();
+            return self.start_batch(shell);
         }
         let Ok(networks) = networks.into_iter().collect() else {
             return;
         };
         let used = styles.iter().map(|style| style.network.clone()).collect();
-        let now = self.ctx.input(|i| i.time);
-        let choice = self.workspace.photo_choice();
+        let now = shell.ctx.input(|i| i.time);
+        let choice = shell.workspace.photo_choice();
         let mut photos = BatchPhotos::new(batch.items.clone(), used, batch.target.clone());
-        photos.device = self.device.name();
+        photos.device = shell.device.name();
         photos.output = choice.output;
         photos.look = choice.look;
-        photos.format = self.settings.choices.format;
-        photos.jpeg_quality = self.settings.choices.jpeg_quality;
+        photos.format = shell.settings.choices.format;
+        photos.jpeg_quality = shell.settings.choices.jpeg_quality;
         if batch.replace {
             photos.existing = Existing::Replace;
         }
-        let started = self.engine.start_batch(BatchJob {
+        let started = shell.engine.start_batch(BatchJob {
             source: match &batch.sheet {
                 Some(sheet) => sheet
                     .source(styles.iter().map(|style| style.title.clone()).collect(), choice.look),
@@ -174,5 +165,28 @@ impl App {
         });
         batch.phase = if started { Phase::Running } else { Phase::Ready };
         batch.watch = Stopwatch::started(now);
+    }
+}
+
+impl App {
+    /// Where the settings of a batch are changed; `seen` if the controls of photos are visible, not folded.
+    pub(crate) fn batch_settings_place(&self, seen: bool) -> &'static str {
+        match (self.shell.workspace.is_live(), seen) {
+            (true, _) => "Change these on the Photo page.",
+            (false, true) => "Change these on the right.",
+            (false, false) => "Change these under Adjust.",
+        }
+    }
+}
+
+impl Shell {
+    /// A style, or a mix with it, in the chosen model size.
+    pub(crate) fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
+        let chosen = self.workspace.photo_choice().model;
+        let model = self.styles.gallery.known(id).map_or(chosen, |card| card.model(chosen));
+        BatchStyle {
+            network: NetworkOf::new(id, parts, model),
+            title: self.styles.title_of(id).to_owned(),
+        }
     }
 }

@@ -12,14 +12,15 @@ use itertools::Itertools;
 
 use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
 use crate::{
-    app::{App, Missing},
+    app::{App, Shell},
     choice::{Choice, NetworkOf},
     intent::Intent,
     jobs::{
+        Jobs,
         batch::{BatchStyle, counted, painting_name},
         time_left::Stopwatch,
     },
-    pages::{film::FilmView, live::LiveView, photo::paintings::FileList},
+    pages::photo::PhotoPage,
     shell::{
         messages::Offer,
         overlays::Overlay,
@@ -27,7 +28,7 @@ use crate::{
         settings_file::KeptFile,
         tasks::{OrText, named},
     },
-    styles::mix::Mix,
+    styles::{Missing, mix::Mix},
     widgets::label::{editable, name_label, path_label, sentence},
 };
 use engine::{
@@ -60,10 +61,10 @@ fn write(text: &String, path: &Path) -> Result<(), WriteError> {
     disk::write_bytes(path, text.as_bytes(), Existing::Replace)
 }
 
-impl App {
+impl Jobs {
     /// Reads the queue, which is kept next to the settings.
-    pub(crate) fn load_exports(&mut self) {
-        let Some(settings) = &self.settings_file.path else {
+    pub(crate) fn load_exports(&mut self, shell: &mut Shell) {
+        let Some(settings) = &shell.settings_file.path else {
             return;
         };
         let path = settings.with_file_name(FILE);
@@ -75,16 +76,16 @@ impl App {
                 let unfinished = counted(self.exports.queue.unfinished(), "export");
                 if self.exports.queue.was_killed {
                     let text = format!("{unfinished} stopped: StyleForge closed unexpectedly.");
-                    self.messages.error_with(text, RESUME);
+                    shell.messages.error_with(text, RESUME);
                 } else {
-                    self.report_pause(format!("{unfinished} paused."));
+                    self.report_pause(shell, format!("{unfinished} paused."));
                 }
             }
             Err(why) => {
                 let kept = disk::free_path(path.with_extension("damaged"));
                 // If it cannot be renamed, the next list replaces it.
                 disk::rename(&path, &kept).ok();
-                self.messages.error(format!(
+                shell.messages.error(format!(
                     "The list of exports cannot be read: {why}. It is kept as {}.",
                     path_label(&kept)
                 ));
@@ -93,10 +94,10 @@ impl App {
     }
 
     /// If exports are paused, shows this text with a button that resumes them; returns whether they are.
-    fn report_pause(&mut self, text: String) -> bool {
+    fn report_pause(&mut self, shell: &mut Shell, text: String) -> bool {
         let is_paused = self.exports.queue.is_paused && self.exports.queue.unfinished() > 0;
         if is_paused {
-            self.messages.offer(text, RESUME);
+            shell.messages.offer(text, RESUME);
         }
         is_paused
     }
@@ -107,17 +108,17 @@ impl App {
         self.exports.file.write(&toml::to_string(&self.exports.queue).ok()?, write)
     }
 
-    fn exports_changed(&mut self) {
+    fn exports_changed(&mut self, shell: &mut Shell) {
         if let Some(write) = self.exports_written() {
-            self.tasks.spawn_writing(write, Self::report_failure);
+            shell.tasks.spawn_writing(write, App::report_failure);
         }
     }
 
     /// Shows the form that exports a part of a video as the window paints now.
-    pub fn open_export(&mut self, film: Arc<OpenFilm>, range: Range) {
-        let choice = Choice { model: self.model(), ..self.workspace.choice.clone() };
+    pub(crate) fn open_export(&mut self, shell: &mut Shell, film: Arc<OpenFilm>, range: Range) {
+        let choice = Choice { model: shell.model(), ..shell.workspace.choice.clone() };
         let Some(network) = choice.network(choice.model) else {
-            return self.messages.notice("Choose a style first.");
+            return shell.messages.notice("Choose a style first.");
         };
         let look = choice.look;
         let (width, height) = choice.framing.size(film.size);
@@ -125,12 +126,12 @@ impl App {
         let (width, height) = choice.working_size().resolve(width, height);
         let painting = format!(
             "{} · Strength {} % · Detail {} px{}",
-            self.name_of(&network),
+            shell.styles.name_of(&network),
             look.strength_percent,
             width.max(height),
             if look.keep_colors { " · Original colours" } else { "" }
         );
-        let (folder, style) = (self.save_folder(), network.label());
+        let (folder, style) = (shell.save_folder(), network.label());
         let taken = self.outputs_of_exports();
         let mut export = Export { range, ..self.export_of(film.path.clone(), &choice) };
         let prepare = move || {
@@ -143,7 +144,8 @@ impl App {
             export.output = disk::numbered_path(folder.join(name), is_free);
             Ok(Form::new(export, film, painting))
         };
-        self.run(prepare, |app, form| app.overlays.show(Overlay::ExportForm(Box::new(form))));
+        shell
+            .run(prepare, |app, form| app.shell.overlays.show(Overlay::ExportForm(Box::new(form))));
     }
 
     /// The export of a whole video with this choice, which has no file yet.
@@ -178,6 +180,7 @@ impl App {
     /// were exported there before are left out.
     pub(crate) fn export_films(
         &mut self,
+        shell: &mut Shell,
         films: &[PathBuf],
         styles: &[BatchStyle],
         folder: &Path,
@@ -186,7 +189,7 @@ impl App {
         let mut taken = self.outputs_of_exports();
         let mut existing = 0;
         for style in styles {
-            let mut choice = self.workspace.photo_choice().clone();
+            let mut choice = shell.workspace.photo_choice().clone();
             choice.framing = Framing::default();
             if let NetworkOf::Style(id, model) = &style.network {
                 (choice.mix, choice.model) = (Mix::of(Some(id.clone())), *model);
@@ -212,41 +215,41 @@ impl App {
         }
         let all = films.len() * styles.len();
         if existing > 0 {
-            self.messages.notice(format!(
+            shell.messages.notice(format!(
                 "{existing} of {all} videos exist already. “Overwrite existing files” exports them again."
             ));
         }
         if existing < all {
-            self.exports_changed();
+            self.exports_changed(shell);
             let added = format!("{} added to the exports", counted(all - existing, "video"));
-            if !self.report_pause(format!("{added}, which are paused.")) {
+            if !self.report_pause(shell, format!("{added}, which are paused.")) {
                 let list = ("Show exports", Intent::Exports(Action::ToggleList));
-                self.messages.offer(format!("{added}."), list);
+                shell.messages.offer(format!("{added}."), list);
             }
         }
     }
 
     /// Has exports follow a style that has a new id.
-    pub(crate) fn rename_in_exports(&mut self, old: &str, new: &str) {
+    pub(crate) fn rename_in_exports(&mut self, shell: &mut Shell, old: &str, new: &str) {
         if !self.exports.queue.entries.is_empty() {
             self.exports.queue.rename_style(old, new);
-            self.exports_changed();
+            self.exports_changed(shell);
         }
     }
 
     /// Does what the user wants with exports.
-    pub(crate) fn act_on_exports(&mut self, action: Action) {
+    pub(crate) fn act_on_exports(&mut self, shell: &mut Shell, action: Action) {
         match action {
-            Action::AskFile => self.ask_export_file(),
+            Action::AskFile => self.ask_export_file(shell),
             Action::Confirm => {
-                if let Some(form) = self.overlays.export_form() {
+                if let Some(form) = shell.overlays.export_form() {
                     self.exports.queue.add(form.export.clone());
-                    self.close_overlay();
-                    self.report_pause("Added to the exports, which are paused.".to_owned());
+                    shell.close_overlay();
+                    self.report_pause(shell, "Added to the exports, which are paused.".to_owned());
                 }
             }
-            Action::ToggleList => self.overlays.toggle(Overlay::Exports),
-            Action::Pause(pause) => self.pause_exports(pause),
+            Action::ToggleList => shell.overlays.toggle(Overlay::Exports),
+            Action::Pause(pause) => self.pause_exports(shell, pause),
             Action::Cancel(id) => {
                 let running = self.exports.running.as_ref().filter(|running| running.id == id);
                 let painted = running.map_or_else(String::new, |running| {
@@ -255,24 +258,24 @@ impl App {
                 });
                 self.exports.queue.cancel(id, painted);
             }
-            Action::Remove(id) => self.remove_export(id),
+            Action::Remove(id) => self.remove_export(shell, id),
             Action::Retry(id) => {
-                self.retry_networks(|_| true);
+                shell.styles.retry_networks(|_| true);
                 self.exports.queue.retry(id);
             }
             Action::Move(id, before) => self.exports.queue.move_before(id, before),
             Action::ClearDone => self.exports.queue.clear_done(),
         }
-        self.exports_changed();
+        self.exports_changed(shell);
     }
 
-    fn ask_export_file(&mut self) {
-        let Some(form) = self.overlays.export_form() else {
+    fn ask_export_file(&mut self, shell: &mut Shell) {
+        let Some(form) = shell.overlays.export_form() else {
             return;
         };
         let file_name = editable(form.export.output.file_name().unwrap_or_default().as_ref());
-        self.ask(Dialog::Film { file_name }, |app, path| {
-            if let Some(form) = app.overlays.export_form() {
+        shell.ask(Dialog::Film { file_name }, |app, path| {
+            if let Some(form) = app.shell.overlays.export_form() {
                 form.set_output(path);
                 // The dialog asks before it returns an existing file.
                 form.export.replaces = true;
@@ -280,10 +283,10 @@ impl App {
         });
     }
 
-    fn pause_exports(&mut self, pause: bool) {
-        let now = self.now();
+    fn pause_exports(&mut self, shell: &mut Shell, pause: bool) {
+        let now = shell.now();
         self.exports.queue.is_paused = pause;
-        self.messages.withdraw(|offered| *offered == RESUME.1);
+        shell.messages.withdraw(|offered| *offered == RESUME.1);
         if let Some(running) = &mut self.exports.running {
             running.run.progress.is_paused.store(pause, Ordering::Relaxed);
             running.watch.pause(pause, now);
@@ -291,51 +294,50 @@ impl App {
     }
 
     /// Removes an export that does not run, with its parts.
-    fn remove_export(&mut self, id: u64) {
+    fn remove_export(&mut self, shell: &mut Shell, id: u64) {
         // One that was just cancelled may not have ended; its parts are removed when it has.
         let has_ended = self.exports.running.as_ref().is_none_or(|running| running.id != id);
         if let Some(entry) = self.exports.queue.remove(id).filter(|e| e.has_parts && has_ended) {
-            self.discard_parts(entry.export.output);
+            self.discard_parts(shell, entry.export.output);
         }
     }
 
-    fn discard_parts(&self, output: PathBuf) {
+    fn discard_parts(&self, shell: &Shell, output: PathBuf) {
         let discard = move || {
             discard(&output);
             Ok(())
         };
-        self.tasks.spawn_writing(discard, Self::report_failure);
+        shell.tasks.spawn_writing(discard, App::report_failure);
     }
 
-    /// Begins the next export when the last one has ended, and measures for the form.
-    pub(crate) fn serve_exports(&mut self) {
+    /// Begins the next export when the last one has ended, and measures for the form; `moves` if pictures move on the stage.
+    pub(crate) fn serve_exports(&mut self, shell: &mut Shell, photos: &mut PhotoPage, moves: bool) {
         let running = self.exports.running.as_ref();
         if let Some(ended) = running.and_then(|running| running.ended.try_recv().ok())
             && let Some(running) = self.exports.running.take()
         {
-            self.end_export(running, ended);
+            self.end_export(shell, photos, running, ended);
         }
-        let moves = self.live.as_ref().is_some_and(LiveView::is_moving)
-            || self.film.as_ref().is_some_and(FilmView::is_playing);
         let running = self.exports.running.as_ref();
         self.exports.waits = moves && running.is_some_and(|running| !running.run.on_gpu);
-        if self.device.info.is_some() && !self.ending.is_closing {
-            self.begin_export();
-            self.measure_for_form();
-        }
-        if matches!(self.overlays.shown(), Some(Overlay::Exports)) {
-            self.make_small_picture(FileList::Paintings);
+        if shell.device.info.is_some() && !shell.ending.is_closing {
+            self.begin_export(shell);
+            self.measure_for_form(shell);
         }
         if self.exports.running.is_some() {
-            self.ctx.request_repaint_after(PROGRESS_EVERY);
+            shell.ctx.request_repaint_after(PROGRESS_EVERY);
         }
     }
 
-    fn network_of_export(&mut self, choice: &Choice) -> Result<Arc<Network>, Missing> {
-        self.network(&choice.network(choice.model).ok_or(Missing::Failed)?)
+    fn network_of_export(
+        &mut self,
+        shell: &mut Shell,
+        choice: &Choice,
+    ) -> Result<Arc<Network>, Missing> {
+        shell.network(&choice.network(choice.model).ok_or(Missing::Failed)?)
     }
 
-    fn begin_export(&mut self) {
+    fn begin_export(&mut self, shell: &mut Shell) {
         let Some((id, export)) = self
             .exports
             .queue
@@ -346,7 +348,7 @@ impl App {
             return;
         };
         let choice = Choice::from_settings(&export.choices);
-        let network = match self.network_of_export(&choice) {
+        let network = match self.network_of_export(shell, &choice) {
             Ok(network) => network,
             Err(Missing::Loading) => return,
             Err(Missing::Failed) => {
@@ -355,22 +357,22 @@ impl App {
                     "Its style {style} could not be loaded. Was it renamed or removed? Add it again, or export the video in another style."
                 );
                 self.exports.queue.end(id, Err(why));
-                return self.exports_changed();
+                return self.exports_changed(shell);
             }
         };
         let what = format!("{} was not exported", name_label(&export.output));
         let run = Arc::new(Run {
             export,
             network,
-            painter: self.engine.film_painter(),
-            on_gpu: self.device.is(DeviceChoice::Cuda),
+            painter: shell.engine.film_painter(),
+            on_gpu: shell.device.is(DeviceChoice::Cuda),
             control: Arc::default(),
             progress: Progress::default(),
         });
         let (sender, ended) = bounded(1);
         let running =
-            Running { id, run: run.clone(), ended, watch: Stopwatch::started(self.now()) };
-        let wake_up = self.tasks.wake_up();
+            Running { id, run: run.clone(), ended, watch: Stopwatch::started(shell.now()) };
+        let wake_up = shell.tasks.wake_up();
         let work = move || {
             let render = || run.render().map_err(|error| format!("{what}: {error}"));
             // Fails only if the program has ended.
@@ -384,11 +386,17 @@ impl App {
             }
             Err(error) => self.exports.queue.end(id, Err(reason(&error))),
         }
-        self.exports_changed();
+        self.exports_changed(shell);
     }
 
     /// Notes and reports the end of an export.
-    fn end_export(&mut self, running: Running, ended: Result<Rendered, String>) {
+    fn end_export(
+        &mut self,
+        shell: &mut Shell,
+        photos: &mut PhotoPage,
+        running: Running,
+        ended: Result<Rendered, String>,
+    ) {
         let Running { id, run, .. } = running;
         let output = run.export.output.clone();
         match ended {
@@ -396,34 +404,34 @@ impl App {
                 let damage = damage.map(|why| format!("the video is damaged ({why})"));
                 let notes = notes.iter().chain(&damage).map(|n| sentence(n)).join(" ");
                 self.exports.queue.end(id, Ok(notes));
-                self.report_file(format!("Exported as {}", path_label(&output)), &output);
-                self.note_painting(&output);
+                shell.messages.report_file(format!("Exported as {}", path_label(&output)), &output);
+                photos.note_painting(shell, &output);
             }
             Err(_) if run.control.is_cancelled() => {
                 // Unless the window closes, the user has cancelled it, and may have removed it since.
                 if !self.exports.queue.stop() && !self.exports.queue.has(id) {
-                    self.discard_parts(output);
+                    self.discard_parts(shell, output);
                 }
             }
             Err(why) => {
                 // The list says it, too.
-                if !matches!(self.overlays.shown(), Some(Overlay::Exports)) {
-                    self.messages.error(why.clone());
+                if !matches!(shell.overlays.shown(), Some(Overlay::Exports)) {
+                    shell.messages.error(why.clone());
                 }
                 self.exports.queue.end(id, Err(why));
             }
         }
-        self.exports_changed();
+        self.exports_changed(shell);
     }
 
     /// Measures how long a frame of the form's video takes, at the priority of exports.
-    fn measure_for_form(&mut self) {
-        let form = self.overlays.export_form().filter(|form| form.measuring.is_none());
+    fn measure_for_form(&mut self, shell: &mut Shell) {
+        let form = shell.overlays.export_form().filter(|form| form.measuring.is_none());
         let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
             return;
         };
-        let network = self.network_of_export(&choice);
-        let Some(form) = self.overlays.export_form() else {
+        let network = self.network_of_export(shell, &choice);
+        let Some(form) = shell.overlays.export_form() else {
             return;
         };
         let network = match network {
@@ -437,14 +445,14 @@ impl App {
         let control = form.measuring.insert(Arc::default()).clone();
         let same = control.clone();
         let (width, height) = form.size();
-        let painter = self.engine.film_painter();
+        let painter = shell.engine.film_painter();
         let measure = move || {
             let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
             painter.paint(&[&frame], &network, choice.paint_settings(), None, &control).or_text()
         };
-        self.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {
+        shell.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {
             let painting = painted.ok().and_then(|mut painted| painted.pop());
-            let form = app.overlays.export_form();
+            let form = app.shell.overlays.export_form();
             let is_it =
                 |form: &&mut Form| form.measuring.as_ref().is_some_and(|m| Arc::ptr_eq(m, &same));
             if let Some(form) = form.filter(is_it) {
@@ -457,11 +465,15 @@ impl App {
     }
 
     /// Stops the running export, which continues the next time, and writes the queue. Blocks.
-    pub(crate) fn end_exports(&mut self) -> Result<(), String> {
+    pub(crate) fn end_exports(
+        &mut self,
+        shell: &mut Shell,
+        photos: &mut PhotoPage,
+    ) -> Result<(), String> {
         if let Some(running) = self.exports.running.take() {
             running.run.control.cancel();
             if let Ok(ended) = running.ended.recv_timeout(PATIENCE) {
-                self.end_export(running, ended);
+                self.end_export(shell, photos, running, ended);
             }
         }
         self.exports.queue.stop();

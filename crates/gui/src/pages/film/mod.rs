@@ -46,6 +46,13 @@ struct Painting {
     order: u64,
 }
 
+/// The film page.
+#[derive(Default)]
+pub struct FilmPage {
+    /// The film of which the photo on the table is a frame.
+    pub view: Option<FilmView>,
+}
+
 /// An open film.
 pub struct FilmView {
     film: Arc<OpenFilm>,

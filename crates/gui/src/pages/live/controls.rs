@@ -2,9 +2,9 @@
 
 use eframe::egui::{ComboBox, ScrollArea, Ui};
 
-use super::{LiveView, update::SCENE_PX};
+use super::{LivePage, LiveView, update::SCENE_PX};
 use crate::{
-    app::App,
+    app::Shell,
     intent::{Intent, Sends},
     shell::shortcuts::plain_button,
     widgets::{
@@ -26,19 +26,19 @@ use media::{
 use settings::{LiveChoices, RecordAs};
 use values::mode::ModelSize;
 
-impl App {
+impl LivePage {
     /// Draws the controls into `ui`.
-    pub(crate) fn live_controls(&self, ui: &mut Ui, live: &LiveView) {
+    pub(crate) fn live_controls(&self, shell: &Shell, ui: &mut Ui, live: &LiveView) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            let mut choice = self.workspace.choice.clone();
-            let mut choices = self.settings.live.clone();
+            let mut choice = shell.workspace.choice.clone();
+            let mut choices = shell.settings.live.clone();
             theme::group_title(ui, "Source");
             self.live_source(ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
-            self.painting_controls(ui, "source", &mut choice, |ui, _| {
+            shell.painting_controls(ui, "source", &mut choice, |ui, _| {
                 theme::steadiness(ui, &mut choices.steadiness);
-                self.live_size(ui, live, &mut choices);
+                self.live_size(shell, ui, live, &mut choices);
             });
 
             record_as(ui, &mut choices, live.no_video.as_deref());
@@ -50,13 +50,13 @@ impl App {
                     "Repaint frozen pictures and snapshots in the quality of photos.",
                 );
                 target_rate(ui, &mut choices);
-                self.model_row(ui, &mut choices.model, self.live_model(), true);
+                shell.model_row(ui, &mut choices.model, shell.live_model(), true);
                 if !live.compares() {
                     engine(
                         ui,
                         ENGINE,
                         &mut choices.mode,
-                        Offers::of(self.device.info.as_ref(), live.has_attention()),
+                        Offers::of(shell.device.info.as_ref(), live.has_attention()),
                     );
                 }
                 ui.checkbox(&mut choices.upscale, "Upscale to source size")
@@ -70,10 +70,10 @@ impl App {
             });
             ui.add_space(theme::GROUP_GAP);
 
-            if choice != self.workspace.choice {
+            if choice != shell.workspace.choice {
                 Intent::Edit(choice).send(ui);
             }
-            if choices != self.settings.live {
+            if choices != shell.settings.live {
                 Intent::SetLive(Box::new(choices)).send(ui);
             }
         });
@@ -133,7 +133,7 @@ impl App {
         }
     }
 
-    fn live_size(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
+    fn live_size(&self, shell: &Shell, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
         let name = |size: LiveSize| match size {
             LiveSize::Auto { .. } => "Automatic".to_owned(),
             LiveSize::LongSide(px) => format!("{px} px"),
@@ -156,7 +156,7 @@ impl App {
                 choices.size = LiveSize::Auto { target_fps };
             }
         });
-        if self.hides_scene(live) {
+        if live.hides_scene(shell) {
             caption(ui, "This style hides most of the scene at this size.");
             plain_button(ui, "Paint larger (slower)", Intent::LiveDetail(SCENE_PX));
         }
@@ -169,7 +169,9 @@ impl App {
             caption(ui, pace);
         }
     }
+}
 
+impl Shell {
     /// The list of model sizes, of which `in_use` paints; `None` is the automatic choice, which only live mode has.
     pub(crate) fn model_row(
         &self,

@@ -9,12 +9,16 @@ use std::{
 
 use eframe::egui::TextureOptions;
 
-use super::Recording;
+use super::{LivePage, Recording};
 use crate::{
-    app::App,
+    app::{App, Shell},
     intent::Intent,
-    pages::photo::{finished::SnapshotPicture, paintings::THUMBNAIL_PX},
-    shell::{messages::Topic, platform::Dialog, tasks::OrText},
+    pages::photo::{PhotoPage, finished::SnapshotPicture, paintings::THUMBNAIL_PX},
+    shell::{
+        messages::{Messages, Topic},
+        platform::Dialog,
+        tasks::OrText,
+    },
     widgets::{
         label::{label, path_label, remark, sentence},
         texture::image_of,
@@ -45,22 +49,22 @@ const RECORDING: &str = "recording";
 /// Maximum number of snapshots or recordings in one folder.
 const MAX_NAMES: u32 = 100_000;
 
-impl App {
+impl LivePage {
     /// Saves the picture on the stage, with how it was painted. Repaints it first, unless that is already done.
-    pub(crate) fn snapshot(&mut self) {
-        let finer = self.finer();
-        let Some(live) = &self.live else {
+    pub(crate) fn snapshot(&mut self, shell: &mut Shell) {
+        let finer = self.finer(shell);
+        let Some(live) = &self.view else {
             return;
         };
         let Some((original, painted)) = live.seen_picture() else {
-            self.messages.about(Topic::Saving).notice(NO_PICTURE);
+            shell.messages.about(Topic::Saving).notice(NO_PICTURE);
             return;
         };
         let finer = finer.filter(|_| !live.stays_as_seen);
         let is_finer = live.shown_finer().cloned();
         let frame = Arc::new(original.clone());
-        let choice = &self.workspace.choice;
-        let choices = &self.settings.live;
+        let choice = &shell.workspace.choice;
+        let choices = &shell.settings.live;
         let mut source = live.source.to_string();
         if choices.rotate != Rotation::default() {
             source.push_str(&format!(", rotated by {} degrees", choices.rotate));
@@ -71,30 +75,41 @@ impl App {
         let shown = SnapshotPicture {
             picture: painted.clone(),
             painted: PaintedWith {
-                style: choice.network(self.live_model()).map(|network| network.as_painted()),
+                style: choice.network(shell.live_model()).map(|network| network.as_painted()),
                 mode: live.facts.and_then(|facts| facts.mode),
                 working: live.facts.map(|facts| facts.working),
                 look: choice.look,
                 source: Some(source),
-                device: self.device.name(),
+                device: shell.device.name(),
             },
         };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
-                self.save_snapshot(shown.clone().repainted(&repainted, finer.network), Some(shown));
+                self.save_snapshot(
+                    shell,
+                    shown.clone().repainted(&repainted, finer.network),
+                    Some(shown),
+                );
             }
-            (_, finer) => self.keep(frame, finer, shown),
+            (_, finer) => self.keep(shell, frame, finer, shown),
         }
     }
 
     /// Saves a snapshot under a generated name; `seen` is the live picture if `picture` is a repainted one.
-    pub(crate) fn save_snapshot(&self, picture: SnapshotPicture, seen: Option<SnapshotPicture>) {
-        let folder = self.snapshot_folder();
-        self.tasks.spawn_writing(
+    pub(crate) fn save_snapshot(
+        &self,
+        shell: &Shell,
+        picture: SnapshotPicture,
+        seen: Option<SnapshotPicture>,
+    ) {
+        let folder = shell.snapshot_folder();
+        shell.tasks.spawn_writing(
             move || snapshot(&folder, picture),
             |app, saved| match saved {
-                Ok((path, picture)) => app.show_snapshot(&path, &picture, seen),
-                Err(error) => app.report_folder(error),
+                Ok((path, picture)) => {
+                    app.live.show_snapshot(&mut app.shell, &mut app.photo, &path, &picture, seen)
+                }
+                Err(error) => app.shell.messages.report_folder(error),
             },
         );
     }
@@ -102,6 +117,8 @@ impl App {
     /// Shows a snapshot and its location.
     fn show_snapshot(
         &mut self,
+        shell: &mut Shell,
+        photos: &mut PhotoPage,
         path: &Path,
         (size, thumbnail): &Thumbnail,
         seen: Option<SnapshotPicture>,
@@ -114,35 +131,18 @@ impl App {
             offers.push(("Save live version instead", Intent::SaveAsSeen(Arc::new(seen))));
         }
         let picture =
-            self.ctx.load_texture("snapshot", image_of(thumbnail), TextureOptions::LINEAR);
-        self.note_painting(path);
+            shell.ctx.load_texture("snapshot", image_of(thumbnail), TextureOptions::LINEAR);
+        photos.note_painting(shell, path);
         let text = format!("Saved at {} × {} px as {}", size.0, size.1, path_label(path));
-        self.messages.about(Topic::Saving).saved(text, offers, picture);
+        shell.messages.about(Topic::Saving).saved(text, offers, picture);
     }
 
-    /// Asks where to write a report. The dialog asks before an existing file is replaced.
-    pub(crate) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
-        self.ask(Dialog::Export { file_name: file_name.clone() }, move |app, mut path| {
-            // Add the extension if it is missing; otherwise no program recognizes the file type.
-            if let (None, Some(ending)) = (path.extension(), Path::new(&file_name).extension()) {
-                path = path.with_extension(ending);
-            }
-            let write = move || {
-                encode::save_bytes(&path, &bytes, Existing::Replace).map(|()| path).or_text()
-            };
-            app.tasks.spawn_writing(write, |app, saved| match saved {
-                Ok(path) => app.report_saved(&path),
-                Err(error) => app.messages.error(error),
-            });
-        });
-    }
-
-    pub(crate) fn toggle_recording(&mut self) {
-        let Some(live) = &mut self.live else {
+    pub(crate) fn toggle_recording(&mut self, shell: &mut Shell) {
+        let Some(live) = &mut self.view else {
             return;
         };
         if live.is_recording() {
-            self.end_recording();
+            self.end_recording(shell);
         } else if let Some((_, seen)) = live.picture() {
             // Take frames from now on, even while the file and the encoder are being prepared. The recording starts
             // with the picture that is visible now.
@@ -150,74 +150,74 @@ impl App {
             sink.push(seen, Instant::now());
             live.recording =
                 Some(Recording { taken: taken.clone(), recorder: None, is_silent: false });
-            self.engine.record(sink);
-            self.start_recording(taken);
+            shell.engine.record(sink);
+            self.start_recording(shell, taken);
         } else {
-            self.messages.notice(NO_PICTURE);
+            shell.messages.notice(NO_PICTURE);
         }
     }
 
     /// Checks whether sound can be recorded, after it was switched on. Records nothing.
-    pub(crate) fn try_microphone(&self) {
+    pub(crate) fn try_microphone(&self, shell: &Shell) {
         let find = || Microphone::find(None);
-        self.tasks.spawn(find, |app, found| match found {
+        shell.tasks.spawn(find, |app, found| match found {
             Ok(found) => {
                 let name = label(&found.name);
-                app.messages.notice(format!("Videos are recorded with sound from {name}."));
+                app.shell.messages.notice(format!("Videos are recorded with sound from {name}."));
             }
             Err(why) => {
-                app.messages.error(format!("Sound cannot be recorded: {}.", remark(&why)));
-                app.edit_live(|choices| choices.microphone = false);
+                app.shell.messages.error(format!("Sound cannot be recorded: {}.", remark(&why)));
+                app.live.edit_live(&mut app.shell, |choices| choices.microphone = false);
             }
         });
     }
 
     /// Checks whether videos can be recorded with a codec, after it was chosen.
-    pub(crate) fn try_codec(&self, codec: Codec) {
-        let platform = self.platform.clone();
+    pub(crate) fn try_codec(&self, shell: &Shell, codec: Codec) {
+        let platform = shell.platform.clone();
         let find = move || platform.video_encoder(codec);
-        self.tasks.spawn(find, move |app, found| {
+        shell.tasks.spawn(find, move |app, found| {
             if let Err(why) = found {
                 let (title, why) = (codec.title(), remark(&why));
-                app.messages.error(format!("Videos cannot be recorded in {title}: {why}."));
-                app.edit_live(|choices| choices.codec = Codec::H264);
-            } else if let Some(live) = &mut app.live {
+                app.shell.messages.error(format!("Videos cannot be recorded in {title}: {why}."));
+                app.live.edit_live(&mut app.shell, |choices| choices.codec = Codec::H264);
+            } else if let Some(live) = &mut app.live.view {
                 live.no_video = None;
             }
         });
     }
 
     /// Checks whether recordings can be videos, so that the controls say it if they cannot.
-    pub(super) fn try_video(&self) {
-        let (platform, codec) = (self.platform.clone(), self.settings.live.codec);
+    pub(super) fn try_video(&self, shell: &Shell) {
+        let (platform, codec) = (shell.platform.clone(), shell.settings.live.codec);
         let find = move || platform.video_encoder(codec);
-        self.tasks.spawn(find, |app, found| {
-            if let Some(live) = &mut app.live {
+        shell.tasks.spawn(find, |app, found| {
+            if let Some(live) = &mut app.live.view {
                 live.no_video = found.err();
             }
         });
     }
 
     /// Reports that a recording has no sound any more.
-    pub(super) fn report_no_sound(&mut self) {
-        let recording = self.live.as_mut().and_then(|live| live.recording.as_mut());
+    pub(super) fn report_no_sound(&mut self, shell: &mut Shell) {
+        let recording = self.view.as_mut().and_then(|live| live.recording.as_mut());
         let Some(recording) = recording.filter(|recording| !recording.is_silent) else {
             return;
         };
         if let Some(why) = recording.recorder.as_ref().and_then(Recorder::no_sound) {
-            self.messages.error(sentence(&remark(why)));
+            shell.messages.error(sentence(&remark(why)));
             recording.is_silent = true;
         }
     }
 
     /// Creates a file or folder for a recording, and writes the frames that are taken.
-    fn start_recording(&self, taken: TakenFrames) {
-        let folder = self.snapshot_folder();
+    fn start_recording(&self, shell: &Shell, taken: TakenFrames) {
+        let folder = shell.snapshot_folder();
         let LiveChoices { record_as, codec, quality, microphone: wants_sound, .. } =
-            self.settings.live;
+            shell.settings.live;
         let frames = taken.clone();
-        let wake_up = self.tasks.wake_up();
-        let platform = self.platform.clone();
+        let wake_up = shell.tasks.wake_up();
+        let platform = shell.platform.clone();
         let start = move || {
             let mut note = None;
             let mut video = None;
@@ -248,31 +248,35 @@ impl App {
             })?;
             Ok((recorder, note))
         };
-        self.tasks.spawn_writing_or(
+        shell.tasks.spawn_writing_or(
             start,
             |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_text()),
             move |app, started| {
                 // Another recording may have started in the meantime.
-                let recording =
-                    app.live.as_mut().filter(|_| !taken.has_end()).map(|live| &mut live.recording);
+                let recording = app
+                    .live
+                    .view
+                    .as_mut()
+                    .filter(|_| !taken.has_end())
+                    .map(|live| &mut live.recording);
                 match (started, recording) {
                     (Ok((recorder, note)), recording) => {
                         if let Some(Some(recording)) = recording {
                             recording.recorder = Some(recorder);
                         } else {
-                            app.finish_recording(recorder);
+                            app.live.finish_recording(&app.shell, recorder);
                         }
                         if let Some(note) = note {
-                            app.messages.notice(note);
+                            app.shell.messages.notice(note);
                         }
                     }
                     (Err(error), Some(recording)) => {
                         *recording = None;
-                        app.report_folder(error);
+                        app.shell.messages.report_folder(error);
                     }
                     (Err(error), None) => {
-                        app.recording_ended();
-                        app.report_folder(error);
+                        app.shell.recording_ended();
+                        app.shell.messages.report_folder(error);
                     }
                 }
             },
@@ -280,50 +284,66 @@ impl App {
     }
 
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
-    pub(crate) fn end_recording(&mut self) {
+    pub(crate) fn end_recording(&mut self, shell: &mut Shell) {
         if let Some(Recording { taken, recorder, .. }) =
-            self.live.as_mut().and_then(|live| live.recording.take())
+            self.view.as_mut().and_then(|live| live.recording.take())
         {
             taken.hold_until(Instant::now());
-            self.ending.recordings += 1;
+            shell.ending.recordings += 1;
             if let Some(recorder) = recorder {
-                self.finish_recording(recorder);
+                self.finish_recording(shell, recorder);
             }
         }
     }
 
     /// Waits until a recording is written. A recording without frames leaves no file.
-    fn finish_recording(&self, recorder: Recorder) {
-        self.tasks.spawn_writing_or(
+    fn finish_recording(&self, shell: &Shell, recorder: Recorder) {
+        shell.tasks.spawn_writing_or(
             move || Ok(recorder.finish_or_discard()),
             |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_text()),
             |app, recorded| {
-                app.recording_ended();
+                app.shell.recording_ended();
                 match recorded {
-                    Ok(recorded) => app.show_recorded(&recorded),
-                    Err(error) => app.messages.error(error),
+                    Ok(recorded) => {
+                        app.live.show_recorded(&mut app.shell, &mut app.photo, &recorded)
+                    }
+                    Err(error) => app.shell.messages.error(error),
                 }
             },
         );
     }
 
-    fn show_recorded(&mut self, recorded: &Recorded) {
+    fn show_recorded(&mut self, shell: &mut Shell, photos: &mut PhotoPage, recorded: &Recorded) {
         if recorded.is_video && recorded.frames > 0 {
-            self.note_painting(&recorded.path);
+            photos.note_painting(shell, &recorded.path);
         }
         if let Some(failure) = recorded.failure_text() {
-            return self.report_folder(failure);
+            return shell.messages.report_folder(failure);
         }
         let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
         let path = path_label(&recorded.path);
         let words = recorded.summary();
-        self.messages.about(Topic::Recording);
-        self.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
+        shell.messages.about(Topic::Recording);
+        shell.messages.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }
+}
 
-    /// Reports that a snapshot or recording was not written, and offers to choose another folder.
-    fn report_folder(&mut self, error: String) {
-        self.messages.error_with(error, ("Choose folder…", Intent::AskSnapshotFolder));
+impl Shell {
+    /// Asks where to write a report. The dialog asks before an existing file is replaced.
+    pub(crate) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
+        self.ask(Dialog::Export { file_name: file_name.clone() }, move |app, mut path| {
+            // Add the extension if it is missing; otherwise no program recognizes the file type.
+            if let (None, Some(ending)) = (path.extension(), Path::new(&file_name).extension()) {
+                path = path.with_extension(ending);
+            }
+            let write = move || {
+                encode::save_bytes(&path, &bytes, Existing::Replace).map(|()| path).or_text()
+            };
+            app.shell.tasks.spawn_writing(write, |app, saved| match saved {
+                Ok(path) => app.shell.messages.report_saved(&path),
+                Err(error) => app.shell.messages.error(error),
+            });
+        });
     }
 
     /// The folder for snapshots and recordings.
@@ -354,7 +374,14 @@ impl App {
             }
             Ok(())
         };
-        self.tasks.spawn(sweep, Self::report_failure);
+        self.tasks.spawn(sweep, App::report_failure);
+    }
+}
+
+impl Messages {
+    /// Reports that a snapshot or recording was not written, and offers to choose another folder.
+    fn report_folder(&mut self, error: String) {
+        self.error_with(error, ("Choose folder…", Intent::AskSnapshotFolder));
     }
 }
 

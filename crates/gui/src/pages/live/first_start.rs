@@ -3,8 +3,9 @@
 
 use eframe::egui::{self, Align2, Key, Rect};
 
+use super::LivePage;
 use crate::{
-    app::App,
+    app::Shell,
     intent::Intent,
     pages::photo::welcome,
     widgets::{
@@ -16,35 +17,41 @@ use crate::{
 /// Height of all cards and the space below them, in points.
 const HEIGHT: f32 = 112.0;
 
-impl App {
+impl LivePage {
     /// True if the cards are shown.
-    fn is_first_start(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| {
+    fn is_first_start(&self, shell: &Shell) -> bool {
+        self.view.as_ref().is_some_and(|live| {
             !(live.shows_message() || live.compares() || live.shows_previews || live.panel_open)
-        }) && !self.settings.state.has_seen_hint
-            && !self.full_screen.is_on
+        }) && !shell.settings.state.has_seen_hint
+            && !shell.window.full_screen.is_on
     }
 
     /// Hides the cards, because a key was pressed that does something else.
-    pub(crate) fn end_first_start(&mut self) {
-        if self.is_first_start() {
-            self.perform(Intent::HideHint);
+    pub(crate) fn end_first_start(&mut self, shell: &mut Shell) {
+        if self.is_first_start(shell) {
+            shell.hide_hint();
         }
     }
 
     /// Lets the first Tab move to the cards, before all other widgets.
-    pub(crate) fn follow_first_tab(&mut self) {
-        let leads = self.is_first_start()
-            && self.ctx.memory(|memory| memory.focused().is_none())
-            && self.ctx.input(|input| input.key_pressed(Key::Tab));
-        if let Some(live) = &mut self.live {
+    pub(crate) fn follow_first_tab(&mut self, shell: &mut Shell) {
+        let leads = self.is_first_start(shell)
+            && shell.ctx.memory(|memory| memory.focused().is_none())
+            && shell.ctx.input(|input| input.key_pressed(Key::Tab));
+        if let Some(live) = &mut self.view {
             live.leads_to_cards = leads;
         }
     }
 
     /// Draws the cards `above` points above the lower edge of the picture; returns the height that they use.
-    pub(crate) fn first_start_ui(&self, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
-        let Some(live) = self.live.as_ref().filter(|_| self.is_first_start()) else {
+    pub(crate) fn first_start_ui(
+        &self,
+        shell: &Shell,
+        ui: &egui::Ui,
+        area: Rect,
+        above: f32,
+    ) -> f32 {
+        let Some(live) = self.view.as_ref().filter(|_| self.is_first_start(shell)) else {
             return 0.0;
         };
         let area = area.with_max_y(area.bottom() - above);
@@ -68,7 +75,7 @@ impl App {
                 }
             });
             ui.horizontal(|ui| {
-                let numbers = format!("1 to {}", self.gallery.cards.len().clamp(2, 9));
+                let numbers = format!("1 to {}", shell.styles.gallery.cards.len().clamp(2, 9));
                 for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
                     key_chips::chips(ui, keys);
                     theme::caption(ui, does);

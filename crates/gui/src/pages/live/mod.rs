@@ -54,7 +54,7 @@ use crate::{
 };
 use backend::DeviceInfo;
 use engine::{
-    capture::Source,
+    capture::{Camera, Source},
     live::{Facts, LivePicture, LiveSettings, Snapshot, SourceState},
     protocol::Repainted,
 };
@@ -77,6 +77,18 @@ struct BeforeComparison {
     shows_previews: bool,
     has_lab: bool,
     tab: Tab,
+}
+
+/// The live page.
+#[derive(Default)]
+pub struct LivePage {
+    /// `None` while photos are shown.
+    pub view: Option<LiveView>,
+    /// The most recent list of cameras; `None` while it is being made.
+    pub cameras: Option<Result<Vec<Camera>, String>>,
+    pub camera_out: CameraOutView,
+    /// Live frames that are being repainted.
+    pub repaints: Repaints,
 }
 
 #[derive(Default)]

@@ -6,14 +6,10 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    LiveView,
+    LivePage, LiveView,
     repaints::{Finer, Frozen, Waiting},
 };
-use crate::{
-    app::{App, Missing},
-    intent::Intent,
-    pages::photo::finished::SnapshotPicture,
-};
+use crate::{app::Shell, intent::Intent, pages::photo::finished::SnapshotPicture, styles::Missing};
 use engine::{
     Stylization,
     error::EngineError,
@@ -28,18 +24,18 @@ use values::{
 /// Maximum number of snapshots that wait to be repainted; further ones are saved as they were painted live.
 const MAX_WAITING: usize = 4;
 
-impl App {
+impl LivePage {
     /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
     /// repainted, and while two modes are compared, which must be judged by their live pictures.
-    pub(super) fn finer(&self) -> Option<Finer> {
+    pub(super) fn finer(&self, shell: &Shell) -> Option<Finer> {
         let sent = self
-            .live
+            .view
             .as_ref()
             .filter(|live| !live.compares())?
             .sent
             .as_ref()
-            .filter(|_| self.settings.live.repaint_kept)?;
-        let network = self.workspace.choice.network(self.model_of_style(ModelSize::Full))?;
+            .filter(|_| shell.settings.live.repaint_kept)?;
+        let network = shell.workspace.choice.network(shell.model_of_style(ModelSize::Full))?;
         // A single picture has its own size, and none before it.
         let Stylization { network: _, size: _, mode, look, steadiness: _ } = sent.stylization;
         Some(Finer { network, mode, look })
@@ -48,16 +44,17 @@ impl App {
     /// Requests to repaint `frame`. Returns `Ok(None)` until the network is loaded.
     fn request_repaint(
         &mut self,
+        shell: &mut Shell,
         frame: &Arc<Frame>,
         finer: &Finer,
     ) -> Result<Option<RepaintNumber>, String> {
-        let network = match self.network(&finer.network) {
+        let network = match shell.network(&finer.network) {
             Ok(network) => network,
             Err(Missing::Loading) => return Ok(None),
             Err(Missing::Failed) => return Err("its network could not be loaded".to_owned()),
         };
         // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
-        let is_gpu = self.device.is(DeviceChoice::Cuda);
+        let is_gpu = shell.device.is(DeviceChoice::Cuda);
         let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         let job = RepaintJob {
             frame: frame.clone(),
@@ -65,92 +62,100 @@ impl App {
             settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
             look: finer.look,
         };
-        Ok(Some(self.repaint(job, Self::handle_repainted)))
+        Ok(Some(shell.repaint(job, |app, number, result| {
+            app.live.handle_repainted(&mut app.shell, number, result)
+        })))
     }
 
     /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
     /// was resumed or the choice has changed.
-    pub(crate) fn follow_repaints(&mut self) {
-        let wanted = self.frozen_sequence().zip(self.finer());
+    pub(crate) fn follow_repaints(&mut self, shell: &mut Shell) {
+        let wanted = self.frozen_sequence().zip(self.finer(shell));
         let frozen = self.repaints.frozen.as_ref();
         if frozen.map(|frozen| (frozen.sequence, &frozen.finer))
             != wanted.as_ref().map(|(s, f)| (*s, f))
         {
-            self.give_up_frozen();
+            self.give_up_frozen(shell);
             if let Some((sequence, finer)) = wanted {
-                self.repaint_frozen(sequence, finer);
+                self.repaint_frozen(shell, sequence, finer);
             }
         }
         for mut snapshot in std::mem::take(&mut self.repaints.waiting) {
             if snapshot.number.is_none() {
-                match self.request_repaint(&snapshot.frame, &snapshot.finer) {
+                match self.request_repaint(shell, &snapshot.frame, &snapshot.finer) {
                     Ok(number) => snapshot.number = number,
                     Err(why) => {
-                        self.save_as_seen(snapshot.shown, &why);
+                        self.save_as_seen(shell, snapshot.shown, &why);
                         continue;
                     }
                 }
             }
             self.repaints.waiting.push(snapshot);
         }
-        if let Some(live) = &mut self.live {
+        if let Some(live) = &mut self.view {
             let frozen = self.repaints.frozen.as_ref().filter(|_| !live.stays_as_seen);
             live.is_repainting = frozen.is_some_and(|frozen| frozen.number.is_some())
                 || !self.repaints.waiting.is_empty();
-            live.may_repaint = self.settings.live.repaint_kept && !live.compares();
+            live.may_repaint = shell.settings.live.repaint_kept && !live.compares();
         }
     }
 
     /// Number of the frozen frame, once it is on the stage with the current choice.
     fn frozen_sequence(&self) -> Option<u64> {
-        let live = self.live.as_ref().filter(|live| live.frozen)?;
+        let live = self.view.as_ref().filter(|live| live.frozen)?;
         let facts = live.facts.as_ref()?;
         let is_chosen = facts.settings >= live.sent_number && live.snapshot.preparing.is_none();
         is_chosen.then_some(facts.sequence)
     }
 
-    fn repaint_frozen(&mut self, sequence: u64, finer: Finer) {
+    fn repaint_frozen(&mut self, shell: &mut Shell, sequence: u64, finer: Finer) {
         let Some(frame) = self
-            .live
+            .view
             .as_ref()
             .and_then(|live| live.pictures.as_ref())
             .map(|pictures| Arc::new(pictures.value.original.clone()))
         else {
             return;
         };
-        let number = match self.request_repaint(&frame, &finer) {
+        let number = match self.request_repaint(shell, &frame, &finer) {
             // The network is being loaded.
             Ok(None) => return,
             Ok(number) => number,
             Err(why) => {
-                self.say_not_repainted(&why);
+                self.say_not_repainted(shell, &why);
                 None
             }
         };
         self.repaints.frozen = Some(Frozen { sequence, finer, number });
     }
 
-    fn give_up_frozen(&mut self) {
+    fn give_up_frozen(&mut self, shell: &mut Shell) {
         let number = self.repaints.frozen.take().and_then(|frozen| frozen.number);
         if let Some(number) = number
             && !self.repaints.waiting.iter().any(|snapshot| snapshot.number == Some(number))
         {
-            self.cancel_repaint(number);
+            shell.cancel_repaint(number);
         }
     }
 
-    fn say_not_repainted(&mut self, why: &str) {
-        self.messages.notice(format!("The frozen picture could not be refined ({why})"));
+    fn say_not_repainted(&mut self, shell: &mut Shell, why: &str) {
+        shell.messages.notice(format!("The frozen picture could not be refined ({why})"));
     }
 
     /// Saves a snapshot when it is repainted, or `shown` if that is not possible.
-    pub(super) fn keep(&mut self, frame: Arc<Frame>, finer: Option<Finer>, shown: SnapshotPicture) {
+    pub(super) fn keep(
+        &mut self,
+        shell: &mut Shell,
+        frame: Arc<Frame>,
+        finer: Option<Finer>,
+        shown: SnapshotPicture,
+    ) {
         let Some(finer) = finer else {
-            self.save_snapshot(shown, None);
+            self.save_snapshot(shell, shown, None);
             return;
         };
         if self.repaints.waiting.len() >= MAX_WAITING {
-            self.save_as_seen(shown, "several others are waiting");
+            self.save_as_seen(shell, shown, "several others are waiting");
             return;
         }
         // The frozen picture is already being repainted.
@@ -163,33 +168,34 @@ impl App {
             })
             .and_then(|frozen| frozen.number);
         self.repaints.waiting.push(Waiting { number, frame, finer, shown });
-        self.follow_repaints();
+        self.follow_repaints(shell);
     }
 
     /// Also saves the live picture of a snapshot.
-    pub(crate) fn save_seen(&mut self, seen: Arc<SnapshotPicture>) {
-        self.save_snapshot((*seen).clone(), None);
-        self.messages.forget_offer(&Intent::SaveAsSeen(seen));
+    pub(crate) fn save_seen(&mut self, shell: &mut Shell, seen: Arc<SnapshotPicture>) {
+        self.save_snapshot(shell, (*seen).clone(), None);
+        shell.messages.forget_offer(&Intent::SaveAsSeen(seen));
     }
 
     /// Records the picture that is now on the stage instead of the frozen one.
-    pub(super) fn record_what_is_seen(&mut self, shown: Option<Arc<Repainted>>) {
-        let is_recording = self.live.as_ref().is_some_and(LiveView::is_recording);
+    pub(super) fn record_what_is_seen(&mut self, shell: &mut Shell, shown: Option<Arc<Repainted>>) {
+        let is_recording = self.view.as_ref().is_some_and(LiveView::is_recording);
         if let Some(shown) = shown.filter(|_| is_recording) {
-            self.engine.record_finer(shown, Instant::now());
+            shell.engine.record_finer(shown, Instant::now());
         }
     }
 
-    fn save_as_seen(&mut self, shown: SnapshotPicture, why: &str) {
-        self.messages.notice(format!(
+    fn save_as_seen(&mut self, shell: &mut Shell, shown: SnapshotPicture, why: &str) {
+        shell.messages.notice(format!(
             "The snapshot could not be refined and shows the live version ({why})"
         ));
-        self.save_snapshot(shown, None);
+        self.save_snapshot(shell, shown, None);
     }
 
     /// Handles a repainted frame, or the failure.
     fn handle_repainted(
         &mut self,
+        shell: &mut Shell,
         number: RepaintNumber,
         result: Result<Arc<Repainted>, EngineError>,
     ) {
@@ -201,27 +207,28 @@ impl App {
                 Ok(repainted) => {
                     let seen = snapshot.shown;
                     self.save_snapshot(
+                        shell,
                         seen.clone().repainted(repainted, snapshot.finer.network),
                         Some(seen),
                     );
                 }
-                Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),
+                Err(error) => self.save_as_seen(shell, snapshot.shown, &error.to_string()),
             }
         }
         let frozen = self.repaints.frozen.as_mut();
         if frozen.and_then(|frozen| frozen.number.take_if(|n| *n == number)).is_none() {
             return;
         }
-        match (result, &mut self.live) {
+        match (result, &mut self.view) {
             (Ok(repainted), Some(live)) => {
                 for note in &repainted.notes {
-                    self.messages.notice(note.clone());
+                    shell.messages.notice(note.clone());
                 }
-                live.show_finer(&self.ctx, repainted);
+                live.show_finer(&shell.ctx, repainted);
                 let shown = live.shown_finer().cloned();
-                self.record_what_is_seen(shown);
+                self.record_what_is_seen(shell, shown);
             }
-            (Err(error), _) => self.say_not_repainted(&error.to_string()),
+            (Err(error), _) => self.say_not_repainted(shell, &error.to_string()),
             (Ok(_), None) => {}
         }
     }

@@ -4,15 +4,15 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    LiveView, NO_CAMERA,
+    LivePage, LiveView, NO_CAMERA,
     report::{ReportView, chart_colors},
 };
 use crate::{
-    app::App,
+    app::{App, Shell},
     choice::NetworkOf,
     events::name_window,
     intent::Intent,
-    pages::film::{self, FilmView},
+    pages::film,
     shell::{overlays::Overlay, tasks::OrText},
     styles::{mix::Mix, source::Card},
     widgets::stage::Compare,
@@ -47,83 +47,74 @@ const MAX_PREVIEWS: usize = 24;
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
 
-impl App {
+impl LivePage {
     /// Takes the newest picture and snapshot, and sends changed settings to the engine.
-    pub(crate) fn live_logic(&mut self) {
-        let Some(live) = &mut self.live else {
+    pub(crate) fn live_logic(&mut self, shell: &mut Shell) {
+        let Some(live) = &mut self.view else {
             return;
         };
-        if let (Some(snapshot), true) = (self.engine.snapshot(), live.pictures.is_some()) {
+        if let (Some(snapshot), true) = (shell.engine.snapshot(), live.pictures.is_some()) {
             live.snapshot.clone_from(snapshot);
         }
         if let Some((instead, why)) = live.trial.give_up(&live.source, &live.snapshot.source) {
-            self.messages.notice(why);
+            shell.messages.notice(why);
             live.source = instead;
-            self.start_source();
+            self.start_source(shell);
             return;
         }
-        if live.take_picture(&self.ctx) && live.trial.deliver() {
+        if live.take_picture(&shell.ctx) && live.trial.deliver() {
             let source = live.source.clone();
-            if self.settings.live.source != source {
-                self.settings.live.source = source;
-                self.settings_changed();
+            if shell.settings.live.source != source {
+                shell.settings.live.source = source;
+                shell.settings_changed();
             }
         }
-        let Some(live) = &mut self.live else {
+        let Some(live) = &mut self.view else {
             return;
         };
-        live.previews.take_pictures(&self.ctx);
-        let is_flipped = self.settings.live.shows_flipped(&live.source);
+        live.previews.take_pictures(&shell.ctx);
+        let is_flipped = shell.settings.live.shows_flipped(&live.source);
         live.stage.is_flipped = is_flipped;
         live.previews.is_flipped = is_flipped;
         let has_ended = live.recorder().is_some_and(Recorder::has_ended);
-        self.report_no_sound();
+        self.report_no_sound(shell);
         if has_ended {
-            self.end_recording();
+            self.end_recording(shell);
         } else if let Some(length) =
-            self.live.as_ref().and_then(|live| live.recorded_length(Instant::now()))
+            self.view.as_ref().and_then(|live| live.recorded_length(Instant::now()))
         {
             // The clock advances even while no pictures arrive.
             let left = 1.0 - f64::from(length.subsec_micros()) / 1e6;
-            self.ctx.request_repaint_after_secs(left as f32 + 0.01);
+            shell.ctx.request_repaint_after_secs(left as f32 + 0.01);
         }
-        self.sync_live();
-        self.sync_previews();
-    }
-
-    /// True if a picture style is painted so small that it hides the scene, as a CPU does at the automatic size.
-    pub(crate) fn hides_scene(&self, live: &LiveView) -> bool {
-        let style = self.workspace.choice.style().and_then(|id| self.gallery.card(id));
-        style.is_some_and(Card::is_picture)
-            && self.device.is(DeviceChoice::Cpu)
-            && live.painted_at().is_some_and(|(width, height)| width.max(height) < READABLE_PX)
+        self.sync_live(shell);
+        self.sync_previews(shell);
     }
 
     /// Handles a live event of the engine.
-    pub(crate) fn handle_live_event(&mut self, event: LiveEvent) {
+    pub(crate) fn handle_live_event(&mut self, shell: &mut Shell, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
-                self.messages.error(format!("Live painting is not possible: {error}"));
-                self.step_film(film::Step::Pause);
-                if let Some(live) = self.live.as_mut().filter(|live| live.compares()) {
+                shell.messages.error(format!("Live painting is not possible: {error}"));
+                if let Some(live) = self.view.as_mut().filter(|live| live.compares()) {
                     live.toggle_comparison();
                 }
             }
             LiveEvent::Notice(notice) | LiveEvent::Source(CaptureEvent::Note(notice)) => {
-                self.messages.notice(notice);
+                shell.messages.notice(notice);
             }
             LiveEvent::Sample(sample) => {
-                if let Some(live) = &mut self.live {
+                if let Some(live) = &mut self.view {
                     live.panel.steps.note(sample);
                 }
             }
             LiveEvent::Ceiling(ceiling) => {
-                if let Some(live) = &mut self.live {
+                if let Some(live) = &mut self.view {
                     live.panel.steps.set_ceiling(ceiling);
                 }
             }
             LiveEvent::Source(CaptureEvent::Skipped(problem)) => {
-                self.messages.notice(problem.to_string());
+                shell.messages.notice(problem.to_string());
             }
             // The snapshot contains all other changes of the source.
             LiveEvent::Source(_) | LiveEvent::Preparing(_) | LiveEvent::Ended => {}
@@ -131,17 +122,21 @@ impl App {
     }
 
     /// Handles the end of a measurement.
-    pub(crate) fn handle_measured(&mut self, result: Result<Arc<MeasureReport>, MeasureError>) {
-        match (result, &self.live) {
+    pub(crate) fn handle_measured(
+        &mut self,
+        shell: &mut Shell,
+        result: Result<Arc<MeasureReport>, MeasureError>,
+    ) {
+        match (result, &self.view) {
             (Ok(report), Some(_)) => {
-                let colors = chart_colors(self.ctx.theme());
+                let colors = chart_colors(shell.ctx.theme());
                 let drawn = report.clone();
                 let draw = move || {
                     Ok((chart::draw(&drawn, &colors).or_text()?, chart::png(&drawn).or_text()?))
                 };
-                self.tasks.spawn(draw, move |app, chart| {
-                    app.overlays.show(Overlay::Report(ReportView::new(
-                        &app.ctx,
+                shell.tasks.spawn(draw, move |app, chart| {
+                    app.shell.overlays.show(Overlay::Report(ReportView::new(
+                        &app.shell.ctx,
                         report,
                         chart.as_ref().ok(),
                     )));
@@ -149,54 +144,58 @@ impl App {
                 });
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
-            (Err(error), _) => self.messages.error(format!("The benchmark failed: {error}")),
+            (Err(error), _) => shell.messages.error(format!("The benchmark failed: {error}")),
         }
     }
 
     /// Changes the stored choices of live mode, except its source; returns those before.
-    pub(crate) fn set_live(&mut self, mut choices: Box<LiveChoices>) -> Box<LiveChoices> {
-        choices.source.clone_from(&self.settings.live.source);
-        std::mem::swap(&mut self.settings.live, &mut choices);
+    pub(crate) fn set_live(
+        &mut self,
+        shell: &mut Shell,
+        mut choices: Box<LiveChoices>,
+    ) -> Box<LiveChoices> {
+        choices.source.clone_from(&shell.settings.live.source);
+        std::mem::swap(&mut shell.settings.live, &mut choices);
         let before = &*choices;
-        let now = &self.settings.live;
-        let source = self.live.as_ref().map_or(&now.source, |live| &live.source);
+        let now = &shell.settings.live;
+        let source = self.view.as_ref().map_or(&now.source, |live| &live.source);
         let recaptured = capture_settings(before, source) != capture_settings(now, source);
-        let live = self.live.as_mut().filter(|_| !now.repaint_kept);
-        let shown = live.and_then(|live| live.forget_finer(&self.ctx));
-        self.record_what_is_seen(shown);
-        self.settings_changed();
+        let live = self.view.as_mut().filter(|_| !now.repaint_kept);
+        let shown = live.and_then(|live| live.forget_finer(&shell.ctx));
+        self.record_what_is_seen(shell, shown);
+        shell.settings_changed();
         if recaptured {
-            self.start_source();
+            self.start_source(shell);
         }
         choices
     }
 
-    pub(crate) fn leave_as_seen(&mut self, stays: bool) {
-        let live = self.live.as_mut().filter(|live| live.frozen);
-        let shown = live.and_then(|live| live.leave_as_seen(&self.ctx, stays));
-        self.record_what_is_seen(shown);
+    pub(crate) fn leave_as_seen(&mut self, shell: &mut Shell, stays: bool) {
+        let live = self.view.as_mut().filter(|live| live.frozen);
+        let shown = live.and_then(|live| live.leave_as_seen(&shell.ctx, stays));
+        self.record_what_is_seen(shell, shown);
     }
 
     /// Starts measuring the two modes by the fixed protocol, or stops.
-    pub(crate) fn toggle_measuring(&mut self) {
-        if self.engine.measuring_progress().is_some() {
-            self.stop_measuring();
+    pub(crate) fn toggle_measuring(&mut self, shell: &mut Shell) {
+        if shell.engine.measuring_progress().is_some() {
+            self.stop_measuring(shell);
             return;
         }
-        let style = self.chosen_name().unwrap_or_else(|| "none".to_owned());
-        self.engine.measure(MeasureJob {
-            modes: ModePair { candidates: self.settings.live.candidates },
-            style: format!("{style} {}", self.live_model()),
+        let style = shell.chosen_name().unwrap_or_else(|| "none".to_owned());
+        shell.engine.measure(MeasureJob {
+            modes: ModePair { candidates: shell.settings.live.candidates },
+            style: format!("{style} {}", shell.live_model()),
             frames: MEASURED_FRAMES,
             warmup: WARM_UP_FRAMES,
         });
     }
 
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
-    pub(crate) fn step_live_detail(&mut self, by: isize) {
-        let present = match self.settings.live.size {
+    pub(crate) fn step_live_detail(&mut self, shell: &mut Shell, by: isize) {
+        let present = match shell.settings.live.size {
             LiveSize::Auto { .. } => self
-                .live
+                .view
                 .as_ref()
                 .and_then(LiveView::painted_at)
                 .map(|(width, height)| width.max(height)),
@@ -207,32 +206,34 @@ impl App {
             if by > 0 { steps.find(|&px| px > now) } else { steps.rfind(|&px| px < now) }
         });
         match next {
-            Some(Some(px)) => self.perform(Intent::LiveDetail(px)),
-            Some(None) if by > 0 => {
-                self.messages.notice("This is the highest detail for live video.");
+            Some(Some(px)) => {
+                self.edit_live(shell, |choices| choices.size = LiveSize::LongSide(px))
             }
-            Some(None) => self.messages.notice("This is the lowest detail for live video."),
-            None => self
+            Some(None) if by > 0 => {
+                shell.messages.notice("This is the highest detail for live video.");
+            }
+            Some(None) => shell.messages.notice("This is the lowest detail for live video."),
+            None => shell
                 .messages
                 .notice("Nothing is painted yet. You can change the detail after the first frame."),
         }
     }
 
     /// Stops a measurement, and reports its progress.
-    pub(crate) fn stop_measuring(&mut self) {
-        let Some(share) = self.engine.cancel_measuring() else {
+    pub(crate) fn stop_measuring(&mut self, shell: &mut Shell) {
+        let Some(share) = shell.engine.cancel_measuring() else {
             return;
         };
         let rounds = (share * (WARM_UP_FRAMES + MEASURED_FRAMES) as f32).round() as u32;
         let measured = rounds.saturating_sub(WARM_UP_FRAMES);
-        self.messages.notice(format!(
+        shell.messages.notice(format!(
             "Benchmark stopped after {measured} of {MEASURED_FRAMES} frames of each. There is no report."
         ));
     }
 
     /// Performs an intent that only changes how live pictures are shown.
-    pub(crate) fn change_view(&mut self, intent: &Intent) {
-        let Some(live) = &mut self.live else {
+    pub(crate) fn change_view(&mut self, shell: &mut Shell, intent: &Intent) {
+        let Some(live) = &mut self.view else {
             return;
         };
         match intent {
@@ -243,7 +244,7 @@ impl App {
             }
             Intent::ToggleCompare => live.toggle_comparison(),
             Intent::ToggleDifference if !live.compares() => {
-                self.messages.notice("Start a comparison (B) to show the difference.");
+                shell.messages.notice("Start a comparison (B) to show the difference.");
             }
             Intent::ToggleDifference => live.shows_difference = !live.shows_difference,
             Intent::TogglePreviews => live.shows_previews = !live.shows_previews,
@@ -252,69 +253,178 @@ impl App {
         }
     }
 
+    /// Starts the source and replaces the previous one.
+    fn start_source(&mut self, shell: &mut Shell) {
+        self.stop_measuring(shell);
+        let Some(live) = &mut self.view else {
+            return;
+        };
+        live.snapshot = Snapshot::default();
+        live.frozen = false;
+        live.stays_as_seen = false;
+        let capture = capture_settings(&shell.settings.live, &live.source);
+        let source = LiveSource::Capture(live.source.clone(), capture);
+        let settings = self.live_settings(shell);
+        let started = shell.engine.start_live(source, settings.clone());
+        let Some(live) = &mut self.view else {
+            return;
+        };
+        live.pictures = match started {
+            Ok(pictures) => {
+                live.sent = Some(settings);
+                live.sent_number = 0;
+                live.previews.stop();
+                live.panel.restart();
+                Some(pictures)
+            }
+            Err(error) => {
+                shell.messages.error(format!("The source could not be started: {}", words(&error)));
+                None
+            }
+        };
+    }
+
+    /// The engine's settings for live video.
+    fn live_settings(&mut self, shell: &mut Shell) -> LiveSettings {
+        let live = self.view.as_ref();
+        let before = live.and_then(|live| live.sent.clone());
+        let settings =
+            shell.moving_settings(before, live.is_some_and(|l| l.snapshot.preparing.is_some()));
+        let live = self.view.as_ref();
+        LiveSettings {
+            compare: live
+                .filter(|l| l.compares())
+                .map(|_| ModePair { candidates: shell.settings.live.candidates }),
+            frozen: live.is_some_and(|l| l.frozen),
+            // Two modes are compared without timing their steps.
+            sample: live.is_some_and(|l| l.panel_open && !l.compares()),
+            ..settings
+        }
+    }
+
+    fn sync_live(&mut self, shell: &mut Shell) {
+        let settings = self.live_settings(shell);
+        let Some(live) = &mut self.view else {
+            return;
+        };
+        if live.pictures.is_some() && live.sent.as_ref() != Some(&settings) {
+            live.sent_number = shell.engine.set_live(settings.clone());
+            live.sent = Some(settings);
+        }
+    }
+
+    /// Sends the engine the styles of the preview grid, while the grid or the gallery is shown.
+    fn sync_previews(&mut self, shell: &mut Shell) {
+        let Some(live) = &self.view else {
+            return;
+        };
+        let are_seen = live.pictures.is_some()
+            && (live.shows_previews
+                || (shell.settings.live.moving_gallery && !shell.window.full_screen.is_on));
+        let mut styles = Vec::new();
+        if are_seen {
+            let large = shell.live_model();
+            let models = |card: &Card| {
+                let of = |model| NetworkOf::Style(card.id.clone(), card.model(model));
+                (card.id.clone(), of(ModelSize::Lite), of(large))
+            };
+            for (id, small, large) in
+                shell.styles.gallery.cards.iter().take(MAX_PREVIEWS).map(models).collect::<Vec<_>>()
+            {
+                styles.extend(shell.network(&small).map(|network| (id, network)));
+                // Load the large network too, so that it is ready when the user clicks.
+                shell.network(&large).ok();
+            }
+        }
+        if let Some(live) = &mut self.view
+            && let Some(previews) = live.previews.set_styles(styles)
+        {
+            shell.engine.set_previews(previews);
+        }
+    }
+}
+
+impl App {
     /// Switches to live mode with the stored source.
     pub(crate) fn enter_live(&mut self) {
-        self.enter_live_with(self.settings.live.source.clone(), false);
+        self.enter_live_with(self.shell.settings.live.source.clone(), false);
     }
 
     /// Switches to live mode with a source; `is_chosen` if the user has just chosen it.
     fn enter_live_with(&mut self, source: Source, is_chosen: bool) {
-        if self.live.is_some() {
+        if self.live.view.is_some() {
             return;
         }
-        self.step_film(film::Step::Pause);
+        self.film.step_film(&mut self.shell, &mut self.photo, film::Step::Pause);
         // The photo keeps its choice and its paintings; it is not painted in the meantime.
-        self.drop_request();
-        self.end_change();
-        self.workspace.turn(Page::Live);
-        if self.workspace.photo().is_some() {
+        self.photo.drop_request(&mut self.shell);
+        self.shell.end_change();
+        self.shell.workspace.turn(Page::Live);
+        if self.shell.workspace.photo().is_some() {
             // At startup the page does not change, and existing messages are still current.
-            self.messages.turn_page();
+            self.shell.messages.turn_page();
         }
-        self.forget_absent();
+        self.shell.forget_absent();
         let mut live = LiveView::new(source);
         if is_chosen {
             live.trial.begin(&Source::Demo);
         }
         live.stage.compare = Compare::Painting;
-        live.stage.framing = self.stage.framing;
-        self.paintings.close_view();
-        self.live = Some(live);
-        name_window(&self.ctx, None);
-        self.settings.state.shows_photos = false;
-        self.settings_changed();
-        self.choose_first_style();
-        self.start_source();
-        self.list_cameras(false);
-        self.try_video();
+        live.stage.framing = self.photo.stage.framing;
+        self.photo.paintings.close_view();
+        self.live.view = Some(live);
+        name_window(&self.shell.ctx, None);
+        self.shell.settings.state.shows_photos = false;
+        self.shell.settings_changed();
+        self.shell.choose_first_style();
+        self.live.start_source(&mut self.shell);
+        self.shell.list_cameras(false);
+        self.live.try_video(&self.shell);
     }
 
     pub(crate) fn leave_live(&mut self) {
-        if self.live.is_none() {
+        if self.live.view.is_none() {
             return;
         }
-        self.end_recording();
-        self.messages.turn_page();
-        self.stop_measuring();
-        self.engine.stop_live();
-        self.live = None;
-        self.end_change();
-        if self.workspace.turn(Page::Photo) {
-            self.report_inherited_look();
+        self.live.end_recording(&mut self.shell);
+        self.shell.messages.turn_page();
+        self.live.stop_measuring(&mut self.shell);
+        self.shell.engine.stop_live();
+        self.live.view = None;
+        self.shell.end_change();
+        if self.shell.workspace.turn(Page::Photo) {
+            self.photo.report_inherited_look(&mut self.shell);
         }
-        self.forget_absent();
-        let photo = self.workspace.photo().map(|photo| photo.opened.title());
-        name_window(&self.ctx, photo.as_deref());
-        self.settings.state.shows_photos = true;
-        self.settings.state.has_seen_hint = true;
-        self.settings_changed();
-        self.follow_choice();
+        self.shell.forget_absent();
+        let photo = self.shell.workspace.photo().map(|photo| photo.opened.title());
+        name_window(&self.shell.ctx, photo.as_deref());
+        self.shell.settings.state.shows_photos = true;
+        self.shell.settings.state.has_seen_hint = true;
+        self.shell.settings_changed();
+        self.photo.follow_choice(&mut self.shell);
     }
 
+    pub(crate) fn use_source(&mut self, source: Source) {
+        match &mut self.live.view {
+            Some(live) => {
+                live.trial.begin(&live.source);
+                live.source = source;
+                // Pictures of the previous source do not belong to this one.
+                live.facts = None;
+                live.finer = None;
+                live.stage.clear();
+                self.live.start_source(&mut self.shell);
+            }
+            None => self.enter_live_with(source, true),
+        }
+    }
+}
+
+impl Shell {
     /// Chooses the first style if none is chosen, so that live mode paints from the start. At the very first start on a
     /// CPU, chooses a style that looks good at the small size used there. Only this special choice is stored.
     pub(crate) fn choose_first_style(&mut self) {
-        if self.live.is_none() || self.workspace.choice.style().is_some() {
+        if !self.workspace.is_live() || self.workspace.choice.style().is_some() {
             return;
         }
         let is_first_start = !self.settings.state.has_seen_hint;
@@ -323,12 +433,13 @@ impl App {
             return;
         }
         let kind = self
+            .styles
             .gallery
             .card(FIRST_WHEN_SMALL)
             .filter(|_| is_first_start && self.device.is(DeviceChoice::Cpu));
-        let first = kind.or(self.gallery.cards.first()).map(|card| card.id.clone());
+        let first = kind.or(self.styles.gallery.cards.first()).map(|card| card.id.clone());
         let is_chosen_for_good = kind.is_some();
-        self.gallery.unasked.clone_from(&first);
+        self.styles.gallery.unasked.clone_from(&first);
         self.workspace.choice.mix = Mix::of(first);
         if is_chosen_for_good {
             self.remember_choice();
@@ -343,61 +454,45 @@ impl App {
             move |app, listed| {
                 let (cameras, virtual_cameras) =
                     listed.unwrap_or_else(|error| (Err(error), Vec::new()));
-                app.camera_out.cameras = virtual_cameras;
+                app.live.camera_out.cameras = virtual_cameras;
                 if uses_first && cameras.as_ref().is_ok_and(Vec::is_empty) {
-                    app.messages.notice(NO_CAMERA);
+                    app.shell.messages.notice(NO_CAMERA);
                 } else if uses_first {
-                    app.intents.push(Intent::UseCamera);
+                    app.shell.intents.push(Intent::UseCamera);
                 }
-                app.cameras = Some(cameras);
+                app.live.cameras = Some(cameras);
             },
         );
     }
 
-    pub(crate) fn use_source(&mut self, source: Source) {
-        match &mut self.live {
-            Some(live) => {
-                live.trial.begin(&live.source);
-                live.source = source;
-                // Pictures of the previous source do not belong to this one.
-                live.facts = None;
-                live.finer = None;
-                live.stage.clear();
-                self.start_source();
-            }
-            None => self.enter_live_with(source, true),
+    /// The engine's settings for moving pictures that follow from the window's state. The style of the settings `before`
+    /// stays until the network of the new one is loaded.
+    pub(crate) fn moving_settings(
+        &mut self,
+        before: Option<LiveSettings>,
+        is_preparing: bool,
+    ) -> LiveSettings {
+        let wanted = self.workspace.choice.network(self.live_model());
+        let found = wanted.as_ref().and_then(|of| self.moving_network(of, is_preparing));
+        let before = || before?.stylization.network;
+        let network = wanted.and_then(|_| found.map(Into::into).or_else(before));
+        let choices = &self.settings.live;
+        let choice = &self.workspace.choice;
+        let steadiness =
+            if self.workspace.is_live() { choices.steadiness } else { choice.steadiness };
+        LiveSettings {
+            stylization: Stylization {
+                network,
+                size: choices.size,
+                mode: choices.mode,
+                look: choice.look,
+                steadiness,
+            },
+            upscale: choices.upscale,
+            compare: None,
+            frozen: false,
+            sample: false,
         }
-    }
-
-    /// Starts the source and replaces the previous one.
-    fn start_source(&mut self) {
-        self.stop_measuring();
-        let Some(live) = &mut self.live else {
-            return;
-        };
-        live.snapshot = Snapshot::default();
-        live.frozen = false;
-        live.stays_as_seen = false;
-        let capture = capture_settings(&self.settings.live, &live.source);
-        let source = LiveSource::Capture(live.source.clone(), capture);
-        let settings = self.live_settings();
-        let started = self.engine.start_live(source, settings.clone());
-        let Some(live) = &mut self.live else {
-            return;
-        };
-        live.pictures = match started {
-            Ok(pictures) => {
-                live.sent = Some(settings);
-                live.sent_number = 0;
-                live.previews.stop();
-                live.panel.restart();
-                Some(pictures)
-            }
-            Err(error) => {
-                self.messages.error(format!("The source could not be started: {}", words(&error)));
-                None
-            }
-        };
     }
 
     /// The model size for live mode: the chosen one, if the style has it. The automatic choice is the lite model on a
@@ -406,78 +501,6 @@ impl App {
         let is_cpu = self.device.info.as_ref().is_none_or(|d| d.kind == DeviceChoice::Cpu);
         let automatic = if is_cpu { ModelSize::Lite } else { ModelSize::Full };
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))
-    }
-
-    /// The engine's settings for live video, and for a film while it plays, that follow from the window's state.
-    pub(crate) fn live_settings(&mut self) -> LiveSettings {
-        let wanted = self.workspace.choice.network(self.live_model());
-        let found = wanted.as_ref().and_then(|of| self.live_network(of));
-        let live = self.live.as_ref();
-        // The previous style stays until the network of the new one is loaded.
-        let film = self.film.as_ref().and_then(FilmView::settings);
-        let before = || live.and_then(|l| l.sent.as_ref()).or(film)?.stylization.network.clone();
-        let network = wanted.and_then(|_| found.map(Into::into).or_else(before));
-        let choices = &self.settings.live;
-        LiveSettings {
-            stylization: Stylization {
-                network,
-                size: choices.size,
-                mode: choices.mode,
-                look: self.workspace.choice.look,
-                steadiness: match live {
-                    Some(_) => choices.steadiness,
-                    None => self.workspace.choice.steadiness,
-                },
-            },
-            upscale: choices.upscale,
-            compare: live
-                .filter(|l| l.compares())
-                .map(|_| ModePair { candidates: choices.candidates }),
-            frozen: live.is_some_and(|l| l.frozen),
-            // Two modes are compared without timing their steps.
-            sample: live.is_some_and(|l| l.panel_open && !l.compares()),
-        }
-    }
-
-    fn sync_live(&mut self) {
-        let settings = self.live_settings();
-        let Some(live) = &mut self.live else {
-            return;
-        };
-        if live.pictures.is_some() && live.sent.as_ref() != Some(&settings) {
-            live.sent_number = self.engine.set_live(settings.clone());
-            live.sent = Some(settings);
-        }
-    }
-
-    /// Sends the engine the styles of the preview grid, while the grid or the gallery is shown.
-    fn sync_previews(&mut self) {
-        let Some(live) = &self.live else {
-            return;
-        };
-        let are_seen = live.pictures.is_some()
-            && (live.shows_previews
-                || (self.settings.live.moving_gallery && !self.full_screen.is_on));
-        let mut styles = Vec::new();
-        if are_seen {
-            let large = self.live_model();
-            let models = |card: &Card| {
-                let of = |model| NetworkOf::Style(card.id.clone(), card.model(model));
-                (card.id.clone(), of(ModelSize::Lite), of(large))
-            };
-            for (id, small, large) in
-                self.gallery.cards.iter().take(MAX_PREVIEWS).map(models).collect::<Vec<_>>()
-            {
-                styles.extend(self.network(&small).map(|network| (id, network)));
-                // Load the large network too, so that it is ready when the user clicks.
-                self.network(&large).ok();
-            }
-        }
-        if let Some(live) = &mut self.live
-            && let Some(previews) = live.previews.set_styles(styles)
-        {
-            self.engine.set_previews(previews);
-        }
     }
 }
 
@@ -490,5 +513,15 @@ fn capture_settings(choices: &LiveChoices, source: &Source) -> CaptureSettings {
         mirror: choices.captures_mirrored(source),
         rotate: choices.rotate,
         ..CaptureSettings::default()
+    }
+}
+
+impl LiveView {
+    /// True if a picture style is painted so small that it hides the scene, as a CPU does at the automatic size.
+    pub fn hides_scene(&self, shell: &Shell) -> bool {
+        let style = shell.workspace.choice.style().and_then(|id| shell.styles.gallery.card(id));
+        style.is_some_and(Card::is_picture)
+            && shell.device.is(DeviceChoice::Cpu)
+            && self.painted_at().is_some_and(|(width, height)| width.max(height) < READABLE_PX)
     }
 }

@@ -2,11 +2,12 @@
 
 use eframe::egui::{ScrollArea, Ui};
 
-use super::{contact_sheet::NO_SHEET, output_size::output_control};
+use super::{PhotoPage, contact_sheet::NO_SHEET, output_size::output_control};
 use crate::{
-    app::App,
+    app::Shell,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     intent::Intent,
+    jobs::Jobs,
     shell::{platform::format_title, shortcuts::button},
     styles::mix,
     widgets::{
@@ -21,34 +22,35 @@ use media::framing::Rotation;
 use pictures::encode::{DEFAULT_QUALITY, Format};
 use values::{compose::Look, mode::ModelSize};
 
-impl App {
+impl PhotoPage {
     /// Draws the controls into `ui`.
-    pub(crate) fn photo_controls(&self, ui: &mut Ui) {
+    pub(crate) fn photo_controls(&self, shell: &Shell, ui: &mut Ui) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            if self.viewed_settings(ui) {
+            if self.viewed_settings(shell, ui) {
                 return;
             }
             let [page, source] =
-                if self.shows_film() { ["Video", "video"] } else { ["Photo", "photo"] };
-            let mut choice = self.workspace.choice.clone();
-            if let Some(whole) = self.workspace.photo().map(|photo| photo.opened.photo.frame.size())
+                if self.shows_film(shell) { ["Video", "video"] } else { ["Photo", "photo"] };
+            let mut choice = shell.workspace.choice.clone();
+            if let Some(whole) =
+                shell.workspace.photo().map(|photo| photo.opened.photo.frame.size())
             {
                 theme::group_title(ui, page);
                 framing(ui, whole, self.cropping.is_some(), &mut choice);
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            self.painting_controls(ui, source, &mut choice, |ui, choice| {
-                if self.shows_film() {
+            shell.painting_controls(ui, source, &mut choice, |ui, choice| {
+                if self.shows_film(shell) {
                     theme::steadiness(ui, &mut choice.steadiness);
                 }
-                self.brush_control(ui, choice);
+                self.brush_control(shell, ui, choice);
             });
 
             theme::group_title(ui, "Result");
-            output_control(ui, &mut choice, self.workspace.photo_size());
-            self.format_control(ui);
-            if !self.shows_film() && self.format().has_16_bits() {
+            output_control(ui, &mut choice, shell.workspace.photo_size());
+            self.format_control(shell, ui);
+            if !self.shows_film(shell) && shell.format().has_16_bits() {
                 ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
                     .column_tooltip("Finer steps of colour, for editing. The file is larger.");
             }
@@ -56,47 +58,23 @@ impl App {
 
             theme::advanced(ui, |ui| {
                 let mut model = Some(choice.model);
-                self.model_row(ui, &mut model, self.model(), false);
+                shell.model_row(ui, &mut model, shell.model(), false);
                 choice.model = model.unwrap_or(choice.model);
                 engine(
                     ui,
                     ENGINE,
                     &mut choice.mode,
-                    Offers::of(self.device.info.as_ref(), self.has_attention()),
+                    Offers::of(shell.device.info.as_ref(), shell.has_attention()),
                 );
             });
-            if choice != self.workspace.choice {
+            if choice != shell.workspace.choice {
                 Intent::Edit(choice).send(ui);
             }
         });
     }
 
-    /// The controls for painting that the pages share, and those for its `detail`. `source` is what is painted.
-    pub(crate) fn painting_controls(
-        &self,
-        ui: &mut Ui,
-        source: &str,
-        choice: &mut Choice,
-        detail: impl FnOnce(&mut Ui, &mut Choice),
-    ) {
-        theme::group_title(ui, "Painting");
-        let Look { mut strength_percent, mut keep_colors } = choice.look;
-        theme::slider(ui, "Strength", &mut strength_percent, 0..=100, 100, " %")
-            .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
-        detail(ui, choice);
-        ui.checkbox(&mut keep_colors, format!("Keep the {source}'s colours"))
-            .column_tooltip(&format!("Use the style's brushwork and the {source}'s colours."));
-        choice.look = Look { strength_percent, keep_colors };
-        let before = match &self.painting.before_change {
-            Some(Step::Choice(before)) => Some(&**before),
-            _ => None,
-        };
-        mix::ui(ui, &self.gallery.cards, choice, before);
-        ui.add_space(theme::GROUP_GAP);
-    }
-
-    fn brush_control(&self, ui: &mut Ui, choice: &mut Choice) {
-        let size = self.workspace.photo_size();
+    fn brush_control(&self, shell: &Shell, ui: &mut Ui, choice: &mut Choice) {
+        let size = shell.workspace.photo_size();
         let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
         let last = BRUSHES_PX.len() - 1;
         let usual = DEFAULT_BRUSH.clamp(finest, last);
@@ -144,45 +122,36 @@ impl App {
         }
     }
 
-    fn format_control(&self, ui: &mut Ui) {
-        let mut choices = self.settings.choices.clone();
-        let mut format = self.format();
+    fn format_control(&self, shell: &Shell, ui: &mut Ui) {
+        let mut choices = shell.settings.choices.clone();
+        let mut format = shell.format();
         choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
             .column_tooltip("File format of saved paintings.");
-        if format != self.format() {
+        if format != shell.format() {
             choices.format = Some(format);
         }
         if format.is_lossy() {
             theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, DEFAULT_QUALITY);
         }
-        if choices != self.settings.choices {
+        if choices != shell.settings.choices {
             Intent::SetChoices(Box::new(choices)).send(ui);
         }
     }
 
-    /// The model sizes of the chosen style; empty without a style.
-    pub(crate) fn models(&self) -> &[ModelSize] {
-        self.workspace
-            .choice
-            .style()
-            .and_then(|id| self.gallery.card(id))
-            .map_or(&[], |card| &card.models)
-    }
-
     /// The buttons that export a video and save or copy the painting, side by side.
-    pub(crate) fn save_buttons(&self, ui: &mut Ui) {
-        if self.shows_film() {
+    pub(crate) fn save_buttons(&self, shell: &Shell, jobs: &Jobs, ui: &mut Ui) {
+        if self.shows_film(shell) {
             let export = theme::icon_text(icons::VIDEO, "Export…", true);
             let export = theme::tall(theme::main_button(ui, &export, true));
             let words = ["Export…", "Save the painted video."];
             button(ui, true, export, words, Intent::ExportFilm);
         }
-        let has_result = self.workspace.finished().is_some();
+        let has_result = shell.workspace.finished().is_some();
         let is_saving = self.save.is_running;
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
         let can_save = has_result && !is_saving;
-        let save = if self.shows_film() {
+        let save = if self.shows_film(shell) {
             "Save this frame as a picture."
         } else {
             "Save the painting as a file."
@@ -194,16 +163,51 @@ impl App {
                 icons::GRID,
                 "Contact sheet…",
                 "Save the photo in every style on one image.",
-                self.can_make_sheet(),
+                jobs.can_make_sheet(shell),
                 NO_SHEET,
                 Intent::AskContactSheet,
             ),
         ] {
-            let is_main = intent == Intent::Save && can && !self.shows_film();
+            let is_main = intent == Intent::Save && can && !self.shows_film(shell);
             let styled = theme::main_button(ui, &theme::icon_text(icon, name, has_words), is_main);
             button(ui, can, theme::tall(styled), [name, does], intent)
                 .on_disabled_hover_text(why_not);
         }
+    }
+}
+
+impl Shell {
+    /// The controls for painting that the pages share, and those for its `detail`. `source` is what is painted.
+    pub(crate) fn painting_controls(
+        &self,
+        ui: &mut Ui,
+        source: &str,
+        choice: &mut Choice,
+        detail: impl FnOnce(&mut Ui, &mut Choice),
+    ) {
+        theme::group_title(ui, "Painting");
+        let Look { mut strength_percent, mut keep_colors } = choice.look;
+        theme::slider(ui, "Strength", &mut strength_percent, 0..=100, 100, " %")
+            .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
+        detail(ui, choice);
+        ui.checkbox(&mut keep_colors, format!("Keep the {source}'s colours"))
+            .column_tooltip(&format!("Use the style's brushwork and the {source}'s colours."));
+        choice.look = Look { strength_percent, keep_colors };
+        let before = match &self.workspace.before_change {
+            Some(Step::Choice(before)) => Some(&**before),
+            _ => None,
+        };
+        mix::ui(ui, &self.styles.gallery.cards, choice, before);
+        ui.add_space(theme::GROUP_GAP);
+    }
+
+    /// The model sizes of the chosen style; empty without a style.
+    pub(crate) fn models(&self) -> &[ModelSize] {
+        self.workspace
+            .choice
+            .style()
+            .and_then(|id| self.styles.gallery.card(id))
+            .map_or(&[], |card| &card.models)
     }
 }
 

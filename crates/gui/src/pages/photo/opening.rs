@@ -3,22 +3,24 @@
 use std::path::PathBuf;
 
 use super::{
+    PhotoPage,
     incoming::PictureUse,
     opened::{Opened, Origin, if_there, opened, sorted},
     paintings::FileList,
+    state::NextStep,
     welcome::Recent,
 };
 use crate::{
-    app::{App, NextStep},
+    app::{App, Shell},
     choice::{DEFAULT_BRUSH, working_size_of},
     events::name_window,
     intent::Intent,
 };
 
-impl App {
+impl PhotoPage {
     /// The recently opened photos.
-    pub(crate) fn recent(&self) -> Recent<'_> {
-        Recent { files: &self.settings.state.recent_photos, paintings: &self.paintings }
+    pub(crate) fn recent<'a>(&'a self, shell: &'a Shell) -> Recent<'a> {
+        Recent { files: &shell.settings.state.recent_photos, paintings: &self.paintings }
     }
 
     /// A number for a request to open something; later ones are larger.
@@ -34,32 +36,23 @@ impl App {
         ticket
     }
 
-    pub(crate) fn open(&mut self, origin: Origin) {
+    pub(crate) fn open(&mut self, shell: &mut Shell, origin: Origin) {
         let ticket = self.ticket();
-        self.open_as(ticket, origin);
+        self.open_as(shell, ticket, origin);
     }
 
     /// Opens a photo for the request with this number, which must be the newest.
-    fn open_as(&mut self, ticket: u64, origin: Origin) {
+    fn open_as(&mut self, shell: &mut Shell, ticket: u64, origin: Origin) {
         self.opening.begin(ticket);
-        self.tasks
+        shell
+            .tasks
             .spawn(move || opened(origin), move |app, opened| app.handle_opened(ticket, opened));
     }
 
-    /// Puts a photo on the table, unless another one was requested later.
-    pub(crate) fn handle_opened(&mut self, ticket: u64, opened: Result<Box<Opened>, String>) {
-        if self.opening.end(ticket) {
-            match opened {
-                Ok(opened) => self.ask_or_perform(NextStep::Put(opened)),
-                Err(error) => self.messages.error(error),
-            }
-        }
-    }
-
     /// Sorts files in the background, to open, import or paint them.
-    pub(crate) fn sort(&mut self, files: Vec<PathBuf>, picture_use: PictureUse) {
+    pub(crate) fn sort(&mut self, shell: &mut Shell, files: Vec<PathBuf>, picture_use: PictureUse) {
         let ticket = self.ticket();
-        self.run(
+        shell.run(
             move || Ok(sorted(files)),
             move |app, sorted| app.handle_sorted(ticket, picture_use, sorted),
         );
@@ -67,31 +60,31 @@ impl App {
 
     /// Opens one photo from a file, unless a later request has already led to a photo. Requests are sorted by several
     /// threads and may finish in another order.
-    pub(crate) fn open_file(&mut self, ticket: u64, path: PathBuf) {
+    pub(crate) fn open_file(&mut self, shell: &mut Shell, ticket: u64, path: PathBuf) {
         if ticket >= self.opening.newest {
-            self.open_as(ticket, Origin::File(path));
+            self.open_as(shell, ticket, Origin::File(path));
         }
     }
 
     /// Opens a photo of the list.
-    pub(crate) fn open_recent(&mut self, path: PathBuf) {
+    pub(crate) fn open_recent(&mut self, shell: &mut Shell, path: PathBuf) {
         let ticket = self.begin_opening();
         let file = path.clone();
         let open = move || if_there(&file, || opened(Origin::File(file.clone())));
-        self.tasks.spawn(open, move |app, opened| match opened.transpose() {
+        shell.tasks.spawn(open, move |app, opened| match opened.transpose() {
             Some(opened) => app.handle_opened(ticket, opened),
             None => {
-                app.opening.end(ticket);
-                app.forget_gone(FileList::Recent, &path);
+                app.photo.opening.end(ticket);
+                app.photo.forget_gone(&mut app.shell, FileList::Recent, &path);
             }
         });
     }
 
     /// Reports that the current brush size was set for another photo, once for each size.
-    fn announce_kept_brush(&mut self) {
-        let brush = self.workspace.choice.brush;
+    fn announce_kept_brush(&mut self, shell: &mut Shell) {
+        let brush = shell.workspace.choice.brush;
         let is_new = brush != DEFAULT_BRUSH && self.opening.announced_brush != Some(brush);
-        let Some((width, height)) = self.workspace.photo_size().filter(|_| is_new) else {
+        let Some((width, height)) = shell.workspace.photo_size().filter(|_| is_new) else {
             return;
         };
         // No message is needed if the default brush results in the same size for this photo.
@@ -100,43 +93,55 @@ impl App {
             .into();
         if kept != usual {
             self.opening.announced_brush = Some(brush);
-            self.messages.offer(
+            shell.messages.offer(
                 format!("Using your last Detail ({} px).", kept.0.max(kept.1)),
                 ("Use default", Intent::UsualDetail),
             );
         }
     }
+}
+
+impl App {
+    /// Puts a photo on the table, unless another one was requested later.
+    pub(crate) fn handle_opened(&mut self, ticket: u64, opened: Result<Box<Opened>, String>) {
+        if self.photo.opening.end(ticket) {
+            match opened {
+                Ok(opened) => self.ask_or_perform(NextStep::Put(opened)),
+                Err(error) => self.shell.messages.error(error),
+            }
+        }
+    }
 
     /// Puts a photo on the table, and paints it if a style is chosen.
     pub(crate) fn put(&mut self, opened: Opened) {
-        let was_live = self.live.is_some();
+        let was_live = self.shell.workspace.is_live();
         // A user who opens a photo wants to see it.
         self.leave_live();
         for note in &opened.photo.notes {
-            self.messages.notice(note.clone());
+            self.shell.messages.notice(note.clone());
         }
         if let Origin::File(path) = &opened.origin
             && let Some(folder) = path.parent()
         {
-            self.settings.state.open_folder = Some(folder.to_owned());
-            self.note_file(FileList::Recent, path);
-            self.settings_changed();
+            self.shell.settings.state.open_folder = Some(folder.to_owned());
+            self.photo.note_file(&mut self.shell, FileList::Recent, path);
+            self.shell.settings_changed();
         }
-        self.drop_request();
-        self.end_change();
-        self.painting.framing = None;
-        let before = self.seen_pictures();
+        self.photo.drop_request(&mut self.shell);
+        self.shell.end_change();
+        self.photo.painting.framing = None;
+        let before = self.photo.seen_pictures();
         // No fade over the whole photo that is shown while cropping, or over other pages.
-        if self.cropping.take().is_none() && !was_live && !before.is_empty() {
-            self.stage.appear_over(&self.ctx, before);
+        if self.photo.cropping.take().is_none() && !was_live && !before.is_empty() {
+            self.photo.stage.appear_over(&self.shell.ctx, before);
         }
-        self.paintings.close_view();
-        name_window(&self.ctx, Some(&opened.title()));
-        self.stage.set_photo(&self.ctx, &opened.preview, opened.photo.frame.clone());
-        self.note_put(opened, was_live);
+        self.photo.paintings.close_view();
+        name_window(&self.shell.ctx, Some(&opened.title()));
+        self.photo.stage.set_photo(&self.shell.ctx, &opened.preview, opened.photo.frame.clone());
+        self.photo.note_put(&mut self.shell, opened, was_live);
         self.follow_film();
-        self.announce_kept_brush();
-        self.recompose_anew();
-        self.follow_choice();
+        self.photo.announce_kept_brush(&mut self.shell);
+        self.photo.recompose_anew(&mut self.shell);
+        self.photo.follow_choice(&mut self.shell);
     }
 }

@@ -3,52 +3,56 @@
 //!
 //! Runs on the window's thread: the engine paints, the compositor combines.
 
-use super::opened::framed;
-use crate::app::{App, ComposeRequest, Missing, PaintRequest};
+use super::{
+    PhotoPage,
+    opened::framed,
+    state::{ComposeRequest, PaintRequest},
+};
+use crate::{app::Shell, styles::Missing};
 use engine::{compositor::ComposeJob, paint::OutputSize, protocol::PaintJob};
 
-impl App {
+impl PhotoPage {
     /// Stops the run and returns to the previous painting.
-    pub(crate) fn stop_painting(&mut self) {
-        self.engine.cancel();
-        self.revert_choice();
+    pub(crate) fn stop_painting(&mut self, shell: &mut Shell) {
+        shell.engine.cancel();
+        self.revert_choice(shell);
     }
 
     /// Stops the run, because its painting is no longer requested.
-    pub(crate) fn drop_request(&mut self) {
-        self.engine.cancel();
+    pub(crate) fn drop_request(&mut self, shell: &mut Shell) {
+        shell.engine.cancel();
         self.painting.request = None;
     }
 
     /// After a failed or stopped run: resets the choice to that of the painting on the table, and updates the settings.
-    pub(crate) fn revert_choice(&mut self) {
+    pub(crate) fn revert_choice(&mut self, shell: &mut Shell) {
         self.painting.request = None;
-        self.painting.before_change = None;
-        self.workspace.revert_choice();
-        self.remember_choice();
-        self.recompose_anew();
+        shell.workspace.before_change = None;
+        shell.workspace.revert_choice();
+        shell.remember_choice();
+        self.recompose_anew(shell);
     }
 
     /// Shows the painting that belongs to the choice: a kept one, or a new run of the engine.
-    pub(crate) fn follow_choice(&mut self) {
-        if self.live.is_some() || self.plays_film() {
+    pub(crate) fn follow_choice(&mut self, shell: &mut Shell) {
+        if shell.workspace.is_live() || self.painting.plays {
             // These follow their own settings; the photo is painted when it is shown again.
             return;
         }
-        if self.follow_framing() {
+        if self.follow_framing(shell) {
             return;
         }
-        let Some(recipe) = self.workspace.recipe(self.model()) else {
-            self.drop_request();
-            if self.workspace.shown().is_some() || self.workspace.draft.is_some() {
-                self.workspace.show_only_photo();
-                self.recompose_anew();
+        let Some(recipe) = shell.workspace.recipe(shell.model()) else {
+            self.drop_request(shell);
+            if shell.workspace.shown().is_some() || shell.workspace.draft.is_some() {
+                shell.workspace.show_only_photo();
+                self.recompose_anew(shell);
             }
             return;
         };
         if let Some(request) = &self.painting.request {
             if request.recipe == recipe {
-                self.recompose(self.stage.wants_full());
+                self.recompose(shell, self.stage.wants_full());
                 return;
             }
             // While a weight is dragged, show each draft before starting the next one.
@@ -56,32 +60,32 @@ impl App {
                 return;
             }
         }
-        if self.workspace.shown().is_some_and(|s| s.recipe == recipe) {
-            self.drop_request();
-            if self.workspace.draft.is_some() {
-                self.workspace.draft = None;
-                self.recompose_anew();
+        if shell.workspace.shown().is_some_and(|s| s.recipe == recipe) {
+            self.drop_request(shell);
+            if shell.workspace.draft.is_some() {
+                shell.workspace.draft = None;
+                self.recompose_anew(shell);
             } else {
-                self.recompose(self.stage.wants_full());
+                self.recompose(shell, self.stage.wants_full());
             }
             return;
         }
-        if let Some(painting) = self.workspace.kept(&recipe) {
-            self.drop_request();
-            self.workspace.show(recipe, painting);
-            self.recompose_anew();
+        if let Some(painting) = shell.workspace.kept(&recipe) {
+            self.drop_request(shell);
+            shell.workspace.show(recipe, painting);
+            self.recompose_anew(shell);
             return;
         }
         // The user requests it again.
-        self.retry_networks(|of| *of == recipe.network);
+        shell.styles.retry_networks(|of| *of == recipe.network);
         self.painting.request = Some(PaintRequest { recipe, run: None, has_draft: false });
-        self.paint_requested();
+        self.paint_requested(shell);
     }
 
     /// Turns and crops the photo if the choice requires it; returns whether that is the case.
-    fn follow_framing(&mut self) -> bool {
-        let framing = self.workspace.choice.framing;
-        let Some(photo) = self.workspace.photo().filter(|photo| photo.framing != framing) else {
+    fn follow_framing(&mut self, shell: &mut Shell) -> bool {
+        let framing = shell.workspace.choice.framing;
+        let Some(photo) = shell.workspace.photo().filter(|photo| photo.framing != framing) else {
             self.painting.framing = None;
             return false;
         };
@@ -90,50 +94,54 @@ impl App {
             self.painting.framing = wanted;
             let number = photo.number;
             let whole = photo.opened.whole();
-            self.tasks.spawn(
+            shell.tasks.spawn(
                 move || framed(whole, framing),
                 move |app, framed| {
-                    if app.painting.framing.take_if(|w| *w == (number, framing)).is_none() {
+                    if app.photo.painting.framing.take_if(|w| *w == (number, framing)).is_none() {
                         return;
                     }
                     match framed {
                         Ok(framed) => {
-                            app.cropping = None;
-                            app.stage.set_photo(&app.ctx, &framed.preview, framed.frame.clone());
-                            app.workspace.set_framed(framing, framed);
-                            app.recompose_anew();
-                            app.follow_choice();
+                            app.photo.cropping = None;
+                            app.photo.stage.set_photo(
+                                &app.shell.ctx,
+                                &framed.preview,
+                                framed.frame.clone(),
+                            );
+                            app.shell.workspace.set_framed(framing, framed);
+                            app.photo.recompose_anew(&mut app.shell);
+                            app.photo.follow_choice(&mut app.shell);
                         }
                         Err(error) => {
-                            app.messages.error(format!("The photo was not changed: {error}"));
+                            app.shell.messages.error(format!("The photo was not changed: {error}"));
                             // Reset the choice to the photo's current framing.
-                            if let Some(photo) = app.workspace.photo() {
-                                app.workspace.choice.framing = photo.framing;
+                            if let Some(photo) = app.shell.workspace.photo() {
+                                app.shell.workspace.choice.framing = photo.framing;
                             }
                         }
                     }
                 },
             );
         }
-        self.drop_request();
+        self.drop_request(shell);
         true
     }
 
     /// Applies the choice if weights were dragged further while a draft was painted.
-    pub(crate) fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self, shell: &mut Shell) {
         let painted = self
             .painting
             .request
             .as_ref()
             .map(|r| &r.recipe)
-            .or(self.workspace.shown().map(|s| &s.recipe));
-        if self.workspace.recipe(self.model()).as_ref() != painted {
-            self.follow_choice();
+            .or(shell.workspace.shown().map(|s| &s.recipe));
+        if shell.workspace.recipe(shell.model()).as_ref() != painted {
+            self.follow_choice(shell);
         }
     }
 
     /// Starts the run of the request, once its network is loaded.
-    pub(crate) fn paint_requested(&mut self) {
+    pub(crate) fn paint_requested(&mut self, shell: &mut Shell) {
         let Some(recipe) = self
             .painting
             .request
@@ -143,28 +151,28 @@ impl App {
         else {
             return;
         };
-        let network = match self.network(&recipe.network) {
+        let network = match shell.network(&recipe.network) {
             Ok(network) => network,
             // The running run belongs to an earlier request.
-            Err(Missing::Loading) => return self.engine.cancel(),
-            Err(Missing::Failed) => return self.revert_choice(),
+            Err(Missing::Loading) => return shell.engine.cancel(),
+            Err(Missing::Failed) => return self.revert_choice(shell),
         };
-        let (Some(request), Some(photo)) = (&mut self.painting.request, self.workspace.photo())
+        let (Some(request), Some(photo)) = (&mut self.painting.request, shell.workspace.photo())
         else {
             return;
         };
-        request.run = Some(self.engine.paint(PaintJob {
+        request.run = Some(shell.engine.paint(PaintJob {
             photo: photo.framed.frame.clone(),
             network,
-            settings: self.workspace.choice.paint_settings(),
+            settings: shell.workspace.choice.paint_settings(),
             draft: true,
         }));
     }
 
     /// Requests the composition of the photo and its painting with the current strength, colours and size. With `full`,
     /// the picture itself is made in addition to its preview.
-    pub(crate) fn recompose(&mut self, full: bool) {
-        let (Some(photo), Some(painting)) = (self.workspace.photo(), self.workspace.on_screen())
+    pub(crate) fn recompose(&mut self, shell: &mut Shell, full: bool) {
+        let (Some(photo), Some(painting)) = (shell.workspace.photo(), shell.workspace.on_screen())
         else {
             self.painting.composed = ComposeRequest {
                 epoch: self.painting.composed.epoch + 1,
@@ -175,25 +183,25 @@ impl App {
         };
         self.painting.composed.full = full;
         // A draft is drawn over the photo at the photo's size, regardless of the result's size.
-        let output = if self.workspace.draft.is_some() {
+        let output = if shell.workspace.draft.is_some() {
             OutputSize::Original
         } else {
-            self.workspace.choice.output
+            shell.workspace.choice.output
         };
         self.compositor.request(ComposeJob {
             ticket: self.painting.composed.epoch,
             photo: photo.framed.frame.clone(),
             painting: painting.clone(),
             output,
-            look: self.workspace.choice.look,
+            look: shell.workspace.choice.look,
             full,
         });
     }
 
     /// Notes that another photo or painting is on the table, so that older compositions are discarded.
-    pub(crate) fn recompose_anew(&mut self) {
+    pub(crate) fn recompose_anew(&mut self, shell: &mut Shell) {
         self.painting.composed.epoch += 1;
         self.painting.composed.appears = true;
-        self.recompose(self.stage.wants_full());
+        self.recompose(shell, self.stage.wants_full());
     }
 }

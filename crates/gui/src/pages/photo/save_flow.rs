@@ -9,15 +9,19 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::ViewportCommand;
 
-use super::finished::{Save, picture_of, texts_of};
+use super::{
+    PhotoPage,
+    finished::{Save, picture_of, texts_of},
+    state::{NextStep, SaveFlow},
+};
 use crate::{
-    app::{App, NextStep, SaveFlow},
+    app::{App, Shell},
     intent::Intent,
     jobs::batch::Batch,
     pages::live::LiveView,
     shell::{
-        messages::Topic,
-        overlays::{Answer, Buttons, Field, Overlay},
+        messages::{Messages, Topic},
+        overlays::{Answer, Buttons, Field, Overlay, Overlays},
         platform::{Dialog, from_the_root, path_in},
         tasks::OrText,
     },
@@ -32,12 +36,12 @@ use values::disk::{WriteError, free_path};
 /// Continues with the path that the user chose.
 type PathHandler = Box<dyn FnOnce(&mut App, PathBuf) + Send>;
 
-impl App {
+impl Shell {
     /// Shows a dialog, unless another one is open, and continues with the chosen path.
     pub(crate) fn ask(
         &mut self,
         dialog: Dialog,
-        then: impl FnOnce(&mut Self, PathBuf) + Send + 'static,
+        then: impl FnOnce(&mut App, PathBuf) + Send + 'static,
     ) {
         if std::mem::replace(&mut self.window.has_file_dialog, true) {
             return;
@@ -50,7 +54,7 @@ impl App {
         self.dialogs.spawn(
             move || platform.ask(&shown, folder.as_deref()),
             move |app, path| {
-                app.window.has_file_dialog = false;
+                app.shell.window.has_file_dialog = false;
                 match path {
                     Ok(Some(path)) => app.use_path(&dialog, path, Box::new(then)),
                     Ok(None) => {}
@@ -60,20 +64,65 @@ impl App {
         );
     }
 
+    /// The folder of the last opened file.
+    fn opened_folder(&self) -> PathBuf {
+        self.settings.state.open_folder.clone().unwrap_or_else(|| self.save_folder())
+    }
+
+    /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
+    /// extension is added.
+    pub(crate) fn with_format(&self, mut path: PathBuf) -> (PathBuf, Format) {
+        let typed = Format::from_path(&path);
+        let format = typed.unwrap_or_else(|| self.format());
+        if typed.is_none() {
+            path.as_mut_os_string().push(format!(".{}", format.extension()));
+        }
+        (path, format)
+    }
+
+    /// True if the result on the table would be lost, and the user wants to be asked.
+    fn would_lose_result(&self) -> bool {
+        self.workspace.is_unsaved() && self.settings.choices.ask_before_losing
+    }
+
+    fn close_now(&mut self) {
+        self.ending.is_closing = true;
+        self.ctx.send_viewport_cmd(ViewportCommand::Close);
+    }
+
+    /// Called when a recording is completely written.
+    pub(crate) fn recording_ended(&mut self) {
+        self.ending.recordings = self.ending.recordings.saturating_sub(1);
+        if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
+            self.close_now();
+        }
+    }
+
+    /// Closes the overlay, and drops what waited for its answer.
+    pub(crate) fn close_overlay(&mut self) {
+        if let Some(Overlay::Reading(reading)) = self.overlays.take() {
+            self.stop_trial();
+            let name = name_label(&reading.file.path);
+            self.messages.notice(format!("{name} was not added as a style."));
+        }
+    }
+}
+
+impl App {
     /// Remembers the folder of a chosen path, and continues with the path.
     fn use_path(&mut self, dialog: &Dialog, path: PathBuf, then: PathHandler) {
         let path = from_the_root(path);
         let folder = if matches!(dialog, Dialog::Folder) { Some(&*path) } else { path.parent() };
         // A typed path may name a folder that does not exist.
         let folder = folder.filter(|folder| folder.is_dir()).map(Path::to_owned);
-        let state = &mut self.settings.state;
+        let state = &mut self.shell.settings.state;
         let remembered = match dialog {
             Dialog::Open | Dialog::Video | Dialog::Folder => &mut state.open_folder,
             Dialog::Style | Dialog::TargetFolder | Dialog::SnapshotFolder => &mut None,
             _ => &mut state.save_folder,
         };
         *remembered = folder.or(remembered.take());
-        self.settings_changed();
+        self.shell.settings_changed();
         then(self, path);
     }
 
@@ -92,13 +141,13 @@ impl App {
             Dialog::TargetFolder | Dialog::SnapshotFolder | Dialog::Film { .. } => "Use",
         };
         let suggested = match (&dialog, dialog.file_name()) {
-            (_, Some(file_name)) => free_path(self.save_folder().join(file_name)),
+            (_, Some(file_name)) => free_path(self.shell.save_folder().join(file_name)),
             (Dialog::TargetFolder, _) => {
-                self.batch.as_ref().map(|b| b.target.clone()).unwrap_or_default()
+                self.jobs.batch.as_ref().map(|b| b.target.clone()).unwrap_or_default()
             }
-            (Dialog::SnapshotFolder, _) => self.snapshot_folder(),
+            (Dialog::SnapshotFolder, _) => self.shell.snapshot_folder(),
             // A file name without a folder is relative to this folder.
-            _ => self.opened_folder().join(""),
+            _ => self.shell.opened_folder().join(""),
         };
         let (text, problem) = match typed {
             Some((text, problem)) => (text, Some(problem)),
@@ -114,7 +163,7 @@ impl App {
         if dialog.opens() {
             reason.push_str(" You can also drop files onto the window.");
         }
-        self.overlays.show(Overlay::Field(Field {
+        self.shell.overlays.show(Overlay::Field(Field {
             heading: dialog.title().to_owned(),
             button,
             text,
@@ -132,7 +181,7 @@ impl App {
         let mut path = match (typed.strip_prefix("~"), home) {
             (Ok(below), Some(home)) => home.join(below),
             // A file name without a folder is relative to the suggested folder.
-            _ if dialog.opens() => self.opened_folder().join(typed),
+            _ if dialog.opens() => self.shell.opened_folder().join(typed),
             _ => typed,
         };
         if let Some(problem) = problem_of(&dialog, &path) {
@@ -144,37 +193,214 @@ impl App {
         self.use_path(&dialog, path, then);
     }
 
-    /// The folder of the last opened file.
-    fn opened_folder(&self) -> PathBuf {
-        self.settings.state.open_folder.clone().unwrap_or_else(|| self.save_folder())
+    fn handle_saved(
+        &mut self,
+        save: Save,
+        result: Result<Vec<String>, MediaError>,
+        step: Option<NextStep>,
+    ) {
+        match result {
+            Ok(notes) => {
+                self.shell.messages.report_saved(&save.path);
+                self.photo.note_painting(&mut self.shell, &save.path);
+                self.shell.workspace.saved.push(save.finished.key);
+                for note in notes {
+                    self.shell.messages.notice(note);
+                }
+                match step {
+                    Some(NextStep::Close) => self.close(),
+                    Some(step) => self.ask_or_perform(step),
+                    None => {}
+                }
+            }
+            Err(MediaError::Write(WriteError::Exists { .. })) => {
+                self.photo.ask_to_replace(&mut self.shell, save, step)
+            }
+            Err(error) => self.shell.messages.about(Topic::Saving).error(error.to_string()),
+        }
     }
 
+    /// Performs a step that removes the result from the table; asks first if the result would be lost.
+    pub(crate) fn ask_or_perform(&mut self, step: NextStep) {
+        if !self.shell.would_lose_result() {
+            self.perform_step(step);
+        } else if self.photo.save.is_running {
+            // Closing has priority.
+            if !matches!(self.photo.save.then, Some(NextStep::Close)) {
+                self.photo.save.then = Some(step);
+            }
+        } else {
+            let other = step.clone();
+            self.shell.overlays.put_buttons(Buttons {
+                heading: "Save the painting first?".to_owned(),
+                text: format!(
+                    "{} is not saved. Opening another file will discard it.",
+                    self.photo.result_text(&self.shell)
+                ),
+                answers: vec![
+                    Answer::new("Save as…", |app: &mut Self| {
+                        app.photo.ask_target(&mut app.shell, Some(step))
+                    }),
+                    Answer::new("Open without saving", |app: &mut Self| app.perform_step(other)),
+                    Answer::cancel("Cancel"),
+                ],
+                picture: None,
+                can_turn_off: true,
+            });
+        }
+    }
+
+    /// Performs a step without a question.
+    fn perform_step(&mut self, step: NextStep) {
+        match step {
+            NextStep::Put(opened) => self.put(*opened),
+            NextStep::Close => self.shell.close_now(),
+        }
+    }
+
+    /// Keeps the window open while closing it would lose something.
+    pub(crate) fn guard_closing(&mut self) {
+        let is_requested = !self.shell.ending.is_closing
+            && self.shell.ctx.input(|i| i.viewport().close_requested());
+        if is_requested {
+            // The user cancelled an earlier restart at a question.
+            self.shell.ending.restarts = false;
+        }
+        if is_requested && matches!(self.shell.overlays.shown(), Some(Overlay::Reading(_))) {
+            self.shell.close_overlay();
+        }
+        if is_requested && self.keeps_open() {
+            self.shell.ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        }
+    }
+
+    /// Closes the window, unless a question or a wait is necessary first.
+    pub(crate) fn close(&mut self) {
+        if !self.keeps_open() {
+            self.shell.close_now();
+        }
+    }
+
+    /// Closes the window without a question; [`App::end`] writes the remaining files.
+    pub(crate) fn close_without_question(&mut self) {
+        self.shell.ending.restarts = false;
+        self.jobs.stop_batch(&mut self.shell);
+        self.live.end_recording(&mut self.shell);
+        self.shell.close_now();
+    }
+
+    /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
+    fn keeps_open(&mut self) -> bool {
+        let mut losses = Vec::new();
+        if self.jobs.batch.as_ref().is_some_and(Batch::is_painting) {
+            losses.push((
+                ["Stop painting the folder?", "Keep painting", "Stop and close"],
+                "Photos of the folder are still being painted. Finished paintings are kept."
+                    .to_owned(),
+            ));
+        }
+        if let Some((path, taken)) = self.live.view.as_ref().and_then(LiveView::recording) {
+            let path =
+                path_label(&path.map_or_else(|| self.shell.snapshot_folder(), Path::to_owned));
+            losses.push((
+                ["Stop recording?", "Keep recording", "Stop and close"],
+                format!("Recording to {path}, {taken} so far. The recording so far is kept."),
+            ));
+        }
+        let is_unsaved = self.shell.would_lose_result() && !self.photo.save.is_running;
+        if is_unsaved {
+            let what = self.photo.result_text(&self.shell);
+            losses.push((
+                ["Save the painting first?", "Cancel", "Close without saving"],
+                format!("{what} is not saved. Closing the window will discard it."),
+            ));
+        }
+        let first = losses.first().map(|(words, _)| *words);
+        let Some(([heading, keep, _], [.., stop])) =
+            first.zip(losses.last().map(|(words, _)| *words))
+        else {
+            if self.shell.ending.recordings > 0 {
+                self.shell.ending.when_recorded = true;
+            } else if self.photo.save.is_running {
+                self.photo.save.then = Some(NextStep::Close);
+            } else {
+                return false;
+            }
+            return true;
+        };
+        let mut answers = vec![
+            Answer::cancel(keep),
+            Answer::new(stop, |app: &mut Self| {
+                app.jobs.stop_batch(&mut app.shell);
+                app.live.end_recording(&mut app.shell);
+                app.shell.ending.when_recorded = app.shell.ending.recordings > 0;
+                if !app.shell.ending.when_recorded {
+                    app.shell.close_now();
+                }
+            }),
+        ];
+        if is_unsaved {
+            let save = Answer::new("Save as…", |app: &mut Self| {
+                app.photo.ask_target(&mut app.shell, Some(NextStep::Close))
+            });
+            answers.insert(usize::from(losses.len() > 1), save);
+            // Saving is the main answer, unless something else would be stopped.
+            if losses.len() == 1 {
+                answers.swap(1, 2);
+            }
+        }
+        let texts: Vec<String> = losses.into_iter().map(|(_, text)| text).collect();
+        self.shell.overlays.put_buttons(Buttons {
+            heading: heading.to_owned(),
+            text: texts.join(" "),
+            answers,
+            picture: None,
+            can_turn_off: is_unsaved,
+        });
+        true
+    }
+
+    /// Continues with the answer to the open question.
+    pub(crate) fn answer(&mut self, button: usize) {
+        match self.shell.overlays.take() {
+            Some(Overlay::Buttons(mut question)) => {
+                (question.answers.swap_remove(button).then)(self);
+            }
+            Some(Overlay::Field(field)) => (field.then)(self, field.text.trim().to_owned()),
+            other => other.into_iter().for_each(|other| self.shell.overlays.show(other)),
+        }
+    }
+}
+
+impl PhotoPage {
     /// Asks where to save the result; `step` follows the save.
-    pub(crate) fn ask_target(&mut self, step: Option<NextStep>) {
+    pub(crate) fn ask_target(&mut self, shell: &mut Shell, step: Option<NextStep>) {
         if self.save.is_running {
             return;
         }
-        if self.workspace.finished().is_none() {
+        if shell.workspace.finished().is_none() {
             let is_painting = self.painting.request.is_some() || self.painting.framing.is_some();
-            self.messages.about(Topic::Saving).notice(if is_painting {
+            shell.messages.about(Topic::Saving).notice(if is_painting {
                 "The painting is not finished yet. Save it afterwards."
             } else {
                 "There is no painting yet. Open a photo and choose a style."
             });
             return;
         }
-        let format = self.format();
-        let file_name = format!("{}.{}", self.workspace.result_stem(), format.extension());
-        self.ask(Dialog::Save { file_name, format }, |app, path| app.save_as(path, step));
+        let format = shell.format();
+        let file_name = format!("{}.{}", shell.workspace.result_stem(), format.extension());
+        shell.ask(Dialog::Save { file_name, format }, |app, path| {
+            app.photo.save_as(&mut app.shell, path, step)
+        });
     }
 
     /// Saves the result to the path that the user chose.
-    fn save_as(&mut self, path: PathBuf, step: Option<NextStep>) {
-        if let Some(finished) = self.workspace.finished() {
-            let (path, format) = self.with_format(path);
+    fn save_as(&mut self, shell: &mut Shell, path: PathBuf, step: Option<NextStep>) {
+        if let Some(finished) = shell.workspace.finished() {
+            let (path, format) = shell.with_format(path);
             let encoding =
-                Encoding { quality: self.settings.choices.jpeg_quality, ..Encoding::of(format) };
-            let photo = self.workspace.photo().map(|photo| &photo.opened.photo);
+                Encoding { quality: shell.settings.choices.jpeg_quality, ..Encoding::of(format) };
+            let photo = shell.workspace.photo().map(|photo| &photo.opened.photo);
             let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
             let (recipe, look, _) = &finished.key;
             let texts = texts_of(
@@ -182,24 +408,18 @@ impl App {
                 &finished.photo,
                 &finished.painting,
                 *look,
-                self.device.name(),
+                shell.device.name(),
             );
-            self.save(Save { path, finished, encoding, metadata, texts }, Existing::Keep, step);
+            self.save(
+                shell,
+                Save { path, finished, encoding, metadata, texts },
+                Existing::Keep,
+                step,
+            );
         }
     }
 
-    /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
-    /// extension is added.
-    pub(crate) fn with_format(&self, mut path: PathBuf) -> (PathBuf, Format) {
-        let typed = Format::from_path(&path);
-        let format = typed.unwrap_or_else(|| self.format());
-        if typed.is_none() {
-            path.as_mut_os_string().push(format!(".{}", format.extension()));
-        }
-        (path, format)
-    }
-
-    fn save(&mut self, save: Save, existing: Existing, then: Option<NextStep>) {
+    fn save(&mut self, shell: &mut Shell, save: Save, existing: Existing, then: Option<NextStep>) {
         self.save = SaveFlow { is_running: true, then };
         let write = move || {
             let path = &save.path;
@@ -214,57 +434,36 @@ impl App {
             });
             Ok((save, result))
         };
-        self.tasks.spawn_writing_or(
+        shell.tasks.spawn_writing_or(
             write,
             |saved| saved.and_then(|(_, result)| result.or_text()).err(),
             |app, saved| {
-                let step = std::mem::take(&mut app.save).then;
+                let step = std::mem::take(&mut app.photo.save).then;
                 match saved {
                     Ok((save, result)) => app.handle_saved(save, result, step),
-                    Err(error) => app.messages.about(Topic::Saving).error(error),
+                    Err(error) => app.shell.messages.about(Topic::Saving).error(error),
                 }
             },
         );
     }
 
-    fn handle_saved(
-        &mut self,
-        save: Save,
-        result: Result<Vec<String>, MediaError>,
-        step: Option<NextStep>,
-    ) {
-        match result {
-            Ok(notes) => {
-                self.report_saved(&save.path);
-                self.note_painting(&save.path);
-                self.workspace.saved.push(save.finished.key);
-                for note in notes {
-                    self.messages.notice(note);
-                }
-                match step {
-                    Some(NextStep::Close) => self.close(),
-                    Some(step) => self.ask_or_perform(step),
-                    None => {}
-                }
-            }
-            Err(MediaError::Write(WriteError::Exists { .. })) => self.ask_to_replace(save, step),
-            Err(error) => self.messages.about(Topic::Saving).error(error.to_string()),
-        }
-    }
-
-    fn ask_to_replace(&mut self, save: Save, step: Option<NextStep>) {
+    fn ask_to_replace(&mut self, shell: &mut Shell, save: Save, step: Option<NextStep>) {
         let folder = save.path.parent().map(path_label);
         let heading = format!("Replace {}?", name_label(&save.path));
         let other = step.clone();
-        self.put_buttons(Buttons {
+        shell.overlays.put_buttons(Buttons {
             heading,
             text: format!(
                 "A file with this name already exists in {}. Replacing it deletes its contents.",
                 folder.unwrap_or_else(|| "this folder".to_owned())
             ),
             answers: vec![
-                Answer::new("Choose another name…", |app: &mut Self| app.ask_target(other)),
-                Answer::new("Replace", |app: &mut Self| app.save(save, Existing::Replace, step)),
+                Answer::new("Choose another name…", |app: &mut App| {
+                    app.photo.ask_target(&mut app.shell, other)
+                }),
+                Answer::new("Replace", |app: &mut App| {
+                    app.photo.save(&mut app.shell, save, Existing::Replace, step)
+                }),
                 Answer::cancel("Cancel"),
             ],
             picture: None,
@@ -272,192 +471,42 @@ impl App {
         });
     }
 
-    /// True if the result on the table would be lost, and the user wants to be asked.
-    fn would_lose_result(&self) -> bool {
-        self.workspace.is_unsaved() && self.settings.choices.ask_before_losing
-    }
-
-    /// Performs a step that removes the result from the table; asks first if the result would be lost.
-    pub(crate) fn ask_or_perform(&mut self, step: NextStep) {
-        if !self.would_lose_result() {
-            self.perform_step(step);
-        } else if self.save.is_running {
-            // Closing has priority.
-            if !matches!(self.save.then, Some(NextStep::Close)) {
-                self.save.then = Some(step);
-            }
-        } else {
-            let other = step.clone();
-            self.put_buttons(Buttons {
-                heading: "Save the painting first?".to_owned(),
-                text: format!(
-                    "{} is not saved. Opening another file will discard it.",
-                    self.result_text()
-                ),
-                answers: vec![
-                    Answer::new("Save as…", |app: &mut Self| app.ask_target(Some(step))),
-                    Answer::new("Open without saving", |app: &mut Self| app.perform_step(other)),
-                    Answer::cancel("Cancel"),
-                ],
-                picture: None,
-                can_turn_off: true,
-            });
-        }
-    }
-
-    /// Performs a step without a question.
-    fn perform_step(&mut self, step: NextStep) {
-        match step {
-            NextStep::Put(opened) => self.put(*opened),
-            NextStep::Close => self.close_now(),
-        }
-    }
-
-    /// Keeps the window open while closing it would lose something.
-    pub(crate) fn guard_closing(&mut self) {
-        let is_requested =
-            !self.ending.is_closing && self.ctx.input(|i| i.viewport().close_requested());
-        if is_requested {
-            // The user cancelled an earlier restart at a question.
-            self.ending.restarts = false;
-        }
-        if is_requested && matches!(self.overlays.shown(), Some(Overlay::Reading(_))) {
-            self.close_overlay();
-        }
-        if is_requested && self.keeps_open() {
-            self.ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-        }
-    }
-
-    /// Closes the window, unless a question or a wait is necessary first.
-    pub(crate) fn close(&mut self) {
-        if !self.keeps_open() {
-            self.close_now();
-        }
-    }
-
-    /// Closes the window without a question; [`App::end`] writes the remaining files.
-    pub(crate) fn close_without_question(&mut self) {
-        self.ending.restarts = false;
-        self.stop_batch();
-        self.end_recording();
-        self.close_now();
-    }
-
-    fn close_now(&mut self) {
-        self.ending.is_closing = true;
-        self.ctx.send_viewport_cmd(ViewportCommand::Close);
-    }
-
-    /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
-    fn keeps_open(&mut self) -> bool {
-        let mut losses = Vec::new();
-        if self.batch.as_ref().is_some_and(Batch::is_painting) {
-            losses.push((
-                ["Stop painting the folder?", "Keep painting", "Stop and close"],
-                "Photos of the folder are still being painted. Finished paintings are kept."
-                    .to_owned(),
-            ));
-        }
-        if let Some((path, taken)) = self.live.as_ref().and_then(LiveView::recording) {
-            let path = path_label(&path.map_or_else(|| self.snapshot_folder(), Path::to_owned));
-            losses.push((
-                ["Stop recording?", "Keep recording", "Stop and close"],
-                format!("Recording to {path}, {taken} so far. The recording so far is kept."),
-            ));
-        }
-        let is_unsaved = self.would_lose_result() && !self.save.is_running;
-        if is_unsaved {
-            let what = self.result_text();
-            losses.push((
-                ["Save the painting first?", "Cancel", "Close without saving"],
-                format!("{what} is not saved. Closing the window will discard it."),
-            ));
-        }
-        let first = losses.first().map(|(words, _)| *words);
-        let Some(([heading, keep, _], [.., stop])) =
-            first.zip(losses.last().map(|(words, _)| *words))
-        else {
-            if self.ending.recordings > 0 {
-                self.ending.when_recorded = true;
-            } else if self.save.is_running {
-                self.save.then = Some(NextStep::Close);
-            } else {
-                return false;
-            }
-            return true;
-        };
-        let mut answers = vec![
-            Answer::cancel(keep),
-            Answer::new(stop, |app: &mut Self| {
-                app.stop_batch();
-                app.end_recording();
-                app.ending.when_recorded = app.ending.recordings > 0;
-                if !app.ending.when_recorded {
-                    app.close_now();
-                }
-            }),
-        ];
-        if is_unsaved {
-            let save =
-                Answer::new("Save as…", |app: &mut Self| app.ask_target(Some(NextStep::Close)));
-            answers.insert(usize::from(losses.len() > 1), save);
-            // Saving is the main answer, unless something else would be stopped.
-            if losses.len() == 1 {
-                answers.swap(1, 2);
-            }
-        }
-        let texts: Vec<String> = losses.into_iter().map(|(_, text)| text).collect();
-        self.put_buttons(Buttons {
-            heading: heading.to_owned(),
-            text: texts.join(" "),
-            answers,
-            picture: None,
-            can_turn_off: is_unsaved,
-        });
-        true
-    }
-
     /// Describes the result on the table, which is not visible in live mode.
-    fn result_text(&self) -> String {
+    fn result_text(&self, shell: &Shell) -> String {
         let photo =
-            self.workspace.photo().map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
+            shell.workspace.photo().map_or_else(|| "the photo".to_owned(), |p| p.opened.title());
         // The user means the painting in progress, not the one that it replaces.
         let recipe = match &self.painting.request {
             Some(request) => Some(&request.recipe),
-            None => self.workspace.shown().map(|shown| &shown.recipe),
+            None => shell.workspace.shown().map(|shown| &shown.recipe),
         };
         let style = recipe
-            .map(|recipe| self.name_of(&recipe.network))
+            .map(|recipe| shell.styles.name_of(&recipe.network))
             .map_or_else(String::new, |style| format!(" in {style}"));
-        let place = match self.live {
-            Some(_) => ", which waits under Photo,",
-            None => "",
+        let place = match shell.workspace.is_live() {
+            true => ", which waits under Photo,",
+            false => "",
         };
         format!("The painting of {photo}{style}{place}")
     }
+}
 
+impl Messages {
     /// Reports that a picture or report was saved, and offers to show it.
     pub(crate) fn report_saved(&mut self, path: &Path) {
-        self.messages.about(Topic::Saving);
+        self.about(Topic::Saving);
         self.report_file(format!("Saved as {}", path_label(path)), path);
     }
 
     /// Reports that a file was written, and offers to show it.
     pub(crate) fn report_file(&mut self, text: String, path: &Path) {
-        self.messages.offer(text, ("Show in folder", Intent::ShowInFolder(path.to_owned())));
+        self.offer(text, ("Show in folder", Intent::ShowInFolder(path.to_owned())));
     }
+}
 
-    /// Called when a recording is completely written.
-    pub(crate) fn recording_ended(&mut self) {
-        self.ending.recordings = self.ending.recordings.saturating_sub(1);
-        if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
-            self.close_now();
-        }
-    }
-
-    pub(crate) fn put_buttons(&mut self, buttons: Buttons<Self>) {
-        self.overlays.show(Overlay::Buttons(buttons));
+impl Overlays<App> {
+    pub(crate) fn put_buttons(&mut self, buttons: Buttons<App>) {
+        self.show(Overlay::Buttons(buttons));
     }
 
     /// Asks for a name, which is selected.
@@ -466,33 +515,13 @@ impl App {
         [heading, text]: [String; 2],
         button: &'static str,
         problem: Option<String>,
-        then: impl FnOnce(&mut Self, String) + 'static,
+        then: impl FnOnce(&mut App, String) + 'static,
     ) {
         let selected = 0..text.len();
         let why = String::new();
         let then = Box::new(then);
         let field = Field { heading, button, text, selected, why, problem, then };
-        self.overlays.show(Overlay::Field(field));
-    }
-
-    /// Continues with the answer to the open question.
-    pub(crate) fn answer(&mut self, button: usize) {
-        match self.overlays.take() {
-            Some(Overlay::Buttons(mut question)) => {
-                (question.answers.swap_remove(button).then)(self);
-            }
-            Some(Overlay::Field(field)) => (field.then)(self, field.text.trim().to_owned()),
-            other => other.into_iter().for_each(|other| self.overlays.show(other)),
-        }
-    }
-
-    /// Closes the overlay, and drops what waited for its answer.
-    pub(crate) fn close_overlay(&mut self) {
-        if let Some(Overlay::Reading(reading)) = self.overlays.take() {
-            self.stop_trial();
-            let name = name_label(&reading.file.path);
-            self.messages.notice(format!("{name} was not added as a style."));
-        }
+        self.show(Overlay::Field(field));
     }
 }
 

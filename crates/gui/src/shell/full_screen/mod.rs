@@ -7,7 +7,7 @@ use eframe::egui::{self, Align2, Button, Context, CursorIcon, Event, Id, Rect, U
 
 use super::shortcuts::button;
 use crate::{
-    app::App,
+    app::{App, Shell},
     intent::Intent,
     widgets::{
         key_chips,
@@ -28,25 +28,29 @@ const BAR_MARGIN: f32 = 16.0;
 impl App {
     /// Enters or leaves full screen.
     pub(crate) fn toggle_full_screen(&mut self) {
-        let (is_full, now) = self.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
-        let is_on = !(is_full || self.full_screen.is_on);
-        self.full_screen.set(is_on, now, self.chosen_name().as_deref());
+        let (is_full, now) =
+            self.shell.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
+        let is_on = !(is_full || self.shell.window.full_screen.is_on);
+        self.shell.window.full_screen.set(is_on, now, self.shell.chosen_name().as_deref());
         self.frame_pictures();
-        self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
+        self.shell.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
     }
 
     /// Frames the pictures for the window or for the full screen.
     pub(crate) fn frame_pictures(&mut self) {
-        let framing = match (self.full_screen.is_on, self.settings.choices.full_screen_fills) {
+        let framing = match (
+            self.shell.window.full_screen.is_on,
+            self.shell.settings.choices.full_screen_fills,
+        ) {
             (false, _) => Framing::Window,
             (true, false) => Framing::Fit,
             (true, true) => Framing::Fill,
         };
-        self.stage.framing = framing;
-        if let Some(viewed) = &mut self.paintings.viewed {
+        self.photo.stage.framing = framing;
+        if let Some(viewed) = &mut self.photo.paintings.viewed {
             viewed.stage.framing = framing;
         }
-        if let Some(live) = &mut self.live {
+        if let Some(live) = &mut self.live.view {
             live.stage.framing = framing;
         }
     }
@@ -54,46 +58,37 @@ impl App {
     /// Draws only the picture and urgent information: problems, a capturing camera, open questions.
     pub(crate) fn full_screen_ui(&mut self, ui: &mut Ui) {
         let now = ui.input(|i| i.time);
-        let is_used = is_used(ui, self.full_screen.shows_controls(now));
-        self.full_screen.note(now, is_used, self.chosen_name().as_deref());
+        let is_used = is_used(ui, self.shell.window.full_screen.shows_controls(now));
+        self.shell.window.full_screen.note(now, is_used, self.shell.chosen_name().as_deref());
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let mut area = ui.max_rect();
-            let shows_controls = self.full_screen.shows_controls(now);
+            let shows_controls = self.shell.window.full_screen.shows_controls(now);
             if shows_controls {
-                area.max.y -= self.full_screen.bar_height;
+                area.max.y -= self.shell.window.full_screen.bar_height;
             }
-            match &mut self.live {
-                Some(live) => {
-                    live.stage_ui(ui, (&self.gallery.cards, &self.gallery.thumbnails), None)
-                }
+            match &mut self.live.view {
+                Some(live) => live.stage_ui(
+                    ui,
+                    (&self.shell.styles.gallery.cards, &self.shell.styles.gallery.thumbnails),
+                    None,
+                ),
                 None => self.photo_stage(ui),
             }
             self.over_stage(ui, area, true);
-            if now < self.full_screen.hint_until {
+            if now < self.shell.window.full_screen.hint_until {
                 floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
                     ui.label("Press Esc to exit full screen");
                 });
             }
-            self.name_style(ui, area, now);
+            self.shell.name_style(ui, area, now);
             self.full_screen_bar(ui, shows_controls);
-            let has_photo = self.live.is_some() || self.workspace.photo().is_some();
-            if !shows_controls && has_photo && !self.overlays.is_open() {
+            let has_photo = self.live.view.is_some() || self.shell.workspace.photo().is_some();
+            if !shows_controls && has_photo && !self.shell.overlays.is_open() {
                 ui.set_cursor_icon(CursorIcon::None);
             }
         });
-        if let Some(left) = self.full_screen.next_change(now) {
+        if let Some(left) = self.shell.window.full_screen.next_change(now) {
             ui.request_repaint_after_secs(left as f32 + 0.01);
-        }
-    }
-
-    /// Shows the name of another style when it has been chosen.
-    fn name_style(&self, ui: &Ui, area: Rect, now: f64) {
-        let share = fade(ui, "style's name", self.full_screen.shows_name(now));
-        if let (true, Some(name)) = (share > 0.0, &self.full_screen.style) {
-            floating(ui, "style's name", Align2::LEFT_TOP, area.shrink(8.0), |ui| {
-                ui.multiply_opacity(share);
-                ui.heading(name);
-            });
         }
     }
 
@@ -108,18 +103,20 @@ impl App {
         let bar = floating(ui, BAR, Align2::CENTER_BOTTOM, screen, |ui| {
             ui.multiply_opacity(share);
             ui.set_width(width - 26.0);
-            if let Some(film) = self.film.as_ref().filter(|_| self.shows_film()) {
+            if let Some(film) =
+                self.film.view.as_ref().filter(|_| self.photo.shows_film(&self.shell))
+            {
                 film.bar(ui);
             }
             ui.horizontal(|ui| self.bar_contents(ui));
         });
-        self.full_screen.bar_height = bar.rect.height() + BAR_MARGIN;
+        self.shell.window.full_screen.bar_height = bar.rect.height() + BAR_MARGIN;
     }
 
     fn bar_contents(&self, ui: &mut Ui) {
-        match &self.live {
+        match &self.live.view {
             Some(live) => live.take_buttons(ui, [false, true, true]),
-            None => self.save_buttons(ui),
+            None => self.photo.save_buttons(&self.shell, &self.jobs, ui),
         }
         theme::at_the_right(ui, "full screen views", |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
@@ -133,7 +130,7 @@ impl App {
                 );
             }
             ui.separator();
-            let fills = self.settings.choices.full_screen_fills;
+            let fills = self.shell.settings.choices.full_screen_fills;
             for (text, name, is_fill, does) in [
                 ("Fit", "Fit the screen", false, "The whole picture."),
                 ("Fill", "Fill the screen", true, "Fill the screen; the edges are cut off."),
@@ -154,6 +151,19 @@ impl App {
                 Intent::ToggleFullScreen,
             );
         });
+    }
+}
+
+impl Shell {
+    /// Shows the name of another style when it has been chosen.
+    fn name_style(&self, ui: &Ui, area: Rect, now: f64) {
+        let share = fade(ui, "style's name", self.window.full_screen.shows_name(now));
+        if let (true, Some(name)) = (share > 0.0, &self.window.full_screen.style) {
+            floating(ui, "style's name", Align2::LEFT_TOP, area.shrink(8.0), |ui| {
+                ui.multiply_opacity(share);
+                ui.heading(name);
+            });
+        }
     }
 }
 

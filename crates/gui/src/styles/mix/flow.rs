@@ -2,13 +2,16 @@
 
 use super::{Parts, UnkeptMix, text};
 use crate::{
-    app::App,
+    app::{App, Shell},
     choice::NetworkOf,
-    styles::source::{Card, MIX_OF},
+    styles::{
+        Styles,
+        source::{Card, MIX_OF},
+    },
 };
 use values::mode::ModelSize;
 
-impl App {
+impl Shell {
     /// The mix that paints and is not saved as a style yet.
     pub(crate) fn unkept_mix(&self) -> Option<UnkeptMix> {
         let parts = self.workspace.choice.parts();
@@ -23,15 +26,46 @@ impl App {
         if parts.is_empty() {
             return;
         }
-        let name = self.titles(&parts);
+        let name = self.styles.titles(&parts);
         self.ask_name_of_mix(parts, name, None);
     }
 
     fn ask_name_of_mix(&mut self, parts: Parts, name: String, problem: Option<String>) {
-        let keep = |app: &mut Self, name| app.keep_mix(parts, name);
-        self.put_name(["Save mix as".to_owned(), name], "Save", problem, keep);
+        let keep = |app: &mut App, name| app.shell.keep_mix(parts, name);
+        self.overlays.put_name(["Save mix as".to_owned(), name], "Save", problem, keep);
     }
 
+    /// The name of the style or mix that paints; `None` while no style is chosen.
+    pub(crate) fn chosen_name(&self) -> Option<String> {
+        Some(self.styles.name_of(&self.workspace.choice.network(ModelSize::Full)?))
+    }
+
+    /// Saves a mix as a new style.
+    fn keep_mix(&mut self, parts: Parts, name: String) {
+        let words = format!("{MIX_OF}{}", text(&parts, |style| self.styles.title_of(style)));
+        self.styles.gallery.importing += 1;
+        let styles = self.styles.source.clone();
+        let mix = parts.clone();
+        let style = name.clone();
+        self.tasks.spawn_writing(
+            move || styles.keep_mix(&mix, &style, &words),
+            |app, kept| match kept {
+                Ok(id) => {
+                    let style = NetworkOf::Style(id.clone(), app.shell.model());
+                    app.shell.workspace.note_kept_mix(&NetworkOf::Mix(parts), style);
+                    app.shell.list_styles(Some(id));
+                }
+                Err(error) => {
+                    app.shell.styles.gallery.end_import();
+                    let why = app.shell.styles.why_not_named(&name, &error);
+                    app.shell.ask_name_of_mix(parts, name, Some(why));
+                }
+            },
+        );
+    }
+}
+
+impl<A> Styles<A> {
     pub(crate) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
         self.gallery.known(style).map_or(style, |card| &card.title)
     }
@@ -54,34 +88,5 @@ impl App {
             NetworkOf::Style(style, _) => self.title_of(style).to_owned(),
             NetworkOf::Mix(parts) => format!("Mix of {}", self.titles(parts)),
         }
-    }
-
-    /// The name of the style or mix that paints; `None` while no style is chosen.
-    pub(crate) fn chosen_name(&self) -> Option<String> {
-        Some(self.name_of(&self.workspace.choice.network(ModelSize::Full)?))
-    }
-
-    /// Saves a mix as a new style.
-    fn keep_mix(&mut self, parts: Parts, name: String) {
-        let words = format!("{MIX_OF}{}", text(&parts, |style| self.title_of(style)));
-        self.incoming.importing += 1;
-        let styles = self.style_source.clone();
-        let mix = parts.clone();
-        let style = name.clone();
-        self.tasks.spawn_writing(
-            move || styles.keep_mix(&mix, &style, &words),
-            |app, kept| match kept {
-                Ok(id) => {
-                    let style = NetworkOf::Style(id.clone(), app.model());
-                    app.workspace.note_kept_mix(&NetworkOf::Mix(parts), style);
-                    app.list_styles(Some(id));
-                }
-                Err(error) => {
-                    app.incoming.end_import();
-                    let why = app.why_not_named(&name, &error);
-                    app.ask_name_of_mix(parts, name, Some(why));
-                }
-            },
-        );
     }
 }

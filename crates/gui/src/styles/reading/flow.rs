@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::{Reading, Trial, Unclear};
 use crate::{
-    app::{App, TrialOutcome},
+    app::Shell,
     choice::NetworkOf,
     shell::overlays::Overlay,
-    styles::source::{Import, StyleSource},
+    styles::{
+        TrialOutcome,
+        source::{Import, StyleSource},
+    },
     widgets::{
         label::{name_label, remark},
         texture::{MIPMAPPED, image_of},
@@ -21,7 +24,7 @@ use pictures::decode;
 use values::mode::ModelSize;
 use weights::{PixelChoice, PixelFormat};
 
-impl App {
+impl Shell {
     /// Adds a file to the styles, as far as that is possible without a question.
     pub(crate) fn import(&mut self, path: PathBuf) {
         self.import_with(path, |styles, path| styles.import(path, PixelChoice::default()));
@@ -33,8 +36,8 @@ impl App {
         path: PathBuf,
         import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
     ) {
-        self.incoming.importing += 1;
-        let styles = self.style_source.clone();
+        self.styles.gallery.importing += 1;
+        let styles = self.styles.source.clone();
         let file = path.clone();
         let name = name_label(&path);
         self.tasks.spawn_writing_or(
@@ -49,20 +52,20 @@ impl App {
             Ok(Import::Added { id, warning }) => {
                 if decode::has_picture_name(&path) {
                     // Load its network now, so that it paints as soon as it is listed.
-                    app.load(NetworkOf::Style(id.clone(), ModelSize::Full));
+                    app.shell.load(NetworkOf::Style(id.clone(), ModelSize::Full));
                 }
-                app.list_styles(Some(id));
+                app.shell.list_styles(Some(id));
                 if let Some(warning) = warning {
-                    app.messages.notice(warning);
+                    app.shell.messages.notice(warning);
                 }
             }
             Ok(Import::Unclear(known)) => {
-                app.incoming.end_import();
-                app.unclear.push_back(Unclear { path, known });
+                app.shell.styles.gallery.end_import();
+                app.shell.styles.unclear.push_back(Unclear { path, known });
             }
             Err(error) => {
-                app.incoming.end_import();
-                app.messages.error(error);
+                app.shell.styles.gallery.end_import();
+                app.shell.messages.error(error);
             }
         },
         );
@@ -72,7 +75,7 @@ impl App {
     pub(crate) fn serve_readings(&mut self) {
         if !self.overlays.is_open()
             && !self.ending.is_closing
-            && let Some(file) = self.unclear.pop_front()
+            && let Some(file) = self.styles.unclear.pop_front()
         {
             let photo = self.workspace.photo().map(|photo| photo.framed.preview.clone());
             self.overlays.show(Overlay::Reading(Box::new(Reading::new(file, photo))));
@@ -83,8 +86,12 @@ impl App {
         if let Some(format) = reading.begin_next() {
             let path = reading.file.path.clone();
             let photo = reading.photo.clone();
-            let styles = self.style_source.clone();
-            self.try_network(photo, move || styles.network_as(&path, format), Self::show_tried);
+            let styles = self.styles.source.clone();
+            self.try_network(
+                photo,
+                move || styles.network_as(&path, format),
+                |app, tried| app.shell.show_tried(tried),
+            );
         }
     }
 

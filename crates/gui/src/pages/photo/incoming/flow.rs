@@ -6,10 +6,14 @@ use eframe::egui::{self, Key, Pos2, TextureOptions};
 
 use super::{Before, ONE, PictureUse, SEVERAL, USES, target_at};
 use crate::{
-    app::{App, NextStep},
+    app::{App, Shell},
     intent::Intent,
     jobs::batch::Batch,
-    pages::photo::opened::{FilesByKind, Opened, Origin, from_clipboard},
+    pages::photo::{
+        PhotoPage,
+        opened::{FilesByKind, Opened, Origin, from_clipboard},
+        state::NextStep,
+    },
     shell::{
         overlays::{Answer, Buttons},
         platform::Clip,
@@ -32,10 +36,10 @@ enum Pasted {
     Nothing,
 }
 
-impl App {
+impl PhotoPage {
     /// Notes files that are dragged over the window, and those that were dropped.
-    pub(crate) fn note_incoming(&mut self) {
-        let (hovers, dropped, now) = self.ctx.input(|i| {
+    pub(crate) fn note_incoming(&mut self, shell: &mut Shell) {
+        let (hovers, dropped, now) = shell.ctx.input(|i| {
             let mut dropped: Vec<PathBuf> =
                 i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect();
             dropped.dedup();
@@ -43,12 +47,16 @@ impl App {
         });
         // Only the message leads back to what was shown before.
         let can_return = |offered: &Intent| matches!(offered, Intent::PreferStyle(_));
-        self.incoming.before.take_if(|_| !self.messages.has_offer(can_return));
+        self.incoming.before.take_if(|_| !shell.messages.has_offer(can_return));
         if !dropped.is_empty() {
             let area = self.incoming.targets_over;
-            self.ask_pointer(move |app, pointer| {
+            self.ask_pointer(shell, move |app, pointer| {
                 let target = area.zip(pointer).and_then(|(area, at)| target_at(area, at));
-                app.sort(dropped, target.map_or(PictureUse::Unsaid, |at| USES[at]));
+                app.photo.sort(
+                    &mut app.shell,
+                    dropped,
+                    target.map_or(PictureUse::Unsaid, |at| USES[at]),
+                );
             });
         }
         if !hovers {
@@ -59,99 +67,65 @@ impl App {
         if now >= self.incoming.ask_at {
             // One query at a time.
             self.incoming.ask_at = f64::INFINITY;
-            self.ask_pointer(move |app, pointer| {
-                app.incoming.pointer = pointer;
-                app.incoming.ask_at = now + ASK_EVERY_SECONDS;
-                app.ctx.request_repaint();
+            self.ask_pointer(shell, move |app, pointer| {
+                app.photo.incoming.pointer = pointer;
+                app.photo.incoming.ask_at = now + ASK_EVERY_SECONDS;
+                app.shell.ctx.request_repaint();
             });
         }
-        self.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
+        shell.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
     }
 
     /// Queries the position of the pointer in the window.
-    fn ask_pointer(&self, then: impl FnOnce(&mut Self, Option<Pos2>) + Send + 'static) {
-        let platform = self.platform.clone();
-        self.tasks.spawn(
+    fn ask_pointer(
+        &self,
+        shell: &Shell,
+        then: impl FnOnce(&mut App, Option<Pos2>) + Send + 'static,
+    ) {
+        let platform = shell.platform.clone();
+        shell.tasks.spawn(
             move || Ok(platform.pointer()),
             |app, place| {
-                let reported = place.ok().flatten().and_then(|place| in_window(&app.ctx, place));
-                let pointer = reported.or_else(|| app.ctx.input(|i| i.pointer.latest_pos()));
+                let reported =
+                    place.ok().flatten().and_then(|place| in_window(&app.shell.ctx, place));
+                let pointer = reported.or_else(|| app.shell.ctx.input(|i| i.pointer.latest_pos()));
                 then(app, pointer);
             },
         );
     }
 
-    /// Continues with files that were sorted by kind.
-    pub(crate) fn handle_sorted(
-        &mut self,
-        ticket: u64,
-        picture_use: PictureUse,
-        sorted: FilesByKind,
-    ) {
-        for problem in sorted.problems {
-            self.messages.error(problem);
-        }
-        for checkpoint in sorted.checkpoints {
-            self.import(checkpoint);
-        }
-        let photos = sorted.photos;
-        match picture_use {
-            _ if photos.is_empty() => {}
-            PictureUse::Asked if !sorted.has_folder => {
-                let name = match photos.as_slice() {
-                    [one] => name_label(one),
-                    many => format!("{} pictures", many.len()),
-                };
-                self.ask_use(photos.len(), name, None, move |app, picture_use| {
-                    let sorted = FilesByKind { photos, ..FilesByKind::default() };
-                    let ticket = app.ticket();
-                    app.handle_sorted(ticket, picture_use, sorted);
-                });
-            }
-            PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
-            _ if photos.len() > 1 || sorted.has_folder => self.offer_batch(photos, sorted.notes),
-            _ => {
-                for path in photos {
-                    let is_unsaid = picture_use == PictureUse::Unsaid;
-                    self.incoming.unsaid = is_unsaid.then(|| path.clone());
-                    self.open_file(ticket, path);
-                }
-            }
-        }
-    }
-
-    fn make_styles(&mut self, pictures: Vec<PathBuf>) {
+    fn make_styles(&mut self, shell: &mut Shell, pictures: Vec<PathBuf>) {
         if pictures.len() > MAX_STYLES {
-            self.messages.error(format!(
+            shell.messages.error(format!(
                 "{} images are too many to add as styles at once. Add at most {MAX_STYLES} at a time.",
                 pictures.len()
             ));
             return;
         }
         for picture in pictures {
-            self.import(picture);
+            shell.import(picture);
         }
     }
 
-    fn offer_batch(&mut self, files: Vec<PathBuf>, notes: Vec<String>) {
-        self.run(
+    fn offer_batch(&mut self, shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
+        shell.run(
             move || Ok(Batch::new(files, notes)),
             |app, batch| {
-                if app.batch.as_ref().is_some_and(Batch::is_busy) {
-                    app.messages.error(
+                if app.jobs.batch.as_ref().is_some_and(Batch::is_busy) {
+                    app.shell.messages.error(
                         "A folder or a contact sheet is already being painted. Wait until it is done, or stop it first.",
                     );
                 } else {
-                    app.batch = Some(batch);
+                    app.jobs.batch = Some(batch);
                 }
             },
         );
     }
 
     /// Asks how to use a picture or the files on the clipboard.
-    pub(crate) fn paste(&mut self) {
+    pub(crate) fn paste(&mut self, shell: &mut Shell) {
         let ticket = self.begin_opening();
-        let platform = self.platform.clone();
+        let platform = shell.platform.clone();
         let paste = move || {
             Ok(match platform.paste()? {
                 Clip::Picture(frame) => Pasted::Picture(Box::new(from_clipboard(frame))),
@@ -159,11 +133,11 @@ impl App {
                 Clip::Nothing => Pasted::Nothing,
             })
         };
-        self.tasks.spawn(paste, move |app, pasted| {
-            let is_newest = app.opening.end(ticket);
+        shell.tasks.spawn(paste, move |app, pasted| {
+            let is_newest = app.photo.opening.end(ticket);
             match pasted {
-                Ok(Pasted::Files(files)) => app.sort(files, PictureUse::Asked),
-                Ok(Pasted::Nothing) => app.messages.notice(
+                Ok(Pasted::Files(files)) => app.photo.sort(&mut app.shell, files, PictureUse::Asked),
+                Ok(Pasted::Nothing) => app.shell.messages.notice(
                     "There is no picture on the clipboard. Copy a picture or its file and paste again.",
                 ),
                 // Something else was opened later.
@@ -173,14 +147,14 @@ impl App {
                     let (w, h) = frame.size();
                     let name = format!("{}, {w} × {h} px", picture.title());
                     let preview = picture.preview.clone();
-                    app.ask_use(1, name, Some(&preview), move |app, picture_use| match picture_use {
-                        PictureUse::Style => app.import_with(PASTED.into(), move |styles, _| {
+                    app.photo.ask_use(&mut app.shell, 1, name, Some(&preview), move |app, picture_use| match picture_use {
+                        PictureUse::Style => app.shell.import_with(PASTED.into(), move |styles, _| {
                             styles.import_picture(&picture.photo.frame, PASTED)
                         }),
                         _ => app.ask_or_perform(NextStep::Put(picture)),
                     });
                 }
-                Err(error) => app.messages.error(error),
+                Err(error) => app.shell.messages.error(error),
             }
         });
     }
@@ -188,23 +162,24 @@ impl App {
     /// Asks how to use pictures.
     fn ask_use(
         &mut self,
+        shell: &mut Shell,
         count: usize,
         name: String,
         picture: Option<&Frame>,
-        then: impl FnOnce(&mut Self, PictureUse) + Clone + 'static,
+        then: impl FnOnce(&mut App, PictureUse) + Clone + 'static,
     ) {
         let (heading, [paint, style]) = match count {
             1 => ("Paint it, or use it as a style?", ONE),
             _ => ("Paint them, or use them as styles?", SEVERAL),
         };
         let load = |frame: &Frame| {
-            self.ctx.load_texture("asked about", image_of(frame), TextureOptions::LINEAR)
+            shell.ctx.load_texture("asked about", image_of(frame), TextureOptions::LINEAR)
         };
         let picture = picture.map(load);
         let other = then.clone();
-        let paint = Answer::new(paint, |app: &mut Self| then(app, PictureUse::Photo));
-        let style = Answer::new(style, |app: &mut Self| other(app, PictureUse::Style));
-        self.put_buttons(Buttons {
+        let paint = Answer::new(paint, |app: &mut App| then(app, PictureUse::Photo));
+        let style = Answer::new(style, |app: &mut App| other(app, PictureUse::Style));
+        shell.overlays.put_buttons(Buttons {
             heading: heading.to_owned(),
             text: name,
             picture,
@@ -218,27 +193,27 @@ impl App {
     }
 
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
-    pub(crate) fn note_put(&mut self, opened: Opened, was_live: bool) {
-        self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
+    pub(crate) fn note_put(&mut self, shell: &mut Shell, opened: Opened, was_live: bool) {
+        shell.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
         let is_it =
             |path: &PathBuf| opened.origin == Origin::File(path.clone()) && opened.film.is_none();
         let unsaid = self.incoming.unsaid.take().filter(is_it);
-        let photo = self.workspace.put_photo(opened);
+        let photo = shell.workspace.put_photo(opened);
         self.incoming.before = None;
         let Some(path) = unsaid else {
             return;
         };
         self.incoming.before = Some(Before { photo, was_live });
-        let text = match self.workspace.choice.style() {
+        let text = match shell.workspace.choice.style() {
             Some(_) => "Painted as a photo.",
             None => "Opened as a photo.",
         };
-        self.messages.offer(text, ("Use it as the style instead", Intent::PreferStyle(path)));
+        shell.messages.offer(text, ("Use it as the style instead", Intent::PreferStyle(path)));
     }
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
-    pub(crate) fn report_inherited_look(&mut self) {
-        let look = self.workspace.choice.look;
+    pub(crate) fn report_inherited_look(&mut self, shell: &mut Shell) {
+        let look = shell.workspace.choice.look;
         let usual = Look::default();
         let mut parts = Vec::new();
         if look.strength_percent != usual.strength_percent {
@@ -250,14 +225,65 @@ impl App {
         if !parts.is_empty() {
             let parts = parts.join(", ");
             let text = format!("The photo starts with your live settings: {parts}.");
-            self.messages.notice(text);
+            shell.messages.notice(text);
+        }
+    }
+}
+
+impl App {
+    /// Continues with files that were sorted by kind.
+    pub(crate) fn handle_sorted(
+        &mut self,
+        ticket: u64,
+        picture_use: PictureUse,
+        sorted: FilesByKind,
+    ) {
+        for problem in sorted.problems {
+            self.shell.messages.error(problem);
+        }
+        for checkpoint in sorted.checkpoints {
+            self.shell.import(checkpoint);
+        }
+        let photos = sorted.photos;
+        match picture_use {
+            _ if photos.is_empty() => {}
+            PictureUse::Asked if !sorted.has_folder => {
+                let name = match photos.as_slice() {
+                    [one] => name_label(one),
+                    many => format!("{} pictures", many.len()),
+                };
+                self.photo.ask_use(
+                    &mut self.shell,
+                    photos.len(),
+                    name,
+                    None,
+                    move |app, picture_use| {
+                        let sorted = FilesByKind { photos, ..FilesByKind::default() };
+                        let ticket = app.photo.ticket();
+                        app.handle_sorted(ticket, picture_use, sorted);
+                    },
+                );
+            }
+            PictureUse::Style if !sorted.has_folder => {
+                self.photo.make_styles(&mut self.shell, photos)
+            }
+            _ if photos.len() > 1 || sorted.has_folder => {
+                self.photo.offer_batch(&mut self.shell, photos, sorted.notes)
+            }
+            _ => {
+                for path in photos {
+                    let is_unsaid = picture_use == PictureUse::Unsaid;
+                    self.photo.incoming.unsaid = is_unsaid.then(|| path.clone());
+                    self.photo.open_file(&mut self.shell, ticket, path);
+                }
+            }
         }
     }
 
     /// Makes a style of a photo that was opened, and restores what was shown before.
     pub(crate) fn prefer_style(&mut self, path: PathBuf) {
-        self.import(path);
-        let Some(Before { photo, was_live }) = self.incoming.before.take() else {
+        self.shell.import(path);
+        let Some(Before { photo, was_live }) = self.photo.incoming.before.take() else {
             return;
         };
         if let Some(photo) = photo {

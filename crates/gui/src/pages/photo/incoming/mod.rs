@@ -53,15 +53,9 @@ pub struct Incoming {
     pub unsaid: Option<PathBuf>,
     /// What was shown before the photo that a message is about.
     pub before: Option<Before>,
-    /// Number of files and pictures that are being added as styles.
-    pub importing: usize,
 }
 
 impl Incoming {
-    pub fn end_import(&mut self) {
-        self.importing = self.importing.saturating_sub(1);
-    }
-
     /// Draws the targets over the stage while files are dragged over the window.
     pub fn ui(&mut self, ui: &egui::Ui, area: Rect, is_live: bool) {
         let shown = targets_ui(ui, area, self.pointer, is_live);
