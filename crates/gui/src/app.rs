@@ -20,9 +20,10 @@ use crate::{
     pages::{
         film::{FilmPage, FilmView},
         live::{LivePage, LiveView},
-        photo::{PhotoPage, opened::Origin},
+        photo::{PhotoPage, command::PhotoCommand, opened::Origin},
     },
     shell::{
+        command::ShellCommand,
         messages::{Corner, Messages},
         overlays::{Overlays, Shown},
         platform::Platform,
@@ -38,13 +39,9 @@ use crate::{
 };
 use backend::OpenDevice;
 use engine::{Engine, compositor::Compositor};
-use pictures::encode::Format;
 use settings::Settings;
 use threads::WakeUp;
-use values::{
-    mode::{DeviceChoice, ModelSize},
-    terminal,
-};
+use values::{mode::DeviceChoice, terminal};
 
 /// Time between frames while the progress of a painting is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -98,9 +95,9 @@ impl App {
         let mut intents = Vec::new();
         let mut page = Page::Photo;
         if !launch.files.is_empty() {
-            intents.push(Intent::OpenFiles(launch.files));
+            intents.push(Intent::Photo(PhotoCommand::OpenFiles(launch.files)));
         } else if launch.live {
-            intents.push(Intent::EnterLive);
+            intents.push(Intent::Shell(ShellCommand::EnterLive));
             page = Page::Live;
         }
         let workspace = Workspace::new(
@@ -272,27 +269,6 @@ impl App {
             Origin::File(path) => Some(path),
             Origin::Sample | Origin::Clipboard => None,
         }
-    }
-}
-
-impl Shell {
-    /// The model size for photos: the chosen one if the style has it.
-    pub(super) fn model(&self) -> ModelSize {
-        self.model_of_style(self.workspace.choice.model)
-    }
-
-    /// The requested model size if the chosen style has it, otherwise the one that it has.
-    pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
-        self.workspace
-            .choice
-            .style()
-            .and_then(|id| self.styles.gallery.known(id))
-            .map_or(requested, |card| card.model(requested))
-    }
-
-    /// The format to save in.
-    pub(super) fn format(&self) -> Format {
-        self.settings.choices.format.unwrap_or_else(|| self.workspace.natural_format())
     }
 }
 

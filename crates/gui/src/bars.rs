@@ -5,9 +5,12 @@ use eframe::egui::{self, Button, Id, Label, Popup, Ui};
 
 use crate::{
     app::{App, Shell},
-    intent::{Intent, Sends},
-    pages::photo::welcome::recent_button,
-    shell::shortcuts::{button, keys_of, plain_button},
+    intent::{Command, Intent, Sends},
+    pages::photo::{command::PhotoCommand, welcome::recent_button},
+    shell::{
+        command::{ShellCommand, ViewCommand},
+        shortcuts::{button, keys_of, plain_button},
+    },
     widgets::{
         fonts::icons,
         key_chips,
@@ -40,24 +43,65 @@ impl App {
         theme::bar(ui, 8.0, |ui| {
             let is_live = self.live.view.is_some();
             for (name, is_on, hint, intent) in [
-                ("Live", is_live, "Paint a camera or the demo scene.", Intent::EnterLive),
-                ("Photo", !is_live, "Paint a photo.", Intent::LeaveLive),
+                (
+                    "Live",
+                    is_live,
+                    "Paint a camera or the demo scene.",
+                    Intent::Shell(ShellCommand::EnterLive),
+                ),
+                ("Photo", !is_live, "Paint a photo.", Intent::Shell(ShellCommand::LeaveLive)),
             ] {
                 key_chips::hint(
                     ui.add(theme::toggle(is_on, name)),
                     hint,
-                    keys_of(ui, &Intent::TurnPage),
+                    keys_of(ui, &Intent::Shell(ShellCommand::TurnPage)),
                 )
                 .sends(intent);
             }
             ui.separator();
             for (icon, name, does, can, intent) in [
-                (icons::IMAGE, "Open…", "Open a photo or video.", true, Intent::AskOpen),
-                (icons::CLIPBOARD, "Paste", "Open the copied image or file.", true, Intent::Paste),
-                (icons::SPARKLE, "Sample", "Try the built-in photo.", true, Intent::OpenSample),
-                (icons::FOLDER, "Folder…", "Paint a folder of photos.", true, Intent::AskFolder),
-                (icons::UNDO, "Undo", "Undo the last change.", can_undo, Intent::Undo),
-                (icons::REDO, "Redo", "Redo the last undone change.", can_redo, Intent::Redo),
+                (
+                    icons::IMAGE,
+                    "Open…",
+                    "Open a photo or video.",
+                    true,
+                    Intent::Photo(PhotoCommand::AskOpen),
+                ),
+                (
+                    icons::CLIPBOARD,
+                    "Paste",
+                    "Open the copied image or file.",
+                    true,
+                    Intent::Photo(PhotoCommand::Paste),
+                ),
+                (
+                    icons::SPARKLE,
+                    "Sample",
+                    "Try the built-in photo.",
+                    true,
+                    Intent::Photo(PhotoCommand::OpenSample),
+                ),
+                (
+                    icons::FOLDER,
+                    "Folder…",
+                    "Paint a folder of photos.",
+                    true,
+                    Intent::Photo(PhotoCommand::AskFolder),
+                ),
+                (
+                    icons::UNDO,
+                    "Undo",
+                    "Undo the last change.",
+                    can_undo,
+                    Intent::View(ViewCommand::Undo),
+                ),
+                (
+                    icons::REDO,
+                    "Redo",
+                    "Redo the last undone change.",
+                    can_redo,
+                    Intent::View(ViewCommand::Redo),
+                ),
             ] {
                 match name {
                     "Paste" => recent_button(ui, self.photo.recent(&self.shell), has_all),
@@ -92,7 +136,7 @@ impl Shell {
                 true,
                 adjust,
                 [ADJUST, "Strength, detail and more."],
-                Intent::ToggleControls,
+                ShellCommand::ToggleControls,
             );
         }
         let icon =
@@ -130,14 +174,24 @@ impl Shell {
             ui.separator();
             theme::caption(ui, "Save snapshots and recordings to");
             ui.label(path_label(&self.snapshot_folder()));
-            plain_button(ui, "Change folder…", Intent::AskSnapshotFolder);
+            plain_button(ui, "Change folder…", ShellCommand::AskSnapshotFolder);
             if choices != self.settings.choices {
-                Intent::SetChoices(Box::new(choices)).send(ui);
+                ShellCommand::SetChoices(Box::new(choices)).send(ui);
             }
         });
         for (symbol, name, does, intent) in [
-            (icons::KEYBOARD, "Shortcuts", "All keyboard shortcuts.", Intent::ToggleShortcuts),
-            (icons::INFO, "About", "Version, credits and licences.", Intent::ToggleAbout),
+            (
+                icons::KEYBOARD,
+                "Shortcuts",
+                "All keyboard shortcuts.",
+                Intent::Shell(ShellCommand::ToggleShortcuts),
+            ),
+            (
+                icons::INFO,
+                "About",
+                "Version, credits and licences.",
+                Intent::Shell(ShellCommand::ToggleAbout),
+            ),
         ] {
             button(ui, true, icon(symbol, name), [name, does], intent);
         }
@@ -237,7 +291,7 @@ fn looks(ui: &mut Ui, offered: [(Compare, &str); 4], current: Compare, can: bool
             keys,
         )
         .accessible_name(format!("Show {}", name.to_lowercase()))
-        .sends(Intent::Look(compare));
+        .sends(ViewCommand::Look(compare));
     }
 }
 
@@ -249,7 +303,7 @@ fn zooms(ui: &mut Ui, stage: &Stage, is_seen: bool) {
             is_seen,
             Button::new(letters).frame_when_inactive(false),
             [spoken, does],
-            Intent::StepView(by),
+            ViewCommand::StepView(by),
         );
         if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", 100.0 * stage.scale);

@@ -10,7 +10,7 @@ use crate::{
         film::Step,
         photo::{PhotoPage, state::PaintRequest},
     },
-    shell::messages::Topic,
+    shell::{command::ShellCommand, messages::Topic},
 };
 use engine::{
     live::LiveEvent,
@@ -50,9 +50,10 @@ impl App {
             Event::Device { info, notice } => {
                 // The first notice is in the status line. A later one is a lost GPU, which only a new process can open.
                 if let (Some(_), Some(notice)) = (&self.shell.device.info, &notice) {
-                    self.shell
-                        .messages
-                        .error_with(notice.clone(), ("Restart StyleForge", Intent::Restart));
+                    self.shell.messages.error_with(
+                        notice.clone(),
+                        ("Restart StyleForge", Intent::Shell(ShellCommand::Restart)),
+                    );
                 }
                 self.shell.device.info = Some(info);
                 self.shell.device.notice = notice;

@@ -10,16 +10,21 @@ use crate::{
     app::{App, Shell},
     bars::{self, LowerPanel},
     choice::NetworkOf,
-    intent::Intent,
-    jobs::batch::{Painting as BatchPainting, area_without_card, below_card},
+    intent::{Command, Intent},
+    jobs::{
+        batch::{Painting as BatchPainting, area_without_card, below_card},
+        command::JobCommand,
+    },
     pages::{
-        live,
-        photo::{crop, opened::Origin, paintings, welcome},
+        live::{self, command::LiveCommand},
+        photo::{command::PhotoCommand, crop, opened::Origin, paintings, welcome},
     },
     shell::{
+        command::ViewCommand,
         messages::Corner,
         shortcuts::{menu, plain_button},
     },
+    styles::command::StyleCommand,
     widgets::{
         key_chips,
         label::{label, remark},
@@ -77,14 +82,6 @@ impl Shell {
     /// True if the controls reduce the width of the styles, and are above the buttons below the picture.
     pub(super) fn controls_narrow_styles(&self) -> bool {
         self.window.controls_open && self.ctx.content_rect().width() < BOTH_FROM
-    }
-
-    pub(super) fn has_attention(&self) -> bool {
-        self.workspace
-            .choice
-            .network(self.model())
-            .and_then(|of| self.styles.networks.get(&of)?.as_ref().ok())
-            .is_some_and(|network| network.graph().has_attention())
     }
 }
 
@@ -261,17 +258,18 @@ impl App {
         });
         self.photo.stage.ui(ui).context_menu(|ui| {
             let entries = [
-                ("Save as…", "Ctrl+S", saves, Intent::Save),
-                ("Copy", "Ctrl+C", saves, Intent::Copy),
+                ("Save as…", "Ctrl+S", saves, Intent::View(ViewCommand::Save)),
+                ("Copy", "Ctrl+C", saves, Intent::View(ViewCommand::Copy)),
                 (
                     "Contact sheet…",
                     "",
                     self.jobs.can_make_sheet(&self.shell),
-                    Intent::AskContactSheet,
+                    Intent::Job(JobCommand::AskContactSheet),
                 ),
             ];
-            let style =
-                photo.map(|path| ("Use photo as style", "", true, Intent::UseAsStyle(path)));
+            let style = photo.map(|path| {
+                ("Use photo as style", "", true, Intent::Style(StyleCommand::UseAsStyle(path)))
+            });
             menu(ui, entries.into_iter().chain(style));
         });
         if let Some(pictures) = self.photo.stage.pictures() {
@@ -307,7 +305,7 @@ impl App {
                 let percent = format!("{:.0} %", share * 100.0);
                 ui.add_sized([40.0, 20.0], egui::Label::new(percent));
                 key_chips::hint(
-                    plain_button(ui, "Cancel", Intent::Cancel),
+                    plain_button(ui, "Cancel", PhotoCommand::Cancel),
                     "Stop painting.",
                     "Esc",
                 );
@@ -442,7 +440,7 @@ impl App {
         let mut choices = self.shell.settings.live.clone();
         live.lab_ui(ui, &mut choices, device, progress);
         if choices != self.shell.settings.live {
-            Intent::SetLive(Box::new(choices)).send(ui);
+            LiveCommand::SetLive(Box::new(choices)).send(ui);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Work in the background that the user waits for: folders, contact sheets, exports of videos.
 
 pub mod batch;
+pub mod command;
 pub mod exports;
+mod perform;
 pub mod time_left;
 
 use self::{batch::Batch, exports::Exports};

@@ -8,10 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 use eframe::egui::{Event, Key, OutputCommand, text_selection::LabelSelectionState};
 
 use super::tasks::OrText;
-use crate::{
-    app::{App, Shell},
-    widgets::label::name_label,
-};
+use crate::{app::Shell, widgets::label::name_label};
 use pictures::decode;
 use values::frame::Frame;
 
@@ -77,7 +74,7 @@ impl Shell {
     }
 
     /// Makes a picture in the background and copies it.
-    fn copy_picture(
+    pub fn copy_picture(
         &self,
         name: String,
         picture: impl FnOnce() -> Result<Frame, String> + Send + 'static,
@@ -87,20 +84,5 @@ impl Shell {
             move || platform.copy(&picture()?),
             move |app, ()| app.shell.messages.notice(format!("{name} is on the clipboard.")),
         );
-    }
-}
-
-impl App {
-    /// Copies what is on screen: the live picture, or the finished painting of the photo.
-    pub(crate) fn copy_painting(&self) {
-        let name = "The painting".to_owned();
-        if let Some(live) = &self.live.view {
-            if let Some((_, painted)) = live.picture() {
-                let painted = painted.clone();
-                self.shell.copy_picture(name, move || Ok(painted));
-            }
-        } else if let Some(finished) = self.shell.workspace.finished() {
-            self.shell.copy_picture(name, move || Ok(finished.frame()));
-        }
     }
 }

@@ -6,7 +6,10 @@
 //! - A notice is replaced by newer notices and by messages on the same topic; errors wait for newer messages to leave.
 //! - If space is short, a message is a single line.
 
-use super::shortcuts::{button, plain_button};
+use super::{
+    command::ShellCommand,
+    shortcuts::{button, plain_button},
+};
 use crate::{
     intent::{Intent, Sends},
     widgets::{
@@ -94,8 +97,10 @@ impl Message {
 
     /// True if it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
-        let has_file =
-            self.offers.iter().any(|(_, intent)| matches!(intent, Intent::ShowInFolder(_)));
+        let has_file = self
+            .offers
+            .iter()
+            .any(|(_, intent)| matches!(intent, Intent::Shell(ShellCommand::ShowInFolder(_))));
         self.kind == Kind::Error || has_file && self.picture.is_none()
     }
 
@@ -397,13 +402,13 @@ fn show(ui: &mut Ui, message: &Message, width: f32, is_low: bool) -> f32 {
 
 fn close_button(ui: &mut Ui, message: &Message) {
     let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
-    button(ui, true, close, ["Dismiss"; 2], Intent::Dismiss(message.number));
+    button(ui, true, close, ["Dismiss"; 2], ShellCommand::Dismiss(message.number));
 }
 
 fn offer_button(ui: &mut Ui, message: &Message, (label, intent): &Offer) {
     let button = plain_button(ui, label, intent.clone());
     if message.picture.is_none() {
-        button.sends(Intent::Dismiss(message.number));
+        button.sends(ShellCommand::Dismiss(message.number));
     }
 }
 

@@ -1,6 +1,8 @@
 //! The window without what it shows: tasks, dialogs and messages, settings, keys, the desktop.
 
 pub mod clipboard;
+pub mod command;
+pub mod common;
 pub mod full_screen;
 pub mod messages;
 pub mod overlays;

@@ -9,11 +9,12 @@ use eframe::egui::{
 };
 
 use super::{
+    command::ShellCommand,
     shortcuts::{close_button, plain_button},
     shortcuts_list,
 };
 use crate::{
-    intent::Intent,
+    intent::Command,
     jobs::exports::{self, Exports, Form},
     pages::{live::ReportView, photo::paintings::Paintings},
     styles::{
@@ -218,7 +219,7 @@ impl<S> Overlays<S> {
             }
         });
         if closes && !is_fresh {
-            Intent::CloseOverlay.send(ctx);
+            ShellCommand::CloseOverlay.send(ctx);
         }
     }
 }
@@ -269,7 +270,7 @@ impl<S> Buttons<S> {
                 }
                 let is_pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
                 if response.clicked() || answer.key.is_some_and(is_pressed) {
-                    Intent::Answer(place).send(ui);
+                    ShellCommand::Answer(place).send(ui);
                 }
             }
         });
@@ -279,7 +280,7 @@ impl<S> Buttons<S> {
             let hint = "You can turn this question on again in Settings.";
             if ui.checkbox(&mut never, "Don't ask again").on_hover_text(hint).clicked() {
                 choices.ask_before_losing = !never;
-                Intent::SetChoices(Box::new(choices)).send(ui);
+                ShellCommand::SetChoices(Box::new(choices)).send(ui);
             }
         }
     }
@@ -311,9 +312,9 @@ impl<S> Field<S> {
             let has_text = !self.text.trim().is_empty();
             let take = theme::main_button(ui, self.button, has_text);
             if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
-                Intent::Answer(0).send(ui);
+                ShellCommand::Answer(0).send(ui);
             }
-            plain_button(ui, "Cancel", Intent::CloseOverlay);
+            plain_button(ui, "Cancel", ShellCommand::CloseOverlay);
         });
     }
 
@@ -391,7 +392,7 @@ fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
             "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
                  PyTorch's fast neural style example. The window is made with egui. Fonts: Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT). Icons: Phosphor (MIT).",
         );
-        plain_button(ui, "Third-party licences…", Intent::ShowLicences);
+        plain_button(ui, "Third-party licences…", ShellCommand::ShowLicences);
         ui.label("The sample photo is credited in assets/CREDITS.md.");
     });
     end_with_close(ui, is_fresh);

@@ -9,10 +9,14 @@ use eframe::egui::{
     self, Button, Context, Event, Id, Key, KeyboardShortcut, Modifiers, Response, Ui,
 };
 
+use super::command::{ShellCommand, ViewCommand};
 use crate::{
     intent::{Intent, Sends},
-    pages::film::Step,
-    styles::order::Move,
+    pages::{
+        film::Step, lab::command::LabCommand, live::command::LiveCommand,
+        photo::command::PhotoCommand,
+    },
+    styles::{command::StyleCommand, order::Move},
     widgets::{key_chips::hint, stage::ViewStep},
 };
 
@@ -93,7 +97,7 @@ pub fn keys_of(ctx: &Context, intent: &Intent) -> &'static str {
 /// What a key would do that only live mode can do.
 pub fn live_only(intent: &Intent) -> Option<&'static str> {
     bindings()
-        .filter(|_| *intent != Intent::TurnPage)
+        .filter(|_| *intent != Intent::Shell(ShellCommand::TurnPage))
         .find(|(group, _, bound)| group.title == LIVE && bound.intent == *intent)
         .map(|(_, line, _)| line.does)
 }
@@ -109,20 +113,21 @@ pub fn button(
     is_enabled: bool,
     button: Button<'_>,
     [name, does]: [&str; 2],
-    intent: Intent,
+    intent: impl Into<Intent>,
 ) -> Response {
+    let intent = intent.into();
     let response = ui.add_enabled(is_enabled, button);
     hint(response, does, keys_of(ui, &intent)).accessible_name(name).sends(intent)
 }
 
 /// Adds a plain button that sends an intent.
-pub fn plain_button(ui: &mut Ui, name: &str, intent: Intent) -> Response {
+pub fn plain_button(ui: &mut Ui, name: &str, intent: impl Into<Intent>) -> Response {
     ui.button(name).sends(intent)
 }
 
 /// Adds the button that closes a dialog, which gets the focus if the dialog has just opened.
 pub fn close_button(ui: &mut Ui, is_fresh: bool) {
-    let response = plain_button(ui, "Close", Intent::CloseOverlay);
+    let response = plain_button(ui, "Close", ShellCommand::CloseOverlay);
     if is_fresh {
         response.request_focus();
     }
@@ -179,7 +184,12 @@ fn parsed(mut keys: &str) -> Option<KeyboardShortcut> {
 }
 
 /// A line of the list. Each of its keys has its own intent, or all keys share one.
-fn line<const N: usize>(keys: &'static str, does: &'static str, intents: [Intent; N]) -> Line {
+fn line<const N: usize>(
+    keys: &'static str,
+    does: &'static str,
+    commands: [impl Into<Intent>; N],
+) -> Line {
+    let intents = commands.map(Into::into);
     let single: Vec<String> = match keys {
         "1 to 9" => (1..=9).map(|n| n.to_string()).collect(),
         "Shift+arrows" => ["Left", "Right", "Up", "Down"].map(|key| format!("Shift+{key}")).into(),
@@ -216,7 +226,12 @@ const LIVE: &str = "Live";
 const FILM: &str = "Video";
 
 fn table() -> Vec<Group> {
-    use Intent::*;
+    use LabCommand::*;
+    use LiveCommand::*;
+    use PhotoCommand::*;
+    use ShellCommand::*;
+    use StyleCommand::*;
+    use ViewCommand::*;
     use ViewStep::{ActualSize, Fit, NextCompare, Pan, Wipe, ZoomIn, ZoomOut};
     let group = |title, lines| Group { title, lines };
     vec![
@@ -268,7 +283,7 @@ fn table() -> Vec<Group> {
                 line("C", "Show the original while held", [ShowOriginal]),
                 line("F", "Full screen", [ToggleFullScreen]),
                 line("Shift+F", "Fit the full screen or fill it", [ToggleFill]),
-                line("Alt", "Inspect the pixel under the pointer", []),
+                line("Alt", "Inspect the pixel under the pointer", [Escape; 0]),
                 line("+ and −", "Zoom in or out", [ZoomIn, ZoomOut].map(StepView)),
                 line("Ctrl+0", "Fit the window", [StepView(Fit)]),
                 line("Ctrl+1", "Actual size", [StepView(ActualSize)]),
@@ -297,22 +312,18 @@ fn table() -> Vec<Group> {
         group(
             FILM,
             vec![
-                line("Space", "Play or pause", [Film(Step::Toggle)]).also("video"),
-                line(
-                    "Comma, Period",
-                    "One frame back or forward",
-                    [-1, 1].map(Step::Frame).map(Film),
-                )
-                .also("step"),
-                line("I and O", "Set the in or out point", [Step::SetIn, Step::SetOut].map(Film))
+                line("Space", "Play or pause", [Step::Toggle]).also("video"),
+                line("Comma, Period", "One frame back or forward", [-1, 1].map(Step::Frame))
+                    .also("step"),
+                line("I and O", "Set the in or out point", [Step::SetIn, Step::SetOut])
                     .also("trim cut range"),
                 line(
                     "J and L",
                     "Play backwards or forwards; again: faster",
-                    [-1, 1].map(Step::Run).map(Film),
+                    [-1, 1].map(Step::Run),
                 )
                 .also("speed reverse"),
-                line("K", "Pause", [Film(Step::Pause)]),
+                line("K", "Pause", [Step::Pause]),
                 line("Shift+K", "Keep the video's colours", [ToggleColors]),
                 line("Shift+L", "Switch to Live", [TurnPage]),
             ],
@@ -361,10 +372,15 @@ pub fn pressed(ctx: &Context, covered: bool, yields: bool) -> Vec<Intent> {
                 return true;
             };
             // An open menu handles Escape itself, and first.
-            if has_menu && *intent == Intent::Escape {
+            if has_menu && *intent == Intent::Shell(ShellCommand::Escape) {
                 return true;
             }
-            let closes = matches!(intent, Intent::Escape | Intent::ToggleShortcuts | Intent::Quit);
+            let closes = matches!(
+                intent,
+                Intent::Shell(ShellCommand::Escape)
+                    | Intent::Shell(ShellCommand::ToggleShortcuts)
+                    | Intent::Shell(ShellCommand::Quit)
+            );
             if covered && !closes {
                 return true;
             }

@@ -9,15 +9,19 @@ use eframe::egui::{self, Context, ScrollArea, TextureHandle, Ui, vec2};
 
 use super::{
     card::{CARD_INSET, Tile, card_ui},
+    command::StyleCommand,
     mix::UnkeptMix,
     order::{Move, StyleOrder},
     source::Card,
 };
 use crate::{
     choice::NetworkOf,
-    intent::{Intent, Sends},
+    intent::{Command, Intent, Sends},
     pages::live::PreviewGrid,
-    shell::shortcuts::{self, menu},
+    shell::{
+        command::ShellCommand,
+        shortcuts::{self, menu},
+    },
     widgets::{
         drag::Drag,
         fonts::icons,
@@ -358,15 +362,30 @@ impl Gallery {
                         let is_own = card.own.is_some();
                         let id = || card.id.clone();
                         let file = card.own.clone().unwrap_or_default();
-                        let moved = |to| Intent::MoveStyle(id(), to);
+                        let moved = |to| Intent::Style(StyleCommand::MoveStyle(id(), to));
                         menu(
                             ui,
                             [
                                 ("Move up", "Alt+Up", place > 0, moved(Move::Up)),
                                 ("Move down", "Alt+Down", place < last, moved(Move::Down)),
-                                ("Rename…", "F2", is_own, Intent::AskName(id())),
-                                ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
-                                ("Show file", "", is_own, Intent::ShowInFolder(file)),
+                                (
+                                    "Rename…",
+                                    "F2",
+                                    is_own,
+                                    Intent::Style(StyleCommand::AskName(id())),
+                                ),
+                                (
+                                    "Remove",
+                                    "Delete",
+                                    is_own,
+                                    Intent::Style(StyleCommand::RemoveStyle(id())),
+                                ),
+                                (
+                                    "Show file",
+                                    "",
+                                    is_own,
+                                    Intent::Shell(ShellCommand::ShowInFolder(file)),
+                                ),
                             ],
                         );
                         if !is_own {
@@ -374,13 +393,13 @@ impl Gallery {
                         }
                     });
                     drag.note(&response, card.id.clone());
-                    response.sends(Intent::PickStyle(card.id.clone()));
+                    response.sends(StyleCommand::PickStyle(card.id.clone()));
                 }
                 if chosen.is_none() {
                     self.seen = None;
                 }
                 if let Some((id, before)) = drag.ui(ui) {
-                    Intent::MoveStyle(id, Move::Before(before)).send(ui);
+                    StyleCommand::MoveStyle(id, Move::Before(before)).send(ui);
                 }
             },
         );
@@ -389,7 +408,10 @@ impl Gallery {
         let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
             .min_size(vec2(list.inner_rect.width() - CARD_INSET, 0.0));
         let hint = "Use any image, or a file of trained weights (.safetensors, .pth or .onnx), as a style. You can also drop it onto the window.";
-        ui.add(button).column_tooltip(hint).accessible_name("Add a style…").sends(Intent::AskStyle);
+        ui.add(button)
+            .column_tooltip(hint)
+            .accessible_name("Add a style…")
+            .sends(StyleCommand::AskStyle);
     }
 }
 

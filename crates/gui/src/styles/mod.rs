@@ -1,11 +1,13 @@
 //! The styles: their list, their order, the networks, mixes, those of the user.
 
 pub mod card;
+pub mod command;
 pub mod gallery;
 pub mod mix;
 pub mod networks;
 pub mod order;
 pub mod own;
+mod perform;
 pub mod reading;
 pub mod source;
 pub mod trials;

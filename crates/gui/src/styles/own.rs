@@ -7,7 +7,7 @@ use std::mem;
 
 use eframe::egui::Event;
 
-use super::{Styles, mix::Mix, order::Move, source::Card};
+use super::{Styles, command::StyleCommand, mix::Mix, order::Move, source::Card};
 use crate::{
     app::{App, Shell},
     intent::Intent,
@@ -130,7 +130,9 @@ impl App {
     fn note_renamed(&mut self, id: &str, new: &str) {
         self.shell.styles.gallery.rename(id, new);
         // The message names the style by its old name and offers to rename it.
-        self.shell.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
+        self.shell.messages.withdraw(
+            |offered| matches!(offered, Intent::Style(StyleCommand::AskName(of)) if of == id),
+        );
         self.shell.end_change();
         self.shell.workspace.rename_style(id, new);
         self.jobs.rename_in_exports(&mut self.shell, id, new);
@@ -165,7 +167,9 @@ impl App {
             .and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)))
             .map(|card| card.id.clone());
         self.shell.styles.gallery.hide(&card.id);
-        self.shell.messages.withdraw(|offered| matches!(offered, Intent::AskName(of) if of == id));
+        self.shell.messages.withdraw(
+            |offered| matches!(offered, Intent::Style(StyleCommand::AskName(of)) if of == id),
+        );
         // Neither page may keep a removed style.
         for (is_shown, choice, history) in self.shell.workspace.pages_mut() {
             let before = choice.clone();
@@ -183,9 +187,10 @@ impl App {
         }
         self.shell.remember_choice();
         self.photo.follow_choice(&mut self.shell);
-        self.shell
-            .messages
-            .offer(format!("“{}” was removed.", card.title), ("Undo", Intent::BringBack(card.id)));
+        self.shell.messages.offer(
+            format!("“{}” was removed.", card.title),
+            ("Undo", Intent::Style(StyleCommand::BringBack(card.id))),
+        );
     }
 
     /// Undoes or redoes the next step of the page.
@@ -238,9 +243,9 @@ impl App {
             }
         }
         if is_hidden {
-            self.shell
-                .messages
-                .withdraw(|offered| matches!(offered, Intent::BringBack(of) if of == id));
+            self.shell.messages.withdraw(
+                |offered| matches!(offered, Intent::Style(StyleCommand::BringBack(of)) if of == id),
+            );
             self.shell.remember_choice();
             self.photo.follow_choice(&mut self.shell);
         }
@@ -274,9 +279,9 @@ impl App {
             Some(id) => {
                 self.shell.messages.offer(
                     format!("“{}” was added to the styles.", self.shell.styles.title_of(&id)),
-                    ("Rename…", Intent::AskName(id.clone())),
+                    ("Rename…", Intent::Style(StyleCommand::AskName(id.clone()))),
                 );
-                self.shell.intents.push(Intent::PickStyle(id));
+                self.shell.intents.push(Intent::Style(StyleCommand::PickStyle(id)));
             }
             None => self.photo.follow_choice(&mut self.shell),
         }

@@ -12,7 +12,11 @@ use egui_kittest::{
     kittest::{NodeT, Queryable, by},
 };
 use engine::live::{Facts, LiveSample, Stages};
-use gui::{fonts, intent::Intent, panel::Panel};
+use gui::{
+    fonts,
+    intent::{Intent, ShellCommand},
+    panel::Panel,
+};
 use plan::ConvProvider;
 use serde_json::Value;
 use values::{
@@ -200,7 +204,7 @@ impl Window {
     fn export(&mut self) -> Value {
         self.click("Export");
         match self.harness.state_mut().intents.pop() {
-            Some(Intent::Export { bytes: Ok(bytes), file_name }) => {
+            Some(Intent::Shell(ShellCommand::Export { bytes: Ok(bytes), file_name })) => {
                 assert_eq!(file_name, "styleforge-performance.json");
                 serde_json::from_slice(&bytes).expect("JSON")
             }

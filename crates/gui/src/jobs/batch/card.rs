@@ -8,9 +8,9 @@ use itertools::Itertools;
 
 use super::{Batch, Phase};
 use crate::{
-    intent::Intent,
-    jobs::time_left,
-    shell::{messages, shortcuts::plain_button},
+    intent::{Command, Intent},
+    jobs::{command::JobCommand, time_left},
+    shell::{command::ShellCommand, messages, shortcuts::plain_button},
     styles::{mix::UnkeptMix, source::Card},
     widgets::{
         key_chips,
@@ -62,7 +62,11 @@ impl Batch {
 
     /// What stops it, whether it is painting or not.
     pub fn stop(&self) -> Intent {
-        if self.is_running() { Intent::StopBatch } else { Intent::CloseBatch }
+        if self.is_running() {
+            Intent::Job(JobCommand::StopBatch)
+        } else {
+            Intent::Job(JobCommand::CloseBatch)
+        }
     }
 
     /// Draws the card in the upper right of `area`. `progress` is the painted share of the current photo.
@@ -96,7 +100,7 @@ impl Batch {
         self.left_out_ui(ui);
         ui.label("Save to");
         caption(ui, path_label(&self.target));
-        plain_button(ui, "Another folder…", Intent::AskTargetFolder);
+        plain_button(ui, "Another folder…", JobCommand::AskTargetFolder);
         ui.checkbox(&mut self.replace, "Overwrite existing files");
         ui.horizontal(|ui| {
             let many = self.several.as_ref().map_or(1, Vec::len);
@@ -110,9 +114,9 @@ impl Batch {
             let enters = ui.memory(|m| m.focused().is_none())
                 && ui.input(|i| i.key_pressed(egui::Key::Enter));
             if start.clicked() || (enters && is_ready) {
-                Intent::StartBatch.send(ui);
+                JobCommand::StartBatch.send(ui);
             }
-            plain_button(ui, "Cancel", Intent::CloseBatch);
+            plain_button(ui, "Cancel", JobCommand::CloseBatch);
         });
     }
 
@@ -218,7 +222,7 @@ impl Batch {
                 ui.disable();
             }
             let pause = if is_paused { "Continue" } else { "Pause" };
-            plain_button(ui, pause, Intent::PauseBatch(!is_paused));
+            plain_button(ui, pause, JobCommand::PauseBatch(!is_paused));
             plain_button(ui, "Stop", self.stop());
         });
         self.remarks_ui(ui);
@@ -240,13 +244,13 @@ impl Batch {
         self.remarks_ui(ui);
         self.left_out_ui(ui);
         ui.horizontal(|ui| {
-            plain_button(ui, "Close", Intent::CloseBatch);
+            plain_button(ui, "Close", JobCommand::CloseBatch);
             if self.saved > 0 {
-                plain_button(ui, "Show folder", Intent::ShowInFolder(self.target.clone()))
+                plain_button(ui, "Show folder", ShellCommand::ShowInFolder(self.target.clone()))
                     .on_hover_text("Open the folder of the paintings.");
             }
             if !self.skipped.is_empty() {
-                plain_button(ui, "Replace them", Intent::ReplaceSkipped)
+                plain_button(ui, "Replace them", JobCommand::ReplaceSkipped)
                     .on_hover_text("Paint the skipped photos too, and replace their files.");
             }
         });

@@ -18,6 +18,7 @@ use crate::{
     jobs::{
         Jobs,
         batch::{BatchStyle, counted, painting_name},
+        command::JobCommand,
         time_left::Stopwatch,
     },
     pages::photo::PhotoPage,
@@ -48,7 +49,7 @@ use values::{
 };
 
 /// The button that resumes exports.
-const RESUME: Offer = ("Resume exports", Intent::Exports(Action::Pause(false)));
+const RESUME: Offer = ("Resume exports", Intent::Job(JobCommand::Exports(Action::Pause(false))));
 /// Name of the file of the queue.
 const FILE: &str = "exports.toml";
 /// Time between frames of the window while an export runs.
@@ -223,7 +224,7 @@ impl Jobs {
             self.exports_changed(shell);
             let added = format!("{} added to the exports", counted(all - existing, "video"));
             if !self.report_pause(shell, format!("{added}, which are paused.")) {
-                let list = ("Show exports", Intent::Exports(Action::ToggleList));
+                let list = ("Show exports", Intent::Job(JobCommand::Exports(Action::ToggleList)));
                 shell.messages.offer(format!("{added}."), list);
             }
         }

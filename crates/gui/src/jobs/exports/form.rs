@@ -7,10 +7,10 @@ use eframe::egui::{Key, Ui};
 use super::{Action, Export};
 use crate::{
     choice::Choice,
-    intent::Intent,
-    jobs::time_left,
+    intent::Command,
+    jobs::{command::JobCommand, time_left},
     pages::photo::output_size::output_control,
-    shell::shortcuts::plain_button,
+    shell::{command::ShellCommand, shortcuts::plain_button},
     widgets::{
         label::{name_label, path_label, sentence},
         list::choose_row,
@@ -97,7 +97,7 @@ impl Form {
         caption(ui, self.painting.as_str());
         ui.add_space(theme::GAP);
         theme::row(ui, "File", |ui, _| {
-            plain_button(ui, "Change…", Intent::Exports(Action::AskFile));
+            plain_button(ui, "Change…", JobCommand::Exports(Action::AskFile));
             theme::cut_caption(ui, path_label(&self.export.output));
         });
         let mut container = self.container();
@@ -160,9 +160,9 @@ impl Form {
             let enters =
                 ui.memory(|m| m.focused().is_none()) && ui.input(|i| i.key_pressed(Key::Enter));
             if response.clicked() || can && enters {
-                Intent::Exports(Action::Confirm).send(ui);
+                JobCommand::Exports(Action::Confirm).send(ui);
             }
-            plain_button(ui, "Cancel", Intent::CloseOverlay);
+            plain_button(ui, "Cancel", ShellCommand::CloseOverlay);
         });
     }
 }

@@ -7,10 +7,10 @@ use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, 
 use super::{Action, Entry, Exports, Running, State};
 use crate::{
     bars::STATUS_HEIGHT,
-    intent::{Intent, Sends},
-    jobs::{batch::counted, time_left},
+    intent::{Command, Intent, Sends},
+    jobs::{batch::counted, command::JobCommand, time_left},
     pages::photo::paintings::Paintings,
-    shell::shortcuts::plain_button,
+    shell::{command::ShellCommand, shortcuts::plain_button},
     widgets::{
         drag::Drag,
         fonts::icons,
@@ -89,7 +89,7 @@ impl Exports {
         ui.add(Button::new(text).small().min_size(vec2(0.0, STATUS_HEIGHT)))
             .on_hover_text("Show the exports.")
             .accessible_name("Exports")
-            .sends(Intent::Exports(Action::ToggleList));
+            .sends(JobCommand::Exports(Action::ToggleList));
     }
 
     /// Draws the list; finished exports are shown with their thumbnails among the `paintings`.
@@ -123,14 +123,14 @@ impl Exports {
                 ui.separator();
             }
             if let Some((id, before)) = drag.ui(ui) {
-                Intent::Exports(Action::Move(id, before)).send(ui);
+                JobCommand::Exports(Action::Move(id, before)).send(ui);
             }
             if entries.is_empty() {
                 ui.label("There are no exports.");
             }
         });
         ui.horizontal(|ui| {
-            let mut offer = |name, action| plain_button(ui, name, Intent::Exports(action));
+            let mut offer = |name, action| plain_button(ui, name, JobCommand::Exports(action));
             if self.queue.unfinished() > 0 {
                 let is_paused = self.queue.is_paused;
                 offer(if is_paused { "Resume" } else { "Pause" }, Action::Pause(!is_paused));
@@ -139,7 +139,7 @@ impl Exports {
                 offer("Clear completed", Action::ClearDone)
                     .on_hover_text("Remove them from the list, and keep their files.");
             }
-            plain_button(ui, "Close", Intent::CloseOverlay);
+            plain_button(ui, "Close", ShellCommand::CloseOverlay);
         });
     }
 
@@ -156,11 +156,17 @@ impl Exports {
                 ui.horizontal(|ui| {
                     let mut offer = |name, intent| plain_button(ui, name, intent);
                     if entry.is_done() {
-                        offer("Show in folder", Intent::ShowInFolder(output.clone()));
-                        offer("Play", Intent::Play(output.clone()));
+                        offer(
+                            "Show in folder",
+                            Intent::Shell(ShellCommand::ShowInFolder(output.clone())),
+                        );
+                        offer("Play", Intent::Shell(ShellCommand::Play(output.clone())));
                     }
                     if let Some(before) = self.queue.before(id) {
-                        offer("Move up", Intent::Exports(Action::Move(id, Some(before))));
+                        offer(
+                            "Move up",
+                            Intent::Job(JobCommand::Exports(Action::Move(id, Some(before)))),
+                        );
                     }
                     let (remove, retry) = (Action::Remove(id), Action::Retry(id));
                     let actions = match entry.state {
@@ -174,7 +180,7 @@ impl Exports {
                         State::Cancelled(_) => vec![("Resume", retry), ("Delete", remove)],
                     };
                     for (name, action) in actions {
-                        offer(name, Intent::Exports(action));
+                        offer(name, Intent::Job(JobCommand::Exports(action)));
                     }
                 });
             });

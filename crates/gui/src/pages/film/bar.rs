@@ -7,7 +7,7 @@ use super::{
     transport::{Step, Transport, clock},
 };
 use crate::{
-    intent::Intent,
+    intent::Command,
     shell::shortcuts::button,
     widgets::{
         fonts::icons,
@@ -30,7 +30,7 @@ impl FilmView {
         let has_words = ui.available_width() >= WORDS_WIDTH;
         theme::bar(ui, 8.0, |ui| {
             let mut add = |can, is_on, text: &str, words: [&str; 2], step| {
-                button(ui, can, theme::toggle(is_on, text), words, Intent::Film(step))
+                button(ui, can, theme::toggle(is_on, text), words, step)
             };
             add(true, false, "|‹", ["Previous frame", "One frame back."], Step::Frame(-1));
             let (icon, name) = match film.speed {
@@ -87,9 +87,9 @@ fn scrub(ui: &mut Ui, film: &Transport) {
         .accessible_name("Position in the video");
     let steps = theme::slider_steps(ui, &response);
     if steps != 0.0 {
-        Intent::Film(Step::Frame(if steps < 0.0 { -1 } else { 1 })).send(ui);
+        Step::Frame(if steps < 0.0 { -1 } else { 1 }).send(ui);
     } else if response.changed() {
-        Intent::Film(Step::Seek(position)).send(ui);
+        Step::Seek(position).send(ui);
     }
     let rail = theme::rail_of(&response);
     let share = |seconds: f64| (seconds / film.length.max(f64::EPSILON)).clamp(0.0, 1.0) as f32;
@@ -124,7 +124,7 @@ fn scrub(ui: &mut Ui, film: &Transport) {
         if let Some(pointer) = handle.interact_pointer_pos().filter(|_| handle.dragged()) {
             let seconds = remap_clamp(pointer.x, rail.min..=rail.max, 0.0..=film.length as f32);
             let step = if inwards > 0.0 { Step::MoveIn } else { Step::MoveOut };
-            Intent::Film(step(seconds.into())).send(ui);
+            step(seconds.into()).send(ui);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Belongs to the window's thread.
 
 mod cells;
+pub mod command;
 mod counters;
 pub mod meters;
 mod roofline;
@@ -20,12 +21,13 @@ use serde_json::json;
 use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
 use self::{
+    command::LabCommand,
     meters::{Meters, Rates, STAGES},
     steps::{Sorting, Steps},
 };
 use crate::{
-    intent::Intent,
-    shell::{shortcuts::plain_button, tasks::OrText},
+    intent::Command,
+    shell::{command::ShellCommand, shortcuts::plain_button, tasks::OrText},
     widgets::{fonts::icons, theme},
 };
 use backend::DeviceInfo;
@@ -188,7 +190,7 @@ impl Panel {
                     "Timing the steps…"
                 });
                 if self.compares {
-                    plain_button(ui, "Stop comparing", Intent::ToggleCompare);
+                    plain_button(ui, "Stop comparing", LabCommand::ToggleCompare);
                 }
             });
             return;
@@ -207,7 +209,7 @@ impl Panel {
             .on_hover_text("Save steps, counters and history as JSON.")
             .accessible_name("Export");
         if button.clicked() {
-            Intent::Export {
+            ShellCommand::Export {
                 file_name: "styleforge-performance.json".to_owned(),
                 bytes: report(&self.meters, &self.steps, device, now)
                     .map(String::into_bytes)

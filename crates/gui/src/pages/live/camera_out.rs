@@ -2,8 +2,8 @@
 
 use eframe::egui::{Button, Ui};
 
+use super::command::LiveCommand;
 use crate::{
-    intent::Intent,
     shell::shortcuts::button,
     widgets::{
         fonts::icons,
@@ -48,7 +48,13 @@ impl CameraOutView {
             does = format!("Stop camera out: {words}.");
         }
         let toggle = Button::selectable(self.running.is_some(), text);
-        button(ui, !self.is_starting, theme::tall(toggle), [&name, &does], Intent::ToggleCameraOut);
+        button(
+            ui,
+            !self.is_starting,
+            theme::tall(toggle),
+            [&name, &does],
+            LiveCommand::ToggleCameraOut,
+        );
     }
 
     /// The settings, and what readers get.

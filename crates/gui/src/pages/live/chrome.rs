@@ -6,11 +6,14 @@ use eframe::egui::{
     Align2, Atoms, Button, Color32, Label, Popup, Rect, RichText, Sense, Stroke, Ui, vec2,
 };
 
-use super::{CameraOutView, LiveView, comparison::DIFFERENCE_GAIN};
+use super::{CameraOutView, LiveView, command::LiveCommand, comparison::DIFFERENCE_GAIN};
 use crate::{
     intent::{Intent, Sends},
-    pages::lab::Tab,
-    shell::shortcuts::button,
+    pages::lab::{Tab, command::LabCommand},
+    shell::{
+        command::{ShellCommand, ViewCommand},
+        shortcuts::button,
+    },
     widgets::{
         fonts::icons,
         label::{remark, sentence},
@@ -42,7 +45,7 @@ fn tool_button(
     [icon, name, does]: [&str; 3],
     is_on: bool,
     has_words: bool,
-    intent: Intent,
+    intent: impl Into<Intent>,
 ) {
     let tool = Button::selectable(is_on, theme::icon_text(icon, name, has_words));
     button(ui, true, theme::tall(tool), [name, does], intent);
@@ -51,7 +54,7 @@ fn tool_button(
 /// The button that shows the picture alone.
 pub fn full_screen_button(ui: &mut Ui, has_words: bool) {
     let words = [icons::FULL_SCREEN, "Full screen", "Show only the picture."];
-    tool_button(ui, words, false, has_words, Intent::ToggleFullScreen);
+    tool_button(ui, words, false, has_words, ShellCommand::ToggleFullScreen);
 }
 
 /// The round snapshot button; `is_main` makes it the primary button.
@@ -74,7 +77,7 @@ fn shutter(ui: &mut Ui, is_finer: bool, is_main: bool) {
         .corner_radius(SHUTTER / 2.0)
         .fill(fill)
         .stroke(Stroke::new(3.0, colors.quiet));
-    button(ui, true, round, ["Snapshot", does], Intent::Snapshot);
+    button(ui, true, round, ["Snapshot", does], LiveCommand::Snapshot);
 }
 
 /// The progress of a recording, as text.
@@ -111,13 +114,13 @@ impl LiveView {
                 true,
                 Button::new("Turn off"),
                 ["Turn off", "Turn the camera off at once."],
-                Intent::ReleaseCamera,
+                LiveCommand::ReleaseCamera,
             );
             return;
         }
         let camera = Button::new(format!("{} Use camera", icons::VIDEO));
         let does = ["Use camera", "Paint what your camera sees. Nothing leaves this computer."];
-        button(ui, true, camera, does, Intent::UseCamera);
+        button(ui, true, camera, does, LiveCommand::UseCamera);
     }
 
     /// The buttons for the picture: capture buttons, then view buttons at the right, or in a menu if the space is too
@@ -158,17 +161,17 @@ impl LiveView {
                     "Show all styles live; double-click one to show it alone.",
                 ],
                 self.shows_previews,
-                Intent::TogglePreviews,
+                Intent::Live(LiveCommand::TogglePreviews),
             ),
             (
                 [icons::SPLIT, "Compare", "Compare two engines on the same frames."],
                 self.compares(),
-                Intent::ToggleCompare,
+                Intent::Lab(LabCommand::ToggleCompare),
             ),
             (
                 [icons::FLASK, "Lab", "Comparison, rates, latencies and the time of every step."],
                 self.panel_open,
-                Intent::ToggleLab,
+                Intent::Lab(LabCommand::ToggleLab),
             ),
         ] {
             tool_button(ui, words, is_on, has_words, intent);
@@ -192,7 +195,13 @@ impl LiveView {
         let freeze =
             Button::selectable(self.frozen, theme::icon_text(icon, name, has_words)).min_size(size);
         let has_picture = self.picture().is_some();
-        button(ui, has_picture || self.frozen, freeze, ["Freeze", does], Intent::HoldOrCompare);
+        button(
+            ui,
+            has_picture || self.frozen,
+            freeze,
+            ["Freeze", does],
+            ViewCommand::HoldOrCompare,
+        );
         ui.add_enabled_ui(has_picture, |ui| {
             let is_finer = self.may_repaint && !self.stays_as_seen;
             // The main button of the benchmark is the one that starts it.
@@ -220,7 +229,7 @@ impl LiveView {
                 true,
                 seen,
                 ["Show live version", "Show the frozen picture as it was painted live."],
-                Intent::LeaveAsSeen(!self.stays_as_seen),
+                LiveCommand::LeaveAsSeen(!self.stays_as_seen),
             );
         }
     }
@@ -259,7 +268,7 @@ impl LiveView {
         }
         let does =
             if is_recording { "Stop recording." } else { "Record a video, or a folder of images." };
-        button(ui, true, record, [&spoken, does], Intent::ToggleRecording);
+        button(ui, true, record, [&spoken, does], LiveCommand::ToggleRecording);
     }
 
     /// True if a recording is running or starting.
@@ -361,7 +370,7 @@ impl LiveView {
                     ui.label(sentence(&remark(&problem.to_string())));
                     if self.source != Source::Demo {
                         ui.add(theme::main_button(ui, "Show the demo scene", true))
-                            .sends(Intent::UseSource(Source::Demo));
+                            .sends(LiveCommand::UseSource(Source::Demo));
                     }
                 }
             }

@@ -9,6 +9,7 @@ use super::{LiveView, pair_times::MIN_PAIRS};
 use crate::{
     intent::{Intent, Sends},
     jobs::time_left,
+    pages::lab::command::LabCommand,
     shell::shortcuts::plain_button,
     widgets::{
         key_chips,
@@ -43,7 +44,7 @@ impl LiveView {
         let comparison = self.comparison();
         if !self.compares() {
             ui.horizontal_wrapped(|ui| {
-                plain_button(ui, "Start comparing", Intent::ToggleCompare);
+                plain_button(ui, "Start comparing", LabCommand::ToggleCompare);
                 ui.label(quiet(ui, "Compare two engines on the same frames, side by side."));
             });
             return;
@@ -52,7 +53,7 @@ impl LiveView {
             let mut shows = self.shows_difference;
             let difference = ui.checkbox(&mut shows, "Difference");
             let hint = "Grey means equal; differences are amplified 16 times.";
-            key_chips::hint(difference, hint, "D").sends(Intent::ToggleDifference);
+            key_chips::hint(difference, hint, "D").sends(LabCommand::ToggleDifference);
             if let Some(comparison) = comparison {
                 self.verdict(ui, comparison);
             }
@@ -73,7 +74,7 @@ impl LiveView {
 
     /// Draws the benchmark's own lines; `measuring` is its progress.
     pub fn benchmark_ui(&self, ui: &mut Ui, measuring: Option<f32>) {
-        let toggle = Intent::ToggleMeasuring;
+        let toggle = Intent::Lab(LabCommand::ToggleMeasuring);
         let Some(share) = measuring else {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
             ui.add_enabled(can, theme::main_button(ui, "Start benchmark", can))

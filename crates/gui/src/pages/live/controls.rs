@@ -2,11 +2,11 @@
 
 use eframe::egui::{ComboBox, ScrollArea, Ui};
 
-use super::{LivePage, LiveView, update::SCENE_PX};
+use super::{LivePage, LiveView, command::LiveCommand, update::SCENE_PX};
 use crate::{
     app::Shell,
-    intent::{Intent, Sends},
-    shell::shortcuts::plain_button,
+    intent::{Command, Sends},
+    shell::{command::ViewCommand, shortcuts::plain_button},
     widgets::{
         fonts::icons,
         label::{label, remark},
@@ -71,10 +71,10 @@ impl LivePage {
             ui.add_space(theme::GROUP_GAP);
 
             if choice != shell.workspace.choice {
-                Intent::Edit(choice).send(ui);
+                ViewCommand::Edit(choice).send(ui);
             }
             if choices != shell.settings.live {
-                Intent::SetLive(Box::new(choices)).send(ui);
+                LiveCommand::SetLive(Box::new(choices)).send(ui);
             }
         });
     }
@@ -85,7 +85,8 @@ impl LivePage {
         list(ui, button.width(ui.available_width()), |ui, entries| {
             let mut offer = |ui: &mut Ui, source: Source, name: &str| {
                 let is_in_use = live.source == source;
-                let entry = ui.selectable_label(is_in_use, name).sends(Intent::UseSource(source));
+                let entry =
+                    ui.selectable_label(is_in_use, name).sends(LiveCommand::UseSource(source));
                 entries.note(&entry, is_in_use);
             };
             offer(ui, Source::Demo, "Demo scene");
@@ -102,11 +103,11 @@ impl LivePage {
                     }
                 }
             }
-            let video = ui.selectable_label(false, "Video file…").sends(Intent::AskVideo);
+            let video = ui.selectable_label(false, "Video file…").sends(LiveCommand::AskVideo);
             entries.note(&video, false);
         })
         .column_tooltip("Source of the live picture.")
-        .sends(Intent::ListCameras);
+        .sends(LiveCommand::ListCameras);
         let is_camera = matches!(live.source, Source::Camera(_));
         ui.horizontal(|ui| {
             let (mirror, hint) = if is_camera {
@@ -158,7 +159,7 @@ impl LivePage {
         });
         if live.hides_scene(shell) {
             caption(ui, "This style hides most of the scene at this size.");
-            plain_button(ui, "Paint larger (slower)", Intent::LiveDetail(SCENE_PX));
+            plain_button(ui, "Paint larger (slower)", LiveCommand::LiveDetail(SCENE_PX));
         }
         if let LiveSize::Auto { target_fps } = choices.size {
             let pace = match live.pace() {
@@ -248,7 +249,7 @@ fn record_as(ui: &mut Ui, choices: &mut LiveChoices, no_video: Option<&str>) {
             .column_tooltip("Record the microphone with the video. It is on only while you record.")
             .accessible_name("Record sound");
         if sound.clicked() && choices.microphone {
-            Intent::TryMicrophone.send(ui);
+            LiveCommand::TryMicrophone.send(ui);
         }
     }
 }
@@ -259,7 +260,7 @@ fn video_format(ui: &mut Ui, choices: &mut LiveChoices) {
     let before = choices.codec;
     choose_row(ui, "Video codec", &mut choices.codec, codecs, Codec::title);
     if choices.codec != before {
-        Intent::TryCodec(choices.codec).send(ui);
+        LiveCommand::TryCodec(choices.codec).send(ui);
     }
     theme::quality(ui, "Video quality", &mut choices.quality, USUAL_QUALITY);
 }

@@ -9,12 +9,13 @@ use std::{
 
 use eframe::egui::TextureOptions;
 
-use super::{LivePage, Recording};
+use super::{LivePage, Recording, command::LiveCommand};
 use crate::{
     app::{App, Shell},
     intent::Intent,
     pages::photo::{PhotoPage, finished::SnapshotPicture, paintings::THUMBNAIL_PX},
     shell::{
+        command::ShellCommand,
         messages::{Messages, Topic},
         platform::Dialog,
         tasks::OrText,
@@ -124,11 +125,14 @@ impl LivePage {
         seen: Option<SnapshotPicture>,
     ) {
         let mut offers = vec![
-            ("Show in folder", Intent::ShowInFolder(path.to_owned())),
-            ("Copy", Intent::CopyFile(path.to_owned())),
+            ("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(path.to_owned()))),
+            ("Copy", Intent::Shell(ShellCommand::CopyFile(path.to_owned()))),
         ];
         if let Some(seen) = seen {
-            offers.push(("Save live version instead", Intent::SaveAsSeen(Arc::new(seen))));
+            offers.push((
+                "Save live version instead",
+                Intent::Live(LiveCommand::SaveAsSeen(Arc::new(seen))),
+            ));
         }
         let picture =
             shell.ctx.load_texture("snapshot", image_of(thumbnail), TextureOptions::LINEAR);
@@ -381,7 +385,7 @@ impl Shell {
 impl Messages {
     /// Reports that a snapshot or recording was not written, and offers to choose another folder.
     fn report_folder(&mut self, error: String) {
-        self.error_with(error, ("Choose folder…", Intent::AskSnapshotFolder));
+        self.error_with(error, ("Choose folder…", Intent::Shell(ShellCommand::AskSnapshotFolder)));
     }
 }
 

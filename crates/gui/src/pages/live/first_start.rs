@@ -3,11 +3,12 @@
 
 use eframe::egui::{self, Align2, Key, Rect};
 
-use super::LivePage;
+use super::{LivePage, command::LiveCommand};
 use crate::{
     app::Shell,
-    intent::Intent,
+    intent::{Command, Intent},
     pages::photo::welcome,
+    shell::command::ShellCommand,
     widgets::{
         key_chips,
         theme::{self, floating},
@@ -66,9 +67,11 @@ impl LivePage {
                     }
                     // The upper bar has a button with the same name.
                     if card.accessible_name(format!("Begin: {}", option.title)).clicked() {
-                        Intent::HideHint.send(ui);
+                        ShellCommand::HideHint.send(ui);
                         // Do not restart the source that is already shown.
-                        if option.intent != Intent::UseSource(live.source.clone()) {
+                        if option.intent
+                            != Intent::Live(LiveCommand::UseSource(live.source.clone()))
+                        {
                             option.intent.send(ui);
                         }
                     }

@@ -13,11 +13,13 @@
 mod camera_out;
 mod camera_out_flow;
 mod chrome;
+pub mod command;
 mod comparison;
 mod controls;
 mod files;
 mod first_start;
 mod pair_times;
+mod perform;
 mod preview_grid;
 mod repaint_flow;
 mod repaints;
@@ -35,13 +37,14 @@ use std::{mem, path::Path, sync::Arc, time::Instant};
 use eframe::egui::{Context, ScrollArea, Ui};
 
 use self::{
+    command::LiveCommand,
     comparison::difference,
     pair_times::{ComparedModes, PairTimes},
     preview_grid::Styles,
     source_trial::SourceTrial,
 };
 use super::{
-    lab::{Panel, Tab},
+    lab::{Panel, Tab, command::LabCommand},
     photo::welcome::Cameras,
 };
 use crate::{
@@ -175,9 +178,9 @@ impl LiveView {
     /// Returns the intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<Intent> {
         [
-            (self.shows_difference, Intent::ToggleDifference),
-            (self.shows_previews, Intent::TogglePreviews),
-            (self.compares(), Intent::ToggleCompare),
+            (self.shows_difference, Intent::Lab(LabCommand::ToggleDifference)),
+            (self.shows_previews, Intent::Live(LiveCommand::TogglePreviews)),
+            (self.compares(), Intent::Lab(LabCommand::ToggleCompare)),
         ]
         .into_iter()
         .find(|(is, _)| *is)

@@ -4,11 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{self, Color32, Rect, Role, Sense, TextureHandle, TextureOptions, Ui, vec2};
 
+use super::command::LiveCommand;
 use crate::{
-    intent::{Intent, Sends},
+    intent::{Command, Sends},
     shell::shortcuts::style_key,
     styles::{
         card::{self as style_card, NAME_HEIGHT},
+        command::StyleCommand,
         source::Card,
     },
     widgets::{texture::opaque_image_of, theme},
@@ -132,8 +134,8 @@ impl PreviewGrid {
             };
             let is_cut = tile.paint(ui, &response, rect);
             let response = if is_cut { response.on_hover_text(&card.title) } else { response };
-            if response.sends(Intent::PickStyle(card.id.clone())).double_clicked() {
-                Intent::TogglePreviews.send(ui);
+            if response.sends(StyleCommand::PickStyle(card.id.clone())).double_clicked() {
+                LiveCommand::TogglePreviews.send(ui);
             }
         }
     }

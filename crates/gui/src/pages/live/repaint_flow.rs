@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     LivePage, LiveView,
+    command::LiveCommand,
     repaints::{Finer, Frozen, Waiting},
 };
 use crate::{app::Shell, intent::Intent, pages::photo::finished::SnapshotPicture, styles::Missing};
@@ -174,7 +175,7 @@ impl LivePage {
     /// Also saves the live picture of a snapshot.
     pub(crate) fn save_seen(&mut self, shell: &mut Shell, seen: Arc<SnapshotPicture>) {
         self.save_snapshot(shell, (*seen).clone(), None);
-        shell.messages.forget_offer(&Intent::SaveAsSeen(seen));
+        shell.messages.forget_offer(&Intent::Live(LiveCommand::SaveAsSeen(seen)));
     }
 
     /// Records the picture that is now on the stage instead of the frozen one.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, Theme, Ui, vec2};
 
 use crate::{
-    intent::Intent,
-    shell::{shortcuts::close_button, tasks::OrText},
+    intent::Command,
+    shell::{command::ShellCommand, shortcuts::close_button, tasks::OrText},
     widgets::{texture::image_of, theme},
 };
 use measure::{MeasureError, MeasureReport, chart::Colors};
@@ -90,7 +90,7 @@ impl ReportView {
         ui.label("Save as");
         let ctx = ui.ctx().clone();
         let export = |ending: &str, bytes: Result<Vec<u8>, MeasureError>| {
-            Intent::Export {
+            ShellCommand::Export {
                 file_name: format!("styleforge-comparison.{ending}"),
                 bytes: bytes.or_text(),
             }

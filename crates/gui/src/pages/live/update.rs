@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     LivePage, LiveView, NO_CAMERA,
+    command::LiveCommand,
     report::{ReportView, chart_colors},
 };
 use crate::{
@@ -231,30 +232,8 @@ impl LivePage {
         ));
     }
 
-    /// Performs an intent that only changes how live pictures are shown.
-    pub(crate) fn change_view(&mut self, shell: &mut Shell, intent: &Intent) {
-        let Some(live) = &mut self.view else {
-            return;
-        };
-        match intent {
-            Intent::ToggleFreeze => {
-                live.frozen = !live.frozen;
-                live.stays_as_seen = false;
-                live.panel.set_frozen(live.frozen, Instant::now());
-            }
-            Intent::ToggleCompare => live.toggle_comparison(),
-            Intent::ToggleDifference if !live.compares() => {
-                shell.messages.notice("Start a comparison (B) to show the difference.");
-            }
-            Intent::ToggleDifference => live.shows_difference = !live.shows_difference,
-            Intent::TogglePreviews => live.shows_previews = !live.shows_previews,
-            Intent::ToggleLab => live.panel_open = !live.panel_open,
-            _ => {}
-        }
-    }
-
     /// Starts the source and replaces the previous one.
-    fn start_source(&mut self, shell: &mut Shell) {
+    pub(super) fn start_source(&mut self, shell: &mut Shell) {
         self.stop_measuring(shell);
         let Some(live) = &mut self.view else {
             return;
@@ -351,7 +330,7 @@ impl App {
     }
 
     /// Switches to live mode with a source; `is_chosen` if the user has just chosen it.
-    fn enter_live_with(&mut self, source: Source, is_chosen: bool) {
+    pub(crate) fn enter_live_with(&mut self, source: Source, is_chosen: bool) {
         if self.live.view.is_some() {
             return;
         }
@@ -403,21 +382,6 @@ impl App {
         self.shell.settings_changed();
         self.photo.follow_choice(&mut self.shell);
     }
-
-    pub(crate) fn use_source(&mut self, source: Source) {
-        match &mut self.live.view {
-            Some(live) => {
-                live.trial.begin(&live.source);
-                live.source = source;
-                // Pictures of the previous source do not belong to this one.
-                live.facts = None;
-                live.finer = None;
-                live.stage.clear();
-                self.live.start_source(&mut self.shell);
-            }
-            None => self.enter_live_with(source, true),
-        }
-    }
 }
 
 impl Shell {
@@ -458,7 +422,7 @@ impl Shell {
                 if uses_first && cameras.as_ref().is_ok_and(Vec::is_empty) {
                     app.shell.messages.notice(NO_CAMERA);
                 } else if uses_first {
-                    app.shell.intents.push(Intent::UseCamera);
+                    app.shell.intents.push(Intent::Live(LiveCommand::UseCamera));
                 }
                 app.live.cameras = Some(cameras);
             },
@@ -493,14 +457,6 @@ impl Shell {
             frozen: false,
             sample: false,
         }
-    }
-
-    /// The model size for live mode: the chosen one, if the style has it. The automatic choice is the lite model on a
-    /// CPU and the full model on a GPU, as on the command line.
-    pub(crate) fn live_model(&self) -> ModelSize {
-        let is_cpu = self.device.info.as_ref().is_none_or(|d| d.kind == DeviceChoice::Cpu);
-        let automatic = if is_cpu { ModelSize::Lite } else { ModelSize::Full };
-        self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 }
 

@@ -2,13 +2,19 @@
 
 use eframe::egui::{ScrollArea, Ui};
 
-use super::{PhotoPage, contact_sheet::NO_SHEET, output_size::output_control};
+use super::{
+    PhotoPage, command::PhotoCommand, contact_sheet::NO_SHEET, output_size::output_control,
+};
 use crate::{
     app::Shell,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
-    intent::Intent,
-    jobs::Jobs,
-    shell::{platform::format_title, shortcuts::button},
+    intent::{Command, Intent},
+    jobs::{Jobs, command::JobCommand},
+    shell::{
+        command::{ShellCommand, ViewCommand},
+        platform::format_title,
+        shortcuts::button,
+    },
     styles::mix,
     widgets::{
         fonts::icons,
@@ -20,7 +26,7 @@ use crate::{
 };
 use media::framing::Rotation;
 use pictures::encode::{DEFAULT_QUALITY, Format};
-use values::{compose::Look, mode::ModelSize};
+use values::compose::Look;
 
 impl PhotoPage {
     /// Draws the controls into `ui`.
@@ -68,7 +74,7 @@ impl PhotoPage {
                 );
             });
             if choice != shell.workspace.choice {
-                Intent::Edit(choice).send(ui);
+                ViewCommand::Edit(choice).send(ui);
             }
         });
     }
@@ -134,7 +140,7 @@ impl PhotoPage {
             theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, DEFAULT_QUALITY);
         }
         if choices != shell.settings.choices {
-            Intent::SetChoices(Box::new(choices)).send(ui);
+            ShellCommand::SetChoices(Box::new(choices)).send(ui);
         }
     }
 
@@ -144,7 +150,7 @@ impl PhotoPage {
             let export = theme::icon_text(icons::VIDEO, "Export…", true);
             let export = theme::tall(theme::main_button(ui, &export, true));
             let words = ["Export…", "Save the painted video."];
-            button(ui, true, export, words, Intent::ExportFilm);
+            button(ui, true, export, words, JobCommand::ExportFilm);
         }
         let has_result = shell.workspace.finished().is_some();
         let is_saving = self.save.is_running;
@@ -157,18 +163,26 @@ impl PhotoPage {
             "Save the painting as a file."
         };
         for (icon, name, does, can, why_not, intent) in [
-            (icons::SAVE, "Save as…", save, can_save, not_yet, Intent::Save),
-            (icons::COPY, "Copy", "Copy the painting.", has_result, not_yet, Intent::Copy),
+            (icons::SAVE, "Save as…", save, can_save, not_yet, Intent::View(ViewCommand::Save)),
+            (
+                icons::COPY,
+                "Copy",
+                "Copy the painting.",
+                has_result,
+                not_yet,
+                Intent::View(ViewCommand::Copy),
+            ),
             (
                 icons::GRID,
                 "Contact sheet…",
                 "Save the photo in every style on one image.",
                 jobs.can_make_sheet(shell),
                 NO_SHEET,
-                Intent::AskContactSheet,
+                Intent::Job(JobCommand::AskContactSheet),
             ),
         ] {
-            let is_main = intent == Intent::Save && can && !self.shows_film(shell);
+            let is_main =
+                intent == Intent::View(ViewCommand::Save) && can && !self.shows_film(shell);
             let styled = theme::main_button(ui, &theme::icon_text(icon, name, has_words), is_main);
             button(ui, can, theme::tall(styled), [name, does], intent)
                 .on_disabled_hover_text(why_not);
@@ -199,15 +213,6 @@ impl Shell {
         };
         mix::ui(ui, &self.styles.gallery.cards, choice, before);
         ui.add_space(theme::GROUP_GAP);
-    }
-
-    /// The model sizes of the chosen style; empty without a style.
-    pub(crate) fn models(&self) -> &[ModelSize] {
-        self.workspace
-            .choice
-            .style()
-            .and_then(|id| self.styles.gallery.card(id))
-            .map_or(&[], |card| &card.models)
     }
 }
 
@@ -240,7 +245,7 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
         }
         if offer(icons::CROP, "Crop", "Crop the photo", "Paint only part of the photo", is_cropping)
         {
-            Intent::ToggleCrop.send(ui);
+            PhotoCommand::ToggleCrop.send(ui);
         }
     });
     if let Some(crop) = choice.framing.crop {

@@ -1,5 +1,6 @@
 //! The photo page: a photo on the table, its painting, the saved paintings.
 
+pub mod command;
 pub mod contact_sheet;
 pub mod controls;
 pub mod crop;
@@ -10,6 +11,7 @@ pub mod opening;
 pub mod output_size;
 pub mod painting;
 pub mod paintings;
+mod perform;
 pub mod save_flow;
 pub mod state;
 pub mod welcome;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     PhotoPage,
+    command::PhotoCommand,
     incoming::PictureUse,
     opened::{Opened, Origin, if_there, opened, sorted},
     paintings::FileList,
@@ -95,7 +96,7 @@ impl PhotoPage {
             self.opening.announced_brush = Some(brush);
             shell.messages.offer(
                 format!("Using your last Detail ({} px).", kept.0.max(kept.1)),
-                ("Use default", Intent::UsualDetail),
+                ("Use default", Intent::Photo(PhotoCommand::UsualDetail)),
             );
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     jobs::batch::Batch,
     pages::live::LiveView,
     shell::{
+        command::ShellCommand,
         messages::{Messages, Topic},
         overlays::{Answer, Buttons, Field, Overlay, Overlays},
         platform::{Dialog, from_the_root, path_in},
@@ -500,7 +501,10 @@ impl Messages {
 
     /// Reports that a file was written, and offers to show it.
     pub(crate) fn report_file(&mut self, text: String, path: &Path) {
-        self.offer(text, ("Show in folder", Intent::ShowInFolder(path.to_owned())));
+        self.offer(
+            text,
+            ("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(path.to_owned()))),
+        );
     }
 }
 

@@ -8,9 +8,10 @@ use eframe::egui::{
     ScrollArea, Sense, Stroke, Ui, UiBuilder, Vec2, vec2,
 };
 
-use super::paintings::Paintings;
+use super::{command::PhotoCommand, paintings::Paintings};
 use crate::{
-    intent::{Intent, Sends},
+    intent::{Command, Intent, Sends},
+    pages::live::command::LiveCommand,
     shell::shortcuts::plain_button,
     widgets::{
         fonts::icons,
@@ -52,12 +53,13 @@ pub struct StartOption {
 
 /// The text and the action of the camera's card.
 fn camera(cameras: Cameras<'_>) -> (String, Intent) {
-    let uses = Intent::UseCamera;
+    let uses = Intent::Live(LiveCommand::UseCamera);
     match cameras {
         None => ("Looking for cameras…".to_owned(), uses),
-        Some(Ok(found)) if found.is_empty() => {
-            ("No camera found. Connect one, then click again.".to_owned(), Intent::LookForCamera)
-        }
+        Some(Ok(found)) if found.is_empty() => (
+            "No camera found. Connect one, then click again.".to_owned(),
+            Intent::Live(LiveCommand::LookForCamera),
+        ),
         Some(Ok(found)) if found.iter().all(|camera| camera.problem.is_some()) => {
             let why = found
                 .iter()
@@ -82,8 +84,20 @@ pub fn start_options(cameras: Cameras<'_>) -> [StartOption; 3] {
     let demo = "A moving scene, painted live. You need no camera or photo.";
     [
         option(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
-        option(icons::IMAGE, "Open a photo…", photo, "Ctrl+O", Intent::AskOpen),
-        option(icons::SPARKLE, "Explore the demo", demo, "L", Intent::UseSource(Source::Demo)),
+        option(
+            icons::IMAGE,
+            "Open a photo…",
+            photo,
+            "Ctrl+O",
+            Intent::Photo(PhotoCommand::AskOpen),
+        ),
+        option(
+            icons::SPARKLE,
+            "Explore the demo",
+            demo,
+            "L",
+            Intent::Live(LiveCommand::UseSource(Source::Demo)),
+        ),
     ]
 }
 
@@ -129,7 +143,7 @@ fn contents(ui: &mut Ui, cameras: Cameras<'_>, recent: Recent<'_>) {
         for (ui, option) in columns.iter_mut().zip(start_options(cameras)) {
             ui.vertical_centered(|ui| {
                 // The most common option.
-                let is_main = option.intent == Intent::AskOpen;
+                let is_main = option.intent == Intent::Photo(PhotoCommand::AskOpen);
                 option
                     .button(ui, ui.available_width(), is_main)
                     .accessible_name(option.title)
@@ -140,7 +154,8 @@ fn contents(ui: &mut Ui, cameras: Cameras<'_>, recent: Recent<'_>) {
     });
     ui.add_space(theme::GROUP_GAP);
     let sample = Button::new("Try the sample photo").frame_when_inactive(false);
-    hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").sends(Intent::OpenSample);
+    hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E")
+        .sends(PhotoCommand::OpenSample);
     ui.allocate_ui(vec2(LIST_WIDTH, 18.0), |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
@@ -172,12 +187,12 @@ pub fn recent_button(ui: &mut Ui, recent: Recent<'_>, has_word: bool) {
         .accessible_name("Recent photos");
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);
-        Intent::SeeRecents.send(ui);
+        PhotoCommand::SeeRecents.send(ui);
         for path in recent.files {
             entry(ui, path, recent.paintings);
         }
         ui.separator();
-        plain_button(ui, "Clear recent photos", Intent::ClearRecents);
+        plain_button(ui, "Clear recent photos", PhotoCommand::ClearRecents);
     });
 }
 
@@ -194,7 +209,7 @@ fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
     if recent.files.is_empty() {
         return;
     }
-    Intent::SeeRecents.send(ui);
+    PhotoCommand::SeeRecents.send(ui);
     ui.add_space(theme::GAP);
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
@@ -226,7 +241,7 @@ fn entry(ui: &mut Ui, path: &Path, paintings: &Paintings) {
             ui.painter().text(place.center(), Align2::CENTER_CENTER, icon, font, quiet);
         }
     }
-    response.sends(Intent::OpenRecent(path.to_owned()));
+    response.sends(PhotoCommand::OpenRecent(path.to_owned()));
 }
 
 #[cfg(test)]
@@ -237,17 +252,23 @@ mod tests {
     fn an_unavailable_camera_is_reported_and_searched_again() {
         let (does, intent) = camera(Some(&Ok(Vec::new())));
         assert!(does.starts_with("No camera found"), "{does}");
-        assert_eq!(intent, Intent::LookForCamera);
+        assert_eq!(intent, Intent::Live(LiveCommand::LookForCamera));
         let refused = Err("cameras cannot be listed here".to_owned());
         let (does, intent) = camera(Some(&refused));
         assert!(does.contains("cannot be listed"), "{does}");
-        assert_eq!(intent, Intent::UseCamera);
+        assert_eq!(intent, Intent::Live(LiveCommand::UseCamera));
         assert_eq!(camera(None).0, "Looking for cameras…");
     }
 
     #[test]
     fn one_option_has_the_accent() {
         let options = start_options(None);
-        assert_eq!(options.iter().filter(|option| option.intent == Intent::AskOpen).count(), 1);
+        assert_eq!(
+            options
+                .iter()
+                .filter(|option| option.intent == Intent::Photo(PhotoCommand::AskOpen))
+                .count(),
+            1
+        );
     }
 }

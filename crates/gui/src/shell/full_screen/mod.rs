@@ -5,10 +5,11 @@ pub mod state;
 
 use eframe::egui::{self, Align2, Button, Context, CursorIcon, Event, Id, Rect, Ui};
 
-use super::shortcuts::button;
+use super::{command::ShellCommand, shortcuts::button};
 use crate::{
     app::{App, Shell},
-    intent::Intent,
+    intent::Command,
+    styles::command::StyleCommand,
     widgets::{
         key_chips,
         stage::Framing,
@@ -126,7 +127,7 @@ impl App {
                     true,
                     Button::new(icon).frame_when_inactive(false),
                     [name, name],
-                    Intent::StepStyle(by),
+                    StyleCommand::StepStyle(by),
                 );
             }
             ui.separator();
@@ -138,7 +139,7 @@ impl App {
                 let look = ui.add(Button::selectable(fills == is_fill, text));
                 let response = key_chips::hint(look, does, "Shift+F").accessible_name(name);
                 if response.clicked() && fills != is_fill {
-                    Intent::ToggleFill.send(ui);
+                    ShellCommand::ToggleFill.send(ui);
                 }
             }
             ui.separator();
@@ -148,7 +149,7 @@ impl App {
                 true,
                 leave,
                 ["Exit full screen", "Back to the window."],
-                Intent::ToggleFullScreen,
+                ShellCommand::ToggleFullScreen,
             );
         });
     }

@@ -8,9 +8,11 @@ use super::{
 };
 use crate::{
     choice::Choice,
-    intent::Intent,
     shell::shortcuts::plain_button,
-    styles::source::{Card, MIX_OF},
+    styles::{
+        command::StyleCommand,
+        source::{Card, MIX_OF},
+    },
     widgets::{
         fonts::icons,
         list::list,
@@ -49,7 +51,7 @@ pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choi
             }
             add(ui, &can_add, chosen, choice);
             if choice.parts().len() > 1 {
-                plain_button(ui, "Save mix…", Intent::AskMixName)
+                plain_button(ui, "Save mix…", StyleCommand::AskMixName)
                     .column_tooltip("Save the mix as a style.");
             }
         });

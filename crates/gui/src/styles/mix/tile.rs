@@ -8,6 +8,7 @@ use crate::{
     shell::shortcuts::menu,
     styles::{
         card::{Tile, card_ui},
+        command::StyleCommand,
         source::Card,
     },
     widgets::theme::ColumnTooltip,
@@ -54,8 +55,8 @@ impl UnkeptMix {
             menu(
                 ui,
                 [
-                    ("Save mix…", "F2", true, Intent::AskMixName),
-                    ("Remove", "Delete", true, Intent::DropMix),
+                    ("Save mix…", "F2", true, Intent::Style(StyleCommand::AskMixName)),
+                    ("Remove", "Delete", true, Intent::Style(StyleCommand::DropMix)),
                 ],
             );
         });

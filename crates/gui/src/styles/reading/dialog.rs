@@ -7,8 +7,9 @@ use eframe::egui::{
 
 use super::{Reading, Trial, Unclear};
 use crate::{
-    intent::{Intent, Sends},
-    shell::shortcuts::plain_button,
+    intent::Sends,
+    shell::{command::ShellCommand, shortcuts::plain_button},
+    styles::command::StyleCommand,
     widgets::{
         label::name_label,
         list::{choose, steer},
@@ -28,7 +29,7 @@ const OTHER_HEIGHT: f32 = 300.0;
 /// Width of a list, in points.
 const LIST_WIDTH: f32 = 130.0;
 
-/// Draws the question into `ui`; a click on a card sends [`Intent::TakeReading`].
+/// Draws the question into `ui`; a click on a card sends [`Intent::Style(StyleCommand::TakeReading)`].
 pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
     ui.heading("Which one looks right?");
     ui.add_space(4.0);
@@ -44,7 +45,7 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
             if place == 0 && is_fresh {
                 response.request_focus();
             }
-            cards.push(response.sends(Intent::TakeReading(format)));
+            cards.push(response.sends(StyleCommand::TakeReading(format)));
         }
     });
     // egui might move the focus to a widget below the question.
@@ -57,7 +58,7 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
         ui.horizontal_top(|ui| {
             ui.push_id("by hand", |ui| card(ui, size, reading, format, "Set by hand"))
                 .inner
-                .sends(Intent::TakeReading(format));
+                .sends(StyleCommand::TakeReading(format));
             ui.add_space(GAP);
             let opens = std::mem::take(&mut reading.opens_lists);
             ui.vertical(|ui| by_hand(ui, &mut format, opens));
@@ -71,7 +72,7 @@ pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
         {
             reading.open_by_hand();
         }
-        plain_button(ui, "Cancel", Intent::CloseOverlay);
+        plain_button(ui, "Cancel", ShellCommand::CloseOverlay);
     });
 }
 

@@ -8,9 +8,9 @@ use eframe::egui::{
 };
 
 use self::shape::{HANDLES, dragged, drawn, pixels, with_ratio};
-use super::opened::Whole;
+use super::{command::PhotoCommand, opened::Whole};
 use crate::{
-    intent::{Intent, Sends},
+    intent::{Command, Intent, Sends},
     widgets::{
         stage,
         texture::{MAX_FIT, image_of},
@@ -275,9 +275,9 @@ pub fn buttons(ui: &mut Ui) {
             (
                 theme::main_button(ui, "Apply crop", true),
                 "Paint only this part. Enter",
-                Intent::ApplyCrop,
+                Intent::Photo(PhotoCommand::ApplyCrop),
             ),
-            (Button::new("Cancel"), "Do not crop. Esc", Intent::ToggleCrop),
+            (Button::new("Cancel"), "Do not crop. Esc", Intent::Photo(PhotoCommand::ToggleCrop)),
         ] {
             ui.add(theme::tall(button)).on_hover_text(hint).sends(intent);
         }
@@ -286,6 +286,6 @@ pub fn buttons(ui: &mut Ui) {
     if ui.memory(|memory| memory.focused().is_none())
         && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter))
     {
-        Intent::ApplyCrop.send(ui);
+        PhotoCommand::ApplyCrop.send(ui);
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         overlays::{Answer, Buttons},
         platform::Clip,
     },
+    styles::command::StyleCommand,
     widgets::{label::name_label, texture::image_of},
 };
 use values::{compose::Look, frame::Frame};
@@ -46,7 +47,8 @@ impl PhotoPage {
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
         // Only the message leads back to what was shown before.
-        let can_return = |offered: &Intent| matches!(offered, Intent::PreferStyle(_));
+        let can_return =
+            |offered: &Intent| matches!(offered, Intent::Style(StyleCommand::PreferStyle(_)));
         self.incoming.before.take_if(|_| !shell.messages.has_offer(can_return));
         if !dropped.is_empty() {
             let area = self.incoming.targets_over;
@@ -194,7 +196,9 @@ impl PhotoPage {
 
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
     pub(crate) fn note_put(&mut self, shell: &mut Shell, opened: Opened, was_live: bool) {
-        shell.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
+        shell
+            .messages
+            .withdraw(|intent| matches!(intent, Intent::Style(StyleCommand::PreferStyle(_))));
         let is_it =
             |path: &PathBuf| opened.origin == Origin::File(path.clone()) && opened.film.is_none();
         let unsaid = self.incoming.unsaid.take().filter(is_it);
@@ -208,7 +212,10 @@ impl PhotoPage {
             Some(_) => "Painted as a photo.",
             None => "Opened as a photo.",
         };
-        shell.messages.offer(text, ("Use it as the style instead", Intent::PreferStyle(path)));
+        shell.messages.offer(
+            text,
+            ("Use it as the style instead", Intent::Style(StyleCommand::PreferStyle(path))),
+        );
     }
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.

@@ -10,9 +10,12 @@ use crate::{
     app::Shell,
     choice::{Choice, of_painting},
     intent::Intent,
-    pages::photo::PhotoPage,
-    shell::overlays::Overlay,
-    styles::mix,
+    pages::photo::{PhotoPage, command::PhotoCommand},
+    shell::{
+        command::{ShellCommand, ViewCommand},
+        overlays::Overlay,
+    },
+    styles::{command::StyleCommand, mix},
     widgets::{
         label::{name_label, path_label},
         stage::ShownPictures,
@@ -111,7 +114,9 @@ impl PhotoPage {
                     // A video player may be able to play a file that cannot be read here.
                     Err(error) if is_film(&path) => {
                         let text = format!("{} cannot be previewed: {error}", name_label(&path));
-                        app.shell.messages.offer(text, ("Play", Intent::Play(path)));
+                        app.shell
+                            .messages
+                            .offer(text, ("Play", Intent::Shell(ShellCommand::Play(path))));
                     }
                     Err(error) => app.shell.messages.error(error),
                 }
@@ -136,7 +141,9 @@ impl PhotoPage {
             .or(self.paintings.viewed.as_ref().map(|v| &v.path))
             .and_then(|path| listed.iter().position(|listed| *listed == path));
         let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
-        shell.intents.extend(next.map(|path| Intent::ShowPainting((*path).clone())));
+        shell
+            .intents
+            .extend(next.map(|path| Intent::Photo(PhotoCommand::ShowPainting((*path).clone()))));
     }
 
     /// The photo and its painting, or the saved painting that is shown large instead.
@@ -180,24 +187,24 @@ impl PhotoPage {
     /// Returns `true` if the intent is done.
     pub(crate) fn perform_on_viewed(&mut self, shell: &mut Shell, intent: &Intent) -> bool {
         match (&self.paintings.viewed, intent) {
-            (Some(viewed), Intent::Copy) if is_film(&viewed.path) => shell
+            (Some(viewed), Intent::View(ViewCommand::Copy)) if is_film(&viewed.path) => shell
                 .messages
                 .notice("A video cannot be copied as a picture. Use “Show in folder”."),
-            (Some(viewed), Intent::Copy) => shell.copy_file(viewed.path.clone()),
-            (Some(viewed), Intent::Save) => {
+            (Some(viewed), Intent::View(ViewCommand::Copy)) => shell.copy_file(viewed.path.clone()),
+            (Some(viewed), Intent::View(ViewCommand::Save)) => {
                 let path = path_label(&viewed.path);
                 let what = kind(&viewed.path);
                 shell.messages.notice(format!("This {what} is already saved as {path}"));
             }
             (
                 _,
-                Intent::PickStyle(_)
-                | Intent::StepStyle(_)
-                | Intent::Edit(_)
-                | Intent::Undo
-                | Intent::Redo
-                | Intent::ToggleCrop
-                | Intent::EnterLive,
+                Intent::Style(StyleCommand::PickStyle(_))
+                | Intent::Style(StyleCommand::StepStyle(_))
+                | Intent::View(ViewCommand::Edit(_))
+                | Intent::View(ViewCommand::Undo)
+                | Intent::View(ViewCommand::Redo)
+                | Intent::Photo(PhotoCommand::ToggleCrop)
+                | Intent::Shell(ShellCommand::EnterLive),
             ) => {
                 self.close_painting(shell);
                 return false;

@@ -10,9 +10,13 @@ use eframe::egui::{
 use super::{Paintings, Thumbnail, is_film, kind};
 use crate::{
     choice::Choice,
-    intent::{Intent, Sends},
-    pages::photo::opened::Opened,
-    shell::shortcuts::menu,
+    intent::{Command, Intent, Sends},
+    pages::photo::{command::PhotoCommand, opened::Opened},
+    shell::{
+        command::{ShellCommand, ViewCommand},
+        shortcuts::menu,
+    },
+    styles::command::StyleCommand,
     widgets::{
         fonts::icons,
         key_chips,
@@ -72,17 +76,23 @@ impl Paintings {
                     if response.has_focus()
                         && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Delete))
                     {
-                        Intent::ForgetPainting(path.clone()).send(ui);
+                        PhotoCommand::ForgetPainting(path.clone()).send(ui);
                     }
                     response.context_menu(|ui| {
-                        let last = ("Clear the list", "", true, Intent::ClearPaintings);
+                        let last = (
+                            "Clear the list",
+                            "",
+                            true,
+                            Intent::Photo(PhotoCommand::ClearPaintings),
+                        );
                         let of_file = actions(path).into_iter().map(|(name, intent)| {
-                            let deletes = matches!(intent, Intent::ForgetPainting(_));
+                            let deletes =
+                                matches!(intent, Intent::Photo(PhotoCommand::ForgetPainting(_)));
                             (name, if deletes { "Delete" } else { "" }, true, intent)
                         });
                         menu(ui, of_file.chain([last]));
                     });
-                    response.sends(Intent::ShowPainting(path.clone()));
+                    response.sends(PhotoCommand::ShowPainting(path.clone()));
                 }
             });
         });
@@ -100,7 +110,7 @@ pub fn button(ui: &mut Ui, is_folded: bool) {
     ui.add(Button::new(text).frame_when_inactive(false).min_size(vec2(100.0, 32.0)))
         .on_hover_text("Recently saved paintings")
         .accessible_name(name)
-        .sends(Intent::ToggleStrip);
+        .sends(PhotoCommand::ToggleStrip);
 }
 
 /// A painting in the strip.
@@ -192,7 +202,12 @@ impl Viewed {
         let path = &self.path;
         self.stage.ui(ui).context_menu(|ui| {
             let actions = actions(path).into_iter().map(|(name, intent)| (name, "", true, intent));
-            let style = ("Use as style", "", !is_film(path), Intent::UseAsStyle(path.clone()));
+            let style = (
+                "Use as style",
+                "",
+                !is_film(path),
+                Intent::Style(StyleCommand::UseAsStyle(path.clone())),
+            );
             menu(ui, actions.chain([style]));
         });
         if is_film(&self.path) {
@@ -200,7 +215,7 @@ impl Viewed {
             let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
             ui.put(place, play)
                 .accessible_name("Play the video")
-                .sends(Intent::Play(self.path.clone()));
+                .sends(ShellCommand::Play(self.path.clone()));
         }
     }
 }
@@ -242,31 +257,31 @@ pub fn settings(
         ui.add_enabled(missing.is_none(), Button::new("Use this look"))
             .on_disabled_hover_text(why_not.unwrap_or_default())
             .column_tooltip("Paint the open photo with these settings.")
-            .sends(Intent::Edit(choice.clone()));
+            .sends(ViewCommand::Edit(choice.clone()));
     }
 }
 
 /// The actions for a painting of the strip, in display order: names and intents.
 fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
     let owned = || path.to_owned();
-    let mut actions = vec![("Show in folder", Intent::ShowInFolder(owned()))];
+    let mut actions = vec![("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(owned())))];
     if is_film(path) {
-        actions.insert(0, ("Play", Intent::Play(owned())));
+        actions.insert(0, ("Play", Intent::Shell(ShellCommand::Play(owned()))));
     } else {
-        actions.push(("Copy", Intent::CopyFile(owned())));
-        actions.push(("Open as a photo", Intent::OpenFiles(vec![owned()])));
+        actions.push(("Copy", Intent::Shell(ShellCommand::CopyFile(owned()))));
+        actions.push(("Open as a photo", Intent::Photo(PhotoCommand::OpenFiles(vec![owned()]))));
     }
-    actions.push(("Remove from the list", Intent::ForgetPainting(owned())));
+    actions.push(("Remove from the list", Intent::Photo(PhotoCommand::ForgetPainting(owned()))));
     actions
 }
 
 /// The buttons below a painting that is shown large.
 pub fn buttons(ui: &mut Ui, path: &Path) {
     let back = ui.add(theme::tall(Button::new("Back to photo")));
-    key_chips::hint(back, "Show the photo again.", "Esc").sends(Intent::ClosePainting);
+    key_chips::hint(back, "Show the photo again.", "Esc").sends(PhotoCommand::ClosePainting);
     for (name, intent) in actions(path) {
         let mut response = ui.add(theme::tall(Button::new(name)));
-        if matches!(intent, Intent::ForgetPainting(_)) {
+        if matches!(intent, Intent::Photo(PhotoCommand::ForgetPainting(_))) {
             response = response.on_hover_text("The file stays.");
         }
         response.sends(intent);
