@@ -118,83 +118,9 @@ impl App {
                 live.source_bar(ui);
             }
             theme::at_the_right(ui, "window buttons", |ui| {
-                self.shell.window_buttons(ui, may_fold, has_all);
+                window_buttons(&self.shell, ui, may_fold, has_all);
             });
         });
-    }
-}
-
-impl Shell {
-    /// The buttons for the window itself.
-    fn window_buttons(&self, ui: &mut Ui, may_fold: bool, has_words: bool) {
-        if may_fold {
-            // Users look for Strength and Detail, so this button has text in any bar, however narrow.
-            let adjust = theme::icon_text(icons::SLIDERS, ADJUST, true);
-            let adjust = Button::selectable(self.window.controls_open, adjust);
-            button(
-                ui,
-                true,
-                adjust,
-                [ADJUST, "Strength, detail and more."],
-                ShellCommand::ToggleControls,
-            );
-        }
-        let icon =
-            |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
-        let settings = ui
-            .add(icon(icons::GEAR, "Settings"))
-            .on_hover_text("Appearance, questions, previews, folders.")
-            .accessible_name("Settings");
-        Popup::menu(&settings).show(|ui| {
-            ui.set_min_width(220.0);
-            let mut choices = self.settings.choices.clone();
-            theme::caption(ui, "Appearance");
-            for (choice, name) in [
-                (ThemeChoice::System, "Match system"),
-                (ThemeChoice::Dark, "Dark"),
-                (ThemeChoice::Light, "Light"),
-            ] {
-                ui.radio_value(&mut choices.theme, choice, name);
-            }
-            ui.separator();
-            ui.checkbox(
-                &mut choices.ask_before_losing,
-                "Warn before discarding an unsaved painting",
-            );
-            ui.checkbox(&mut choices.styles_show_photo, "Preview my photo in the style list")
-                .on_hover_text("Each style in the list paints a small version of your photo.");
-            let mut reduces = theme::reduces_motion(ui);
-            if ui
-                .checkbox(&mut reduces, "Reduce motion")
-                .on_hover_text("Pictures and controls change without fading or sliding.")
-                .clicked()
-            {
-                choices.reduce_motion = Some(reduces);
-            }
-            ui.separator();
-            theme::caption(ui, "Save snapshots and recordings to");
-            ui.label(path_label(&self.snapshot_folder()));
-            plain_button(ui, "Change folder…", ShellCommand::AskSnapshotFolder);
-            if choices != self.settings.choices {
-                ShellCommand::SetChoices(Box::new(choices)).send(ui);
-            }
-        });
-        for (symbol, name, does, intent) in [
-            (
-                icons::KEYBOARD,
-                "Shortcuts",
-                "All keyboard shortcuts.",
-                Intent::Shell(ShellCommand::ToggleShortcuts),
-            ),
-            (
-                icons::INFO,
-                "About",
-                "Version, credits and licences.",
-                Intent::Shell(ShellCommand::ToggleAbout),
-            ),
-        ] {
-            button(ui, true, icon(symbol, name), [name, does], intent);
-        }
     }
 }
 
@@ -312,5 +238,73 @@ fn zooms(ui: &mut Ui, stage: &Stage, is_seen: bool) {
                 .inner
                 .accessible_name(format!("Zoom {percent}"));
         }
+    }
+}
+
+/// The buttons for the window itself.
+pub fn window_buttons(shell: &Shell, ui: &mut Ui, may_fold: bool, has_words: bool) {
+    if may_fold {
+        // Users look for Strength and Detail, so this button has text in any bar, however narrow.
+        let adjust = theme::icon_text(icons::SLIDERS, ADJUST, true);
+        let adjust = Button::selectable(shell.window.controls_open, adjust);
+        button(
+            ui,
+            true,
+            adjust,
+            [ADJUST, "Strength, detail and more."],
+            ShellCommand::ToggleControls,
+        );
+    }
+    let icon = |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
+    let settings = ui
+        .add(icon(icons::GEAR, "Settings"))
+        .on_hover_text("Appearance, questions, previews, folders.")
+        .accessible_name("Settings");
+    Popup::menu(&settings).show(|ui| {
+        ui.set_min_width(220.0);
+        let mut choices = shell.settings.choices.clone();
+        theme::caption(ui, "Appearance");
+        for (choice, name) in [
+            (ThemeChoice::System, "Match system"),
+            (ThemeChoice::Dark, "Dark"),
+            (ThemeChoice::Light, "Light"),
+        ] {
+            ui.radio_value(&mut choices.theme, choice, name);
+        }
+        ui.separator();
+        ui.checkbox(&mut choices.ask_before_losing, "Warn before discarding an unsaved painting");
+        ui.checkbox(&mut choices.styles_show_photo, "Preview my photo in the style list")
+            .on_hover_text("Each style in the list paints a small version of your photo.");
+        let mut reduces = theme::reduces_motion(ui);
+        if ui
+            .checkbox(&mut reduces, "Reduce motion")
+            .on_hover_text("Pictures and controls change without fading or sliding.")
+            .clicked()
+        {
+            choices.reduce_motion = Some(reduces);
+        }
+        ui.separator();
+        theme::caption(ui, "Save snapshots and recordings to");
+        ui.label(path_label(&shell.snapshot_folder()));
+        plain_button(ui, "Change folder…", ShellCommand::AskSnapshotFolder);
+        if choices != shell.settings.choices {
+            ShellCommand::SetChoices(Box::new(choices)).send(ui);
+        }
+    });
+    for (symbol, name, does, intent) in [
+        (
+            icons::KEYBOARD,
+            "Shortcuts",
+            "All keyboard shortcuts.",
+            Intent::Shell(ShellCommand::ToggleShortcuts),
+        ),
+        (
+            icons::INFO,
+            "About",
+            "Version, credits and licences.",
+            Intent::Shell(ShellCommand::ToggleAbout),
+        ),
+    ] {
+        button(ui, true, icon(symbol, name), [name, does], intent);
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `app` | the window's state and the order of a frame's work |
+//! | `app`, `frame` | the window's state, and the order of a frame's work |
 //! | `events`, `update`, [`intent`] | the reports of threads; the user's actions, which keys and widgets send, and their performance |
 //! | `window`, `bars` | the layout: bars, styles, picture, controls, and what floats over the picture |
 //! | `workspace`, `choice` | photo, choice, paintings, undo, saved results: rules without egui |
@@ -33,6 +33,7 @@ mod app;
 mod bars;
 mod choice;
 mod events;
+mod frame;
 pub mod intent;
 mod jobs;
 mod pages;

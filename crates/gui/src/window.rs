@@ -115,8 +115,9 @@ impl App {
                     .map(|request| (&request.recipe.network, share));
                 let viewed = self
                     .photo
+                    .paintings
                     .shows_painting(&self.shell)
-                    .then(|| self.photo.viewed_choice(&self.shell));
+                    .then(|| self.photo.paintings.viewed_choice(&self.shell));
                 let (style, mix) = match &viewed {
                     // A saved file's own style, unless it is a mix.
                     Some(choice) => {
@@ -141,6 +142,7 @@ impl App {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
             let strip = self
                 .photo
+                .paintings
                 .has_strip(&self.shell)
                 .then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.lab_room(ui, side(ui, 12, 6));
@@ -193,14 +195,14 @@ impl App {
         ui.spacing_mut().item_spacing.y = 4.0;
         match &self.live.view {
             Some(live) => live.tool_bar(ui, &self.live.camera_out),
-            None if self.photo.viewed_buttons(&self.shell, ui) => {}
+            None if self.photo.paintings.viewed_buttons(&self.shell, ui) => {}
             None if self.photo.cropping.is_some() => crop::buttons(ui),
             None => {
                 let has_words = ui.available_width() >= WORDS_WIDTH;
                 ui.horizontal(|ui| {
                     self.photo.save_buttons(&self.shell, &self.jobs, ui);
                     theme::at_the_right(ui, "views of the photo", |ui| {
-                        self.photo.strip_button(&self.shell, ui);
+                        self.photo.paintings.strip_button(&self.shell, ui);
                         live::full_screen_button(ui, has_words);
                     });
                 });

@@ -2,9 +2,9 @@
 
 use super::platform::Platform;
 use crate::{
-    widgets::theme,
     app::{App, Shell},
     choice::NetworkOf,
+    widgets::theme,
 };
 use pictures::encode::Format;
 use values::mode::{DeviceChoice, ModelSize};

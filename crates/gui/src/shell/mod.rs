@@ -3,6 +3,7 @@
 pub mod clipboard;
 pub mod command;
 pub mod common;
+pub mod controls;
 pub mod full_screen;
 pub mod messages;
 pub mod overlays;

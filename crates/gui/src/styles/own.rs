@@ -16,20 +16,6 @@ use crate::{
 };
 
 impl Shell {
-    /// Lists styles and cameras again when the window gets the focus: the command line may have added or removed styles,
-    /// and the first page offers to use a camera.
-    pub(crate) fn refresh_lists(&mut self) {
-        if !self.has_regained_focus() {
-            return;
-        }
-        if self.styles.gallery.is_listed {
-            self.list_styles(None);
-        }
-        if !self.workspace.is_live() && self.workspace.photo().is_none() {
-            self.list_cameras(false);
-        }
-    }
-
     pub(crate) fn has_regained_focus(&self) -> bool {
         self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)))
     }
@@ -298,5 +284,19 @@ impl<A> Styles<A> {
         } else {
             why
         }
+    }
+}
+
+/// Lists styles and cameras again when the window gets the focus: the command line may have added or removed styles,
+/// and the first page offers to use a camera.
+pub fn refresh_lists(shell: &mut Shell) {
+    if !shell.has_regained_focus() {
+        return;
+    }
+    if shell.styles.gallery.is_listed {
+        shell.list_styles(None);
+    }
+    if !shell.workspace.is_live() && shell.workspace.photo().is_none() {
+        shell.list_cameras(false);
     }
 }

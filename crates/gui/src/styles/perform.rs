@@ -42,7 +42,7 @@ impl App {
                 None => shell.ask_mix_name(),
             },
             // Applies to the visible painting, not to the chosen style.
-            RemoveChosen if photo.shows_painting(shell) => {
+            RemoveChosen if photo.paintings.shows_painting(shell) => {
                 if let Some(path) =
                     photo.paintings.viewed.as_ref().map(|viewed| viewed.path.clone())
                 {

@@ -6,7 +6,11 @@ use super::{LivePage, LiveView, command::LiveCommand, update::SCENE_PX};
 use crate::{
     app::Shell,
     intent::{Command, Sends},
-    shell::{command::ViewCommand, shortcuts::plain_button},
+    shell::{
+        command::ViewCommand,
+        controls::{model_row, painting_controls},
+        shortcuts::plain_button,
+    },
     widgets::{
         fonts::icons,
         label::{label, remark},
@@ -24,7 +28,6 @@ use media::{
     record::USUAL_QUALITY,
 };
 use settings::{LiveChoices, RecordAs};
-use values::mode::ModelSize;
 
 impl LivePage {
     /// Draws the controls into `ui`.
@@ -36,7 +39,7 @@ impl LivePage {
             self.live_source(ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
-            shell.painting_controls(ui, "source", &mut choice, |ui, _| {
+            painting_controls(shell, ui, "source", &mut choice, |ui, _| {
                 theme::steadiness(ui, &mut choices.steadiness);
                 self.live_size(shell, ui, live, &mut choices);
             });
@@ -50,7 +53,7 @@ impl LivePage {
                     "Repaint frozen pictures and snapshots in the quality of photos.",
                 );
                 target_rate(ui, &mut choices);
-                shell.model_row(ui, &mut choices.model, shell.live_model(), true);
+                model_row(shell, ui, &mut choices.model, shell.live_model(), true);
                 if !live.compares() {
                     engine(
                         ui,
@@ -172,52 +175,6 @@ impl LivePage {
     }
 }
 
-impl Shell {
-    /// The list of model sizes, of which `in_use` paints; `None` is the automatic choice, which only live mode has.
-    pub(crate) fn model_row(
-        &self,
-        ui: &mut Ui,
-        value: &mut Option<ModelSize>,
-        in_use: ModelSize,
-        has_automatic: bool,
-    ) {
-        // The automatic choice shows which size it uses.
-        let automatic = match value {
-            None => format!("Automatic: {in_use}"),
-            Some(_) => "Automatic".to_owned(),
-        };
-        let shown = match *value {
-            None => automatic.clone(),
-            Some(size) if size == in_use => model_name(size).to_owned(),
-            Some(size) => format!("{}: no {size} model", model_name(in_use)),
-        };
-        theme::row(ui, "Model", |ui, label| {
-            let button =
-                ComboBox::from_id_salt("model").selected_text(shown).width(ui.available_width());
-            list(ui, button, |ui, entries| {
-                if has_automatic {
-                    entries.offer(ui, value, None, automatic).column_tooltip(
-                        "Full on a GPU; lite on a CPU, which is about four times as fast.",
-                    );
-                }
-                for (size, hint) in [
-                    (ModelSize::Full, "Best quality."),
-                    (ModelSize::Lite, "About four times as fast, slightly coarser."),
-                ] {
-                    let has = self.models().is_empty() || self.models().contains(&size);
-                    ui.add_enabled_ui(has, |ui| {
-                        entries
-                            .offer(ui, value, Some(size), model_name(size))
-                            .column_tooltip_with_keys(hint, "M")
-                            .on_disabled_hover_text("This style's model is not installed.");
-                    });
-                }
-            })
-            .labelled_by(label);
-        });
-    }
-}
-
 /// The output of a recording; `no_video` says why it cannot be a video.
 fn record_as(ui: &mut Ui, choices: &mut LiveChoices, no_video: Option<&str>) {
     theme::row(ui, "Record as", |ui, _| {
@@ -294,11 +251,4 @@ fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, DEFAULT_TARGET_FPS as u32, " fps")
         .column_tooltip("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);
-}
-
-fn model_name(size: ModelSize) -> &'static str {
-    match size {
-        ModelSize::Full => "Full",
-        ModelSize::Lite => "Lite",
-    }
 }

@@ -360,26 +360,6 @@ impl Shell {
         let state = &self.settings.state;
         state.save_folder.as_ref().or(state.open_folder.as_ref()).cloned().unwrap_or_else(pictures)
     }
-
-    /// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.
-    pub(crate) fn sweep_pictures(&self) {
-        let home = self.snapshot_folder();
-        let sweep = move || {
-            disk::sweep(&home);
-            for entry in std::fs::read_dir(&home).into_iter().flatten().flatten() {
-                let name = entry.file_name();
-                let is_number = name
-                    .to_str()
-                    .and_then(|name| name.strip_prefix(RECORDING)?.strip_prefix('-'))
-                    .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
-                if is_number && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    disk::sweep(&entry.path());
-                }
-            }
-            Ok(())
-        };
-        self.tasks.spawn(sweep, App::report_failure);
-    }
 }
 
 impl Messages {
@@ -439,4 +419,24 @@ fn snapshot(
     let size = picture.size();
     let (width, height) = size_within(size.0, size.1, THUMBNAIL_PX);
     Ok((path, (size, scaled(&picture, width, height))))
+}
+
+/// Removes temporary files of snapshots and of recordings' pictures that were left by a killed program.
+pub fn sweep_pictures(shell: &Shell) {
+    let home = shell.snapshot_folder();
+    let sweep = move || {
+        disk::sweep(&home);
+        for entry in std::fs::read_dir(&home).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let is_number = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(RECORDING)?.strip_prefix('-'))
+                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+            if is_number && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                disk::sweep(&entry.path());
+            }
+        }
+        Ok(())
+    };
+    shell.tasks.spawn(sweep, App::report_failure);
 }

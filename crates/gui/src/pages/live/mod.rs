@@ -16,7 +16,7 @@ mod chrome;
 pub mod command;
 mod comparison;
 mod controls;
-mod files;
+pub mod files;
 mod first_start;
 mod pair_times;
 mod perform;

@@ -12,27 +12,25 @@ use crate::{
     jobs::{Jobs, command::JobCommand},
     shell::{
         command::{ShellCommand, ViewCommand},
+        controls::{model_row, painting_controls},
         platform::format_title,
         shortcuts::button,
     },
-    styles::mix,
     widgets::{
         fonts::icons,
         list::choose_row,
         mode_choice::{ENGINE, Offers, engine},
         theme::{self, ColumnTooltip},
     },
-    workspace::Step,
 };
 use media::framing::Rotation;
 use pictures::encode::{DEFAULT_QUALITY, Format};
-use values::compose::Look;
 
 impl PhotoPage {
     /// Draws the controls into `ui`.
     pub(crate) fn photo_controls(&self, shell: &Shell, ui: &mut Ui) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            if self.viewed_settings(shell, ui) {
+            if self.paintings.viewed_settings(shell, ui) {
                 return;
             }
             let [page, source] =
@@ -46,7 +44,7 @@ impl PhotoPage {
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            shell.painting_controls(ui, source, &mut choice, |ui, choice| {
+            painting_controls(shell, ui, source, &mut choice, |ui, choice| {
                 if self.shows_film(shell) {
                     theme::steadiness(ui, &mut choice.steadiness);
                 }
@@ -64,7 +62,7 @@ impl PhotoPage {
 
             theme::advanced(ui, |ui| {
                 let mut model = Some(choice.model);
-                shell.model_row(ui, &mut model, shell.model(), false);
+                model_row(shell, ui, &mut model, shell.model(), false);
                 choice.model = model.unwrap_or(choice.model);
                 engine(
                     ui,
@@ -187,32 +185,6 @@ impl PhotoPage {
             button(ui, can, theme::tall(styled), [name, does], intent)
                 .on_disabled_hover_text(why_not);
         }
-    }
-}
-
-impl Shell {
-    /// The controls for painting that the pages share, and those for its `detail`. `source` is what is painted.
-    pub(crate) fn painting_controls(
-        &self,
-        ui: &mut Ui,
-        source: &str,
-        choice: &mut Choice,
-        detail: impl FnOnce(&mut Ui, &mut Choice),
-    ) {
-        theme::group_title(ui, "Painting");
-        let Look { mut strength_percent, mut keep_colors } = choice.look;
-        theme::slider(ui, "Strength", &mut strength_percent, 0..=100, 100, " %")
-            .column_tooltip(&format!("0 %: the {source}. 100 %: the full effect."));
-        detail(ui, choice);
-        ui.checkbox(&mut keep_colors, format!("Keep the {source}'s colours"))
-            .column_tooltip(&format!("Use the style's brushwork and the {source}'s colours."));
-        choice.look = Look { strength_percent, keep_colors };
-        let before = match &self.workspace.before_change {
-            Some(Step::Choice(before)) => Some(&**before),
-            _ => None,
-        };
-        mix::ui(ui, &self.styles.gallery.cards, choice, before);
-        ui.add_space(theme::GROUP_GAP);
     }
 }
 

@@ -36,7 +36,7 @@ impl PhotoPage {
             }
             ForgetPainting(path) => self.forget_file(shell, FileList::Paintings, &path),
             ClearPaintings => self.clear_files(shell, FileList::Paintings),
-            ToggleStrip => self.toggle_strip(shell),
+            ToggleStrip => self.paintings.toggle_strip(shell),
             UsualDetail => self.edit(shell, |choice| choice.brush = DEFAULT_BRUSH),
             Cancel => self.stop_painting(shell),
             ToggleCrop => self.toggle_crop(shell),
@@ -82,8 +82,8 @@ impl PhotoPage {
                 }
             }
             Look(compare) => self.stage.compare = compare,
-            StepView(ViewStep::Wipe(by)) if self.shows_painting(shell) => {
-                self.step_painting(shell, if by < 0.0 { -1 } else { 1 });
+            StepView(ViewStep::Wipe(by)) if self.paintings.shows_painting(shell) => {
+                self.paintings.step_painting(shell, if by < 0.0 { -1 } else { 1 });
             }
             StepView(step) => {
                 let viewed = self.paintings.viewed.as_mut().map(|viewed| &mut viewed.stage);

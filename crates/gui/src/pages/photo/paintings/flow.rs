@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Ui};
 
-use super::{SmallPicture, Stamp, Viewed, is_film, kind, open_painting, strip};
+use super::{Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting, strip};
 use crate::{
     app::Shell,
     choice::{Choice, of_painting},
@@ -39,32 +39,6 @@ impl PhotoPage {
         self.paintings.note_written(path);
     }
 
-    /// True if there is a strip, shown or folded. If there is space, there is one even before the first painting is
-    /// saved, so that the photo does not move then.
-    fn offers_strip(&self, shell: &Shell) -> bool {
-        let may_be_empty = !is_low(&shell.ctx) && shell.workspace.photo().is_some();
-        !shell.workspace.is_live() && (may_be_empty || !shell.settings.state.paintings.is_empty())
-    }
-
-    fn folds_strip(&self, shell: &Shell) -> bool {
-        if is_low(&shell.ctx) {
-            !self.paintings.is_open_low
-        } else {
-            shell.settings.state.folds_paintings
-        }
-    }
-
-    pub(crate) fn has_strip(&self, shell: &Shell) -> bool {
-        self.offers_strip(shell) && !self.folds_strip(shell) && !shell.window.full_screen.is_on
-    }
-
-    /// The button that shows or hides the strip.
-    pub(crate) fn strip_button(&self, shell: &Shell, ui: &mut Ui) {
-        if self.offers_strip(shell) {
-            strip::button(ui, self.folds_strip(shell));
-        }
-    }
-
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
     pub(crate) fn serve_paintings(&mut self, shell: &mut Shell) {
         if !shell.workspace.is_live() {
@@ -74,7 +48,7 @@ impl PhotoPage {
         if matches!(shell.overlays.shown(), Some(Overlay::Exports)) {
             self.make_small_picture(shell, FileList::Paintings);
         }
-        if !self.has_strip(shell) {
+        if !self.paintings.has_strip(shell) {
             return;
         }
         if shell.has_regained_focus() {
@@ -124,28 +98,6 @@ impl PhotoPage {
         );
     }
 
-    /// Shows the painting `by` positions to the right in the strip, if there is one.
-    pub(crate) fn step_painting(&mut self, shell: &mut Shell, by: isize) {
-        let listed: Vec<_> = shell
-            .settings
-            .state
-            .paintings
-            .iter()
-            .filter(|path| !self.paintings.is_gone(path))
-            .collect();
-        // Start from the painting that is being opened, because key presses are faster than reading files.
-        let place = self
-            .paintings
-            .opening
-            .as_ref()
-            .or(self.paintings.viewed.as_ref().map(|v| &v.path))
-            .and_then(|path| listed.iter().position(|listed| *listed == path));
-        let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
-        shell
-            .intents
-            .extend(next.map(|path| Intent::Photo(PhotoCommand::ShowPainting((*path).clone()))));
-    }
-
     /// The photo and its painting, or the saved painting that is shown large instead.
     pub(crate) fn seen_pictures(&self) -> ShownPictures {
         self.paintings.viewed.as_ref().map_or(&self.stage, |viewed| &viewed.stage).seen_pictures()
@@ -170,17 +122,6 @@ impl PhotoPage {
             self.stage.appear_over(&shell.ctx, viewed.stage.seen_pictures());
         }
         self.paintings.close_view()
-    }
-
-    /// Folds or unfolds the strip.
-    pub(crate) fn toggle_strip(&mut self, shell: &mut Shell) {
-        let folds = if is_low(&shell.ctx) {
-            &mut self.paintings.is_open_low
-        } else {
-            &mut shell.settings.state.folds_paintings
-        };
-        *folds = !*folds;
-        shell.settings_changed();
     }
 
     /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.
@@ -212,42 +153,6 @@ impl PhotoPage {
             _ => return false,
         }
         true
-    }
-
-    pub(crate) fn shows_painting(&self, shell: &Shell) -> bool {
-        !shell.workspace.is_live() && self.paintings.viewed.is_some()
-    }
-
-    /// The choice with the settings of the painting that is shown large, if its file contains them.
-    pub(crate) fn viewed_choice(&self, shell: &Shell) -> Option<Choice> {
-        of_painting(&self.paintings.viewed.as_ref()?.texts, &shell.workspace.choice)
-    }
-
-    /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(crate) fn viewed_settings(&self, shell: &Shell, ui: &mut Ui) -> bool {
-        let Some(viewed) = &self.paintings.viewed else {
-            return false;
-        };
-        let choice = self.viewed_choice(shell);
-        let mut styles =
-            choice.iter().flat_map(|choice| &choice.mix.styles).map(|(style, _)| style.as_str());
-        let missing = styles.find(|style| shell.styles.gallery.card(style).is_none());
-        let parts = choice.as_ref().map_or_else(Vec::new, Choice::parts);
-        let mix = mix::text(&parts, |style| shell.styles.title_of(style));
-        strip::settings(ui, &viewed.texts, &mix, choice.as_ref(), missing);
-        true
-    }
-
-    /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(crate) fn viewed_buttons(&self, shell: &Shell, ui: &mut Ui) -> bool {
-        let viewed = self.paintings.viewed.as_ref().filter(|_| !shell.workspace.is_live());
-        if let Some(viewed) = viewed {
-            ui.horizontal_wrapped(|ui| {
-                strip::buttons(ui, &viewed.path);
-                theme::at_the_right(ui, "views of the painting", |ui| self.strip_button(shell, ui));
-            });
-        }
-        viewed.is_some()
     }
 }
 
@@ -329,5 +234,92 @@ impl PhotoPage {
         self.paintings.keep_only(&shell.settings.state);
         self.close_forgotten(shell);
         shell.settings_changed();
+    }
+}
+
+impl Paintings {
+    /// True if there is a strip, shown or folded. If there is space, there is one even before the first painting is
+    /// saved, so that the photo does not move then.
+    fn offers_strip(&self, shell: &Shell) -> bool {
+        let may_be_empty = !is_low(&shell.ctx) && shell.workspace.photo().is_some();
+        !shell.workspace.is_live() && (may_be_empty || !shell.settings.state.paintings.is_empty())
+    }
+
+    fn folds_strip(&self, shell: &Shell) -> bool {
+        if is_low(&shell.ctx) { !self.is_open_low } else { shell.settings.state.folds_paintings }
+    }
+
+    pub(crate) fn has_strip(&self, shell: &Shell) -> bool {
+        self.offers_strip(shell) && !self.folds_strip(shell) && !shell.window.full_screen.is_on
+    }
+
+    /// The button that shows or hides the strip.
+    pub(crate) fn strip_button(&self, shell: &Shell, ui: &mut Ui) {
+        if self.offers_strip(shell) {
+            strip::button(ui, self.folds_strip(shell));
+        }
+    }
+
+    /// Shows the painting `by` positions to the right in the strip, if there is one.
+    pub(crate) fn step_painting(&mut self, shell: &mut Shell, by: isize) {
+        let listed: Vec<_> =
+            shell.settings.state.paintings.iter().filter(|path| !self.is_gone(path)).collect();
+        // Start from the painting that is being opened, because key presses are faster than reading files.
+        let place = self
+            .opening
+            .as_ref()
+            .or(self.viewed.as_ref().map(|v| &v.path))
+            .and_then(|path| listed.iter().position(|listed| *listed == path));
+        let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
+        shell
+            .intents
+            .extend(next.map(|path| Intent::Photo(PhotoCommand::ShowPainting((*path).clone()))));
+    }
+
+    /// Folds or unfolds the strip.
+    pub(crate) fn toggle_strip(&mut self, shell: &mut Shell) {
+        let folds = if is_low(&shell.ctx) {
+            &mut self.is_open_low
+        } else {
+            &mut shell.settings.state.folds_paintings
+        };
+        *folds = !*folds;
+        shell.settings_changed();
+    }
+
+    pub(crate) fn shows_painting(&self, shell: &Shell) -> bool {
+        !shell.workspace.is_live() && self.viewed.is_some()
+    }
+
+    /// The choice with the settings of the painting that is shown large, if its file contains them.
+    pub(crate) fn viewed_choice(&self, shell: &Shell) -> Option<Choice> {
+        of_painting(&self.viewed.as_ref()?.texts, &shell.workspace.choice)
+    }
+
+    /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
+    pub(crate) fn viewed_settings(&self, shell: &Shell, ui: &mut Ui) -> bool {
+        let Some(viewed) = &self.viewed else {
+            return false;
+        };
+        let choice = self.viewed_choice(shell);
+        let mut styles =
+            choice.iter().flat_map(|choice| &choice.mix.styles).map(|(style, _)| style.as_str());
+        let missing = styles.find(|style| shell.styles.gallery.card(style).is_none());
+        let parts = choice.as_ref().map_or_else(Vec::new, Choice::parts);
+        let mix = mix::text(&parts, |style| shell.styles.title_of(style));
+        strip::settings(ui, &viewed.texts, &mix, choice.as_ref(), missing);
+        true
+    }
+
+    /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
+    pub(crate) fn viewed_buttons(&self, shell: &Shell, ui: &mut Ui) -> bool {
+        let viewed = self.viewed.as_ref().filter(|_| !shell.workspace.is_live());
+        if let Some(viewed) = viewed {
+            ui.horizontal_wrapped(|ui| {
+                strip::buttons(ui, &viewed.path);
+                theme::at_the_right(ui, "views of the painting", |ui| self.strip_button(shell, ui));
+            });
+        }
+        viewed.is_some()
     }
 }
