@@ -194,9 +194,9 @@ pub fn view(ui: &mut Ui, stage: &Stage, is_seen: bool) {
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
     ui.horizontal_wrapped(|ui| {
-        if stage.has_painting() || stage.alone.is_some() {
+        if stage.has_painting() || stage.labels.alone.is_some() {
             // A disabled switch stays in its place.
-            looks(ui, stage.looks(), stage.compare, is_seen && stage.alone.is_none());
+            looks(ui, stage.looks(), stage.compare, is_seen && stage.labels.alone.is_none());
         }
         theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
     });

@@ -114,7 +114,7 @@ impl App {
                     .filter(|_| batch.sheet.is_none());
                 batch.note(done, name, outcome);
                 // One entry stands for the folder: the paintings of a large one would replace all others in the list.
-                if let Some(path) = saved.filter(|_| batch.saved == 1) {
+                if let Some(path) = saved.filter(|_| batch.results.saved == 1) {
                     self.photo.note_painting(&mut self.shell, &path);
                 }
             }

@@ -10,13 +10,13 @@ use crate::{
     app::{App, Shell},
     bars::{self, LowerPanel},
     choice::NetworkOf,
-    intent::{Command, Intent},
+    intent::Intent,
     jobs::{
         batch::{Painting as BatchPainting, area_without_card, below_card},
         command::JobCommand,
     },
     pages::{
-        live::{self, command::LiveCommand},
+        live,
         photo::{command::PhotoCommand, crop, opened::Origin, paintings, welcome},
     },
     shell::{
@@ -48,10 +48,6 @@ const BOTH_FROM: f32 = 860.0;
 const MIN_STYLES: f32 = 120.0;
 /// Minimum width of the picture between narrower styles and the controls, in points.
 const MIN_PICTURE: f32 = 280.0;
-/// Default height of the Lab, in points, if there is enough space.
-const LAB_HEIGHT: f32 = 300.0;
-/// Minimum height of the Lab, in points.
-const MIN_HEIGHT: f32 = 100.0;
 
 /// The minimum size of the window on a screen of this size, in points; never larger than the screen.
 fn min_size(screen: Vec2) -> Vec2 {
@@ -60,7 +56,7 @@ fn min_size(screen: Vec2) -> Vec2 {
 
 impl Shell {
     /// Sets the minimum size of the window when the screen becomes known, or it or its scale changes.
-    pub(super) fn follow_monitor(&mut self) {
+    pub fn follow_monitor(&mut self) {
         let (screen, scale) = self.ctx.input(|i| {
             let viewport = i.viewport();
             // The window decorations of the desktop must fit, too.
@@ -80,7 +76,7 @@ impl Shell {
     }
 
     /// True if the controls reduce the width of the styles, and are above the buttons below the picture.
-    pub(super) fn controls_narrow_styles(&self) -> bool {
+    pub fn controls_narrow_styles(&self) -> bool {
         self.window.controls_open && self.ctx.content_rect().width() < BOTH_FROM
     }
 }
@@ -145,11 +141,14 @@ impl App {
                 .paintings
                 .has_strip(&self.shell)
                 .then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
-            let lab = self.lab_room(ui, side(ui, 12, 6));
+            let lab = self.live.lab_room(&self.shell, ui, side(ui, 12, 6));
             // Part of the canvas, not a separate bar.
             let canvas = side(ui, 12, 4).fill(theme::palette(ui).stage);
             // In a low window the Lab replaces this row; keys do the same.
-            let has_view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
+            let is_seen = self.live.view.is_some()
+                || self.photo.paintings.viewed.is_some()
+                || self.shell.workspace.photo().is_some();
+            let has_view = is_seen && !(lab.is_some() && paintings::is_low(ui));
             let view = has_view.then(|| LowerPanel::room(ui, "view", canvas, false));
             let film = (self.photo.shows_film(&self.shell) && self.photo.cropping.is_none())
                 .then(|| LowerPanel::room(ui, "film", canvas, false));
@@ -178,7 +177,7 @@ impl App {
                 view.draw(|ui| self.view_row(ui));
             }
             if let Some(mut lab) = lab {
-                self.lab_ui(&mut lab);
+                self.live.lab_ui(&self.shell, &mut lab);
             }
             if let Some(strip) = strip {
                 strip.draw(|ui| {
@@ -213,13 +212,6 @@ impl App {
         });
     }
 
-    /// True if a picture is shown whose view can be changed.
-    fn has_view(&self) -> bool {
-        self.live.view.is_some()
-            || self.photo.paintings.viewed.is_some()
-            || self.shell.workspace.photo().is_some()
-    }
-
     /// The row with compare mode and zoom.
     fn view_row(&mut self, ui: &mut Ui) {
         let is_grid = self.live.view.as_ref().is_some_and(|live| live.shows_previews);
@@ -250,7 +242,7 @@ impl App {
             return;
         }
         if let Some(cropping) = &mut self.photo.cropping {
-            cropping.ui(ui, self.photo.stage.framing);
+            cropping.ui(ui, self.photo.stage.placing.framing);
             return;
         }
         let saves = self.shell.workspace.finished().is_some() && !self.photo.save.is_running;
@@ -349,7 +341,7 @@ impl App {
                 mix: mix.as_deref(),
                 cards: &self.shell.styles.gallery.cards,
                 settings: &self.jobs.batch_settings(&self.shell),
-                settings_place: self.batch_settings_place(seen),
+                settings_place: self.jobs.batch_settings_place(&self.shell, seen),
             };
             if let Some(batch) = &mut self.jobs.batch {
                 batch.ui(ui, area, &painting, progress);
@@ -369,7 +361,7 @@ impl App {
 
     /// The status line. Modes and device capabilities are included only while the Lab is open.
     fn status(&self) -> Vec<String> {
-        let shows_details = self.live.view.as_ref().is_some_and(|live| live.panel_open);
+        let shows_details = self.live.view.as_ref().is_some_and(|live| live.lab.is_open);
         let device = match &self.shell.device.info {
             Some(info) if shows_details => {
                 [info.name.as_str(), &info.parallelism(), &info.instructions]
@@ -406,44 +398,6 @@ impl App {
         };
         // The device is last: if the line is too long, its name is truncated.
         [photo, last_run, Some(device)].into_iter().flatten().collect()
-    }
-
-    /// The area between live pictures and the buttons below them for the Lab, if it is open.
-    fn lab_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
-        self.live
-            .view
-            .as_ref()
-            .filter(|live| live.panel_open)
-            .zip(self.shell.device.info.as_ref())?;
-        // The picture keeps the larger half.
-        let most = (0.5 * ui.available_height()).max(MIN_HEIGHT);
-        let lab = Panel::bottom("lab")
-            .resizable(true)
-            .default_size(LAB_HEIGHT.min(most))
-            .size_range(MIN_HEIGHT..=most);
-        let shown = lab.frame(frame).show(ui, |ui| {
-            // The same height with every tab.
-            ui.set_min_height(ui.available_height());
-            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
-        });
-        // A grip shows that the edge can be dragged.
-        let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
-        let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
-        ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
-        Some(shown.inner)
-    }
-
-    /// Draws the Lab.
-    fn lab_ui(&mut self, ui: &mut Ui) {
-        let (Some(live), Some(device)) = (&mut self.live.view, &self.shell.device.info) else {
-            return;
-        };
-        let progress = self.shell.engine.measuring_progress();
-        let mut choices = self.shell.settings.live.clone();
-        live.lab_ui(ui, &mut choices, device, progress);
-        if choices != self.shell.settings.live {
-            LiveCommand::SetLive(Box::new(choices)).send(ui);
-        }
     }
 }
 

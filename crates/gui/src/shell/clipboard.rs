@@ -14,7 +14,7 @@ use values::frame::Frame;
 
 impl Shell {
     /// Copies the picture in a file.
-    pub(crate) fn copy_file(&self, path: PathBuf) {
+    pub fn copy_file(&self, path: PathBuf) {
         self.copy_picture(name_label(&path), move || {
             Ok(Arc::unwrap_or_clone(decode::from_path(&path).or_text()?.frame))
         });

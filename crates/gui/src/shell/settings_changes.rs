@@ -13,19 +13,19 @@ const SETTINGS_REST_SECONDS: f64 = 1.0;
 
 impl Shell {
     /// Notes that a setting changed; it is written after a pause.
-    pub(crate) fn settings_changed(&mut self) {
+    pub fn settings_changed(&mut self) {
         self.settings_file.changed_at = Some(self.now());
         self.ctx.request_repaint();
     }
 
     /// Hides the hints of the first start for good.
-    pub(crate) fn hide_hint(&mut self) {
+    pub fn hide_hint(&mut self) {
         self.settings.state.has_seen_hint = true;
         self.settings_changed();
     }
 
     /// Writes the choices of both pages to the settings.
-    pub(crate) fn remember_choice(&mut self) {
+    pub fn remember_choice(&mut self) {
         let choices = &mut self.settings.choices;
         self.workspace.photo_choice().remember(choices);
         if let Some(live) = self.workspace.live_choice() {
@@ -35,7 +35,7 @@ impl Shell {
     }
 
     /// Ends a change in progress as one undo step, and writes it to the settings.
-    pub(crate) fn end_change(&mut self) {
+    pub fn end_change(&mut self) {
         match self.workspace.before_change.take() {
             Some(Step::Choice(before)) => {
                 self.workspace.commit(before);
@@ -47,7 +47,7 @@ impl Shell {
     }
 
     /// Notes a change in progress from this state. All steps of one drag are undone together.
-    pub(crate) fn begin_change(&mut self, before: Step) {
+    pub fn begin_change(&mut self, before: Step) {
         let running = self.workspace.before_change.as_ref();
         if running.is_some_and(|running| discriminant(running) != discriminant(&before)) {
             self.end_change();
@@ -56,7 +56,7 @@ impl Shell {
     }
 
     /// Copies the order of the styles to the settings; returns whether it has changed.
-    pub(crate) fn remember_order(&mut self) -> bool {
+    pub fn remember_order(&mut self) -> bool {
         let order = &self.styles.gallery.order.ids;
         let stored = &mut self.settings.state.style_order;
         let is_new = stored != order;
@@ -67,7 +67,7 @@ impl Shell {
     }
 
     /// Ends the change of a control that is no longer dragged as one undo step, and writes settings after their pause.
-    pub(crate) fn finish_changes(&mut self) {
+    pub fn finish_changes(&mut self) {
         if !self.ctx.input(|i| i.pointer.any_down()) {
             self.end_change();
         }

@@ -10,7 +10,7 @@ use network::Network;
 
 impl Shell {
     /// A network, if it is loaded; otherwise loads it, unless that has failed.
-    pub(crate) fn network(&mut self, of: &NetworkOf) -> Result<Arc<Network>, Missing> {
+    pub fn network(&mut self, of: &NetworkOf) -> Result<Arc<Network>, Missing> {
         if let Some(network) = self.styles.networks.get(of) {
             return network.clone();
         }
@@ -19,11 +19,7 @@ impl Shell {
     }
 
     /// A network for moving pictures: until that of a mix is loaded, that of an older mix of the same styles.
-    pub(crate) fn moving_network(
-        &mut self,
-        of: &NetworkOf,
-        is_preparing: bool,
-    ) -> Option<Arc<Network>> {
+    pub fn moving_network(&mut self, of: &NetworkOf, is_preparing: bool) -> Option<Arc<Network>> {
         let older = self.styles.networks.iter().find_map(|(older, network)| {
             network
                 .as_ref()
@@ -39,7 +35,7 @@ impl Shell {
     }
 
     /// Loads a network, unless it is already being loaded. One mix is made at a time.
-    pub(crate) fn load(&mut self, of: NetworkOf) {
+    pub fn load(&mut self, of: NetworkOf) {
         if self.styles.loading().any(|other| *other == of || (other.is_mix() && of.is_mix())) {
             return;
         }
@@ -75,13 +71,13 @@ impl Shell {
 
 impl<A> Styles<A> {
     /// Lets such networks be loaded again if that has failed.
-    pub(crate) fn retry_networks(&mut self, is_such: impl Fn(&NetworkOf) -> bool) {
+    pub fn retry_networks(&mut self, is_such: impl Fn(&NetworkOf) -> bool) {
         self.networks
             .retain(|of, network| network.as_ref().err() != Some(&Missing::Failed) || !is_such(of));
     }
 
     /// The networks that are being loaded.
-    pub(crate) fn loading(&self) -> impl Iterator<Item = &NetworkOf> {
+    pub fn loading(&self) -> impl Iterator<Item = &NetworkOf> {
         self.networks
             .iter()
             .filter(|(_, network)| matches!(network, Err(Missing::Loading)))

@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl Shell {
-    pub(crate) fn has_regained_focus(&self) -> bool {
+    pub fn has_regained_focus(&self) -> bool {
         self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)))
     }
 
     /// Lists the styles, and chooses the one that was `added`, if any.
-    pub(crate) fn list_styles(&self, added: Option<String>) {
+    pub fn list_styles(&self, added: Option<String>) {
         let styles = self.styles.source.clone();
         self.run(
             move || Ok(styles.cards()),
@@ -43,7 +43,7 @@ impl Shell {
     }
 
     /// Asks for a new name for a style.
-    pub(crate) fn ask_name(&mut self, id: &str) {
+    pub fn ask_name(&mut self, id: &str) {
         if let Some(card) = self.own_card(id, "renamed") {
             self.ask_new_name(card.id, card.title, None);
         }
@@ -70,7 +70,7 @@ impl Shell {
     }
 
     /// Moves a style in the list, as an undo step.
-    pub(crate) fn move_style(&mut self, id: &str, to: &Move) {
+    pub fn move_style(&mut self, id: &str, to: &Move) {
         self.end_change();
         if let Some(next) = self.styles.gallery.shift(id, to) {
             self.workspace.history.note(Step::Moved { id: id.to_owned(), next });
@@ -78,7 +78,7 @@ impl Shell {
     }
 
     /// Deletes the files of all removed styles, because the program ends.
-    pub(crate) fn end_removals(&mut self) {
+    pub fn end_removals(&mut self) {
         for removed in self.styles.gallery.take_hidden() {
             let styles = self.styles.source.clone();
             let remove = move || {
@@ -95,7 +95,7 @@ impl Shell {
     }
 
     /// Removes styles from the choice that are not in the gallery.
-    pub(crate) fn forget_absent(&mut self) {
+    pub fn forget_absent(&mut self) {
         let gallery = &self.styles.gallery;
         if !gallery.is_listed {
             return;
@@ -277,7 +277,7 @@ impl App {
 impl<A> Styles<A> {
     /// The reason why a style cannot have this name, as text. The name may belong to a removed style, which is not
     /// shown.
-    pub(crate) fn why_not_named(&self, name: &str, error: &str) -> String {
+    pub fn why_not_named(&self, name: &str, error: &str) -> String {
         let why = remark(error);
         if self.gallery.has_hidden(name) {
             format!("{why}; it was removed, but Undo restores it")

@@ -29,7 +29,7 @@ use values::{compose::Look, frame::Frame, mode::ModelSize};
 
 impl Shell {
     /// Paints a picture in parallel with other work; then calls `done`, unless it is cancelled.
-    pub(crate) fn repaint(
+    pub fn repaint(
         &mut self,
         job: RepaintJob,
         done: impl FnOnce(&mut App, RepaintNumber, Result<Arc<Repainted>, EngineError>) + 'static,
@@ -39,14 +39,14 @@ impl Shell {
         number
     }
 
-    pub(crate) fn cancel_repaint(&mut self, number: RepaintNumber) {
+    pub fn cancel_repaint(&mut self, number: RepaintNumber) {
         self.engine.cancel_repaint(number);
         self.styles.painted_apart.remove(&number);
     }
 
     /// Paints a small version of `photo`, or of the sample, with the network that `read` returns on a background thread;
     /// then calls `done`, unless another trial replaces this one.
-    pub(crate) fn try_network(
+    pub fn try_network(
         &mut self,
         photo: Option<Arc<Frame>>,
         read: impl FnOnce() -> Result<Arc<Network>, String> + Send + 'static,
@@ -92,7 +92,7 @@ impl Shell {
     }
 
     /// Cancels the trial.
-    pub(crate) fn stop_trial(&mut self) {
+    pub fn stop_trial(&mut self) {
         if let Some((_, Some(painting))) = self.styles.trial.take() {
             self.cancel_repaint(painting);
         }

@@ -229,27 +229,30 @@ impl Batch {
     }
 
     fn ended_ui(&self, ui: &mut Ui, cancelled: bool) {
-        let title = match (cancelled, self.saved) {
+        let title = match (cancelled, self.results.saved) {
             (true, _) => "Stopped",
-            (false, 0) if self.failures.is_empty() => "All paintings already exist",
+            (false, 0) if self.results.failures.is_empty() => "All paintings already exist",
             (false, 0) => "Nothing was painted",
-            (false, _) if self.failures.is_empty() => "Done",
+            (false, _) if self.results.failures.is_empty() => "Done",
             (false, _) => "Done, with problems",
         };
         ui.label(RichText::new(title).strong().size(16.0));
-        if self.saved > 0 {
-            ui.label(format!("{} painted into the folder", counted(self.saved, self.unit())));
+        if self.results.saved > 0 {
+            ui.label(format!(
+                "{} painted into the folder",
+                counted(self.results.saved, self.unit())
+            ));
             caption(ui, path_label(&self.target));
         }
         self.remarks_ui(ui);
         self.left_out_ui(ui);
         ui.horizontal(|ui| {
             plain_button(ui, "Close", JobCommand::CloseBatch);
-            if self.saved > 0 {
+            if self.results.saved > 0 {
                 plain_button(ui, "Show folder", ShellCommand::ShowInFolder(self.target.clone()))
                     .on_hover_text("Open the folder of the paintings.");
             }
-            if !self.skipped.is_empty() {
+            if !self.results.skipped.is_empty() {
                 plain_button(ui, "Replace them", JobCommand::ReplaceSkipped)
                     .on_hover_text("Paint the skipped photos too, and replace their files.");
             }
@@ -273,13 +276,13 @@ impl Batch {
     /// Failures and notes, photo by photo.
     fn remarks_ui(&self, ui: &mut Ui) {
         // A photo that fails in every style is listed, and counted, once.
-        let failures = format!("{} not painted", counted(self.failures.len(), "photo"));
-        let skipped = format!("Skipped, already exist ({})", self.skipped.len());
-        let notes = counted(self.notes.len(), "warning");
+        let failures = format!("{} not painted", counted(self.results.failures.len(), "photo"));
+        let skipped = format!("Skipped, already exist ({})", self.results.skipped.len());
+        let notes = counted(self.results.notes.len(), "warning");
         for (title, remarks) in [
-            (theme::error(ui, failures), &self.failures),
-            (RichText::new(skipped), &self.skipped),
-            (RichText::new(notes), &self.notes),
+            (theme::error(ui, failures), &self.results.failures),
+            (RichText::new(skipped), &self.results.skipped),
+            (RichText::new(notes), &self.results.notes),
         ] {
             if remarks.is_empty() {
                 continue;

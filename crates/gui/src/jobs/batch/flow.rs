@@ -2,7 +2,7 @@
 
 use super::{Batch, BatchPhotos, BatchStyle, Phase};
 use crate::{
-    app::{App, Shell},
+    app::Shell,
     choice::{BRUSHES_PX, NetworkOf},
     jobs::{Jobs, time_left::Stopwatch},
     shell::platform::format_title,
@@ -16,7 +16,7 @@ use pictures::encode::Existing;
 
 impl Jobs {
     /// Paints what the card describes, as soon as the networks are loaded.
-    pub(crate) fn confirm_batch(&mut self, shell: &mut Shell) {
+    pub fn confirm_batch(&mut self, shell: &mut Shell) {
         let choice = shell.workspace.photo_choice();
         let styles: Vec<_> = match self.batch.as_ref().and_then(|batch| batch.several.as_ref()) {
             None => choice
@@ -46,12 +46,7 @@ impl Jobs {
     }
 
     /// Paints a batch in these styles, as soon as their networks are loaded.
-    pub(crate) fn confirm_styles(
-        &mut self,
-        shell: &mut Shell,
-        mut batch: Batch,
-        styles: Vec<BatchStyle>,
-    ) {
+    pub fn confirm_styles(&mut self, shell: &mut Shell, mut batch: Batch, styles: Vec<BatchStyle>) {
         shell.styles.retry_networks(|of| styles.iter().any(|style| style.network == *of));
         batch.confirm(styles);
         self.batch = Some(batch);
@@ -59,7 +54,7 @@ impl Jobs {
     }
 
     /// The batch's style or mix as text, or how to choose one; and the mix alone, if there is one.
-    pub(crate) fn batch_style_text(&self, shell: &Shell) -> (String, Option<String>) {
+    pub fn batch_style_text(&self, shell: &Shell) -> (String, Option<String>) {
         let choice = shell.workspace.photo_choice();
         // Live mode may have another style, which the gallery shows as chosen.
         let is_aside = shell.workspace.is_live();
@@ -79,7 +74,7 @@ impl Jobs {
     }
 
     /// The settings for every photo of a batch.
-    pub(crate) fn batch_settings(&self, shell: &Shell) -> [(&'static str, String); 5] {
+    pub fn batch_settings(&self, shell: &Shell) -> [(&'static str, String); 5] {
         let choice = shell.workspace.photo_choice();
         let colours = if choice.look.keep_colors { "Original" } else { "Style" };
         let size = match choice.output {
@@ -104,7 +99,7 @@ impl Jobs {
         ]
     }
 
-    pub(crate) fn pause_batch(&mut self, shell: &mut Shell, pause: bool) {
+    pub fn pause_batch(&mut self, shell: &mut Shell, pause: bool) {
         shell.engine.pause_batch(pause);
         let now = shell.now();
         if let Some(batch) = &mut self.batch {
@@ -112,7 +107,7 @@ impl Jobs {
         }
     }
 
-    pub(crate) fn stop_batch(&mut self, shell: &mut Shell) {
+    pub fn stop_batch(&mut self, shell: &mut Shell) {
         shell.engine.cancel_batch();
         if let Some(batch) = &mut self.batch {
             batch.is_stopping = true;
@@ -121,7 +116,7 @@ impl Jobs {
 
     /// Starts the confirmed batch, once its networks are loaded. Leaves out styles whose networks cannot be loaded; if
     /// none is left, the batch must be confirmed again.
-    pub(crate) fn start_batch(&mut self, shell: &mut Shell) {
+    pub fn start_batch(&mut self, shell: &mut Shell) {
         let Some(batch) = self.batch.as_ref().filter(|batch| batch.phase == Phase::Loading) else {
             return;
         };
@@ -166,12 +161,10 @@ impl Jobs {
         batch.phase = if started { Phase::Running } else { Phase::Ready };
         batch.watch = Stopwatch::started(now);
     }
-}
 
-impl App {
     /// Where the settings of a batch are changed; `seen` if the controls of photos are visible, not folded.
-    pub(crate) fn batch_settings_place(&self, seen: bool) -> &'static str {
-        match (self.shell.workspace.is_live(), seen) {
+    pub fn batch_settings_place(&self, shell: &Shell, seen: bool) -> &'static str {
+        match (shell.workspace.is_live(), seen) {
             (true, _) => "Change these on the Photo page.",
             (false, true) => "Change these on the right.",
             (false, false) => "Change these under Adjust.",
@@ -181,7 +174,7 @@ impl App {
 
 impl Shell {
     /// A style, or a mix with it, in the chosen model size.
-    pub(crate) fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
+    pub fn batch_style(&self, id: &str, parts: &Parts) -> BatchStyle {
         let chosen = self.workspace.photo_choice().model;
         let model = self.styles.gallery.known(id).map_or(chosen, |card| card.model(chosen));
         BatchStyle {

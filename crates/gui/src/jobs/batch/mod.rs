@@ -51,6 +51,19 @@ pub struct BatchStyle {
 /// A photo, and the index of the style that it is painted in.
 type Item = (PathBuf, usize);
 
+/// What has become of the items.
+#[derive(Default)]
+pub struct Results {
+    pub saved: usize,
+    /// Photos that were not painted, and why. A photo that fails in several styles for the same reason is listed once.
+    pub failures: Vec<(String, String)>,
+    /// Items whose output file already existed, as text: names of these photos and of the existing paintings.
+    skipped: Vec<(String, String)>,
+    skipped_items: Vec<Item>,
+    /// Painted photos with a note about them.
+    notes: Vec<(String, String)>,
+}
+
 /// The batch on the window's side.
 #[derive(Default)]
 pub struct Batch {
@@ -70,16 +83,9 @@ pub struct Batch {
     pub target: PathBuf,
     /// Existing files are replaced.
     replace: bool,
+    pub results: Results,
     pub phase: Phase,
     done: usize,
-    pub saved: usize,
-    /// Items whose output file already existed, as text: names of these photos and of the existing paintings.
-    skipped: Vec<(String, String)>,
-    skipped_items: Vec<Item>,
-    /// Photos that were not painted, and why. A photo that fails in several styles for the same reason is listed once.
-    pub failures: Vec<(String, String)>,
-    /// Painted photos with a note about them.
-    notes: Vec<(String, String)>,
     is_stopping: bool,
     watch: Stopwatch,
 }
@@ -146,14 +152,16 @@ impl Batch {
         }
         match outcome {
             Ok(saved) => {
-                self.saved += 1;
+                self.results.saved += 1;
                 if !saved.notes.is_empty() {
-                    self.notes.push((name, saved.notes.iter().map(|note| remark(note)).join("\n")));
+                    self.results
+                        .notes
+                        .push((name, saved.notes.iter().map(|note| remark(note)).join("\n")));
                 }
             }
             Err(Unpainted::Exists(target)) => {
-                self.skipped_items.extend(item.cloned());
-                self.skipped.push((name, path_label(&target)));
+                self.results.skipped_items.extend(item.cloned());
+                self.results.skipped.push((name, path_label(&target)));
             }
             Err(Unpainted::Failed(reason)) => self.note_failure(&photo, name, remark(&reason)),
         }
@@ -162,12 +170,12 @@ impl Batch {
     /// Notes that a photo failed; `name` is that of the photo, or of the photo in a style.
     fn note_failure(&mut self, photo: &str, name: String, reason: String) {
         let in_a_style = format!("{photo} in ");
-        match self.failures.iter_mut().find(|(before, why)| {
+        match self.results.failures.iter_mut().find(|(before, why)| {
             *why == reason && (before == photo || before.starts_with(&in_a_style))
         }) {
             // The reason is the photo, not the style.
             Some((before, _)) => photo.clone_into(before),
-            None => self.failures.push((name, reason)),
+            None => self.results.failures.push((name, reason)),
         }
     }
 
@@ -177,7 +185,7 @@ impl Batch {
             target: self.target.clone(),
             replace: true,
             styles: self.styles.clone(),
-            items: self.skipped_items.clone(),
+            items: self.results.skipped_items.clone(),
             phase: Phase::Loading,
             photos: self.photos.clone(),
             ..Self::default()
@@ -225,7 +233,7 @@ mod tests {
         batch.note(4, "large.png".to_owned(), failed("no memory for Wave"));
         let listed = |name: &str, why: &str| (name.to_owned(), why.to_owned());
         assert_eq!(
-            batch.failures,
+            batch.results.failures,
             [
                 listed("bad.png", "it is damaged"),
                 listed("large.png in Candy", "no memory for Candy"),

@@ -64,7 +64,7 @@ fn write(text: &String, path: &Path) -> Result<(), WriteError> {
 
 impl Jobs {
     /// Reads the queue, which is kept next to the settings.
-    pub(crate) fn load_exports(&mut self, shell: &mut Shell) {
+    pub fn load_exports(&mut self, shell: &mut Shell) {
         let Some(settings) = &shell.settings_file.path else {
             return;
         };
@@ -116,7 +116,7 @@ impl Jobs {
     }
 
     /// Shows the form that exports a part of a video as the window paints now.
-    pub(crate) fn open_export(&mut self, shell: &mut Shell, film: Arc<OpenFilm>, range: Range) {
+    pub fn open_export(&mut self, shell: &mut Shell, film: Arc<OpenFilm>, range: Range) {
         let choice = Choice { model: shell.model(), ..shell.workspace.choice.clone() };
         let Some(network) = choice.network(choice.model) else {
             return shell.messages.notice("Choose a style first.");
@@ -179,7 +179,7 @@ impl Jobs {
 
     /// Adds exports of the videos of a batch, in its styles and into its folder. Unless it `replaces` files, videos that
     /// were exported there before are left out.
-    pub(crate) fn export_films(
+    pub fn export_films(
         &mut self,
         shell: &mut Shell,
         films: &[PathBuf],
@@ -231,7 +231,7 @@ impl Jobs {
     }
 
     /// Has exports follow a style that has a new id.
-    pub(crate) fn rename_in_exports(&mut self, shell: &mut Shell, old: &str, new: &str) {
+    pub fn rename_in_exports(&mut self, shell: &mut Shell, old: &str, new: &str) {
         if !self.exports.queue.entries.is_empty() {
             self.exports.queue.rename_style(old, new);
             self.exports_changed(shell);
@@ -239,7 +239,7 @@ impl Jobs {
     }
 
     /// Does what the user wants with exports.
-    pub(crate) fn act_on_exports(&mut self, shell: &mut Shell, action: Action) {
+    pub fn act_on_exports(&mut self, shell: &mut Shell, action: Action) {
         match action {
             Action::AskFile => self.ask_export_file(shell),
             Action::Confirm => {
@@ -312,7 +312,7 @@ impl Jobs {
     }
 
     /// Begins the next export when the last one has ended, and measures for the form; `moves` if pictures move on the stage.
-    pub(crate) fn serve_exports(&mut self, shell: &mut Shell, photos: &mut PhotoPage, moves: bool) {
+    pub fn serve_exports(&mut self, shell: &mut Shell, photos: &mut PhotoPage, moves: bool) {
         let running = self.exports.running.as_ref();
         if let Some(ended) = running.and_then(|running| running.ended.try_recv().ok())
             && let Some(running) = self.exports.running.take()
@@ -466,11 +466,7 @@ impl Jobs {
     }
 
     /// Stops the running export, which continues the next time, and writes the queue. Blocks.
-    pub(crate) fn end_exports(
-        &mut self,
-        shell: &mut Shell,
-        photos: &mut PhotoPage,
-    ) -> Result<(), String> {
+    pub fn end_exports(&mut self, shell: &mut Shell, photos: &mut PhotoPage) -> Result<(), String> {
         if let Some(running) = self.exports.running.take() {
             running.run.control.cancel();
             if let Ok(ended) = running.ended.recv_timeout(PATIENCE) {

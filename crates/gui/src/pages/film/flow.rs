@@ -28,18 +28,18 @@ use media::{
 use values::{disk::words, frame::Frame, lock::lock, mailbox::mailbox, mode::DeviceChoice};
 
 impl PhotoPage {
-    pub(crate) fn shows_film(&self, shell: &Shell) -> bool {
+    pub fn shows_film(&self, shell: &Shell) -> bool {
         shell.workspace.has_film() && !shell.workspace.is_live() && self.paintings.viewed.is_none()
     }
 }
 
 impl FilmPage {
-    pub(crate) fn plays_film(&self) -> bool {
+    pub fn plays_film(&self) -> bool {
         self.view.as_ref().is_some_and(|film| film.painting.is_some())
     }
 
     /// Performs a step.
-    pub(crate) fn step_film(&mut self, shell: &mut Shell, photos: &mut PhotoPage, step: Step) {
+    pub fn step_film(&mut self, shell: &mut Shell, photos: &mut PhotoPage, step: Step) {
         self.act_film(shell, photos, |film, now| film.act(step, now));
     }
 
@@ -143,7 +143,7 @@ impl FilmPage {
     }
 
     /// Takes the player's events and the newest painted picture, and sends changed settings.
-    pub(crate) fn film_logic(&mut self, shell: &mut Shell, photos: &mut PhotoPage) {
+    pub fn film_logic(&mut self, shell: &mut Shell, photos: &mut PhotoPage) {
         if shell.workspace.is_live() {
             return;
         }

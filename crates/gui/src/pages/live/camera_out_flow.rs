@@ -14,7 +14,7 @@ use engine::{
 };
 
 impl LivePage {
-    pub(crate) fn toggle_camera_out(&mut self, shell: &mut Shell) {
+    pub fn toggle_camera_out(&mut self, shell: &mut Shell) {
         if let Some(camera_out) = self.camera_out.running.take() {
             // Waits until the device is closed.
             let end = move || {
@@ -71,7 +71,7 @@ impl LivePage {
     }
 
     /// Sets what readers should see, and reports a failure.
-    pub(crate) fn follow_camera_out(&mut self, shell: &mut Shell) {
+    pub fn follow_camera_out(&mut self, shell: &mut Shell) {
         let Some(camera_out) = &self.camera_out.running else {
             return;
         };

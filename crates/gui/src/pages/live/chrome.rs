@@ -170,7 +170,7 @@ impl LiveView {
             ),
             (
                 [icons::FLASK, "Lab", "Comparison, rates, latencies and the time of every step."],
-                self.panel_open,
+                self.lab.is_open,
                 Intent::Lab(LabCommand::ToggleLab),
             ),
         ] {
@@ -185,7 +185,7 @@ impl LiveView {
         ui.set_min_height(SHUTTER);
         let (icon, name) =
             if self.frozen { (icons::PLAY, "Resume") } else { (icons::PAUSE, "Freeze") };
-        let does = if self.may_repaint {
+        let does = if self.refined.may_repaint {
             "Freeze the picture and repaint it in full quality. You can still switch styles."
         } else {
             "Freeze the picture. You can still switch styles."
@@ -203,9 +203,9 @@ impl LiveView {
             ViewCommand::HoldOrCompare,
         );
         ui.add_enabled_ui(has_picture, |ui| {
-            let is_finer = self.may_repaint && !self.stays_as_seen;
+            let is_finer = self.refined.may_repaint && !self.refined.stays_as_seen;
             // The main button of the benchmark is the one that starts it.
-            let offers_benchmark = self.panel_open && self.panel.tab == Tab::Benchmark;
+            let offers_benchmark = self.lab.is_open && self.lab.panel.tab == Tab::Benchmark;
             shutter(ui, is_finer, !offers_benchmark);
         });
         ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
@@ -217,19 +217,19 @@ impl LiveView {
     }
 
     fn offers_as_seen(&self) -> bool {
-        self.frozen && self.may_repaint
+        self.frozen && self.refined.may_repaint
     }
 
     /// The button that returns a frozen picture to its live painting, if it was repainted.
     fn as_seen_button(&self, ui: &mut Ui) {
         if self.offers_as_seen() {
-            let seen = theme::tall(Button::selectable(self.stays_as_seen, "Live version"));
+            let seen = theme::tall(Button::selectable(self.refined.stays_as_seen, "Live version"));
             button(
                 ui,
                 true,
                 seen,
                 ["Show live version", "Show the frozen picture as it was painted live."],
-                LiveCommand::LeaveAsSeen(!self.stays_as_seen),
+                LiveCommand::LeaveAsSeen(!self.refined.stays_as_seen),
             );
         }
     }
@@ -293,7 +293,7 @@ impl LiveView {
             self.problem(ui, clear);
         } else {
             // Keep a picture that is shown alone uncovered.
-            if self.is_repainting && !is_alone {
+            if self.refined.is_repainting && !is_alone {
                 self.repainting(ui, clear);
             }
             self.difference_words(ui, clear);
@@ -308,11 +308,11 @@ impl LiveView {
 
     /// Explains the picture of the difference.
     fn difference_words(&self, ui: &Ui, area: Rect) {
-        if !self.shows_difference || self.stage.shows_original {
+        if !self.lab.shows_difference || self.stage.shows_original {
             return;
         }
         floating(ui, "difference", Align2::CENTER_TOP, area, |ui| {
-            let words = match self.largest_difference {
+            let words = match self.lab.largest_difference {
                 0 => "No difference: everything is grey".to_owned(),
                 n => format!(
                     "Largest difference in this frame: {n} of 255, amplified {DIFFERENCE_GAIN} times"

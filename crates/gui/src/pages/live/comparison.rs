@@ -36,7 +36,7 @@ impl LiveView {
     /// are known.
     fn comparison(&self) -> Option<([Spread; 2], &Equality)> {
         self.facts?.pair?;
-        Some((self.pairs.spreads()?, self.pictures.as_ref()?.value.equality.as_deref()?))
+        Some((self.lab.pairs.spreads()?, self.pictures.as_ref()?.value.equality.as_deref()?))
     }
 
     /// Draws the comparison's own lines.
@@ -50,7 +50,7 @@ impl LiveView {
             return;
         }
         ui.horizontal_wrapped(|ui| {
-            let mut shows = self.shows_difference;
+            let mut shows = self.lab.shows_difference;
             let difference = ui.checkbox(&mut shows, "Difference");
             let hint = "Grey means equal; differences are amplified 16 times.";
             key_chips::hint(difference, hint, "D").sends(LabCommand::ToggleDifference);
@@ -62,7 +62,10 @@ impl LiveView {
         let why = match (comparison, self.snapshot.preparing) {
             (Some((times, equality)), _) => match ratio(times, equality) {
                 Some(_) => {
-                    format!("{} pairs of frames. Results match: {equality}", self.pairs.pairs.len())
+                    format!(
+                        "{} pairs of frames. Results match: {equality}",
+                        self.lab.pairs.pairs.len()
+                    )
                 }
                 None => format!("Worst check: {equality}"),
             },
@@ -87,7 +90,7 @@ impl LiveView {
         ui.horizontal_wrapped(|ui| {
             plain_button(ui, "Cancel benchmark", toggle);
             ui.add(egui::ProgressBar::new(share).desired_width(160.0).desired_height(8.0));
-            let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
+            let elapsed = ui.input(|i| i.time) - self.lab.measuring_since.unwrap_or_default();
             let passed = length_text(Duration::from_secs_f64(elapsed.max(0.0)));
             ui.label(format!("{passed}. {}", time_left::text(elapsed, share)));
         });
@@ -127,7 +130,7 @@ impl LiveView {
     /// The ratio if the pictures were checked to be the same, otherwise why there is none.
     fn verdict(&self, ui: &mut Ui, (times, equality): ([Spread; 2], &Equality)) {
         match ratio(times, equality) {
-            Some(_) if self.pairs.pairs.len() < MIN_PAIRS => {
+            Some(_) if self.lab.pairs.pairs.len() < MIN_PAIRS => {
                 ui.label("Measuring…");
             }
             Some(ratio) => {

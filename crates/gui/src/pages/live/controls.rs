@@ -31,7 +31,7 @@ use settings::{LiveChoices, RecordAs};
 
 impl LivePage {
     /// Draws the controls into `ui`.
-    pub(crate) fn live_controls(&self, shell: &Shell, ui: &mut Ui, live: &LiveView) {
+    pub fn live_controls(&self, shell: &Shell, ui: &mut Ui, live: &LiveView) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             let mut choice = shell.workspace.choice.clone();
             let mut choices = shell.settings.live.clone();

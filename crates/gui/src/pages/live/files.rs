@@ -52,7 +52,7 @@ const MAX_NAMES: u32 = 100_000;
 
 impl LivePage {
     /// Saves the picture on the stage, with how it was painted. Repaints it first, unless that is already done.
-    pub(crate) fn snapshot(&mut self, shell: &mut Shell) {
+    pub fn snapshot(&mut self, shell: &mut Shell) {
         let finer = self.finer(shell);
         let Some(live) = &self.view else {
             return;
@@ -61,7 +61,7 @@ impl LivePage {
             shell.messages.about(Topic::Saving).notice(NO_PICTURE);
             return;
         };
-        let finer = finer.filter(|_| !live.stays_as_seen);
+        let finer = finer.filter(|_| !live.refined.stays_as_seen);
         let is_finer = live.shown_finer().cloned();
         let frame = Arc::new(original.clone());
         let choice = &shell.workspace.choice;
@@ -97,7 +97,7 @@ impl LivePage {
     }
 
     /// Saves a snapshot under a generated name; `seen` is the live picture if `picture` is a repainted one.
-    pub(crate) fn save_snapshot(
+    pub fn save_snapshot(
         &self,
         shell: &Shell,
         picture: SnapshotPicture,
@@ -141,7 +141,7 @@ impl LivePage {
         shell.messages.about(Topic::Saving).saved(text, offers, picture);
     }
 
-    pub(crate) fn toggle_recording(&mut self, shell: &mut Shell) {
+    pub fn toggle_recording(&mut self, shell: &mut Shell) {
         let Some(live) = &mut self.view else {
             return;
         };
@@ -162,7 +162,7 @@ impl LivePage {
     }
 
     /// Checks whether sound can be recorded, after it was switched on. Records nothing.
-    pub(crate) fn try_microphone(&self, shell: &Shell) {
+    pub fn try_microphone(&self, shell: &Shell) {
         let find = || Microphone::find(None);
         shell.tasks.spawn(find, |app, found| match found {
             Ok(found) => {
@@ -177,7 +177,7 @@ impl LivePage {
     }
 
     /// Checks whether videos can be recorded with a codec, after it was chosen.
-    pub(crate) fn try_codec(&self, shell: &Shell, codec: Codec) {
+    pub fn try_codec(&self, shell: &Shell, codec: Codec) {
         let platform = shell.platform.clone();
         let find = move || platform.video_encoder(codec);
         shell.tasks.spawn(find, move |app, found| {
@@ -192,7 +192,7 @@ impl LivePage {
     }
 
     /// Checks whether recordings can be videos, so that the controls say it if they cannot.
-    pub(super) fn try_video(&self, shell: &Shell) {
+    pub fn try_video(&self, shell: &Shell) {
         let (platform, codec) = (shell.platform.clone(), shell.settings.live.codec);
         let find = move || platform.video_encoder(codec);
         shell.tasks.spawn(find, |app, found| {
@@ -203,7 +203,7 @@ impl LivePage {
     }
 
     /// Reports that a recording has no sound any more.
-    pub(super) fn report_no_sound(&mut self, shell: &mut Shell) {
+    pub fn report_no_sound(&mut self, shell: &mut Shell) {
         let recording = self.view.as_mut().and_then(|live| live.recording.as_mut());
         let Some(recording) = recording.filter(|recording| !recording.is_silent) else {
             return;
@@ -288,7 +288,7 @@ impl LivePage {
     }
 
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
-    pub(crate) fn end_recording(&mut self, shell: &mut Shell) {
+    pub fn end_recording(&mut self, shell: &mut Shell) {
         if let Some(Recording { taken, recorder, .. }) =
             self.view.as_mut().and_then(|live| live.recording.take())
         {
@@ -334,7 +334,7 @@ impl LivePage {
 
 impl Shell {
     /// Asks where to write a report. The dialog asks before an existing file is replaced.
-    pub(crate) fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
+    pub fn ask_export(&mut self, file_name: String, bytes: Vec<u8>) {
         self.ask(Dialog::Export { file_name: file_name.clone() }, move |app, mut path| {
             // Add the extension if it is missing; otherwise no program recognizes the file type.
             if let (None, Some(ending)) = (path.extension(), Path::new(&file_name).extension()) {
@@ -351,12 +351,12 @@ impl Shell {
     }
 
     /// The folder for snapshots and recordings.
-    pub(crate) fn snapshot_folder(&self) -> PathBuf {
+    pub fn snapshot_folder(&self) -> PathBuf {
         self.settings.choices.snapshot_folder.clone().unwrap_or_else(|| pictures().join(OWN_FOLDER))
     }
 
     /// The folder of the last saved painting, at first that of the last opened file, or the pictures folder.
-    pub(crate) fn save_folder(&self) -> PathBuf {
+    pub fn save_folder(&self) -> PathBuf {
         let state = &self.settings.state;
         state.save_folder.as_ref().or(state.open_folder.as_ref()).cloned().unwrap_or_else(pictures)
     }

@@ -22,20 +22,20 @@ impl LivePage {
     /// True if the cards are shown.
     fn is_first_start(&self, shell: &Shell) -> bool {
         self.view.as_ref().is_some_and(|live| {
-            !(live.shows_message() || live.compares() || live.shows_previews || live.panel_open)
+            !(live.shows_message() || live.compares() || live.shows_previews || live.lab.is_open)
         }) && !shell.settings.state.has_seen_hint
             && !shell.window.full_screen.is_on
     }
 
     /// Hides the cards, because a key was pressed that does something else.
-    pub(crate) fn end_first_start(&mut self, shell: &mut Shell) {
+    pub fn end_first_start(&mut self, shell: &mut Shell) {
         if self.is_first_start(shell) {
             shell.hide_hint();
         }
     }
 
     /// Lets the first Tab move to the cards, before all other widgets.
-    pub(crate) fn follow_first_tab(&mut self, shell: &mut Shell) {
+    pub fn follow_first_tab(&mut self, shell: &mut Shell) {
         let leads = self.is_first_start(shell)
             && shell.ctx.memory(|memory| memory.focused().is_none())
             && shell.ctx.input(|input| input.key_pressed(Key::Tab));
@@ -45,13 +45,7 @@ impl LivePage {
     }
 
     /// Draws the cards `above` points above the lower edge of the picture; returns the height that they use.
-    pub(crate) fn first_start_ui(
-        &self,
-        shell: &Shell,
-        ui: &egui::Ui,
-        area: Rect,
-        above: f32,
-    ) -> f32 {
+    pub fn first_start_ui(&self, shell: &Shell, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
         let Some(live) = self.view.as_ref().filter(|_| self.is_first_start(shell)) else {
             return 0.0;
         };

@@ -18,6 +18,7 @@ mod comparison;
 mod controls;
 pub mod files;
 mod first_start;
+mod lab;
 mod pair_times;
 mod perform;
 mod preview_grid;
@@ -82,6 +83,42 @@ struct BeforeComparison {
     tab: Tab,
 }
 
+/// The Lab, and the comparison of two modes.
+#[derive(Default)]
+pub struct Lab {
+    panel: Panel,
+    pairs: PairTimes,
+    /// What was shown before the comparison, while two modes are compared.
+    comparison: Option<BeforeComparison>,
+    shows_difference: bool,
+    /// The largest difference in the picture on the stage, in levels.
+    largest_difference: u8,
+    /// When the current measurement was first shown, by egui's clock.
+    measuring_since: Option<f64>,
+    pub is_open: bool,
+}
+
+/// The repainting of what the user keeps.
+#[derive(Default)]
+struct Refined {
+    /// The frozen picture, repainted; `None` until it is ready.
+    picture: Option<Arc<Repainted>>,
+    /// The frozen picture stays as it was painted live even if a repainted one is available.
+    stays_as_seen: bool,
+    /// The frozen picture or a snapshot is being repainted.
+    is_repainting: bool,
+    /// Frozen pictures are repainted.
+    may_repaint: bool,
+}
+
+#[derive(Default)]
+struct Sent {
+    /// The settings that were last sent to the engine.
+    settings: Option<LiveSettings>,
+    /// The number of these settings; 0 for the settings with which the source was started.
+    number: u64,
+}
+
 /// The live page.
 #[derive(Default)]
 pub struct LivePage {
@@ -96,6 +133,9 @@ pub struct LivePage {
 
 #[derive(Default)]
 pub struct LiveView {
+    pub lab: Lab,
+    refined: Refined,
+    sent: Sent,
     source: Source,
     trial: SourceTrial,
     pictures: Option<Reader<LivePicture>>,
@@ -104,35 +144,13 @@ pub struct LiveView {
     frozen: bool,
     /// A key in this frame moves the focus to the cards of the first start.
     leads_to_cards: bool,
-    /// What was shown before the comparison, while two modes are compared.
-    comparison: Option<BeforeComparison>,
-    shows_difference: bool,
-    /// The largest difference in the picture on the stage, in levels.
-    largest_difference: u8,
     /// The preview grid is shown instead of the stage.
     pub shows_previews: bool,
-    pub panel_open: bool,
     pub previews: PreviewGrid,
     recording: Option<Recording>,
     /// Why recordings cannot be videos.
     no_video: Option<String>,
-    /// When the current measurement was first shown, by egui's clock.
-    measuring_since: Option<f64>,
-    /// The settings that were last sent to the engine.
-    sent: Option<LiveSettings>,
-    /// The number of these settings; 0 for the settings with which the source was started.
-    sent_number: u64,
-    /// The frozen picture, repainted; `None` until it is ready.
-    finer: Option<Arc<Repainted>>,
-    /// The frozen picture stays as it was painted live even if a repainted one is available.
-    stays_as_seen: bool,
-    /// The frozen picture or a snapshot is being repainted.
-    is_repainting: bool,
-    /// Frozen pictures are repainted.
-    may_repaint: bool,
     facts: Option<Facts>,
-    pairs: PairTimes,
-    panel: Panel,
 }
 
 impl LiveView {
@@ -140,45 +158,46 @@ impl LiveView {
     pub fn new(source: Source) -> Self {
         let mut live = Self { source, ..Self::default() };
         // Every picture, however small, fills the stage.
-        live.stage.fit_limit = f32::INFINITY;
+        live.stage.placing.fit_limit = f32::INFINITY;
         live
     }
 
     fn has_attention(&self) -> bool {
-        let network = self.sent.as_ref().and_then(|sent| sent.stylization.network.as_ref());
+        let network =
+            self.sent.settings.as_ref().and_then(|sent| sent.stylization.network.as_ref());
         network.is_some_and(|network| network.graph().has_attention())
     }
 
     fn compares(&self) -> bool {
-        self.comparison.is_some()
+        self.lab.comparison.is_some()
     }
 
     /// Shows two modes side by side, or what was shown before.
     fn toggle_comparison(&mut self) {
-        self.pairs = PairTimes::default();
-        self.panel.compares = self.comparison.is_none();
-        let Some(before) = self.comparison.take() else {
-            self.comparison = Some(BeforeComparison {
+        self.lab.pairs = PairTimes::default();
+        self.lab.panel.compares = self.lab.comparison.is_none();
+        let Some(before) = self.lab.comparison.take() else {
+            self.lab.comparison = Some(BeforeComparison {
                 compare: mem::replace(&mut self.stage.compare, Compare::Both),
                 shows_previews: mem::take(&mut self.shows_previews),
-                has_lab: mem::replace(&mut self.panel_open, true),
-                tab: mem::replace(&mut self.panel.tab, Tab::Compare),
+                has_lab: mem::replace(&mut self.lab.is_open, true),
+                tab: mem::replace(&mut self.lab.panel.tab, Tab::Compare),
             });
             return;
         };
-        self.shows_difference = false;
+        self.lab.shows_difference = false;
         self.stage.compare = before.compare;
         self.shows_previews = before.shows_previews;
-        if self.panel.tab == Tab::Compare {
-            self.panel_open &= before.has_lab;
-            self.panel.tab = before.tab;
+        if self.lab.panel.tab == Tab::Compare {
+            self.lab.is_open &= before.has_lab;
+            self.lab.panel.tab = before.tab;
         }
     }
 
     /// Returns the intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<Intent> {
         [
-            (self.shows_difference, Intent::Lab(LabCommand::ToggleDifference)),
+            (self.lab.shows_difference, Intent::Lab(LabCommand::ToggleDifference)),
             (self.shows_previews, Intent::Live(LiveCommand::TogglePreviews)),
             (self.compares(), Intent::Lab(LabCommand::ToggleCompare)),
         ]
@@ -247,7 +266,7 @@ impl LiveView {
     /// Draws the picture or the preview grid into the remaining area of `ui`.
     pub fn stage_ui(&mut self, ui: &mut Ui, styles: Styles<'_>, chosen: Option<&str>) {
         if self.shows_previews && !self.stage.shows_original {
-            self.previews.ui(ui, self.stage.framing.around(ui), styles, chosen);
+            self.previews.ui(ui, self.stage.placing.framing.around(ui), styles, chosen);
         } else {
             _ = self.stage.ui(ui);
         }
@@ -262,10 +281,10 @@ impl LiveView {
         measuring: Option<f32>,
     ) {
         let now = ui.input(|i| i.time);
-        self.measuring_since = measuring.map(|_| self.measuring_since.unwrap_or(now));
-        self.panel.ui(ui, device, Instant::now());
-        let is_benchmark = self.panel.tab == Tab::Benchmark;
-        if is_benchmark || self.panel.tab == Tab::Compare {
+        self.lab.measuring_since = measuring.map(|_| self.lab.measuring_since.unwrap_or(now));
+        self.lab.panel.ui(ui, device, Instant::now());
+        let is_benchmark = self.lab.panel.tab == Tab::Benchmark;
+        if is_benchmark || self.lab.panel.tab == Tab::Compare {
             ScrollArea::vertical()
                 .id_salt(("comparison", is_benchmark))
                 .auto_shrink([false, false])
@@ -341,7 +360,7 @@ impl LiveView {
         if !pictures.take() {
             return false;
         }
-        self.finer = None;
+        self.refined.picture = None;
         let picture = &pictures.value;
         let Some(facts) = picture.facts else {
             return false;
@@ -352,9 +371,9 @@ impl LiveView {
                 names: picture.names.clone(),
                 working: facts.working,
             };
-            self.pairs.note(of, pair.ms);
+            self.lab.pairs.note(of, pair.ms);
         }
-        self.panel.note_picture(&facts, Instant::now(), pictures.counts().dropped);
+        self.lab.panel.note_picture(&facts, Instant::now(), pictures.counts().dropped);
         self.facts = Some(facts);
         self.put_on_stage(ctx);
         true
@@ -380,9 +399,9 @@ impl LiveView {
                 );
                 return;
             }
-            Some(other) if self.shows_difference => {
+            Some(other) if self.lab.shows_difference => {
                 let (difference, largest) = difference(&picture.painted, other);
-                self.largest_difference = largest;
+                self.lab.largest_difference = largest;
                 self.stage.set_live_alone(ctx, difference, size, "Difference");
             }
             other => {
@@ -394,7 +413,7 @@ impl LiveView {
             }
         }
         match &facts.pair {
-            Some(_) if self.shows_difference => {}
+            Some(_) if self.lab.shows_difference => {}
             Some(pair) => {
                 let [a, b] = pair.modes.map(|m| capital(&m.to_string()));
                 self.stage.set_names(&a, &b);
@@ -406,7 +425,7 @@ impl LiveView {
     /// Pictures shown per second, and the median delay from the source to the screen in milliseconds.
     pub fn pace(&self) -> Option<(f32, f32)> {
         let now = Instant::now();
-        Some((self.panel.fps(now).shown_fps, self.panel.delay_ms(now)?.p50))
+        Some((self.lab.panel.fps(now).shown_fps, self.lab.panel.delay_ms(now)?.p50))
     }
 
     fn shows_message(&self) -> bool {

@@ -39,8 +39,8 @@ impl LivePage {
             ToggleFreeze => {
                 if let Some(live) = &mut self.view {
                     live.frozen = !live.frozen;
-                    live.stays_as_seen = false;
-                    live.panel.set_frozen(live.frozen, Instant::now());
+                    live.refined.stays_as_seen = false;
+                    live.lab.panel.set_frozen(live.frozen, Instant::now());
                 }
             }
             LeaveAsSeen(stays) => self.leave_as_seen(shell, stays),
@@ -74,8 +74,8 @@ impl LivePage {
             ToggleDifference if !live.compares() => {
                 shell.messages.notice("Start a comparison (B) to show the difference.");
             }
-            ToggleDifference => live.shows_difference = !live.shows_difference,
-            ToggleLab => live.panel_open = !live.panel_open,
+            ToggleDifference => live.lab.shows_difference = !live.lab.shows_difference,
+            ToggleLab => live.lab.is_open = !live.lab.is_open,
             ToggleMeasuring => {}
         }
     }
@@ -129,7 +129,7 @@ impl LivePage {
             live.source = source;
             // Pictures of the previous source do not belong to this one.
             live.facts = None;
-            live.finer = None;
+            live.refined.picture = None;
             live.stage.clear();
             self.start_source(shell);
         }

@@ -28,12 +28,13 @@ const MAX_WAITING: usize = 4;
 impl LivePage {
     /// How to repaint a frame in the chosen style. `None` if no style is chosen or the user does not want pictures
     /// repainted, and while two modes are compared, which must be judged by their live pictures.
-    pub(super) fn finer(&self, shell: &Shell) -> Option<Finer> {
+    pub fn finer(&self, shell: &Shell) -> Option<Finer> {
         let sent = self
             .view
             .as_ref()
             .filter(|live| !live.compares())?
             .sent
+            .settings
             .as_ref()
             .filter(|_| shell.settings.live.repaint_kept)?;
         let network = shell.workspace.choice.network(shell.model_of_style(ModelSize::Full))?;
@@ -70,7 +71,7 @@ impl LivePage {
 
     /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
     /// was resumed or the choice has changed.
-    pub(crate) fn follow_repaints(&mut self, shell: &mut Shell) {
+    pub fn follow_repaints(&mut self, shell: &mut Shell) {
         let wanted = self.frozen_sequence().zip(self.finer(shell));
         let frozen = self.repaints.frozen.as_ref();
         if frozen.map(|frozen| (frozen.sequence, &frozen.finer))
@@ -94,10 +95,10 @@ impl LivePage {
             self.repaints.waiting.push(snapshot);
         }
         if let Some(live) = &mut self.view {
-            let frozen = self.repaints.frozen.as_ref().filter(|_| !live.stays_as_seen);
-            live.is_repainting = frozen.is_some_and(|frozen| frozen.number.is_some())
+            let frozen = self.repaints.frozen.as_ref().filter(|_| !live.refined.stays_as_seen);
+            live.refined.is_repainting = frozen.is_some_and(|frozen| frozen.number.is_some())
                 || !self.repaints.waiting.is_empty();
-            live.may_repaint = shell.settings.live.repaint_kept && !live.compares();
+            live.refined.may_repaint = shell.settings.live.repaint_kept && !live.compares();
         }
     }
 
@@ -105,7 +106,7 @@ impl LivePage {
     fn frozen_sequence(&self) -> Option<u64> {
         let live = self.view.as_ref().filter(|live| live.frozen)?;
         let facts = live.facts.as_ref()?;
-        let is_chosen = facts.settings >= live.sent_number && live.snapshot.preparing.is_none();
+        let is_chosen = facts.settings >= live.sent.number && live.snapshot.preparing.is_none();
         is_chosen.then_some(facts.sequence)
     }
 
@@ -144,7 +145,7 @@ impl LivePage {
     }
 
     /// Saves a snapshot when it is repainted, or `shown` if that is not possible.
-    pub(super) fn keep(
+    pub fn keep(
         &mut self,
         shell: &mut Shell,
         frame: Arc<Frame>,
@@ -173,13 +174,13 @@ impl LivePage {
     }
 
     /// Also saves the live picture of a snapshot.
-    pub(crate) fn save_seen(&mut self, shell: &mut Shell, seen: Arc<SnapshotPicture>) {
+    pub fn save_seen(&mut self, shell: &mut Shell, seen: Arc<SnapshotPicture>) {
         self.save_snapshot(shell, (*seen).clone(), None);
         shell.messages.forget_offer(&Intent::Live(LiveCommand::SaveAsSeen(seen)));
     }
 
     /// Records the picture that is now on the stage instead of the frozen one.
-    pub(super) fn record_what_is_seen(&mut self, shell: &mut Shell, shown: Option<Arc<Repainted>>) {
+    pub fn record_what_is_seen(&mut self, shell: &mut Shell, shown: Option<Arc<Repainted>>) {
         let is_recording = self.view.as_ref().is_some_and(LiveView::is_recording);
         if let Some(shown) = shown.filter(|_| is_recording) {
             shell.engine.record_finer(shown, Instant::now());

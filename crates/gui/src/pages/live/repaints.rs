@@ -63,16 +63,16 @@ impl LiveView {
 
     /// The repainted picture of the frozen frame, if it is on the stage.
     pub fn shown_finer(&self) -> Option<&Arc<Repainted>> {
-        self.finer.as_ref().filter(|_| !self.stays_as_seen)
+        self.refined.picture.as_ref().filter(|_| !self.refined.stays_as_seen)
     }
 
     /// Stores a repainted picture of the frozen frame, and shows it unless the picture is to stay as it was painted
     /// live.
     pub fn show_finer(&mut self, ctx: &Context, finer: Arc<Repainted>) {
-        let image = (!self.stays_as_seen).then(|| opaque_image_of(&finer.picture));
-        self.finer = Some(finer);
+        let image = (!self.refined.stays_as_seen).then(|| opaque_image_of(&finer.picture));
+        self.refined.picture = Some(finer);
         if let Some(image) = image {
-            if self.stage.alone.is_some() {
+            if self.stage.labels.alone.is_some() {
                 // The frozen picture was not painted.
                 self.put_on_stage(ctx);
             }
@@ -83,7 +83,7 @@ impl LiveView {
     /// Shows the frozen picture as it was painted live, or repainted. Returns the picture that is then on the stage, if
     /// any.
     pub fn leave_as_seen(&mut self, ctx: &Context, stays: bool) -> Option<Arc<Repainted>> {
-        self.stays_as_seen = stays;
+        self.refined.stays_as_seen = stays;
         if let Some(finer) = self.shown_finer().cloned() {
             self.show_finer(ctx, finer.clone());
             return Some(finer);
@@ -95,7 +95,7 @@ impl LiveView {
     /// Discards the repainted picture. Returns the live picture if the repainted one was on the stage.
     pub fn forget_finer(&mut self, ctx: &Context) -> Option<Arc<Repainted>> {
         let was_shown = self.shown_finer().is_some();
-        self.finer = None;
+        self.refined.picture = None;
         self.put_on_stage(ctx);
         self.as_seen().filter(|_| was_shown)
     }

@@ -50,7 +50,7 @@ const WARM_UP_FRAMES: u32 = 10;
 
 impl LivePage {
     /// Takes the newest picture and snapshot, and sends changed settings to the engine.
-    pub(crate) fn live_logic(&mut self, shell: &mut Shell) {
+    pub fn live_logic(&mut self, shell: &mut Shell) {
         let Some(live) = &mut self.view else {
             return;
         };
@@ -75,7 +75,7 @@ impl LivePage {
         };
         live.previews.take_pictures(&shell.ctx);
         let is_flipped = shell.settings.live.shows_flipped(&live.source);
-        live.stage.is_flipped = is_flipped;
+        live.stage.placing.is_flipped = is_flipped;
         live.previews.is_flipped = is_flipped;
         let has_ended = live.recorder().is_some_and(Recorder::has_ended);
         self.report_no_sound(shell);
@@ -93,7 +93,7 @@ impl LivePage {
     }
 
     /// Handles a live event of the engine.
-    pub(crate) fn handle_live_event(&mut self, shell: &mut Shell, event: LiveEvent) {
+    pub fn handle_live_event(&mut self, shell: &mut Shell, event: LiveEvent) {
         match event {
             LiveEvent::Refused(error) => {
                 shell.messages.error(format!("Live painting is not possible: {error}"));
@@ -106,12 +106,12 @@ impl LivePage {
             }
             LiveEvent::Sample(sample) => {
                 if let Some(live) = &mut self.view {
-                    live.panel.steps.note(sample);
+                    live.lab.panel.steps.note(sample);
                 }
             }
             LiveEvent::Ceiling(ceiling) => {
                 if let Some(live) = &mut self.view {
-                    live.panel.steps.set_ceiling(ceiling);
+                    live.lab.panel.steps.set_ceiling(ceiling);
                 }
             }
             LiveEvent::Source(CaptureEvent::Skipped(problem)) => {
@@ -123,7 +123,7 @@ impl LivePage {
     }
 
     /// Handles the end of a measurement.
-    pub(crate) fn handle_measured(
+    pub fn handle_measured(
         &mut self,
         shell: &mut Shell,
         result: Result<Arc<MeasureReport>, MeasureError>,
@@ -150,7 +150,7 @@ impl LivePage {
     }
 
     /// Changes the stored choices of live mode, except its source; returns those before.
-    pub(crate) fn set_live(
+    pub fn set_live(
         &mut self,
         shell: &mut Shell,
         mut choices: Box<LiveChoices>,
@@ -171,14 +171,14 @@ impl LivePage {
         choices
     }
 
-    pub(crate) fn leave_as_seen(&mut self, shell: &mut Shell, stays: bool) {
+    pub fn leave_as_seen(&mut self, shell: &mut Shell, stays: bool) {
         let live = self.view.as_mut().filter(|live| live.frozen);
         let shown = live.and_then(|live| live.leave_as_seen(&shell.ctx, stays));
         self.record_what_is_seen(shell, shown);
     }
 
     /// Starts measuring the two modes by the fixed protocol, or stops.
-    pub(crate) fn toggle_measuring(&mut self, shell: &mut Shell) {
+    pub fn toggle_measuring(&mut self, shell: &mut Shell) {
         if shell.engine.measuring_progress().is_some() {
             self.stop_measuring(shell);
             return;
@@ -193,7 +193,7 @@ impl LivePage {
     }
 
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
-    pub(crate) fn step_live_detail(&mut self, shell: &mut Shell, by: isize) {
+    pub fn step_live_detail(&mut self, shell: &mut Shell, by: isize) {
         let present = match shell.settings.live.size {
             LiveSize::Auto { .. } => self
                 .view
@@ -221,7 +221,7 @@ impl LivePage {
     }
 
     /// Stops a measurement, and reports its progress.
-    pub(crate) fn stop_measuring(&mut self, shell: &mut Shell) {
+    pub fn stop_measuring(&mut self, shell: &mut Shell) {
         let Some(share) = shell.engine.cancel_measuring() else {
             return;
         };
@@ -233,14 +233,14 @@ impl LivePage {
     }
 
     /// Starts the source and replaces the previous one.
-    pub(super) fn start_source(&mut self, shell: &mut Shell) {
+    pub fn start_source(&mut self, shell: &mut Shell) {
         self.stop_measuring(shell);
         let Some(live) = &mut self.view else {
             return;
         };
         live.snapshot = Snapshot::default();
         live.frozen = false;
-        live.stays_as_seen = false;
+        live.refined.stays_as_seen = false;
         let capture = capture_settings(&shell.settings.live, &live.source);
         let source = LiveSource::Capture(live.source.clone(), capture);
         let settings = self.live_settings(shell);
@@ -250,10 +250,10 @@ impl LivePage {
         };
         live.pictures = match started {
             Ok(pictures) => {
-                live.sent = Some(settings);
-                live.sent_number = 0;
+                live.sent.settings = Some(settings);
+                live.sent.number = 0;
                 live.previews.stop();
-                live.panel.restart();
+                live.lab.panel.restart();
                 Some(pictures)
             }
             Err(error) => {
@@ -266,7 +266,7 @@ impl LivePage {
     /// The engine's settings for live video.
     fn live_settings(&mut self, shell: &mut Shell) -> LiveSettings {
         let live = self.view.as_ref();
-        let before = live.and_then(|live| live.sent.clone());
+        let before = live.and_then(|live| live.sent.settings.clone());
         let settings =
             shell.moving_settings(before, live.is_some_and(|l| l.snapshot.preparing.is_some()));
         let live = self.view.as_ref();
@@ -276,7 +276,7 @@ impl LivePage {
                 .map(|_| ModePair { candidates: shell.settings.live.candidates }),
             frozen: live.is_some_and(|l| l.frozen),
             // Two modes are compared without timing their steps.
-            sample: live.is_some_and(|l| l.panel_open && !l.compares()),
+            sample: live.is_some_and(|l| l.lab.is_open && !l.compares()),
             ..settings
         }
     }
@@ -286,9 +286,9 @@ impl LivePage {
         let Some(live) = &mut self.view else {
             return;
         };
-        if live.pictures.is_some() && live.sent.as_ref() != Some(&settings) {
-            live.sent_number = shell.engine.set_live(settings.clone());
-            live.sent = Some(settings);
+        if live.pictures.is_some() && live.sent.settings.as_ref() != Some(&settings) {
+            live.sent.number = shell.engine.set_live(settings.clone());
+            live.sent.settings = Some(settings);
         }
     }
 
@@ -349,7 +349,7 @@ impl App {
             live.trial.begin(&Source::Demo);
         }
         live.stage.compare = Compare::Painting;
-        live.stage.framing = self.photo.stage.framing;
+        live.stage.placing.framing = self.photo.stage.placing.framing;
         self.photo.paintings.close_view();
         self.live.view = Some(live);
         name_window(&self.shell.ctx, None);
@@ -387,7 +387,7 @@ impl App {
 impl Shell {
     /// Chooses the first style if none is chosen, so that live mode paints from the start. At the very first start on a
     /// CPU, chooses a style that looks good at the small size used there. Only this special choice is stored.
-    pub(crate) fn choose_first_style(&mut self) {
+    pub fn choose_first_style(&mut self) {
         if !self.workspace.is_live() || self.workspace.choice.style().is_some() {
             return;
         }
@@ -411,7 +411,7 @@ impl Shell {
     }
 
     /// Requests the system's list of cameras; `uses_first` then shows the first one.
-    pub(crate) fn list_cameras(&self, uses_first: bool) {
+    pub fn list_cameras(&self, uses_first: bool) {
         let platform = self.platform.clone();
         self.tasks.spawn(
             move || Ok((platform.cameras(), platform.virtual_cameras())),
@@ -431,7 +431,7 @@ impl Shell {
 
     /// The engine's settings for moving pictures that follow from the window's state. The style of the settings `before`
     /// stays until the network of the new one is loaded.
-    pub(crate) fn moving_settings(
+    pub fn moving_settings(
         &mut self,
         before: Option<LiveSettings>,
         is_preparing: bool,

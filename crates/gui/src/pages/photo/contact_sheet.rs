@@ -21,12 +21,12 @@ pub const NO_SHEET: &str =
     "Open a photo first, or wait until the folder or the contact sheet in progress is done.";
 
 impl Jobs {
-    pub(crate) fn can_make_sheet(&self, shell: &Shell) -> bool {
+    pub fn can_make_sheet(&self, shell: &Shell) -> bool {
         self.batch.as_ref().is_none_or(Batch::is_over) && shell.workspace.photo().is_some()
     }
 
     /// Asks where to save the sheet.
-    pub(crate) fn ask_contact_sheet(&mut self, shell: &mut Shell) {
+    pub fn ask_contact_sheet(&mut self, shell: &mut Shell) {
         let format = shell.format();
         let file_name = format!("{}-styles.{}", shell.workspace.photo_stem(), format.extension());
         shell.ask(Dialog::Save { file_name, format }, |app, path| {
@@ -55,7 +55,7 @@ impl Jobs {
     }
 
     /// Writes the sheet whose styles have been painted.
-    pub(crate) fn write_contact_sheet(&mut self, shell: &mut Shell) {
+    pub fn write_contact_sheet(&mut self, shell: &mut Shell) {
         let Some(batch) = self.batch.take_if(|batch| batch.sheet.is_some()) else {
             return;
         };
@@ -63,7 +63,7 @@ impl Jobs {
             return;
         };
         let failures: String =
-            batch.failures.iter().map(|(name, why)| format!(" {name}: {why}.")).collect();
+            batch.results.failures.iter().map(|(name, why)| format!(" {name}: {why}.")).collect();
         if !failures.is_empty() {
             shell.messages.error(format!("These styles are not on the contact sheet.{failures}"));
         }

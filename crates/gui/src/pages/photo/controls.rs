@@ -28,7 +28,7 @@ use pictures::encode::{DEFAULT_QUALITY, Format};
 
 impl PhotoPage {
     /// Draws the controls into `ui`.
-    pub(crate) fn photo_controls(&self, shell: &Shell, ui: &mut Ui) {
+    pub fn photo_controls(&self, shell: &Shell, ui: &mut Ui) {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             if self.paintings.viewed_settings(shell, ui) {
                 return;
@@ -143,7 +143,7 @@ impl PhotoPage {
     }
 
     /// The buttons that export a video and save or copy the painting, side by side.
-    pub(crate) fn save_buttons(&self, shell: &Shell, jobs: &Jobs, ui: &mut Ui) {
+    pub fn save_buttons(&self, shell: &Shell, jobs: &Jobs, ui: &mut Ui) {
         if self.shows_film(shell) {
             let export = theme::icon_text(icons::VIDEO, "Export…", true);
             let export = theme::tall(theme::main_button(ui, &export, true));

@@ -20,24 +20,24 @@ use crate::{
 
 impl PhotoPage {
     /// The recently opened photos.
-    pub(crate) fn recent<'a>(&'a self, shell: &'a Shell) -> Recent<'a> {
+    pub fn recent<'a>(&'a self, shell: &'a Shell) -> Recent<'a> {
         Recent { files: &shell.settings.state.recent_photos, paintings: &self.paintings }
     }
 
     /// A number for a request to open something; later ones are larger.
-    pub(crate) fn ticket(&mut self) -> u64 {
+    pub fn ticket(&mut self) -> u64 {
         self.opening.tickets += 1;
         self.opening.tickets
     }
 
     /// Starts a request for a photo; returns its number.
-    pub(crate) fn begin_opening(&mut self) -> u64 {
+    pub fn begin_opening(&mut self) -> u64 {
         let ticket = self.ticket();
         self.opening.begin(ticket);
         ticket
     }
 
-    pub(crate) fn open(&mut self, shell: &mut Shell, origin: Origin) {
+    pub fn open(&mut self, shell: &mut Shell, origin: Origin) {
         let ticket = self.ticket();
         self.open_as(shell, ticket, origin);
     }
@@ -51,7 +51,7 @@ impl PhotoPage {
     }
 
     /// Sorts files in the background, to open, import or paint them.
-    pub(crate) fn sort(&mut self, shell: &mut Shell, files: Vec<PathBuf>, picture_use: PictureUse) {
+    pub fn sort(&mut self, shell: &mut Shell, files: Vec<PathBuf>, picture_use: PictureUse) {
         let ticket = self.ticket();
         shell.run(
             move || Ok(sorted(files)),
@@ -61,14 +61,14 @@ impl PhotoPage {
 
     /// Opens one photo from a file, unless a later request has already led to a photo. Requests are sorted by several
     /// threads and may finish in another order.
-    pub(crate) fn open_file(&mut self, shell: &mut Shell, ticket: u64, path: PathBuf) {
+    pub fn open_file(&mut self, shell: &mut Shell, ticket: u64, path: PathBuf) {
         if ticket >= self.opening.newest {
             self.open_as(shell, ticket, Origin::File(path));
         }
     }
 
     /// Opens a photo of the list.
-    pub(crate) fn open_recent(&mut self, shell: &mut Shell, path: PathBuf) {
+    pub fn open_recent(&mut self, shell: &mut Shell, path: PathBuf) {
         let ticket = self.begin_opening();
         let file = path.clone();
         let open = move || if_there(&file, || opened(Origin::File(file.clone())));

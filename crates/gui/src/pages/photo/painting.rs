@@ -13,19 +13,19 @@ use engine::{compositor::ComposeJob, paint::OutputSize, protocol::PaintJob};
 
 impl PhotoPage {
     /// Stops the run and returns to the previous painting.
-    pub(crate) fn stop_painting(&mut self, shell: &mut Shell) {
+    pub fn stop_painting(&mut self, shell: &mut Shell) {
         shell.engine.cancel();
         self.revert_choice(shell);
     }
 
     /// Stops the run, because its painting is no longer requested.
-    pub(crate) fn drop_request(&mut self, shell: &mut Shell) {
+    pub fn drop_request(&mut self, shell: &mut Shell) {
         shell.engine.cancel();
         self.painting.request = None;
     }
 
     /// After a failed or stopped run: resets the choice to that of the painting on the table, and updates the settings.
-    pub(crate) fn revert_choice(&mut self, shell: &mut Shell) {
+    pub fn revert_choice(&mut self, shell: &mut Shell) {
         self.painting.request = None;
         shell.workspace.before_change = None;
         shell.workspace.revert_choice();
@@ -34,7 +34,7 @@ impl PhotoPage {
     }
 
     /// Shows the painting that belongs to the choice: a kept one, or a new run of the engine.
-    pub(crate) fn follow_choice(&mut self, shell: &mut Shell) {
+    pub fn follow_choice(&mut self, shell: &mut Shell) {
         if shell.workspace.is_live() || self.painting.plays {
             // These follow their own settings; the photo is painted when it is shown again.
             return;
@@ -128,7 +128,7 @@ impl PhotoPage {
     }
 
     /// Applies the choice if weights were dragged further while a draft was painted.
-    pub(crate) fn catch_up(&mut self, shell: &mut Shell) {
+    pub fn catch_up(&mut self, shell: &mut Shell) {
         let painted = self
             .painting
             .request
@@ -141,7 +141,7 @@ impl PhotoPage {
     }
 
     /// Starts the run of the request, once its network is loaded.
-    pub(crate) fn paint_requested(&mut self, shell: &mut Shell) {
+    pub fn paint_requested(&mut self, shell: &mut Shell) {
         let Some(recipe) = self
             .painting
             .request
@@ -171,7 +171,7 @@ impl PhotoPage {
 
     /// Requests the composition of the photo and its painting with the current strength, colours and size. With `full`,
     /// the picture itself is made in addition to its preview.
-    pub(crate) fn recompose(&mut self, shell: &mut Shell, full: bool) {
+    pub fn recompose(&mut self, shell: &mut Shell, full: bool) {
         let (Some(photo), Some(painting)) = (shell.workspace.photo(), shell.workspace.on_screen())
         else {
             self.painting.composed = ComposeRequest {
@@ -199,7 +199,7 @@ impl PhotoPage {
     }
 
     /// Notes that another photo or painting is on the table, so that older compositions are discarded.
-    pub(crate) fn recompose_anew(&mut self, shell: &mut Shell) {
+    pub fn recompose_anew(&mut self, shell: &mut Shell) {
         self.painting.composed.epoch += 1;
         self.painting.composed.appears = true;
         self.recompose(shell, self.stage.wants_full());

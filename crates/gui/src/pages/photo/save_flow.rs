@@ -39,11 +39,7 @@ type PathHandler = Box<dyn FnOnce(&mut App, PathBuf) + Send>;
 
 impl Shell {
     /// Shows a dialog, unless another one is open, and continues with the chosen path.
-    pub(crate) fn ask(
-        &mut self,
-        dialog: Dialog,
-        then: impl FnOnce(&mut App, PathBuf) + Send + 'static,
-    ) {
+    pub fn ask(&mut self, dialog: Dialog, then: impl FnOnce(&mut App, PathBuf) + Send + 'static) {
         if std::mem::replace(&mut self.window.has_file_dialog, true) {
             return;
         }
@@ -72,7 +68,7 @@ impl Shell {
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
     /// extension is added.
-    pub(crate) fn with_format(&self, mut path: PathBuf) -> (PathBuf, Format) {
+    pub fn with_format(&self, mut path: PathBuf) -> (PathBuf, Format) {
         let typed = Format::from_path(&path);
         let format = typed.unwrap_or_else(|| self.format());
         if typed.is_none() {
@@ -92,7 +88,7 @@ impl Shell {
     }
 
     /// Called when a recording is completely written.
-    pub(crate) fn recording_ended(&mut self) {
+    pub fn recording_ended(&mut self) {
         self.ending.recordings = self.ending.recordings.saturating_sub(1);
         if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
             self.close_now();
@@ -100,7 +96,7 @@ impl Shell {
     }
 
     /// Closes the overlay, and drops what waited for its answer.
-    pub(crate) fn close_overlay(&mut self) {
+    pub fn close_overlay(&mut self) {
         if let Some(Overlay::Reading(reading)) = self.overlays.take() {
             self.stop_trial();
             let name = name_label(&reading.file.path);
@@ -375,7 +371,7 @@ impl App {
 
 impl PhotoPage {
     /// Asks where to save the result; `step` follows the save.
-    pub(crate) fn ask_target(&mut self, shell: &mut Shell, step: Option<NextStep>) {
+    pub fn ask_target(&mut self, shell: &mut Shell, step: Option<NextStep>) {
         if self.save.is_running {
             return;
         }
@@ -494,13 +490,13 @@ impl PhotoPage {
 
 impl Messages {
     /// Reports that a picture or report was saved, and offers to show it.
-    pub(crate) fn report_saved(&mut self, path: &Path) {
+    pub fn report_saved(&mut self, path: &Path) {
         self.about(Topic::Saving);
         self.report_file(format!("Saved as {}", path_label(path)), path);
     }
 
     /// Reports that a file was written, and offers to show it.
-    pub(crate) fn report_file(&mut self, text: String, path: &Path) {
+    pub fn report_file(&mut self, text: String, path: &Path) {
         self.offer(
             text,
             ("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(path.to_owned()))),
@@ -509,12 +505,12 @@ impl Messages {
 }
 
 impl Overlays<App> {
-    pub(crate) fn put_buttons(&mut self, buttons: Buttons<App>) {
+    pub fn put_buttons(&mut self, buttons: Buttons<App>) {
         self.show(Overlay::Buttons(buttons));
     }
 
     /// Asks for a name, which is selected.
-    pub(crate) fn put_name(
+    pub fn put_name(
         &mut self,
         [heading, text]: [String; 2],
         button: &'static str,

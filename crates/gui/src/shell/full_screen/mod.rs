@@ -47,12 +47,12 @@ impl App {
             (true, false) => Framing::Fit,
             (true, true) => Framing::Fill,
         };
-        self.photo.stage.framing = framing;
+        self.photo.stage.placing.framing = framing;
         if let Some(viewed) = &mut self.photo.paintings.viewed {
-            viewed.stage.framing = framing;
+            viewed.stage.placing.framing = framing;
         }
         if let Some(live) = &mut self.live.view {
-            live.stage.framing = framing;
+            live.stage.placing.framing = framing;
         }
     }
 

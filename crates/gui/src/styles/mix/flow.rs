@@ -13,7 +13,7 @@ use values::mode::ModelSize;
 
 impl Shell {
     /// The mix that paints and is not saved as a style yet.
-    pub(crate) fn unkept_mix(&self) -> Option<UnkeptMix> {
+    pub fn unkept_mix(&self) -> Option<UnkeptMix> {
         let parts = self.workspace.choice.parts();
         let title = self.chosen_name().filter(|_| !parts.is_empty())?;
         let card = Card { id: UnkeptMix::ID.to_owned(), title, ..Card::default() };
@@ -21,7 +21,7 @@ impl Shell {
     }
 
     /// Asks for a name under which the mix becomes a style.
-    pub(crate) fn ask_mix_name(&mut self) {
+    pub fn ask_mix_name(&mut self) {
         let parts = self.workspace.choice.parts();
         if parts.is_empty() {
             return;
@@ -36,7 +36,7 @@ impl Shell {
     }
 
     /// The name of the style or mix that paints; `None` while no style is chosen.
-    pub(crate) fn chosen_name(&self) -> Option<String> {
+    pub fn chosen_name(&self) -> Option<String> {
         Some(self.styles.name_of(&self.workspace.choice.network(ModelSize::Full)?))
     }
 
@@ -66,7 +66,7 @@ impl Shell {
 }
 
 impl<A> Styles<A> {
-    pub(crate) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
+    pub fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
         self.gallery.known(style).map_or(style, |card| &card.title)
     }
 
@@ -83,7 +83,7 @@ impl<A> Styles<A> {
     }
 
     /// The name of a style or mix.
-    pub(crate) fn name_of(&self, network: &NetworkOf) -> String {
+    pub fn name_of(&self, network: &NetworkOf) -> String {
         match network {
             NetworkOf::Style(style, _) => self.title_of(style).to_owned(),
             NetworkOf::Mix(parts) => format!("Mix of {}", self.titles(parts)),

@@ -26,12 +26,12 @@ use weights::{PixelChoice, PixelFormat};
 
 impl Shell {
     /// Adds a file to the styles, as far as that is possible without a question.
-    pub(crate) fn import(&mut self, path: PathBuf) {
+    pub fn import(&mut self, path: PathBuf) {
         self.import_with(path, |styles, path| styles.import(path, PixelChoice::default()));
     }
 
     /// Adds the picture or checkpoint `path` to the styles.
-    pub(crate) fn import_with(
+    pub fn import_with(
         &mut self,
         path: PathBuf,
         import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
@@ -72,7 +72,7 @@ impl Shell {
     }
 
     /// Asks about the next file if no other question is open, and paints the next picture.
-    pub(crate) fn serve_readings(&mut self) {
+    pub fn serve_readings(&mut self) {
         if !self.overlays.is_open()
             && !self.ending.is_closing
             && let Some(file) = self.styles.unclear.pop_front()
@@ -118,7 +118,7 @@ impl Shell {
     }
 
     /// Adds the file of the open question with this pixel format.
-    pub(crate) fn take_reading(&mut self, format: PixelFormat) {
+    pub fn take_reading(&mut self, format: PixelFormat) {
         match self.overlays.take() {
             Some(Overlay::Reading(reading)) => {
                 self.stop_trial();

@@ -62,7 +62,7 @@ impl Stage {
         let opacity = if fade.is_covered { 1.0 } else { 1.0 - share };
         for (texture, rect, clip) in &fade.before {
             let tint = Color32::WHITE.gamma_multiply(opacity);
-            draw_part(ui, texture, *rect, *clip, self.is_flipped, tint);
+            draw_part(ui, texture, *rect, *clip, self.placing.is_flipped, tint);
         }
         ui.set_opacity(share);
         ui.request_repaint();
@@ -111,11 +111,11 @@ impl Stage {
         let response = ui.interact(touch, id, Sense::focusable_noninteractive());
         let steps = theme::slider_steps(ui, &response);
         if steps != 0.0 {
-            self.wipe = (self.wipe + 0.05 * steps).clamp(0.0, 1.0);
+            self.divider.at = (self.divider.at + 0.05 * steps).clamp(0.0, 1.0);
             ui.request_repaint();
         }
-        let wipe = f64::from(self.wipe * 100.0).round();
-        let [left, right] = self.names.each_ref().map(|name| name.to_lowercase());
+        let wipe = f64::from(self.divider.at * 100.0).round();
+        let [left, right] = self.labels.names.each_ref().map(|name| name.to_lowercase());
         let name = format!("Divider between {left} and {right}");
         response.widget_info(|| WidgetInfo::slider(true, wipe, &name));
 

@@ -36,8 +36,36 @@ const MIN_SIDE: f32 = 80.0;
 /// How far one key press moves the picture, in points.
 const PAN_STEP: f32 = 80.0;
 
+/// How the pictures are placed before they are zoomed.
+pub struct Placing {
+    /// Maximum screen pixels per picture pixel when the picture is fitted to the stage.
+    pub fit_limit: f32,
+    /// How the picture is placed on the stage before it is zoomed.
+    pub framing: Framing,
+    /// Live pictures are mirrored.
+    pub is_flipped: bool,
+}
+
+/// The divider between the two pictures.
+struct Divider {
+    /// Position of the divider, as a share of the visible picture.
+    at: f32,
+    is_dragged: bool,
+}
+
+/// What the pictures are called.
+pub struct Labels {
+    /// Labels of the two pictures.
+    pub names: [String; 2],
+    /// Label of the live picture that is shown instead of the two.
+    pub alone: Option<String>,
+}
+
 /// The view and its pictures.
 pub struct Stage {
+    pub placing: Placing,
+    divider: Divider,
+    pub labels: Labels,
     photo: Picture,
     pub painting: Picture,
     /// Width and height of the finished picture, in pixels.
@@ -46,29 +74,16 @@ pub struct Stage {
     zoom: Option<f32>,
     /// The picture's point in the middle of the stage, in shares of its sides.
     center: Vec2,
-    /// Position of the divider, as a share of the visible picture.
-    wipe: f32,
     /// Which pictures are shown.
     pub compare: Compare,
     /// Shows the left picture alone for a moment, regardless of `compare`.
     pub shows_original: bool,
-    drags_divider: bool,
     /// Screen pixels per picture pixel when the stage was last drawn.
     pub scale: f32,
     /// Screen pixels per point.
     ppp: f32,
     /// Where the stage was last drawn.
     pub rect: Rect,
-    /// Maximum screen pixels per picture pixel when the picture is fitted to the stage.
-    pub fit_limit: f32,
-    /// How the picture is placed on the stage before it is zoomed.
-    pub framing: Framing,
-    /// Labels of the two pictures.
-    names: [String; 2],
-    /// Label of the live picture that is shown instead of the two.
-    pub alone: Option<String>,
-    /// Live pictures are mirrored.
-    pub is_flipped: bool,
     /// The picture's pixel under the pointer.
     pointed_at: Option<(usize, usize)>,
     /// The previous content, while these pictures fade in over it.
@@ -78,23 +93,19 @@ pub struct Stage {
 impl Default for Stage {
     fn default() -> Self {
         Self {
+            placing: Placing { fit_limit: MAX_FIT, framing: Framing::default(), is_flipped: false },
+            divider: Divider { at: 0.5, is_dragged: false },
+            labels: Labels { names: ["Original", "Painted"].map(str::to_owned), alone: None },
             photo: Picture::default(),
             painting: Picture::default(),
             size: (1, 1),
             zoom: None,
             center: vec2(0.5, 0.5),
-            wipe: 0.5,
             compare: Compare::default(),
             shows_original: false,
-            drags_divider: false,
             scale: 1.0,
             ppp: 1.0,
             rect: Rect::NOTHING,
-            fit_limit: MAX_FIT,
-            framing: Framing::default(),
-            names: ["Original", "Painted"].map(str::to_owned),
-            alone: None,
-            is_flipped: false,
             pointed_at: None,
             fade: None,
         }
@@ -114,7 +125,7 @@ impl Stage {
     /// Shows another frame of the film. The view stays, and so does the painting until there is that of this frame.
     pub fn set_frame(&mut self, ctx: &Context, preview: &Arc<Frame>, full: Arc<Frame>) {
         self.set_size(full.size());
-        self.alone = None;
+        self.labels.alone = None;
         self.photo.set(ctx, "photo", preview, Some(full));
     }
 
@@ -152,7 +163,7 @@ impl Stage {
         size: (usize, usize),
     ) {
         self.set_size(size);
-        self.alone = None;
+        self.labels.alone = None;
         self.fade = None;
         self.photo.set_live(ctx, "live left", left);
         self.painting.set_live(ctx, "live right", right);
@@ -170,7 +181,7 @@ impl Stage {
         self.fade = None;
         self.photo.set_live(ctx, "live left", picture);
         self.painting.clear();
-        self.alone = Some(name.to_owned());
+        self.labels.alone = Some(name.to_owned());
     }
 
     /// Fades in a finer picture of the same live frame over the right picture; it stays until the next live pictures.
@@ -181,7 +192,7 @@ impl Stage {
 
     /// Sets the labels of the two pictures.
     pub fn set_names(&mut self, left: &str, right: &str) {
-        for (name, new) in self.names.iter_mut().zip([left, right]) {
+        for (name, new) in self.labels.names.iter_mut().zip([left, right]) {
             if name != new {
                 new.clone_into(name);
             }
@@ -190,7 +201,7 @@ impl Stage {
 
     /// Every way to compare the two pictures, with its name.
     pub fn looks(&self) -> [(Compare, &str); 4] {
-        let [left, right] = &self.names;
+        let [left, right] = &self.labels.names;
         [
             (Compare::Photo, left),
             (Compare::Both, "Split"),
@@ -201,7 +212,7 @@ impl Stage {
 
     /// Removes both pictures.
     pub fn clear(&mut self) {
-        self.alone = None;
+        self.labels.alone = None;
         self.photo.clear();
         self.painting.clear();
     }
@@ -228,7 +239,7 @@ impl Stage {
             ViewStep::Pan(x, y) => self.pan(vec2(x, y) * PAN_STEP),
             ViewStep::Wipe(by) => {
                 self.compare = Compare::Both;
-                self.wipe = (self.wipe + by).clamp(0.0, 1.0);
+                self.divider.at = (self.divider.at + by).clamp(0.0, 1.0);
             }
             ViewStep::NextCompare => {
                 self.compare = match self.compare {
@@ -244,7 +255,7 @@ impl Stage {
     pub fn ui(&mut self, ui: &mut Ui) -> Response {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
-        ui.painter_at(rect).rect_filled(rect, 0.0, self.framing.around(ui));
+        ui.painter_at(rect).rect_filled(rect, 0.0, self.placing.framing.around(ui));
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         theme::named(&response, Role::Image, &format!("Picture, {}", self.described()));
         self.ppp = ui.pixels_per_point();
@@ -256,7 +267,7 @@ impl Stage {
 
         let picture = self.picture_rect(left_pane);
         let visible = picture.intersect(left_pane);
-        let divider_x = visible.left() + visible.width() * self.wipe;
+        let divider_x = visible.left() + visible.width() * self.divider.at;
         let compare = self.seen();
         let other_picture = self.picture_rect(right_pane);
         let mut left = visible;
@@ -273,13 +284,13 @@ impl Stage {
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
             self.fade_ui(ui);
-            self.photo.draw(ui, picture, left, self.scale, self.is_flipped);
-            self.painting.draw(ui, other_picture, right, self.scale, self.is_flipped);
+            self.photo.draw(ui, picture, left, self.scale, self.placing.is_flipped);
+            self.painting.draw(ui, other_picture, right, self.scale, self.placing.is_flipped);
         });
         let is_alone = matches!(compare, Compare::Photo | Compare::Painting);
         // A picture that fills the screen alone has no label.
-        if self.has_painting() && (self.framing == Framing::Window || !is_alone) {
-            name_chips(&self.names, ui, [left, right]);
+        if self.has_painting() && (self.placing.framing == Framing::Window || !is_alone) {
+            name_chips(&self.labels.names, ui, [left, right]);
         }
         if compare == Compare::Both {
             self.divider(ui, visible, divider_x);
@@ -293,9 +304,9 @@ impl Stage {
     }
 
     fn described(&self) -> String {
-        let [left, right] = self.names.each_ref().map(|n| n.to_lowercase());
+        let [left, right] = self.labels.names.each_ref().map(|n| n.to_lowercase());
         let what = match self.seen() {
-            Compare::Photo => self.alone.as_ref().map_or(left, |name| name.to_lowercase()),
+            Compare::Photo => self.labels.alone.as_ref().map_or(left, |name| name.to_lowercase()),
             Compare::Painting => right,
             Compare::Both | Compare::SideBySide => format!("{left} and {right}"),
         };
@@ -323,16 +334,16 @@ impl Stage {
         if self.photo.is_empty() {
             return 1.0;
         }
-        let margin = match self.framing {
+        let margin = match self.placing.framing {
             Framing::Window => MARGIN,
             Framing::Fit | Framing::Fill => 0.0,
         };
         let room = (rect.size() - Vec2::splat(2.0 * margin)).max(Vec2::splat(16.0)) * self.ppp;
         let share = room / self.size_px();
-        match self.framing {
-            Framing::Window => {
-                share.min_elem().min(self.fit_limit.max(MIN_SIDE / self.size_px().max_elem()))
-            }
+        match self.placing.framing {
+            Framing::Window => share
+                .min_elem()
+                .min(self.placing.fit_limit.max(MIN_SIDE / self.size_px().max_elem())),
             Framing::Fit => share.min_elem(),
             Framing::Fill => share.max_elem(),
         }
@@ -385,12 +396,12 @@ impl Stage {
     }
 
     fn pointer(&mut self, ui: &Ui, response: &Response, visible: Rect) {
-        let divider_x = visible.left() + visible.width() * self.wipe;
+        let divider_x = visible.left() + visible.width() * self.divider.at;
         let divides = self.seen() == Compare::Both;
         let picture = self.picture_rect(self.panes()[0]);
         self.pointed_at = response.hover_pos().and_then(|p| {
             let mut place = (self.in_left_pane(p) - picture.min) / picture.size();
-            if self.is_flipped {
+            if self.placing.is_flipped {
                 place.x = 1.0 - place.x;
             }
             let inside = (0.0..1.0).contains(&place.x) && (0.0..1.0).contains(&place.y);
@@ -399,16 +410,16 @@ impl Stage {
         });
         let near = |p: Pos2| divides && (p.x - divider_x).abs() <= HANDLE_REACH;
         if response.drag_started() {
-            self.drags_divider = ui
+            self.divider.is_dragged = ui
                 .input(|i| i.pointer.press_origin())
                 .or(response.interact_pointer_pos())
                 .is_some_and(near);
         }
         if response.dragged() {
-            if self.drags_divider {
+            if self.divider.is_dragged {
                 if let Some(p) = response.interact_pointer_pos() {
                     let share = (p.x - visible.left()) / visible.width().max(1.0);
-                    self.wipe = share.clamp(0.0, 1.0);
+                    self.divider.at = share.clamp(0.0, 1.0);
                 }
             } else {
                 self.pan(response.drag_delta() * self.ppp);
@@ -429,7 +440,7 @@ impl Stage {
                 self.zoom_about(factor, p);
             }
             let dragging = response.dragged();
-            if (dragging && self.drags_divider) || (!dragging && near(p)) {
+            if (dragging && self.divider.is_dragged) || (!dragging && near(p)) {
                 ui.set_cursor_icon(CursorIcon::ResizeHorizontal);
             } else if dragging {
                 ui.set_cursor_icon(CursorIcon::Grabbing);

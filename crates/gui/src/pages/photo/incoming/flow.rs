@@ -39,7 +39,7 @@ enum Pasted {
 
 impl PhotoPage {
     /// Notes files that are dragged over the window, and those that were dropped.
-    pub(crate) fn note_incoming(&mut self, shell: &mut Shell) {
+    pub fn note_incoming(&mut self, shell: &mut Shell) {
         let (hovers, dropped, now) = shell.ctx.input(|i| {
             let mut dropped: Vec<PathBuf> =
                 i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect();
@@ -125,7 +125,7 @@ impl PhotoPage {
     }
 
     /// Asks how to use a picture or the files on the clipboard.
-    pub(crate) fn paste(&mut self, shell: &mut Shell) {
+    pub fn paste(&mut self, shell: &mut Shell) {
         let ticket = self.begin_opening();
         let platform = shell.platform.clone();
         let paste = move || {
@@ -195,7 +195,7 @@ impl PhotoPage {
     }
 
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
-    pub(crate) fn note_put(&mut self, shell: &mut Shell, opened: Opened, was_live: bool) {
+    pub fn note_put(&mut self, shell: &mut Shell, opened: Opened, was_live: bool) {
         shell
             .messages
             .withdraw(|intent| matches!(intent, Intent::Style(StyleCommand::PreferStyle(_))));
@@ -219,7 +219,7 @@ impl PhotoPage {
     }
 
     /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
-    pub(crate) fn report_inherited_look(&mut self, shell: &mut Shell) {
+    pub fn report_inherited_look(&mut self, shell: &mut Shell) {
         let look = shell.workspace.choice.look;
         let usual = Look::default();
         let mut parts = Vec::new();

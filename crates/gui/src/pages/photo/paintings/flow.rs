@@ -34,13 +34,13 @@ pub fn is_low(ctx: &egui::Context) -> bool {
 
 impl PhotoPage {
     /// Notes that a painting was written to this file.
-    pub(crate) fn note_painting(&mut self, shell: &mut Shell, path: &Path) {
+    pub fn note_painting(&mut self, shell: &mut Shell, path: &Path) {
         self.note_file(shell, FileList::Paintings, path);
         self.paintings.note_written(path);
     }
 
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
-    pub(crate) fn serve_paintings(&mut self, shell: &mut Shell) {
+    pub fn serve_paintings(&mut self, shell: &mut Shell) {
         if !shell.workspace.is_live() {
             // Before the list is opened, so that it opens with its pictures.
             self.make_small_picture(shell, FileList::Recent);
@@ -65,7 +65,7 @@ impl PhotoPage {
     }
 
     /// Opens a painting of the list to show it large.
-    pub(crate) fn show_painting(&mut self, shell: &mut Shell, path: PathBuf) {
+    pub fn show_painting(&mut self, shell: &mut Shell, path: PathBuf) {
         self.paintings.opening = Some(path.clone());
         let file = path.clone();
         shell.tasks.spawn(
@@ -76,7 +76,7 @@ impl PhotoPage {
                 }
                 match opened {
                     Ok(Some((painting, texts))) => {
-                        let framing = app.photo.stage.framing;
+                        let framing = app.photo.stage.placing.framing;
                         let before = app.photo.seen_pictures();
                         let mut viewed =
                             Viewed::new(&app.shell.ctx, path, &painting, texts, framing);
@@ -99,7 +99,7 @@ impl PhotoPage {
     }
 
     /// The photo and its painting, or the saved painting that is shown large instead.
-    pub(crate) fn seen_pictures(&self) -> ShownPictures {
+    pub fn seen_pictures(&self) -> ShownPictures {
         self.paintings.viewed.as_ref().map_or(&self.stage, |viewed| &viewed.stage).seen_pictures()
     }
 
@@ -116,7 +116,7 @@ impl PhotoPage {
     }
 
     /// Fades the photo in over the painting that was shown large; returns `false` if none was shown or being opened.
-    pub(crate) fn close_painting(&mut self, shell: &mut Shell) -> bool {
+    pub fn close_painting(&mut self, shell: &mut Shell) -> bool {
         let viewed = self.paintings.viewed.as_ref();
         if let Some(viewed) = viewed.filter(|_| shell.workspace.photo().is_some()) {
             self.stage.appear_over(&shell.ctx, viewed.stage.seen_pictures());
@@ -126,7 +126,7 @@ impl PhotoPage {
 
     /// Applies an intent to the painting that is shown large, or shows the photo again before the intent changes it.
     /// Returns `true` if the intent is done.
-    pub(crate) fn perform_on_viewed(&mut self, shell: &mut Shell, intent: &Intent) -> bool {
+    pub fn perform_on_viewed(&mut self, shell: &mut Shell, intent: &Intent) -> bool {
         match (&self.paintings.viewed, intent) {
             (Some(viewed), Intent::View(ViewCommand::Copy)) if is_film(&viewed.path) => shell
                 .messages
@@ -187,7 +187,7 @@ fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
 
 impl PhotoPage {
     /// Moves a file to the front of its list.
-    pub(crate) fn note_file(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
+    pub fn note_file(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
         let (listed, most, _) = list.of(&mut shell.settings.state);
         if put_first(listed, path, most) {
             self.file_lists_changed(shell);
@@ -195,13 +195,13 @@ impl PhotoPage {
     }
 
     /// Removes a file from its list; keeps the file.
-    pub(crate) fn forget_file(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
+    pub fn forget_file(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
         list.of(&mut shell.settings.state).0.retain(|other| other != path);
         self.file_lists_changed(shell);
     }
 
     /// Removes a file that no longer exists from its list, and reports that.
-    pub(crate) fn forget_gone(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
+    pub fn forget_gone(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
         self.forget_file(shell, list, path);
         shell.messages.error(format!(
             "{} no longer exists and was removed from the list of {}.",
@@ -211,13 +211,13 @@ impl PhotoPage {
     }
 
     /// Clears a list; keeps the files.
-    pub(crate) fn clear_files(&mut self, shell: &mut Shell, list: FileList) {
+    pub fn clear_files(&mut self, shell: &mut Shell, list: FileList) {
         list.of(&mut shell.settings.state).0.clear();
         self.file_lists_changed(shell);
     }
 
     /// Makes the next missing thumbnail of a list that is shown.
-    pub(crate) fn make_small_picture(&mut self, shell: &mut Shell, list: FileList) {
+    pub fn make_small_picture(&mut self, shell: &mut Shell, list: FileList) {
         if let Some(path) = self.paintings.begin_next(list.of(&mut shell.settings.state).0) {
             let file = path.clone();
             shell.tasks.spawn(
@@ -249,19 +249,19 @@ impl Paintings {
         if is_low(&shell.ctx) { !self.is_open_low } else { shell.settings.state.folds_paintings }
     }
 
-    pub(crate) fn has_strip(&self, shell: &Shell) -> bool {
+    pub fn has_strip(&self, shell: &Shell) -> bool {
         self.offers_strip(shell) && !self.folds_strip(shell) && !shell.window.full_screen.is_on
     }
 
     /// The button that shows or hides the strip.
-    pub(crate) fn strip_button(&self, shell: &Shell, ui: &mut Ui) {
+    pub fn strip_button(&self, shell: &Shell, ui: &mut Ui) {
         if self.offers_strip(shell) {
             strip::button(ui, self.folds_strip(shell));
         }
     }
 
     /// Shows the painting `by` positions to the right in the strip, if there is one.
-    pub(crate) fn step_painting(&mut self, shell: &mut Shell, by: isize) {
+    pub fn step_painting(&mut self, shell: &mut Shell, by: isize) {
         let listed: Vec<_> =
             shell.settings.state.paintings.iter().filter(|path| !self.is_gone(path)).collect();
         // Start from the painting that is being opened, because key presses are faster than reading files.
@@ -277,7 +277,7 @@ impl Paintings {
     }
 
     /// Folds or unfolds the strip.
-    pub(crate) fn toggle_strip(&mut self, shell: &mut Shell) {
+    pub fn toggle_strip(&mut self, shell: &mut Shell) {
         let folds = if is_low(&shell.ctx) {
             &mut self.is_open_low
         } else {
@@ -287,17 +287,17 @@ impl Paintings {
         shell.settings_changed();
     }
 
-    pub(crate) fn shows_painting(&self, shell: &Shell) -> bool {
+    pub fn shows_painting(&self, shell: &Shell) -> bool {
         !shell.workspace.is_live() && self.viewed.is_some()
     }
 
     /// The choice with the settings of the painting that is shown large, if its file contains them.
-    pub(crate) fn viewed_choice(&self, shell: &Shell) -> Option<Choice> {
+    pub fn viewed_choice(&self, shell: &Shell) -> Option<Choice> {
         of_painting(&self.viewed.as_ref()?.texts, &shell.workspace.choice)
     }
 
     /// Draws the settings of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(crate) fn viewed_settings(&self, shell: &Shell, ui: &mut Ui) -> bool {
+    pub fn viewed_settings(&self, shell: &Shell, ui: &mut Ui) -> bool {
         let Some(viewed) = &self.viewed else {
             return false;
         };
@@ -312,7 +312,7 @@ impl Paintings {
     }
 
     /// Draws the buttons of the painting that is shown large; returns `false` if no painting is shown large.
-    pub(crate) fn viewed_buttons(&self, shell: &Shell, ui: &mut Ui) -> bool {
+    pub fn viewed_buttons(&self, shell: &Shell, ui: &mut Ui) -> bool {
         let viewed = self.viewed.as_ref().filter(|_| !shell.workspace.is_live());
         if let Some(viewed) = viewed {
             ui.horizontal_wrapped(|ui| {

@@ -188,7 +188,7 @@ impl Viewed {
         framing: Framing,
     ) -> Self {
         let mut stage = Stage::default();
-        stage.framing = framing;
+        stage.placing.framing = framing;
         let name = format!("Saved {}", kind(&path));
         stage.set_names(&name, &name);
         let frame = &opened.photo.frame;
