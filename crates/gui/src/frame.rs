@@ -3,7 +3,6 @@
 //! Everything here runs on the window's thread and never waits.
 
 use std::{
-    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -18,7 +17,7 @@ use crate::{
     pages::{
         film::{FilmPage, FilmView},
         live::{LivePage, LiveView, files::sweep_pictures},
-        photo::{PhotoPage, command::PhotoCommand, opened::Origin},
+        photo::{PhotoPage, command::PhotoCommand},
     },
     shell::{
         clipboard::{copy_texts, text_keys},
@@ -31,8 +30,9 @@ use crate::{
         tasks::{THREADS, Tasks},
         tooltips,
     },
-    styles::{Styles, gallery::Gallery, own::refresh_lists},
+    styles::{Styles, gallery::Gallery, own::refresh_lists, reading::flow::serve_readings},
     widgets::theme,
+    window::follow_monitor,
     workspace::{Page, Workspace},
 };
 use engine::{Engine, compositor::Compositor};
@@ -118,13 +118,15 @@ impl App {
     pub fn logic(&mut self) {
         let has_arrival = self.shell.messages.has_arrival();
         tooltips::follow(&self.shell.ctx, has_arrival, &mut self.shell.window.has_no_tooltips);
+        // What other threads report, and what waited for it.
         self.handle_events();
         self.photo.paint_requested(&mut self.shell);
         self.jobs.start_batch(&mut self.shell);
         if self.shell.ending.is_requested.load(Ordering::Relaxed) && !self.shell.ending.is_closing {
             self.close_without_question();
         }
-        self.shell.follow_monitor();
+        // What the user does.
+        follow_monitor(&mut self.shell);
         self.live.follow_first_tab(&mut self.shell);
         refresh_lists(&mut self.shell);
         text_keys(&self.shell);
@@ -138,12 +140,14 @@ impl App {
         }
         self.photo.note_incoming(&mut self.shell);
         self.perform_all();
+        // What the pages do by themselves.
         self.live.live_logic(&mut self.shell);
         self.live.follow_camera_out(&mut self.shell);
         self.film.film_logic(&mut self.shell, &mut self.photo);
         self.live.follow_repaints(&mut self.shell);
         self.guard_closing();
-        self.shell.serve_readings();
+        // What runs in the background, if nothing else needs the device.
+        serve_readings(&mut self.shell);
         self.serve_style_pictures();
         self.photo.serve_paintings(&mut self.shell);
         let moves = self.live.view.as_ref().is_some_and(LiveView::is_moving)
@@ -187,7 +191,7 @@ impl App {
         self.shell.intents.append(&mut Intent::take_sent(ui));
         self.perform_all();
         copy_texts(&self.shell);
-        self.shell.serve_readings();
+        serve_readings(&mut self.shell);
         let may_compose = self.live.view.is_none() && self.shell.workspace.on_screen().is_some();
         if may_compose && self.photo.stage.wants_full() && !self.photo.painting.composed.full {
             self.photo.recompose(&mut self.shell, true);
@@ -221,18 +225,9 @@ impl App {
         self.shell.engine.shutdown(Duration::from_millis(patience));
         // Do this last: settings are now written and cameras released.
         if self.shell.ending.restarts
-            && let Err(why) = self.shell.platform.restart(self.shown_file())
+            && let Err(why) = self.shell.platform.restart(self.shell.workspace.shown_file())
         {
             terminal::write_message(format!("styleforge: {why}"));
-        }
-    }
-
-    /// The file of the current photo.
-    fn shown_file(&self) -> Option<&Path> {
-        let photo = self.shell.workspace.photo().filter(|_| self.live.view.is_none())?;
-        match &photo.opened.origin {
-            Origin::File(path) => Some(path),
-            Origin::Sample | Origin::Clipboard => None,
         }
     }
 }

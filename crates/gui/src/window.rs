@@ -24,7 +24,7 @@ use crate::{
         messages::Corner,
         shortcuts::{menu, plain_button},
     },
-    styles::command::StyleCommand,
+    styles::{command::StyleCommand, trials::style_subject},
     widgets::{
         key_chips,
         label::{label, remark},
@@ -55,26 +55,6 @@ fn min_size(screen: Vec2) -> Vec2 {
 }
 
 impl Shell {
-    /// Sets the minimum size of the window when the screen becomes known, or it or its scale changes.
-    pub fn follow_monitor(&mut self) {
-        let (screen, scale) = self.ctx.input(|i| {
-            let viewport = i.viewport();
-            // The window decorations of the desktop must fit, too.
-            let frame = (viewport.outer_rect.zip(viewport.inner_rect))
-                .map_or(Vec2::ZERO, |(outer, inner)| outer.size() - inner.size());
-            (viewport.monitor_size.map(|size| size - frame), i.pixels_per_point)
-        });
-        // Some systems report a screen of size zero.
-        let Some(screen) = screen.filter(|size| size.min_elem() > 1.0) else {
-            return;
-        };
-        let now = (min_size(screen), scale);
-        if self.window.min_size != Some(now) {
-            self.window.min_size = Some(now);
-            self.ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
-        }
-    }
-
     /// True if the controls reduce the width of the styles, and are above the buttons below the picture.
     pub fn controls_narrow_styles(&self) -> bool {
         self.window.controls_open && self.ctx.content_rect().width() < BOTH_FROM
@@ -126,7 +106,8 @@ impl App {
                     self.live.view.as_ref().filter(|live| {
                         self.shell.settings.live.moving_gallery || live.shows_previews
                     });
-                let (subject, moving) = (self.style_subject(), live.map(|live| &live.previews));
+                let (subject, moving) =
+                    (style_subject(&self.shell, &self.film), live.map(|live| &live.previews));
                 self.shell.styles.gallery.ui(ui, subject, style, mix.as_ref(), painting, moving);
             });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
@@ -398,6 +379,26 @@ impl App {
         };
         // The device is last: if the line is too long, its name is truncated.
         [photo, last_run, Some(device)].into_iter().flatten().collect()
+    }
+}
+
+/// Sets the minimum size of the window when the screen becomes known, or it or its scale changes.
+pub fn follow_monitor(shell: &mut Shell) {
+    let (screen, scale) = shell.ctx.input(|i| {
+        let viewport = i.viewport();
+        // The window decorations of the desktop must fit, too.
+        let frame = (viewport.outer_rect.zip(viewport.inner_rect))
+            .map_or(Vec2::ZERO, |(outer, inner)| outer.size() - inner.size());
+        (viewport.monitor_size.map(|size| size - frame), i.pixels_per_point)
+    });
+    // Some systems report a screen of size zero.
+    let Some(screen) = screen.filter(|size| size.min_elem() > 1.0) else {
+        return;
+    };
+    let now = (min_size(screen), scale);
+    if shell.window.min_size != Some(now) {
+        shell.window.min_size = Some(now);
+        shell.ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table: the photo, the choice of how to paint it, the paintings made so far, and which of them are saved.
 //! Contains rules only: no threads, no egui. Belongs to the window's thread.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use crate::{
     choice::{Choice, NetworkOf, Recipe, SavedKey, rename},
@@ -191,6 +191,14 @@ impl Workspace {
 
     pub fn photo(&self) -> Option<&OpenPhoto> {
         self.photo.as_ref()
+    }
+
+    /// The file of the photo that is shown.
+    pub fn shown_file(&self) -> Option<&Path> {
+        match &self.photo.as_ref().filter(|_| !self.is_live())?.opened.origin {
+            Origin::File(path) => Some(path),
+            Origin::Sample | Origin::Clipboard => None,
+        }
     }
 
     /// Width and height of the photo, in pixels.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::{App, Shell},
-    pages::photo::opened::for_trials,
+    pages::{film::FilmPage, photo::opened::for_trials},
     shell::tasks::{caught, mistake},
 };
 use engine::{
@@ -135,7 +135,7 @@ impl App {
         }
         let of_all = self.shell.settings.choices.styles_show_photo;
         let photo = self.shell.workspace.photo().filter(|_| of_all);
-        let subject = self.style_subject();
+        let subject = style_subject(&self.shell, &self.film);
         let chosen = self.shell.workspace.choice.style();
         let wants = |card: &Card| of_all || card.is_picture();
         let Some(id) =
@@ -152,16 +152,12 @@ impl App {
             move |app, tried| app.shell.show_style_picture(id, subject, tried),
         );
     }
+}
 
-    /// What the painted thumbnails of the styles show.
-    pub(crate) fn style_subject(&self) -> Subject {
-        let photo = self
-            .shell
-            .workspace
-            .photo()
-            .filter(|_| self.shell.settings.choices.styles_show_photo)?;
-        // Every frame of a video would be painted in every style.
-        let poster = self.film.view.as_ref().map(|film| film.poster);
-        Some((poster.unwrap_or(photo.number), photo.framing))
-    }
+/// What the painted thumbnails of the styles show.
+pub fn style_subject(shell: &Shell, film: &FilmPage) -> Subject {
+    let photo = shell.workspace.photo().filter(|_| shell.settings.choices.styles_show_photo)?;
+    // Every frame of a video would be painted in every style.
+    let poster = film.view.as_ref().map(|film| film.poster);
+    Some((poster.unwrap_or(photo.number), photo.framing))
 }

@@ -5,9 +5,10 @@ pub mod state;
 
 use eframe::egui::{self, Align2, Button, Context, CursorIcon, Event, Id, Rect, Ui};
 
+use self::state::FullScreen;
 use super::{command::ShellCommand, shortcuts::button};
 use crate::{
-    app::{App, Shell},
+    app::App,
     intent::Command,
     styles::command::StyleCommand,
     widgets::{
@@ -81,7 +82,7 @@ impl App {
                     ui.label("Press Esc to exit full screen");
                 });
             }
-            self.shell.name_style(ui, area, now);
+            self.shell.window.full_screen.name_style(ui, area, now);
             self.full_screen_bar(ui, shows_controls);
             let has_photo = self.live.view.is_some() || self.shell.workspace.photo().is_some();
             if !shows_controls && has_photo && !self.shell.overlays.is_open() {
@@ -109,63 +110,64 @@ impl App {
             {
                 film.bar(ui);
             }
-            ui.horizontal(|ui| self.bar_contents(ui));
+            ui.horizontal(|ui| bar_contents(self, ui));
         });
         self.shell.window.full_screen.bar_height = bar.rect.height() + BAR_MARGIN;
     }
-
-    fn bar_contents(&self, ui: &mut Ui) {
-        match &self.live.view {
-            Some(live) => live.take_buttons(ui, [false, true, true]),
-            None => self.photo.save_buttons(&self.shell, &self.jobs, ui),
-        }
-        theme::at_the_right(ui, "full screen views", |ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            for (icon, name, by) in [("‹", "Previous style", -1), ("›", "Next style", 1)] {
-                button(
-                    ui,
-                    true,
-                    Button::new(icon).frame_when_inactive(false),
-                    [name, name],
-                    StyleCommand::StepStyle(by),
-                );
-            }
-            ui.separator();
-            let fills = self.shell.settings.choices.full_screen_fills;
-            for (text, name, is_fill, does) in [
-                ("Fit", "Fit the screen", false, "The whole picture."),
-                ("Fill", "Fill the screen", true, "Fill the screen; the edges are cut off."),
-            ] {
-                let look = ui.add(Button::selectable(fills == is_fill, text));
-                let response = key_chips::hint(look, does, "Shift+F").accessible_name(name);
-                if response.clicked() && fills != is_fill {
-                    ShellCommand::ToggleFill.send(ui);
-                }
-            }
-            ui.separator();
-            let leave = Button::new("Leave").frame_when_inactive(false);
-            button(
-                ui,
-                true,
-                leave,
-                ["Exit full screen", "Back to the window."],
-                ShellCommand::ToggleFullScreen,
-            );
-        });
-    }
 }
 
-impl Shell {
+impl FullScreen {
     /// Shows the name of another style when it has been chosen.
     fn name_style(&self, ui: &Ui, area: Rect, now: f64) {
-        let share = fade(ui, "style's name", self.window.full_screen.shows_name(now));
-        if let (true, Some(name)) = (share > 0.0, &self.window.full_screen.style) {
+        let share = fade(ui, "style's name", self.shows_name(now));
+        if let (true, Some(name)) = (share > 0.0, &self.style) {
             floating(ui, "style's name", Align2::LEFT_TOP, area.shrink(8.0), |ui| {
                 ui.multiply_opacity(share);
                 ui.heading(name);
             });
         }
     }
+}
+
+/// The buttons in the bar.
+fn bar_contents(app: &App, ui: &mut Ui) {
+    match &app.live.view {
+        Some(live) => live.take_buttons(ui, [false, true, true]),
+        None => app.photo.save_buttons(&app.shell, &app.jobs, ui),
+    }
+    theme::at_the_right(ui, "full screen views", |ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        for (icon, name, by) in [("‹", "Previous style", -1), ("›", "Next style", 1)] {
+            button(
+                ui,
+                true,
+                Button::new(icon).frame_when_inactive(false),
+                [name, name],
+                StyleCommand::StepStyle(by),
+            );
+        }
+        ui.separator();
+        let fills = app.shell.settings.choices.full_screen_fills;
+        for (text, name, is_fill, does) in [
+            ("Fit", "Fit the screen", false, "The whole picture."),
+            ("Fill", "Fill the screen", true, "Fill the screen; the edges are cut off."),
+        ] {
+            let look = ui.add(Button::selectable(fills == is_fill, text));
+            let response = key_chips::hint(look, does, "Shift+F").accessible_name(name);
+            if response.clicked() && fills != is_fill {
+                ShellCommand::ToggleFill.send(ui);
+            }
+        }
+        ui.separator();
+        let leave = Button::new("Leave").frame_when_inactive(false);
+        button(
+            ui,
+            true,
+            leave,
+            ["Exit full screen", "Back to the window."],
+            ShellCommand::ToggleFullScreen,
+        );
+    });
 }
 
 /// True if the user moves or presses the mouse, presses Tab, or is using the controls if they are `shown`.

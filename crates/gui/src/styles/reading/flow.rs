@@ -71,30 +71,6 @@ impl Shell {
         );
     }
 
-    /// Asks about the next file if no other question is open, and paints the next picture.
-    pub fn serve_readings(&mut self) {
-        if !self.overlays.is_open()
-            && !self.ending.is_closing
-            && let Some(file) = self.styles.unclear.pop_front()
-        {
-            let photo = self.workspace.photo().map(|photo| photo.framed.preview.clone());
-            self.overlays.show(Overlay::Reading(Box::new(Reading::new(file, photo))));
-        }
-        let Some(reading) = self.overlays.reading() else {
-            return;
-        };
-        if let Some(format) = reading.begin_next() {
-            let path = reading.file.path.clone();
-            let photo = reading.photo.clone();
-            let styles = self.styles.source.clone();
-            self.try_network(
-                photo,
-                move || styles.network_as(&path, format),
-                |app, tried| app.shell.show_tried(tried),
-            );
-        }
-    }
-
     /// Shows a picture that was painted for the open question, or why there is none.
     fn show_tried(&mut self, tried: TrialOutcome) {
         let Some(reading) = self.overlays.reading() else {
@@ -128,5 +104,29 @@ impl Shell {
             }
             other => other.into_iter().for_each(|other| self.overlays.show(other)),
         }
+    }
+}
+
+/// Asks about the next file if no other question is open, and paints the next picture.
+pub fn serve_readings(shell: &mut Shell) {
+    if !shell.overlays.is_open()
+        && !shell.ending.is_closing
+        && let Some(file) = shell.styles.unclear.pop_front()
+    {
+        let photo = shell.workspace.photo().map(|photo| photo.framed.preview.clone());
+        shell.overlays.show(Overlay::Reading(Box::new(Reading::new(file, photo))));
+    }
+    let Some(reading) = shell.overlays.reading() else {
+        return;
+    };
+    if let Some(format) = reading.begin_next() {
+        let path = reading.file.path.clone();
+        let photo = reading.photo.clone();
+        let styles = shell.styles.source.clone();
+        shell.try_network(
+            photo,
+            move || styles.network_as(&path, format),
+            |app, tried| app.shell.show_tried(tried),
+        );
     }
 }

@@ -6,7 +6,7 @@
 //! the question.
 
 mod dialog;
-mod flow;
+pub mod flow;
 
 use std::{path::PathBuf, sync::Arc};
 
