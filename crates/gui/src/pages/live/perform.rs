@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{LivePage, LiveView, command::LiveCommand};
+use super::{LivePage, LiveView, command::LiveCommand, update::stop_measuring};
 use crate::{
     app::Shell,
     pages::lab::command::LabCommand,
@@ -64,7 +64,7 @@ impl LivePage {
         }
         if command != ToggleDifference {
             // Otherwise the user could neither see the progress of the measurement nor stop it.
-            self.stop_measuring(shell);
+            stop_measuring(shell);
         }
         let Some(live) = &mut self.view else {
             return;
@@ -131,7 +131,7 @@ impl LivePage {
             live.facts = None;
             live.refined.picture = None;
             live.stage.clear();
-            self.start_source(shell);
+            live.start(shell);
         }
     }
 }

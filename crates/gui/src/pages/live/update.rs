@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    LivePage, LiveView, NO_CAMERA,
+    LivePage, LiveView, NO_CAMERA, Sent,
     command::LiveCommand,
     report::{ReportView, chart_colors},
 };
@@ -60,8 +60,7 @@ impl LivePage {
         if let Some((instead, why)) = live.trial.give_up(&live.source, &live.snapshot.source) {
             shell.messages.notice(why);
             live.source = instead;
-            self.start_source(shell);
-            return;
+            return live.start(shell);
         }
         if live.take_picture(&shell.ctx) && live.trial.deliver() {
             let source = live.source.clone();
@@ -70,9 +69,6 @@ impl LivePage {
                 shell.settings_changed();
             }
         }
-        let Some(live) = &mut self.view else {
-            return;
-        };
         live.previews.take_pictures(&shell.ctx);
         let is_flipped = shell.settings.live.shows_flipped(&live.source);
         live.stage.placing.is_flipped = is_flipped;
@@ -88,8 +84,9 @@ impl LivePage {
             let left = 1.0 - f64::from(length.subsec_micros()) / 1e6;
             shell.ctx.request_repaint_after_secs(left as f32 + 0.01);
         }
-        self.sync_live(shell);
-        self.sync_previews(shell);
+        if let Some(live) = &mut self.view {
+            live.sync(shell);
+        }
     }
 
     /// Handles a live event of the engine.
@@ -165,8 +162,8 @@ impl LivePage {
         let shown = live.and_then(|live| live.forget_finer(&shell.ctx));
         self.record_what_is_seen(shell, shown);
         shell.settings_changed();
-        if recaptured {
-            self.start_source(shell);
+        if let (true, Some(live)) = (recaptured, &mut self.view) {
+            live.start(shell);
         }
         choices
     }
@@ -180,7 +177,7 @@ impl LivePage {
     /// Starts measuring the two modes by the fixed protocol, or stops.
     pub fn toggle_measuring(&mut self, shell: &mut Shell) {
         if shell.engine.measuring_progress().is_some() {
-            self.stop_measuring(shell);
+            stop_measuring(shell);
             return;
         }
         let style = shell.chosen_name().unwrap_or_else(|| "none".to_owned());
@@ -219,108 +216,6 @@ impl LivePage {
                 .notice("Nothing is painted yet. You can change the detail after the first frame."),
         }
     }
-
-    /// Stops a measurement, and reports its progress.
-    pub fn stop_measuring(&mut self, shell: &mut Shell) {
-        let Some(share) = shell.engine.cancel_measuring() else {
-            return;
-        };
-        let rounds = (share * (WARM_UP_FRAMES + MEASURED_FRAMES) as f32).round() as u32;
-        let measured = rounds.saturating_sub(WARM_UP_FRAMES);
-        shell.messages.notice(format!(
-            "Benchmark stopped after {measured} of {MEASURED_FRAMES} frames of each. There is no report."
-        ));
-    }
-
-    /// Starts the source and replaces the previous one.
-    pub fn start_source(&mut self, shell: &mut Shell) {
-        self.stop_measuring(shell);
-        let Some(live) = &mut self.view else {
-            return;
-        };
-        live.snapshot = Snapshot::default();
-        live.frozen = false;
-        live.refined.stays_as_seen = false;
-        let capture = capture_settings(&shell.settings.live, &live.source);
-        let source = LiveSource::Capture(live.source.clone(), capture);
-        let settings = self.live_settings(shell);
-        let started = shell.engine.start_live(source, settings.clone());
-        let Some(live) = &mut self.view else {
-            return;
-        };
-        live.pictures = match started {
-            Ok(pictures) => {
-                live.sent.settings = Some(settings);
-                live.sent.number = 0;
-                live.previews.stop();
-                live.lab.panel.restart();
-                Some(pictures)
-            }
-            Err(error) => {
-                shell.messages.error(format!("The source could not be started: {}", words(&error)));
-                None
-            }
-        };
-    }
-
-    /// The engine's settings for live video.
-    fn live_settings(&mut self, shell: &mut Shell) -> LiveSettings {
-        let live = self.view.as_ref();
-        let before = live.and_then(|live| live.sent.settings.clone());
-        let settings =
-            shell.moving_settings(before, live.is_some_and(|l| l.snapshot.preparing.is_some()));
-        let live = self.view.as_ref();
-        LiveSettings {
-            compare: live
-                .filter(|l| l.compares())
-                .map(|_| ModePair { candidates: shell.settings.live.candidates }),
-            frozen: live.is_some_and(|l| l.frozen),
-            // Two modes are compared without timing their steps.
-            sample: live.is_some_and(|l| l.lab.is_open && !l.compares()),
-            ..settings
-        }
-    }
-
-    fn sync_live(&mut self, shell: &mut Shell) {
-        let settings = self.live_settings(shell);
-        let Some(live) = &mut self.view else {
-            return;
-        };
-        if live.pictures.is_some() && live.sent.settings.as_ref() != Some(&settings) {
-            live.sent.number = shell.engine.set_live(settings.clone());
-            live.sent.settings = Some(settings);
-        }
-    }
-
-    /// Sends the engine the styles of the preview grid, while the grid or the gallery is shown.
-    fn sync_previews(&mut self, shell: &mut Shell) {
-        let Some(live) = &self.view else {
-            return;
-        };
-        let are_seen = live.pictures.is_some()
-            && (live.shows_previews
-                || (shell.settings.live.moving_gallery && !shell.window.full_screen.is_on));
-        let mut styles = Vec::new();
-        if are_seen {
-            let large = shell.live_model();
-            let models = |card: &Card| {
-                let of = |model| NetworkOf::Style(card.id.clone(), card.model(model));
-                (card.id.clone(), of(ModelSize::Lite), of(large))
-            };
-            for (id, small, large) in
-                shell.styles.gallery.cards.iter().take(MAX_PREVIEWS).map(models).collect::<Vec<_>>()
-            {
-                styles.extend(shell.network(&small).map(|network| (id, network)));
-                // Load the large network too, so that it is ready when the user clicks.
-                shell.network(&large).ok();
-            }
-        }
-        if let Some(live) = &mut self.view
-            && let Some(previews) = live.previews.set_styles(styles)
-        {
-            shell.engine.set_previews(previews);
-        }
-    }
 }
 
 impl App {
@@ -356,7 +251,9 @@ impl App {
         self.shell.settings.state.shows_photos = false;
         self.shell.settings_changed();
         self.shell.choose_first_style();
-        self.live.start_source(&mut self.shell);
+        if let Some(live) = &mut self.live.view {
+            live.start(&mut self.shell);
+        }
         self.shell.list_cameras(false);
         self.live.try_video(&self.shell);
     }
@@ -367,7 +264,7 @@ impl App {
         }
         self.live.end_recording(&mut self.shell);
         self.shell.messages.turn_page();
-        self.live.stop_measuring(&mut self.shell);
+        stop_measuring(&mut self.shell);
         self.shell.engine.stop_live();
         self.live.view = None;
         self.shell.end_change();
@@ -480,4 +377,83 @@ impl LiveView {
             && shell.device.is(DeviceChoice::Cpu)
             && self.painted_at().is_some_and(|(width, height)| width.max(height) < READABLE_PX)
     }
+
+    /// Starts the source and replaces the previous one.
+    pub fn start(&mut self, shell: &mut Shell) {
+        stop_measuring(shell);
+        self.snapshot = Snapshot::default();
+        self.frozen = false;
+        self.refined.stays_as_seen = false;
+        let capture = capture_settings(&shell.settings.live, &self.source);
+        let source = LiveSource::Capture(self.source.clone(), capture);
+        let settings = self.settings(shell);
+        self.pictures = match shell.engine.start_live(source, settings.clone()) {
+            Ok(pictures) => {
+                self.sent = Sent { settings: Some(settings), number: 0 };
+                self.previews.stop();
+                self.lab.panel.restart();
+                Some(pictures)
+            }
+            Err(error) => {
+                shell.messages.error(format!("The source could not be started: {}", words(&error)));
+                None
+            }
+        };
+    }
+
+    /// The engine's settings for live video.
+    fn settings(&self, shell: &mut Shell) -> LiveSettings {
+        let is_preparing = self.snapshot.preparing.is_some();
+        let modes = ModePair { candidates: shell.settings.live.candidates };
+        LiveSettings {
+            compare: self.compares().then_some(modes),
+            frozen: self.frozen,
+            // Two modes are compared without timing their steps.
+            sample: self.lab.is_open && !self.compares(),
+            ..shell.moving_settings(self.sent.settings.clone(), is_preparing)
+        }
+    }
+
+    /// Sends the engine settings that have changed, and the styles of the preview grid while that or the gallery is
+    /// shown.
+    fn sync(&mut self, shell: &mut Shell) {
+        let settings = self.settings(shell);
+        if self.pictures.is_some() && self.sent.settings.as_ref() != Some(&settings) {
+            let number = shell.engine.set_live(settings.clone());
+            self.sent = Sent { settings: Some(settings), number };
+        }
+        let are_seen = self.pictures.is_some()
+            && (self.shows_previews
+                || (shell.settings.live.moving_gallery && !shell.window.full_screen.is_on));
+        let mut styles = Vec::new();
+        if are_seen {
+            let large = shell.live_model();
+            let models = |card: &Card| {
+                let of = |model| NetworkOf::Style(card.id.clone(), card.model(model));
+                (card.id.clone(), of(ModelSize::Lite), of(large))
+            };
+            for (id, small, large) in
+                shell.styles.gallery.cards.iter().take(MAX_PREVIEWS).map(models).collect::<Vec<_>>()
+            {
+                styles.extend(shell.network(&small).map(|network| (id, network)));
+                // Load the large network too, so that it is ready when the user clicks.
+                shell.network(&large).ok();
+            }
+        }
+        if let Some(previews) = self.previews.set_styles(styles) {
+            shell.engine.set_previews(previews);
+        }
+    }
+}
+
+/// Stops a measurement, and reports its progress.
+pub fn stop_measuring(shell: &mut Shell) {
+    let Some(share) = shell.engine.cancel_measuring() else {
+        return;
+    };
+    let rounds = (share * (WARM_UP_FRAMES + MEASURED_FRAMES) as f32).round() as u32;
+    let measured = rounds.saturating_sub(WARM_UP_FRAMES);
+    shell.messages.notice(format!(
+        "Benchmark stopped after {measured} of {MEASURED_FRAMES} frames of each. There is no report."
+    ));
 }
