@@ -2,13 +2,15 @@
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them.
 //!
-//! - `update` performs the user's actions, and sends the resulting settings to the engine.
+//! - `command` lists the commands, which `perform` performs; `update` handles the engine's events, and sends it the
+//!   settings.
 //! - `files` saves snapshots (single pictures), recordings and reports.
 //! - `camera_out`, `camera_out_flow` show the painting to other programs as a camera.
 //! - `repaint_flow` repaints frozen frames and snapshots with more detail; `repaints` holds their state.
 //! - `source_trial` decides what to show when a source has no pictures.
 //! - `pair_times` stores the times of a comparison.
-//! - `first_start`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw.
+//! - `first_start`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and
+//!   `preview_grid` draw; `lab` is the place of the Lab in the window.
 
 mod camera_out;
 mod camera_out_flow;

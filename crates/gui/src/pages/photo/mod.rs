@@ -1,4 +1,5 @@
-//! The photo page: a photo on the table, its painting, the saved paintings.
+//! The photo page: a photo on the table, its painting, the saved paintings. `command` lists its commands, which `perform`
+//! performs; `state` has the parts of its state without a module of their own.
 
 pub mod command;
 pub mod contact_sheet;

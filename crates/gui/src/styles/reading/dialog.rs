@@ -29,7 +29,7 @@ const OTHER_HEIGHT: f32 = 300.0;
 /// Width of a list, in points.
 const LIST_WIDTH: f32 = 130.0;
 
-/// Draws the question into `ui`; a click on a card sends [`Intent::Style(StyleCommand::TakeReading)`].
+/// Draws the question into `ui`; a click on a card sends [`StyleCommand::TakeReading`].
 pub fn ui(ui: &mut Ui, reading: &mut Reading, is_fresh: bool) {
     ui.heading("Which one looks right?");
     ui.add_space(4.0);

@@ -2,7 +2,7 @@
 //!
 //! While files are dragged over the window, the stage shows two drop targets. Most window systems do not report the
 //! position of the pointer during a drag, so the system is queried repeatedly
-//! ([`Platform::pointer`](super::platform::Platform::pointer)), and once for every drop. A drop outside the targets, or
+//! ([`Platform::pointer`](crate::shell::platform::Platform::pointer)), and once for every drop. A drop outside the targets, or
 //! at an unknown position, opens a photo, and a message offers to make a style of it instead.
 
 mod flow;
