@@ -200,32 +200,33 @@ impl App {
 
     /// Stops the threads and writes the remaining files. The window is already closed, so this may take a moment.
     pub fn end(&mut self) {
-        self.live.end_recording(&mut self.shell);
+        let Self { shell, photo, film, live, jobs, .. } = self;
+        live.end_recording(shell);
         // Snapshots that wait to be repainted are saved as they were painted live.
-        for waiting in std::mem::take(&mut self.live.repaints.waiting) {
-            self.live.save_snapshot(&self.shell, waiting.shown, None);
+        for waiting in std::mem::take(&mut live.repaints.waiting) {
+            live.save_snapshot(shell, waiting.shown, None);
         }
-        self.shell.end_removals();
-        if let Some(film) = &mut self.film.view {
+        shell.end_removals();
+        if let Some(film) = &mut film.view {
             film.player.end(Duration::from_millis(500));
         }
         // The window can no longer show messages, but there may be a terminal.
-        let exports = self.jobs.end_exports(&mut self.shell, &mut self.photo).err();
-        for failure in self.shell.tasks.finish_writing().into_iter().chain(exports) {
+        let exports = jobs.end_exports(shell, photo).err();
+        for failure in shell.tasks.finish_writing().into_iter().chain(exports) {
             terminal::write_message(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) =
-            (&self.shell.settings_file.path, self.shell.settings_file.changed_at.is_some())
-            && let Err(error) = self.shell.settings.save(path)
+            (&shell.settings_file.path, shell.settings_file.changed_at.is_some())
+            && let Err(error) = shell.settings.save(path)
         {
             terminal::write_message(format!("styleforge: {error}"));
         }
         // A GPU must release its memory; work on the CPU ends with the program.
-        let patience = if self.shell.device.is(DeviceChoice::Cpu) { 100 } else { 2000 };
-        self.shell.engine.shutdown(Duration::from_millis(patience));
+        let patience = if shell.device.is(DeviceChoice::Cpu) { 100 } else { 2000 };
+        shell.engine.shutdown(Duration::from_millis(patience));
         // Do this last: settings are now written and cameras released.
-        if self.shell.ending.restarts
-            && let Err(why) = self.shell.platform.restart(self.shell.workspace.shown_file())
+        if shell.ending.restarts
+            && let Err(why) = shell.platform.restart(shell.workspace.shown_file())
         {
             terminal::write_message(format!("styleforge: {why}"));
         }

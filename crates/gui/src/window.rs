@@ -209,46 +209,42 @@ impl App {
 
     /// The photo, or the ways to open one.
     pub(super) fn photo_stage(&mut self, ui: &mut Ui) {
-        if let Some(viewed) = &mut self.photo.paintings.viewed {
+        let Self { shell, photo, live, jobs, .. } = self;
+        if let Some(viewed) = &mut photo.paintings.viewed {
             viewed.ui(ui);
             return;
         }
-        if self.shell.workspace.photo().is_none() {
-            welcome::ui(
-                ui,
-                self.photo.opening.is_running,
-                self.live.cameras.as_ref(),
-                self.photo.recent(&self.shell),
-            );
+        if shell.workspace.photo().is_none() {
+            welcome::ui(ui, photo.opening.is_running, live.cameras.as_ref(), photo.recent(shell));
             return;
         }
-        if let Some(cropping) = &mut self.photo.cropping {
-            cropping.ui(ui, self.photo.stage.placing.framing);
+        if let Some(cropping) = &mut photo.cropping {
+            cropping.ui(ui, photo.stage.placing.framing);
             return;
         }
-        let saves = self.shell.workspace.finished().is_some() && !self.photo.save.is_running;
-        let photo = self.shell.workspace.photo().and_then(|photo| match &photo.opened.origin {
+        let saves = shell.workspace.finished().is_some() && !photo.save.is_running;
+        let file = shell.workspace.photo().and_then(|photo| match &photo.opened.origin {
             Origin::File(path) if photo.opened.film.is_none() => Some(path.clone()),
             _ => None,
         });
-        self.photo.stage.ui(ui).context_menu(|ui| {
+        photo.stage.ui(ui).context_menu(|ui| {
             let entries = [
                 ("Save as…", "Ctrl+S", saves, Intent::View(ViewCommand::Save)),
                 ("Copy", "Ctrl+C", saves, Intent::View(ViewCommand::Copy)),
                 (
                     "Contact sheet…",
                     "",
-                    self.jobs.can_make_sheet(&self.shell),
+                    jobs.can_make_sheet(shell),
                     Intent::Job(JobCommand::AskContactSheet),
                 ),
             ];
-            let style = photo.map(|path| {
+            let style = file.map(|path| {
                 ("Use photo as style", "", true, Intent::Style(StyleCommand::UseAsStyle(path)))
             });
             menu(ui, entries.into_iter().chain(style));
         });
-        if let Some(pictures) = self.photo.stage.pictures() {
-            self.photo.stage.pixel_ui(ui, ui.min_rect(), pictures);
+        if let Some(pictures) = photo.stage.pictures() {
+            photo.stage.pixel_ui(ui, ui.min_rect(), pictures);
         }
     }
 
@@ -261,15 +257,16 @@ impl App {
 
     /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
     pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
-        if let Some(live) = &self.live.view {
-            let clear = below_card(ui, area, self.jobs.batch.is_some());
+        let Self { shell, photo, film, live, jobs, .. } = self;
+        if let Some(live) = &live.view {
+            let clear = below_card(ui, area, jobs.batch.is_some());
             live.over_stage(ui, area, clear, is_alone);
         }
         let mut has_chip = false;
-        let hint = if let Some(request) = &self.photo.painting.request {
-            let name = self.shell.styles.name_of(&request.recipe.network);
-            let (does, share) = if self.shell.styles.loading().all(NetworkOf::is_mix) {
-                ("Painting in", self.shell.engine.progress().unwrap_or(0.0))
+        let hint = if let Some(request) = &photo.painting.request {
+            let name = shell.styles.name_of(&request.recipe.network);
+            let (does, share) = if shell.styles.loading().all(NetworkOf::is_mix) {
+                ("Painting in", shell.engine.progress().unwrap_or(0.0))
             } else {
                 ("Loading", 0.0)
             };
@@ -286,17 +283,17 @@ impl App {
                 );
             });
             None
-        } else if self.photo.opening.is_running && self.shell.workspace.photo().is_some() {
+        } else if photo.opening.is_running && shell.workspace.photo().is_some() {
             Some("Opening…")
-        } else if self.shell.styles.gallery.importing > 0 {
+        } else if shell.styles.gallery.importing > 0 {
             Some("Adding the style…")
-        } else if self.live.view.is_none()
-            && self.photo.cropping.is_none()
-            && self.photo.paintings.viewed.is_none()
-            && self.shell.workspace.photo().is_some()
-            && self.shell.workspace.choice.style().is_none()
+        } else if live.view.is_none()
+            && photo.cropping.is_none()
+            && photo.paintings.viewed.is_none()
+            && shell.workspace.photo().is_some()
+            && shell.workspace.choice.style().is_none()
         {
-            Some(if self.film.view.is_some() {
+            Some(if film.view.is_some() {
                 "Choose a style on the left to paint this video"
             } else {
                 "Choose a style on the left to paint this photo"
@@ -310,40 +307,39 @@ impl App {
                 ui.label(text);
             });
         }
-        if self.jobs.batch.is_some() {
-            let progress = self.shell.engine.batch_progress().unwrap_or(0.0);
-            let (style_text, mix) = self.jobs.batch_style_text(&self.shell);
+        if jobs.batch.is_some() {
+            let progress = shell.engine.batch_progress().unwrap_or(0.0);
+            let (style_text, mix) = jobs.batch_style_text(shell);
             let may_fold = ui.content_rect().width() < CONTROLS_FROM;
-            let seen = !self.shell.window.full_screen.is_on
-                && (!may_fold || self.shell.window.controls_open);
+            let seen = !shell.window.full_screen.is_on && (!may_fold || shell.window.controls_open);
             let painting = BatchPainting {
-                style: self.shell.workspace.photo_choice().style(),
+                style: shell.workspace.photo_choice().style(),
                 style_text: &style_text,
                 mix: mix.as_deref(),
-                cards: &self.shell.styles.gallery.cards,
-                settings: &self.jobs.batch_settings(&self.shell),
-                settings_place: self.jobs.batch_settings_place(&self.shell, seen),
+                cards: &shell.styles.gallery.cards,
+                settings: &jobs.batch_settings(shell),
+                settings_place: jobs.batch_settings_place(shell, seen),
             };
-            if let Some(batch) = &mut self.jobs.batch {
+            if let Some(batch) = &mut jobs.batch {
                 batch.ui(ui, area, &painting, progress);
             }
         }
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
-        above += self.live.first_start_ui(&self.shell, ui, area, above);
-        let only_pictures =
-            is_alone && !self.shell.window.full_screen.shows_controls(self.shell.now());
-        let room = match &self.jobs.batch {
+        above += live.first_start_ui(shell, ui, area, above);
+        let only_pictures = is_alone && !shell.window.full_screen.shows_controls(shell.now());
+        let room = match &jobs.batch {
             Some(_) => area_without_card(ui, area, above),
             None => area,
         };
-        self.shell.messages.ui(ui, room, Corner::Bottom, above, only_pictures);
-        self.photo.incoming.ui(ui, area, self.live.view.is_some());
+        shell.messages.ui(ui, room, Corner::Bottom, above, only_pictures);
+        photo.incoming.ui(ui, area, live.view.is_some());
     }
 
     /// The status line. Modes and device capabilities are included only while the Lab is open.
     fn status(&self) -> Vec<String> {
-        let shows_details = self.live.view.as_ref().is_some_and(|live| live.lab.is_open);
-        let device = match &self.shell.device.info {
+        let Self { shell, photo, live, .. } = self;
+        let shows_details = live.view.as_ref().is_some_and(|live| live.lab.is_open);
+        let device = match &shell.device.info {
             Some(info) if shows_details => {
                 [info.name.as_str(), &info.parallelism(), &info.instructions]
                     .into_iter()
@@ -353,24 +349,24 @@ impl App {
             }
             Some(info) if info.kind == DeviceChoice::Cpu => "CPU".to_owned(),
             Some(info) => label(&info.name),
-            None if self.shell.device.notice.is_some() => "No device".to_owned(),
+            None if shell.device.notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),
         };
-        let (photo, last_run) = match (&self.live.view, &self.photo.paintings.viewed) {
-            (Some(live), _) => {
-                let (source, pace) = live.status(self.live.cameras.as_ref(), shows_details);
+        let (photo, last_run) = match (&live.view, &photo.paintings.viewed) {
+            (Some(view), _) => {
+                let (source, pace) = view.status(live.cameras.as_ref(), shows_details);
                 (Some(source), pace)
             }
             (None, Some(viewed)) => (Some(viewed.words.clone()), None),
             (None, None) => {
-                let photo = self.shell.workspace.photo().zip(self.shell.workspace.photo_size());
+                let photo = shell.workspace.photo().zip(shell.workspace.photo_size());
                 let words =
                     photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
-                let size = self.shell.workspace.photo_size();
-                (words, self.shell.workspace.shown().map(|shown| run_text(&shown.painting, size)))
+                let size = shell.workspace.photo_size();
+                (words, shell.workspace.shown().map(|shown| run_text(&shown.painting, size)))
             }
         };
-        let device = match self.shell.device.notice.as_deref().map(remark) {
+        let device = match shell.device.notice.as_deref().map(remark) {
             Some(notice) if device == "CPU" => {
                 format!("CPU ({})", notice.trim_start_matches("CPU: "))
             }

@@ -114,18 +114,19 @@ impl Shell {
 impl App {
     /// Notes that a style has a new id.
     fn note_renamed(&mut self, id: &str, new: &str) {
-        self.shell.styles.gallery.rename(id, new);
+        let Self { shell, photo, jobs, .. } = self;
+        shell.styles.gallery.rename(id, new);
         // The message names the style by its old name and offers to rename it.
-        self.shell.messages.withdraw(
+        shell.messages.withdraw(
             |offered| matches!(offered, Intent::Style(StyleCommand::AskName(of)) if of == id),
         );
-        self.shell.end_change();
-        self.shell.workspace.rename_style(id, new);
-        self.jobs.rename_in_exports(&mut self.shell, id, new);
-        if let Some(request) = &mut self.photo.painting.request {
+        shell.end_change();
+        shell.workspace.rename_style(id, new);
+        jobs.rename_in_exports(shell, id, new);
+        if let Some(request) = &mut photo.painting.request {
             request.recipe.network.rename_style(id, new);
         }
-        self.shell.styles.networks = mem::take(&mut self.shell.styles.networks)
+        shell.styles.networks = mem::take(&mut shell.styles.networks)
             .into_iter()
             .map(|(mut of, network)| {
                 // One that is being loaded keeps its id until it is loaded.
@@ -135,29 +136,30 @@ impl App {
                 (of, network)
             })
             .collect();
-        self.shell.remember_choice();
-        self.shell.list_styles(None);
+        shell.remember_choice();
+        shell.list_styles(None);
     }
 
     /// Removes a style from the gallery as an undo step; a message also offers to undo it. There is no confirmation,
     /// because undo also restores the painting.
     pub(crate) fn remove_style(&mut self, id: &str) {
-        let Some(card) = self.shell.own_card(id, "removed") else {
+        let Self { shell, photo, .. } = self;
+        let Some(card) = shell.own_card(id, "removed") else {
             return;
         };
-        self.shell.end_change();
-        let cards = &self.shell.styles.gallery.cards;
+        shell.end_change();
+        let cards = &shell.styles.gallery.cards;
         let place = cards.iter().position(|other| other.id == card.id);
         // The style below it, or above it if it is the last one.
         let beside = place
             .and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)))
             .map(|card| card.id.clone());
-        self.shell.styles.gallery.hide(&card.id);
-        self.shell.messages.withdraw(
+        shell.styles.gallery.hide(&card.id);
+        shell.messages.withdraw(
             |offered| matches!(offered, Intent::Style(StyleCommand::AskName(of)) if of == id),
         );
         // Neither page may keep a removed style.
-        for (is_shown, choice, history) in self.shell.workspace.pages_mut() {
+        for (is_shown, choice, history) in shell.workspace.pages_mut() {
             let before = choice.clone();
             if choice.style() == Some(id) {
                 choice.mix = Mix::of(beside.clone());
@@ -171,9 +173,9 @@ impl App {
                 });
             }
         }
-        self.shell.remember_choice();
-        self.photo.follow_choice(&mut self.shell);
-        self.shell.messages.offer(
+        shell.remember_choice();
+        photo.follow_choice(shell);
+        shell.messages.offer(
             format!("“{}” was removed.", card.title),
             ("Undo", Intent::Style(StyleCommand::BringBack(card.id))),
         );
@@ -240,36 +242,33 @@ impl App {
 
     /// Handles a new list of styles.
     fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
-        let changed = self.shell.styles.gallery.set_cards(&self.shell.ctx, cards);
-        self.shell
-            .styles
-            .networks
-            .retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
-        if self.shell.styles.gallery.note_problems(problems) {
+        let Self { shell, photo, .. } = self;
+        let changed = shell.styles.gallery.set_cards(&shell.ctx, cards);
+        shell.styles.networks.retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));
+        if shell.styles.gallery.note_problems(problems) {
             match problems {
                 [] => {}
-                [one] => self.shell.messages.notice(format!("A style was skipped. {one}")),
-                [first, ..] => self
-                    .shell
+                [one] => shell.messages.notice(format!("A style was skipped. {one}")),
+                [first, ..] => shell
                     .messages
                     .notice(format!("{} styles were skipped. The first: {first}", problems.len())),
             }
         }
-        self.shell.forget_absent();
-        self.shell.styles.retry_networks(|_| true);
-        self.shell.choose_first_style();
+        shell.forget_absent();
+        shell.styles.retry_networks(|_| true);
+        shell.choose_first_style();
         if added.is_some() {
-            self.shell.styles.gallery.end_import();
+            shell.styles.gallery.end_import();
         }
-        match added.filter(|id| self.shell.styles.gallery.card(id).is_some()) {
+        match added.filter(|id| shell.styles.gallery.card(id).is_some()) {
             Some(id) => {
-                self.shell.messages.offer(
-                    format!("“{}” was added to the styles.", self.shell.styles.title_of(&id)),
+                shell.messages.offer(
+                    format!("“{}” was added to the styles.", shell.styles.title_of(&id)),
                     ("Rename…", Intent::Style(StyleCommand::AskName(id.clone()))),
                 );
-                self.shell.intents.push(Intent::Style(StyleCommand::PickStyle(id)));
+                shell.intents.push(Intent::Style(StyleCommand::PickStyle(id)));
             }
-            None => self.photo.follow_choice(&mut self.shell),
+            None => photo.follow_choice(shell),
         }
     }
 }

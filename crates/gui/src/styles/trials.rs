@@ -122,31 +122,32 @@ impl Shell {
 impl App {
     /// Starts the next thumbnail if nothing else is being painted.
     pub(crate) fn serve_style_pictures(&mut self) {
-        self.shell.styles.gallery.follow_look(self.shell.workspace.choice.look);
-        let has_other_work = self.shell.styles.trial.is_some()
-            || self.shell.workspace.is_live()
-            || self.photo.painting.plays
-            || self.photo.painting.request.is_some()
-            || self.shell.overlays.reading().is_some()
-            || self.shell.device.info.is_none()
-            || self.shell.ending.is_closing;
+        let Self { shell, photo, film, .. } = self;
+        shell.styles.gallery.follow_look(shell.workspace.choice.look);
+        let has_other_work = shell.styles.trial.is_some()
+            || shell.workspace.is_live()
+            || photo.painting.plays
+            || photo.painting.request.is_some()
+            || shell.overlays.reading().is_some()
+            || shell.device.info.is_none()
+            || shell.ending.is_closing;
         if has_other_work {
             return;
         }
-        let of_all = self.shell.settings.choices.styles_show_photo;
-        let photo = self.shell.workspace.photo().filter(|_| of_all);
-        let subject = style_subject(&self.shell, &self.film);
-        let chosen = self.shell.workspace.choice.style();
+        let of_all = shell.settings.choices.styles_show_photo;
+        let photo = shell.workspace.photo().filter(|_| of_all);
+        let subject = style_subject(shell, film);
+        let chosen = shell.workspace.choice.style();
         let wants = |card: &Card| of_all || card.is_picture();
         let Some(id) =
-            self.shell.styles.gallery.without_picture(chosen, subject, wants).map(str::to_owned)
+            shell.styles.gallery.without_picture(chosen, subject, wants).map(str::to_owned)
         else {
             return;
         };
         let photo = photo.map(|photo| photo.framed.frame.clone());
-        let styles = self.shell.styles.source.clone();
+        let styles = shell.styles.source.clone();
         let style = id.clone();
-        self.shell.try_network(
+        shell.try_network(
             photo,
             move || Ok(styles.load(&style, ModelSize::Lite)?.network),
             move |app, tried| app.shell.show_style_picture(id, subject, tried),

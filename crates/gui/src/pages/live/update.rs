@@ -226,58 +226,57 @@ impl App {
 
     /// Switches to live mode with a source; `is_chosen` if the user has just chosen it.
     pub(crate) fn enter_live_with(&mut self, source: Source, is_chosen: bool) {
-        if self.live.view.is_some() {
+        let Self { shell, photo, film, live, .. } = self;
+        if live.view.is_some() {
             return;
         }
-        self.film.step_film(&mut self.shell, &mut self.photo, film::Step::Pause);
+        film.step_film(shell, photo, film::Step::Pause);
         // The photo keeps its choice and its paintings; it is not painted in the meantime.
-        self.photo.drop_request(&mut self.shell);
-        self.shell.end_change();
-        self.shell.workspace.turn(Page::Live);
-        if self.shell.workspace.photo().is_some() {
+        photo.drop_request(shell);
+        shell.end_change();
+        shell.workspace.turn(Page::Live);
+        if shell.workspace.photo().is_some() {
             // At startup the page does not change, and existing messages are still current.
-            self.shell.messages.turn_page();
+            shell.messages.turn_page();
         }
-        self.shell.forget_absent();
-        let mut live = LiveView::new(source);
+        shell.forget_absent();
+        let mut view = LiveView::new(source);
         if is_chosen {
-            live.trial.begin(&Source::Demo);
+            view.trial.begin(&Source::Demo);
         }
-        live.stage.compare = Compare::Painting;
-        live.stage.placing.framing = self.photo.stage.placing.framing;
-        self.photo.paintings.close_view();
-        self.live.view = Some(live);
-        name_window(&self.shell.ctx, None);
-        self.shell.settings.state.shows_photos = false;
-        self.shell.settings_changed();
-        self.shell.choose_first_style();
-        if let Some(live) = &mut self.live.view {
-            live.start(&mut self.shell);
-        }
-        self.shell.list_cameras(false);
-        self.live.try_video(&self.shell);
+        view.stage.compare = Compare::Painting;
+        view.stage.placing.framing = photo.stage.placing.framing;
+        photo.paintings.close_view();
+        name_window(&shell.ctx, None);
+        shell.settings.state.shows_photos = false;
+        shell.settings_changed();
+        shell.choose_first_style();
+        live.view.insert(view).start(shell);
+        shell.list_cameras(false);
+        live.try_video(shell);
     }
 
     pub(crate) fn leave_live(&mut self) {
-        if self.live.view.is_none() {
+        let Self { shell, photo, live, .. } = self;
+        if live.view.is_none() {
             return;
         }
-        self.live.end_recording(&mut self.shell);
-        self.shell.messages.turn_page();
-        stop_measuring(&mut self.shell);
-        self.shell.engine.stop_live();
-        self.live.view = None;
-        self.shell.end_change();
-        if self.shell.workspace.turn(Page::Photo) {
-            self.photo.report_inherited_look(&mut self.shell);
+        live.end_recording(shell);
+        shell.messages.turn_page();
+        stop_measuring(shell);
+        shell.engine.stop_live();
+        live.view = None;
+        shell.end_change();
+        if shell.workspace.turn(Page::Photo) {
+            photo.report_inherited_look(shell);
         }
-        self.shell.forget_absent();
-        let photo = self.shell.workspace.photo().map(|photo| photo.opened.title());
-        name_window(&self.shell.ctx, photo.as_deref());
-        self.shell.settings.state.shows_photos = true;
-        self.shell.settings.state.has_seen_hint = true;
-        self.shell.settings_changed();
-        self.photo.follow_choice(&mut self.shell);
+        shell.forget_absent();
+        let title = shell.workspace.photo().map(|photo| photo.opened.title());
+        name_window(&shell.ctx, title.as_deref());
+        shell.settings.state.shows_photos = true;
+        shell.settings.state.has_seen_hint = true;
+        shell.settings_changed();
+        photo.follow_choice(shell);
     }
 }
 

@@ -288,25 +288,25 @@ impl App {
 
     /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
     fn keeps_open(&mut self) -> bool {
+        let Self { shell, photo, live, jobs, .. } = self;
         let mut losses = Vec::new();
-        if self.jobs.batch.as_ref().is_some_and(Batch::is_painting) {
+        if jobs.batch.as_ref().is_some_and(Batch::is_painting) {
             losses.push((
                 ["Stop painting the folder?", "Keep painting", "Stop and close"],
                 "Photos of the folder are still being painted. Finished paintings are kept."
                     .to_owned(),
             ));
         }
-        if let Some((path, taken)) = self.live.view.as_ref().and_then(LiveView::recording) {
-            let path =
-                path_label(&path.map_or_else(|| self.shell.snapshot_folder(), Path::to_owned));
+        if let Some((path, taken)) = live.view.as_ref().and_then(LiveView::recording) {
+            let path = path_label(&path.map_or_else(|| shell.snapshot_folder(), Path::to_owned));
             losses.push((
                 ["Stop recording?", "Keep recording", "Stop and close"],
                 format!("Recording to {path}, {taken} so far. The recording so far is kept."),
             ));
         }
-        let is_unsaved = self.shell.would_lose_result() && !self.photo.save.is_running;
+        let is_unsaved = shell.would_lose_result() && !photo.save.is_running;
         if is_unsaved {
-            let what = self.photo.result_text(&self.shell);
+            let what = photo.result_text(shell);
             losses.push((
                 ["Save the painting first?", "Cancel", "Close without saving"],
                 format!("{what} is not saved. Closing the window will discard it."),
@@ -316,10 +316,10 @@ impl App {
         let Some(([heading, keep, _], [.., stop])) =
             first.zip(losses.last().map(|(words, _)| *words))
         else {
-            if self.shell.ending.recordings > 0 {
-                self.shell.ending.when_recorded = true;
-            } else if self.photo.save.is_running {
-                self.photo.save.then = Some(NextStep::Close);
+            if shell.ending.recordings > 0 {
+                shell.ending.when_recorded = true;
+            } else if photo.save.is_running {
+                photo.save.then = Some(NextStep::Close);
             } else {
                 return false;
             }
@@ -347,7 +347,7 @@ impl App {
             }
         }
         let texts: Vec<String> = losses.into_iter().map(|(_, text)| text).collect();
-        self.shell.overlays.put_buttons(Buttons {
+        shell.overlays.put_buttons(Buttons {
             heading: heading.to_owned(),
             text: texts.join(" "),
             answers,

@@ -245,11 +245,12 @@ impl App {
         picture_use: PictureUse,
         sorted: FilesByKind,
     ) {
+        let Self { shell, photo, .. } = self;
         for problem in sorted.problems {
-            self.shell.messages.error(problem);
+            shell.messages.error(problem);
         }
         for checkpoint in sorted.checkpoints {
-            self.shell.import(checkpoint);
+            shell.import(checkpoint);
         }
         let photos = sorted.photos;
         match picture_use {
@@ -259,29 +260,21 @@ impl App {
                     [one] => name_label(one),
                     many => format!("{} pictures", many.len()),
                 };
-                self.photo.ask_use(
-                    &mut self.shell,
-                    photos.len(),
-                    name,
-                    None,
-                    move |app, picture_use| {
-                        let sorted = FilesByKind { photos, ..FilesByKind::default() };
-                        let ticket = app.photo.ticket();
-                        app.handle_sorted(ticket, picture_use, sorted);
-                    },
-                );
+                photo.ask_use(shell, photos.len(), name, None, move |app, picture_use| {
+                    let sorted = FilesByKind { photos, ..FilesByKind::default() };
+                    let ticket = app.photo.ticket();
+                    app.handle_sorted(ticket, picture_use, sorted);
+                });
             }
-            PictureUse::Style if !sorted.has_folder => {
-                self.photo.make_styles(&mut self.shell, photos)
-            }
+            PictureUse::Style if !sorted.has_folder => photo.make_styles(shell, photos),
             _ if photos.len() > 1 || sorted.has_folder => {
-                self.photo.offer_batch(&mut self.shell, photos, sorted.notes)
+                photo.offer_batch(shell, photos, sorted.notes)
             }
             _ => {
                 for path in photos {
                     let is_unsaid = picture_use == PictureUse::Unsaid;
-                    self.photo.incoming.unsaid = is_unsaid.then(|| path.clone());
-                    self.photo.open_file(&mut self.shell, ticket, path);
+                    photo.incoming.unsaid = is_unsaid.then(|| path.clone());
+                    photo.open_file(shell, ticket, path);
                 }
             }
         }
