@@ -5,12 +5,9 @@ use eframe::egui::{self, Button, Id, Label, Popup, Ui};
 
 use crate::{
     app::{App, Shell},
-    intent::{Command, Intent, Sends},
-    pages::photo::{command::PhotoCommand, welcome::recent_button},
-    shell::{
-        command::{ShellCommand, ViewCommand},
-        shortcuts::{button, keys_of, plain_button},
-    },
+    intent::{Command, Intent, PhotoCommand, Sends, ShellCommand, ViewCommand},
+    pages::photo::welcome::recent_button,
+    shell::shortcuts::{button, keys_of, plain_button},
     widgets::{
         fonts::icons,
         key_chips,

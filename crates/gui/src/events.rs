@@ -4,13 +4,13 @@ use eframe::egui;
 
 use crate::{
     app::{App, Shell},
-    intent::Intent,
+    intent::{Intent, ShellCommand},
     jobs::batch::Phase,
     pages::{
         film::Step,
         photo::{PhotoPage, state::PaintRequest},
     },
-    shell::{command::ShellCommand, messages::Topic},
+    shell::messages::Topic,
 };
 use engine::{
     live::LiveEvent,

@@ -12,16 +12,15 @@ use eframe::egui::{self, Context, Ui};
 use crate::{
     app::{App, Launch, Shell},
     choice::Choice,
-    intent::Intent,
+    intent::{Intent, PhotoCommand, ShellCommand},
     jobs::{Jobs, batch::Batch},
     pages::{
         film::{FilmPage, FilmView},
         live::{LivePage, LiveView, files::sweep_pictures},
-        photo::{PhotoPage, command::PhotoCommand},
+        photo::PhotoPage,
     },
     shell::{
         clipboard::{copy_texts, text_keys},
-        command::ShellCommand,
         messages::{Corner, Messages},
         overlays::{Overlays, Shown},
         settings_file::KeptFile,

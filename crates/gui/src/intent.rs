@@ -2,17 +2,13 @@
 
 use eframe::egui::{Context, Id, Response};
 
-use crate::{
+use crate::pages::film::Step;
+pub use crate::{
     jobs::command::JobCommand,
-    pages::{
-        film::Step, lab::command::LabCommand, live::command::LiveCommand,
-        photo::command::PhotoCommand,
-    },
-    shell::command::ViewCommand,
+    pages::{lab::command::LabCommand, live::command::LiveCommand, photo::command::PhotoCommand},
+    shell::command::{ShellCommand, ViewCommand},
     styles::command::StyleCommand,
 };
-
-pub use crate::shell::command::ShellCommand;
 
 /// An action of the user.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,15 +4,9 @@ use eframe::egui::{Theme, ViewportCommand};
 
 use crate::{
     app::App,
-    intent::Intent,
-    jobs::command::JobCommand,
-    pages::live::{LiveView, command::LiveCommand},
-    shell::{
-        command::{ShellCommand, ViewCommand},
-        overlays::Overlay,
-        platform::Dialog,
-        shortcuts,
-    },
+    intent::{Intent, JobCommand, LiveCommand, ShellCommand, ViewCommand},
+    pages::live::LiveView,
+    shell::{overlays::Overlay, platform::Dialog, shortcuts},
     widgets::theme,
 };
 use engine::capture::{CameraId, Source};

@@ -10,21 +10,17 @@ use crate::{
     app::{App, Shell},
     bars::{self, LowerPanel},
     choice::NetworkOf,
-    intent::Intent,
-    jobs::{
-        batch::{Painting as BatchPainting, area_without_card, below_card},
-        command::JobCommand,
-    },
+    intent::{Intent, JobCommand, PhotoCommand, StyleCommand, ViewCommand},
+    jobs::batch::{Painting as BatchPainting, area_without_card, below_card},
     pages::{
         live,
-        photo::{command::PhotoCommand, crop, opened::Origin, paintings, welcome},
+        photo::{crop, opened::Origin, paintings, welcome},
     },
     shell::{
-        command::ViewCommand,
         messages::Corner,
         shortcuts::{menu, plain_button},
     },
-    styles::{command::StyleCommand, trials::style_subject},
+    styles::trials::style_subject,
     widgets::{
         key_chips,
         label::{label, remark},

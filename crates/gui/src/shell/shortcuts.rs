@@ -11,12 +11,9 @@ use eframe::egui::{
 
 use super::command::{ShellCommand, ViewCommand};
 use crate::{
-    intent::{Intent, Sends},
-    pages::{
-        film::Step, lab::command::LabCommand, live::command::LiveCommand,
-        photo::command::PhotoCommand,
-    },
-    styles::{command::StyleCommand, order::Move},
+    intent::{Intent, LabCommand, LiveCommand, PhotoCommand, Sends, StyleCommand},
+    pages::film::Step,
+    styles::order::Move,
     widgets::{key_chips::hint, stage::ViewStep},
 };
 

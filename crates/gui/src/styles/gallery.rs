@@ -16,12 +16,9 @@ use super::{
 };
 use crate::{
     choice::NetworkOf,
-    intent::{Command, Intent, Sends},
+    intent::{Command, Intent, Sends, ShellCommand},
     pages::live::PreviewGrid,
-    shell::{
-        command::ShellCommand,
-        shortcuts::{self, menu},
-    },
+    shell::shortcuts::{self, menu},
     widgets::{
         drag::Drag,
         fonts::icons,

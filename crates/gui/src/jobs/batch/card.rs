@@ -8,9 +8,9 @@ use itertools::Itertools;
 
 use super::{Batch, Phase};
 use crate::{
-    intent::{Command, Intent},
-    jobs::{command::JobCommand, time_left},
-    shell::{command::ShellCommand, messages, shortcuts::plain_button},
+    intent::{Command, Intent, JobCommand, ShellCommand},
+    jobs::time_left,
+    shell::{messages, shortcuts::plain_button},
     styles::{mix::UnkeptMix, source::Card},
     widgets::{
         key_chips,

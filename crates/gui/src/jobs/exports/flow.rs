@@ -14,11 +14,10 @@ use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
 use crate::{
     app::{App, Shell},
     choice::{Choice, NetworkOf},
-    intent::Intent,
+    intent::{Intent, JobCommand},
     jobs::{
         Jobs,
         batch::{BatchStyle, counted, painting_name},
-        command::JobCommand,
         time_left::Stopwatch,
     },
     pages::photo::PhotoPage,

@@ -7,10 +7,10 @@ use eframe::egui::{Key, Ui};
 use super::{Action, Export};
 use crate::{
     choice::Choice,
-    intent::Command,
-    jobs::{command::JobCommand, time_left},
+    intent::{Command, JobCommand, ShellCommand},
+    jobs::time_left,
     pages::photo::output_size::output_control,
-    shell::{command::ShellCommand, shortcuts::plain_button},
+    shell::shortcuts::plain_button,
     widgets::{
         label::{name_label, path_label, sentence},
         list::choose_row,

@@ -7,10 +7,10 @@ use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, 
 use super::{Action, Entry, Exports, Running, State};
 use crate::{
     bars::STATUS_HEIGHT,
-    intent::{Command, Intent, Sends},
-    jobs::{batch::counted, command::JobCommand, time_left},
+    intent::{Command, Intent, JobCommand, Sends, ShellCommand},
+    jobs::{batch::counted, time_left},
     pages::photo::paintings::Paintings,
-    shell::{command::ShellCommand, shortcuts::plain_button},
+    shell::shortcuts::plain_button,
     widgets::{
         drag::Drag,
         fonts::icons,

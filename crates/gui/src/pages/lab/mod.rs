@@ -21,13 +21,12 @@ use serde_json::json;
 use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
 use self::{
-    command::LabCommand,
     meters::{Meters, Rates, STAGES},
     steps::{Sorting, Steps},
 };
 use crate::{
-    intent::Command,
-    shell::{command::ShellCommand, shortcuts::plain_button, tasks::OrText},
+    intent::{Command, LabCommand, ShellCommand},
+    shell::{shortcuts::plain_button, tasks::OrText},
     widgets::{fonts::icons, theme},
 };
 use backend::DeviceInfo;

@@ -8,12 +8,9 @@ use eframe::egui::{
 
 use super::{CameraOutView, LiveView, command::LiveCommand, comparison::DIFFERENCE_GAIN};
 use crate::{
-    intent::{Intent, Sends},
-    pages::lab::{Tab, command::LabCommand},
-    shell::{
-        command::{ShellCommand, ViewCommand},
-        shortcuts::button,
-    },
+    intent::{Intent, LabCommand, Sends, ShellCommand, ViewCommand},
+    pages::lab::Tab,
+    shell::shortcuts::button,
     widgets::{
         fonts::icons,
         label::{remark, sentence},

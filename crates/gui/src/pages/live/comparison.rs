@@ -7,9 +7,8 @@ use eframe::egui::{self, Color32, ColorImage, RichText, Ui};
 
 use super::{LiveView, pair_times::MIN_PAIRS};
 use crate::{
-    intent::{Intent, Sends},
+    intent::{Intent, LabCommand, Sends},
     jobs::time_left,
-    pages::lab::command::LabCommand,
     shell::shortcuts::plain_button,
     widgets::{
         key_chips,

@@ -5,9 +5,8 @@ use eframe::egui::{ComboBox, ScrollArea, Ui};
 use super::{LivePage, LiveView, command::LiveCommand, update::SCENE_PX};
 use crate::{
     app::Shell,
-    intent::{Command, Sends},
+    intent::{Command, Sends, ViewCommand},
     shell::{
-        command::ViewCommand,
         controls::{model_row, painting_controls},
         shortcuts::plain_button,
     },

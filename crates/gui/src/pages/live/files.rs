@@ -12,10 +12,9 @@ use eframe::egui::TextureOptions;
 use super::{LivePage, Recording, command::LiveCommand};
 use crate::{
     app::{App, Shell},
-    intent::Intent,
+    intent::{Intent, ShellCommand},
     pages::photo::{PhotoPage, finished::SnapshotPicture, paintings::THUMBNAIL_PX},
     shell::{
-        command::ShellCommand,
         messages::{Messages, Topic},
         platform::Dialog,
         tasks::OrText,

@@ -6,9 +6,8 @@ use eframe::egui::{self, Align2, Key, Rect};
 use super::{LivePage, command::LiveCommand};
 use crate::{
     app::Shell,
-    intent::{Command, Intent},
+    intent::{Command, Intent, ShellCommand},
     pages::photo::welcome,
-    shell::command::ShellCommand,
     widgets::{
         key_chips,
         theme::{self, floating},

@@ -40,18 +40,17 @@ use std::{mem, path::Path, sync::Arc, time::Instant};
 use eframe::egui::{Context, ScrollArea, Ui};
 
 use self::{
-    command::LiveCommand,
     comparison::difference,
     pair_times::{ComparedModes, PairTimes},
     preview_grid::Styles,
     source_trial::SourceTrial,
 };
 use super::{
-    lab::{Panel, Tab, command::LabCommand},
+    lab::{Panel, Tab},
     photo::welcome::Cameras,
 };
 use crate::{
-    intent::Intent,
+    intent::{Intent, LabCommand, LiveCommand},
     widgets::{
         label::{capital, label, name_label},
         stage::{Compare, Stage, ViewStep},

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::{LivePage, LiveView, command::LiveCommand, update::stop_measuring};
 use crate::{
     app::Shell,
-    pages::lab::command::LabCommand,
-    shell::{command::ViewCommand, common::other, platform::Dialog},
+    intent::{LabCommand, ViewCommand},
+    shell::{common::other, platform::Dialog},
     workspace::Step,
 };
 use engine::{capture::Source, live::LiveSize};

@@ -6,11 +6,10 @@ use eframe::egui::{self, Color32, Rect, Role, Sense, TextureHandle, TextureOptio
 
 use super::command::LiveCommand;
 use crate::{
-    intent::{Command, Sends},
+    intent::{Command, Sends, StyleCommand},
     shell::shortcuts::style_key,
     styles::{
         card::{self as style_card, NAME_HEIGHT},
-        command::StyleCommand,
         source::Card,
     },
     widgets::{texture::opaque_image_of, theme},

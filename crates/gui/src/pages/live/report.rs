@@ -5,8 +5,8 @@ use std::sync::Arc;
 use eframe::egui::{self, Context, ScrollArea, TextureHandle, TextureOptions, Theme, Ui, vec2};
 
 use crate::{
-    intent::Command,
-    shell::{command::ShellCommand, shortcuts::close_button, tasks::OrText},
+    intent::{Command, ShellCommand},
+    shell::{shortcuts::close_button, tasks::OrText},
     widgets::{texture::image_of, theme},
 };
 use measure::{MeasureError, MeasureReport, chart::Colors};

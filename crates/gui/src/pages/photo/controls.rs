@@ -8,10 +8,9 @@ use super::{
 use crate::{
     app::Shell,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
-    intent::{Command, Intent},
-    jobs::{Jobs, command::JobCommand},
+    intent::{Command, Intent, JobCommand, ShellCommand, ViewCommand},
+    jobs::Jobs,
     shell::{
-        command::{ShellCommand, ViewCommand},
         controls::{model_row, painting_controls},
         platform::format_title,
         shortcuts::button,

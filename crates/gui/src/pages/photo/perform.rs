@@ -7,8 +7,8 @@ use super::{
 use crate::{
     app::Shell,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
-    intent::Intent,
-    shell::{command::ViewCommand, common::other, platform::Dialog},
+    intent::{Intent, ViewCommand},
+    shell::{common::other, platform::Dialog},
     widgets::stage::ViewStep,
     workspace::Step,
 };

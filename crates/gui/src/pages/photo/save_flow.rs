@@ -16,11 +16,10 @@ use super::{
 };
 use crate::{
     app::{App, Shell},
-    intent::Intent,
+    intent::{Intent, ShellCommand},
     jobs::batch::Batch,
     pages::live::LiveView,
     shell::{
-        command::ShellCommand,
         messages::{Messages, Topic},
         overlays::{Answer, Buttons, Field, Overlay, Overlays},
         platform::{Dialog, from_the_root, path_in},

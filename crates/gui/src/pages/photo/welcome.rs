@@ -10,8 +10,7 @@ use eframe::egui::{
 
 use super::{command::PhotoCommand, paintings::Paintings};
 use crate::{
-    intent::{Command, Intent, Sends},
-    pages::live::command::LiveCommand,
+    intent::{Command, Intent, LiveCommand, Sends},
     shell::shortcuts::plain_button,
     widgets::{
         fonts::icons,

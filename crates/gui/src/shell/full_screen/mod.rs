@@ -9,8 +9,7 @@ use self::state::FullScreen;
 use super::{command::ShellCommand, shortcuts::button};
 use crate::{
     app::App,
-    intent::Command,
-    styles::command::StyleCommand,
+    intent::{Command, StyleCommand},
     widgets::{
         key_chips,
         stage::Framing,

@@ -8,11 +8,9 @@ use super::{
 };
 use crate::{
     choice::Choice,
+    intent::StyleCommand,
     shell::shortcuts::plain_button,
-    styles::{
-        command::StyleCommand,
-        source::{Card, MIX_OF},
-    },
+    styles::source::{Card, MIX_OF},
     widgets::{
         fonts::icons,
         list::list,

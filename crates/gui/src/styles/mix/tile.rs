@@ -4,11 +4,10 @@ use eframe::egui::{self, Response, TextureHandle};
 
 use super::Parts;
 use crate::{
-    intent::Intent,
+    intent::{Intent, StyleCommand},
     shell::shortcuts::menu,
     styles::{
         card::{Tile, card_ui},
-        command::StyleCommand,
         source::Card,
     },
     widgets::theme::ColumnTooltip,

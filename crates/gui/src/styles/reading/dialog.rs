@@ -7,9 +7,8 @@ use eframe::egui::{
 
 use super::{Reading, Trial, Unclear};
 use crate::{
-    intent::Sends,
-    shell::{command::ShellCommand, shortcuts::plain_button},
-    styles::command::StyleCommand,
+    intent::{Sends, ShellCommand, StyleCommand},
+    shell::shortcuts::plain_button,
     widgets::{
         label::name_label,
         list::{choose, steer},

@@ -7,7 +7,7 @@ use eframe::egui::{self, Key, Pos2, TextureOptions};
 use super::{Before, ONE, PictureUse, SEVERAL, USES, target_at};
 use crate::{
     app::{App, Shell},
-    intent::Intent,
+    intent::{Intent, StyleCommand},
     jobs::batch::Batch,
     pages::photo::{
         PhotoPage,
@@ -18,7 +18,6 @@ use crate::{
         overlays::{Answer, Buttons},
         platform::Clip,
     },
-    styles::command::StyleCommand,
     widgets::{label::name_label, texture::image_of},
 };
 use values::{compose::Look, frame::Frame};

@@ -9,13 +9,10 @@ use super::{Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting
 use crate::{
     app::Shell,
     choice::{Choice, of_painting},
-    intent::Intent,
-    pages::photo::{PhotoPage, command::PhotoCommand},
-    shell::{
-        command::{ShellCommand, ViewCommand},
-        overlays::Overlay,
-    },
-    styles::{command::StyleCommand, mix},
+    intent::{Intent, PhotoCommand, ShellCommand, StyleCommand, ViewCommand},
+    pages::photo::PhotoPage,
+    shell::overlays::Overlay,
+    styles::mix,
     widgets::{
         label::{name_label, path_label},
         stage::ShownPictures,

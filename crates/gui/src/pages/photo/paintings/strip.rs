@@ -10,13 +10,9 @@ use eframe::egui::{
 use super::{Paintings, Thumbnail, is_film, kind};
 use crate::{
     choice::Choice,
-    intent::{Command, Intent, Sends},
-    pages::photo::{command::PhotoCommand, opened::Opened},
-    shell::{
-        command::{ShellCommand, ViewCommand},
-        shortcuts::menu,
-    },
-    styles::command::StyleCommand,
+    intent::{Command, Intent, PhotoCommand, Sends, ShellCommand, StyleCommand, ViewCommand},
+    pages::photo::opened::Opened,
+    shell::shortcuts::menu,
     widgets::{
         fonts::icons,
         key_chips,
