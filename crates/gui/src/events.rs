@@ -31,7 +31,7 @@ impl App {
             && composed.ticket == self.photo.painting.composed.epoch
             && self.shell.workspace.on_screen().is_some()
         {
-            let size = self.photo.result_size(&self.shell).unwrap_or(composed.size);
+            let size = result_size(&self.shell).unwrap_or(composed.size);
             let is_other = std::mem::take(&mut self.photo.painting.composed.appears);
             // While the user drags, show the result without a fade.
             let appears = is_other && !self.shell.ctx.input(|i| i.pointer.any_down());
@@ -143,18 +143,6 @@ impl App {
 }
 
 impl PhotoPage {
-    /// Width and height of the finished picture, in pixels. For a draft, those of the picture that it stands for.
-    fn result_size(&self, shell: &Shell) -> Option<(usize, usize)> {
-        let photo = shell.workspace.photo_size()?;
-        let output = shell.workspace.choice.output;
-        let shown = shell.workspace.shown();
-        if shown.is_none() && output == OutputSize::Working {
-            return None;
-        }
-        let painted = shown.map_or(photo, |shown| shown.painting.painted.size());
-        Some(output.resolve(photo, painted))
-    }
-
     /// True if this run belongs to the current request. A run that was replaced while the new network is loaded may
     /// still finish.
     fn is_requested(&self, generation: Generation) -> bool {
@@ -169,4 +157,16 @@ pub fn name_window(ctx: &egui::Context, photo: Option<&str>) {
         None => "StyleForge".to_owned(),
     };
     ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
+}
+
+/// Width and height of the finished picture, in pixels. For a draft, those of the picture that it stands for.
+fn result_size(shell: &Shell) -> Option<(usize, usize)> {
+    let photo = shell.workspace.photo_size()?;
+    let output = shell.workspace.choice.output;
+    let shown = shell.workspace.shown();
+    if shown.is_none() && output == OutputSize::Working {
+        return None;
+    }
+    let painted = shown.map_or(photo, |shown| shown.painting.painted.size());
+    Some(output.resolve(photo, painted))
 }

@@ -16,7 +16,10 @@ use crate::{
     jobs::{Jobs, batch::Batch},
     pages::{
         film::{FilmPage, FilmView},
-        live::{LivePage, LiveView, files::sweep_pictures},
+        live::{
+            LivePage, LiveView,
+            files::{save_snapshot, sweep_pictures},
+        },
         photo::PhotoPage,
     },
     shell::{
@@ -203,7 +206,7 @@ impl App {
         live.end_recording(shell);
         // Snapshots that wait to be repainted are saved as they were painted live.
         for waiting in std::mem::take(&mut live.repaints.waiting) {
-            live.save_snapshot(shell, waiting.shown, None);
+            save_snapshot(shell, waiting.shown, None);
         }
         shell.end_removals();
         if let Some(film) = &mut film.view {

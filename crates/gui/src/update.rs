@@ -5,7 +5,7 @@ use eframe::egui::{Theme, ViewportCommand};
 use crate::{
     app::App,
     intent::{Intent, JobCommand, LiveCommand, ShellCommand, ViewCommand},
-    pages::live::LiveView,
+    pages::live::{LiveView, update::toggle_measuring},
     shell::{overlays::Overlay, platform::Dialog, shortcuts},
     widgets::theme,
 };
@@ -46,7 +46,7 @@ impl App {
         } else if self.shell.window.full_screen.is_on {
             self.toggle_full_screen();
         } else if self.live.view.is_some() && self.shell.engine.measuring_progress().is_some() {
-            self.live.toggle_measuring(&mut self.shell);
+            toggle_measuring(&mut self.shell);
         } else if let Some(intent) = self.live.view.as_ref().and_then(LiveView::to_close) {
             self.perform(intent);
         } else if self.live.view.is_none() && self.photo.close_painting(&mut self.shell) {

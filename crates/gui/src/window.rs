@@ -11,7 +11,10 @@ use crate::{
     bars::{self, LowerPanel},
     choice::NetworkOf,
     intent::{Intent, JobCommand, PhotoCommand, StyleCommand, ViewCommand},
-    jobs::batch::{Painting as BatchPainting, area_without_card, below_card},
+    jobs::batch::{
+        Painting as BatchPainting, area_without_card, below_card,
+        flow::{batch_settings, batch_settings_place, batch_style_text},
+    },
     pages::{
         live,
         photo::{crop, opened::Origin, paintings, welcome},
@@ -305,7 +308,7 @@ impl App {
         }
         if jobs.batch.is_some() {
             let progress = shell.engine.batch_progress().unwrap_or(0.0);
-            let (style_text, mix) = jobs.batch_style_text(shell);
+            let (style_text, mix) = batch_style_text(shell);
             let may_fold = ui.content_rect().width() < CONTROLS_FROM;
             let seen = !shell.window.full_screen.is_on && (!may_fold || shell.window.controls_open);
             let painting = BatchPainting {
@@ -313,8 +316,8 @@ impl App {
                 style_text: &style_text,
                 mix: mix.as_deref(),
                 cards: &shell.styles.gallery.cards,
-                settings: &jobs.batch_settings(shell),
-                settings_place: jobs.batch_settings_place(shell, seen),
+                settings: &batch_settings(shell),
+                settings_place: batch_settings_place(shell, seen),
             };
             if let Some(batch) = &mut jobs.batch {
                 batch.ui(ui, area, &painting, progress);

@@ -1,14 +1,14 @@
 //! Performs the commands for jobs.
 
 use super::{Jobs, batch::Batch, command::JobCommand};
-use crate::{app::Shell, shell::platform::Dialog};
+use crate::{app::Shell, pages::photo::contact_sheet::ask_contact_sheet, shell::platform::Dialog};
 
 impl Jobs {
     pub fn perform(&mut self, shell: &mut Shell, command: JobCommand) {
         use JobCommand::*;
 
         match command {
-            AskContactSheet => self.ask_contact_sheet(shell),
+            AskContactSheet => ask_contact_sheet(shell),
             AskTargetFolder => shell.ask(Dialog::TargetFolder, |app, path| {
                 if let Some(batch) = &mut app.jobs.batch {
                     batch.target = path;

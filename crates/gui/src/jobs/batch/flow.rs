@@ -53,52 +53,6 @@ impl Jobs {
         self.start_batch(shell);
     }
 
-    /// The batch's style or mix as text, or how to choose one; and the mix alone, if there is one.
-    pub fn batch_style_text(&self, shell: &Shell) -> (String, Option<String>) {
-        let choice = shell.workspace.photo_choice();
-        // Live mode may have another style, which the gallery shows as chosen.
-        let is_aside = shell.workspace.is_live();
-        let parts = choice.parts();
-        let mix = (!parts.is_empty())
-            .then(|| format!("Mix: {}", mix::text(&parts, |style| shell.styles.title_of(style))));
-        let words = match (choice.style(), &mix) {
-            (None, _) if is_aside => {
-                return ("Choose a style on the Photo page first.".to_owned(), mix);
-            }
-            (None, _) => return ("Choose a style on the left first.".to_owned(), mix),
-            (Some(style), None) => format!("In the style {}", shell.styles.title_of(style)),
-            (Some(_), Some(mix)) => mix.clone(),
-        };
-        let end = if is_aside { ", as chosen on the Photo page." } else { "." };
-        (words + end, mix)
-    }
-
-    /// The settings for every photo of a batch.
-    pub fn batch_settings(&self, shell: &Shell) -> [(&'static str, String); 5] {
-        let choice = shell.workspace.photo_choice();
-        let colours = if choice.look.keep_colors { "Original" } else { "Style" };
-        let size = match choice.output {
-            OutputSize::Original => "Original size".to_owned(),
-            OutputSize::Working => "As painted".to_owned(),
-            OutputSize::LongSide(px) => format!("{px} px, at most four times the original"),
-        };
-        let choices = &shell.settings.choices;
-        let format = match choices.format {
-            None => "Same as each photo".to_owned(),
-            Some(format) if format.is_lossy() => {
-                format!("{}, quality {}", format_title(format), choices.jpeg_quality)
-            }
-            Some(format) => format_title(format).to_owned(),
-        };
-        [
-            ("Strength", format!("{} %", choice.look.strength_percent)),
-            ("Detail", format!("Up to {} px", BRUSHES_PX[choice.brush])),
-            ("Colours", colours.to_owned()),
-            ("Size", size),
-            ("Format", format),
-        ]
-    }
-
     pub fn pause_batch(&mut self, shell: &mut Shell, pause: bool) {
         shell.engine.pause_batch(pause);
         let now = shell.now();
@@ -161,15 +115,6 @@ impl Jobs {
         batch.phase = if started { Phase::Running } else { Phase::Ready };
         batch.watch = Stopwatch::started(now);
     }
-
-    /// Where the settings of a batch are changed; `seen` if the controls of photos are visible, not folded.
-    pub fn batch_settings_place(&self, shell: &Shell, seen: bool) -> &'static str {
-        match (shell.workspace.is_live(), seen) {
-            (true, _) => "Change these on the Photo page.",
-            (false, true) => "Change these on the right.",
-            (false, false) => "Change these under Adjust.",
-        }
-    }
 }
 
 impl Shell {
@@ -181,5 +126,60 @@ impl Shell {
             network: NetworkOf::new(id, parts, model),
             title: self.styles.title_of(id).to_owned(),
         }
+    }
+}
+
+/// The batch's style or mix as text, or how to choose one; and the mix alone, if there is one.
+pub fn batch_style_text(shell: &Shell) -> (String, Option<String>) {
+    let choice = shell.workspace.photo_choice();
+    // Live mode may have another style, which the gallery shows as chosen.
+    let is_aside = shell.workspace.is_live();
+    let parts = choice.parts();
+    let mix = (!parts.is_empty())
+        .then(|| format!("Mix: {}", mix::text(&parts, |style| shell.styles.title_of(style))));
+    let words = match (choice.style(), &mix) {
+        (None, _) if is_aside => {
+            return ("Choose a style on the Photo page first.".to_owned(), mix);
+        }
+        (None, _) => return ("Choose a style on the left first.".to_owned(), mix),
+        (Some(style), None) => format!("In the style {}", shell.styles.title_of(style)),
+        (Some(_), Some(mix)) => mix.clone(),
+    };
+    let end = if is_aside { ", as chosen on the Photo page." } else { "." };
+    (words + end, mix)
+}
+
+/// The settings for every photo of a batch.
+pub fn batch_settings(shell: &Shell) -> [(&'static str, String); 5] {
+    let choice = shell.workspace.photo_choice();
+    let colours = if choice.look.keep_colors { "Original" } else { "Style" };
+    let size = match choice.output {
+        OutputSize::Original => "Original size".to_owned(),
+        OutputSize::Working => "As painted".to_owned(),
+        OutputSize::LongSide(px) => format!("{px} px, at most four times the original"),
+    };
+    let choices = &shell.settings.choices;
+    let format = match choices.format {
+        None => "Same as each photo".to_owned(),
+        Some(format) if format.is_lossy() => {
+            format!("{}, quality {}", format_title(format), choices.jpeg_quality)
+        }
+        Some(format) => format_title(format).to_owned(),
+    };
+    [
+        ("Strength", format!("{} %", choice.look.strength_percent)),
+        ("Detail", format!("Up to {} px", BRUSHES_PX[choice.brush])),
+        ("Colours", colours.to_owned()),
+        ("Size", size),
+        ("Format", format),
+    ]
+}
+
+/// Where the settings of a batch are changed; `seen` if the controls of photos are visible, not folded.
+pub fn batch_settings_place(shell: &Shell, seen: bool) -> &'static str {
+    match (shell.workspace.is_live(), seen) {
+        (true, _) => "Change these on the Photo page.",
+        (false, true) => "Change these on the right.",
+        (false, false) => "Change these under Adjust.",
     }
 }

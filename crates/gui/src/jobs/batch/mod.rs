@@ -4,7 +4,7 @@
 //! it.
 
 mod card;
-mod flow;
+pub mod flow;
 mod photos;
 mod sheet;
 

@@ -133,7 +133,7 @@ impl Jobs {
         );
         let (folder, style) = (shell.save_folder(), network.label());
         let taken = self.outputs_of_exports();
-        let mut export = Export { range, ..self.export_of(film.path.clone(), &choice) };
+        let mut export = Export { range, ..export_of(film.path.clone(), &choice) };
         let prepare = move || {
             let is_free = |path: &PathBuf| !path.exists() && !taken.contains(path);
             // An animation stays one.
@@ -146,23 +146,6 @@ impl Jobs {
         };
         shell
             .run(prepare, |app, form| app.shell.overlays.show(Overlay::ExportForm(Box::new(form))));
-    }
-
-    /// The export of a whole video with this choice, which has no file yet.
-    fn export_of(&self, source: PathBuf, choice: &Choice) -> Export {
-        let mut choices = Choices::default();
-        choice.remember(&mut choices);
-        Export {
-            source,
-            output: PathBuf::new(),
-            replaces: false,
-            codec: Codec::H264,
-            quality: USUAL_QUALITY,
-            range: Range::default(),
-            deinterlaces: true,
-            framing: choice.framing,
-            choices,
-        }
     }
 
     /// The files that exports will write.
@@ -204,7 +187,7 @@ impl Jobs {
                     existing += 1;
                     continue;
                 }
-                let export = self.export_of(source.clone(), &choice);
+                let export = export_of(source.clone(), &choice);
                 self.exports.queue.add(Export {
                     output,
                     replaces,
@@ -240,7 +223,7 @@ impl Jobs {
     /// Does what the user wants with exports.
     pub fn act_on_exports(&mut self, shell: &mut Shell, action: Action) {
         match action {
-            Action::AskFile => self.ask_export_file(shell),
+            Action::AskFile => ask_export_file(shell),
             Action::Confirm => {
                 if let Some(form) = shell.overlays.export_form() {
                     self.exports.queue.add(form.export.clone());
@@ -269,20 +252,6 @@ impl Jobs {
         self.exports_changed(shell);
     }
 
-    fn ask_export_file(&mut self, shell: &mut Shell) {
-        let Some(form) = shell.overlays.export_form() else {
-            return;
-        };
-        let file_name = editable(form.export.output.file_name().unwrap_or_default().as_ref());
-        shell.ask(Dialog::Film { file_name }, |app, path| {
-            if let Some(form) = app.shell.overlays.export_form() {
-                form.set_output(path);
-                // The dialog asks before it returns an existing file.
-                form.export.replaces = true;
-            }
-        });
-    }
-
     fn pause_exports(&mut self, shell: &mut Shell, pause: bool) {
         let now = shell.now();
         self.exports.queue.is_paused = pause;
@@ -298,16 +267,8 @@ impl Jobs {
         // One that was just cancelled may not have ended; its parts are removed when it has.
         let has_ended = self.exports.running.as_ref().is_none_or(|running| running.id != id);
         if let Some(entry) = self.exports.queue.remove(id).filter(|e| e.has_parts && has_ended) {
-            self.discard_parts(shell, entry.export.output);
+            discard_parts(shell, entry.export.output);
         }
-    }
-
-    fn discard_parts(&self, shell: &Shell, output: PathBuf) {
-        let discard = move || {
-            discard(&output);
-            Ok(())
-        };
-        shell.tasks.spawn_writing(discard, App::report_failure);
     }
 
     /// Begins the next export when the last one has ended, and measures for the form; `moves` if pictures move on the stage.
@@ -329,14 +290,6 @@ impl Jobs {
         }
     }
 
-    fn network_of_export(
-        &mut self,
-        shell: &mut Shell,
-        choice: &Choice,
-    ) -> Result<Arc<Network>, Missing> {
-        shell.network(&choice.network(choice.model).ok_or(Missing::Failed)?)
-    }
-
     fn begin_export(&mut self, shell: &mut Shell) {
         let Some((id, export)) = self
             .exports
@@ -348,7 +301,7 @@ impl Jobs {
             return;
         };
         let choice = Choice::from_settings(&export.choices);
-        let network = match self.network_of_export(shell, &choice) {
+        let network = match network_of_export(shell, &choice) {
             Ok(network) => network,
             Err(Missing::Loading) => return,
             Err(Missing::Failed) => {
@@ -410,7 +363,7 @@ impl Jobs {
             Err(_) if run.control.is_cancelled() => {
                 // Unless the window closes, the user has cancelled it, and may have removed it since.
                 if !self.exports.queue.stop() && !self.exports.queue.has(id) {
-                    self.discard_parts(shell, output);
+                    discard_parts(shell, output);
                 }
             }
             Err(why) => {
@@ -430,7 +383,7 @@ impl Jobs {
         let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
             return;
         };
-        let network = self.network_of_export(shell, &choice);
+        let network = network_of_export(shell, &choice);
         let Some(form) = shell.overlays.export_form() else {
             return;
         };
@@ -478,4 +431,47 @@ impl Jobs {
         }
         self.exports_written().map_or(Ok(()), |write| write())
     }
+}
+
+/// The export of a whole video with this choice, which has no file yet.
+fn export_of(source: PathBuf, choice: &Choice) -> Export {
+    let mut choices = Choices::default();
+    choice.remember(&mut choices);
+    Export {
+        source,
+        output: PathBuf::new(),
+        replaces: false,
+        codec: Codec::H264,
+        quality: USUAL_QUALITY,
+        range: Range::default(),
+        deinterlaces: true,
+        framing: choice.framing,
+        choices,
+    }
+}
+
+fn ask_export_file(shell: &mut Shell) {
+    let Some(form) = shell.overlays.export_form() else {
+        return;
+    };
+    let file_name = editable(form.export.output.file_name().unwrap_or_default().as_ref());
+    shell.ask(Dialog::Film { file_name }, |app, path| {
+        if let Some(form) = app.shell.overlays.export_form() {
+            form.set_output(path);
+            // The dialog asks before it returns an existing file.
+            form.export.replaces = true;
+        }
+    });
+}
+
+fn discard_parts(shell: &Shell, output: PathBuf) {
+    let discard = move || {
+        discard(&output);
+        Ok(())
+    };
+    shell.tasks.spawn_writing(discard, App::report_failure);
+}
+
+fn network_of_export(shell: &mut Shell, choice: &Choice) -> Result<Arc<Network>, Missing> {
+    shell.network(&choice.network(choice.model).ok_or(Missing::Failed)?)
 }

@@ -51,7 +51,7 @@ impl LivePage {
                     app.shell.engine.record(sink);
                     app.live.camera_out.running = Some(camera_out);
                 }
-                Ok(Err(problem)) => app.live.report_output(&mut app.shell, &problem),
+                Ok(Err(problem)) => report_output(&mut app.shell, &problem),
                 Err(error) => app.shell.messages.error(error),
             }
         });
@@ -77,32 +77,32 @@ impl LivePage {
         };
         if let Some(problem) = camera_out.status().problem {
             self.camera_out.running = None;
-            self.report_output(shell, &problem);
+            report_output(shell, &problem);
         } else {
             camera_out.show(self.on_air(shell));
         }
     }
+}
 
-    /// Reports why camera out is not possible, with the commands that set it up if there is no device.
-    fn report_output(&mut self, shell: &mut Shell, problem: &OutputProblem) {
-        let OutputProblem::Missing(setup) = problem else {
-            return shell.messages.error(format!("Camera out is not possible: {problem}."));
-        };
-        let steps: Vec<String> = setup.steps().iter().map(|step| capital(&remark(step))).collect();
-        let commands = format!("{}\n{}\n", setup.command(), Setup::command_at_start());
-        shell.overlays.put_buttons(Buttons {
-            heading: "Set up the virtual camera".to_owned(),
-            text: format!(
-                "{}\n\n{}\n\nThen choose Camera out again.",
-                sentence(setup.reason()),
-                steps.join("\n\n")
-            ),
-            picture: None,
-            answers: vec![
-                Answer::new("Copy", move |app: &mut App| app.shell.ctx.copy_text(commands)),
-                Answer::cancel("Close"),
-            ],
-            can_turn_off: false,
-        });
-    }
+/// Reports why camera out is not possible, with the commands that set it up if there is no device.
+fn report_output(shell: &mut Shell, problem: &OutputProblem) {
+    let OutputProblem::Missing(setup) = problem else {
+        return shell.messages.error(format!("Camera out is not possible: {problem}."));
+    };
+    let steps: Vec<String> = setup.steps().iter().map(|step| capital(&remark(step))).collect();
+    let commands = format!("{}\n{}\n", setup.command(), Setup::command_at_start());
+    shell.overlays.put_buttons(Buttons {
+        heading: "Set up the virtual camera".to_owned(),
+        text: format!(
+            "{}\n\n{}\n\nThen choose Camera out again.",
+            sentence(setup.reason()),
+            steps.join("\n\n")
+        ),
+        picture: None,
+        answers: vec![
+            Answer::new("Copy", move |app: &mut App| app.shell.ctx.copy_text(commands)),
+            Answer::cancel("Close"),
+        ],
+        can_turn_off: false,
+    });
 }

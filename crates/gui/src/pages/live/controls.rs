@@ -40,7 +40,7 @@ impl LivePage {
 
             painting_controls(shell, ui, "source", &mut choice, |ui, _| {
                 theme::steadiness(ui, &mut choices.steadiness);
-                self.live_size(shell, ui, live, &mut choices);
+                live_size(shell, ui, live, &mut choices);
             });
 
             record_as(ui, &mut choices, live.no_video.as_deref());
@@ -135,43 +135,6 @@ impl LivePage {
             camera_format(ui, choices);
         }
     }
-
-    fn live_size(&self, shell: &Shell, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
-        let name = |size: LiveSize| match size {
-            LiveSize::Auto { .. } => "Automatic".to_owned(),
-            LiveSize::LongSide(px) => format!("{px} px"),
-        };
-        let target_fps = match choices.size {
-            LiveSize::Auto { target_fps } => target_fps,
-            LiveSize::LongSide(_) => DEFAULT_TARGET_FPS,
-        };
-        let offered = std::iter::once(LiveSize::Auto { target_fps })
-            .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
-        choose_row(ui, "Detail", &mut choices.size, offered, name);
-        let painted = live.painted_at().map_or_else(
-            || "Not painted yet".to_owned(),
-            |(width, height)| format!("Painted at {width} × {height} px"),
-        );
-        // Always the height of the button, so that the widgets below do not move.
-        ui.horizontal(|ui| {
-            caption(ui, painted);
-            if matches!(choices.size, LiveSize::LongSide(_)) && theme::reset_button(ui, "Detail") {
-                choices.size = LiveSize::Auto { target_fps };
-            }
-        });
-        if live.hides_scene(shell) {
-            caption(ui, "This style hides most of the scene at this size.");
-            plain_button(ui, "Paint larger (slower)", LiveCommand::LiveDetail(SCENE_PX));
-        }
-        if let LiveSize::Auto { target_fps } = choices.size {
-            let pace = match live.pace() {
-                _ if live.frozen => "Frozen".to_owned(),
-                Some((fps, _)) => format!("{fps:.0} fps (target {target_fps:.0})"),
-                None => format!("Target: {target_fps:.0} fps"),
-            };
-            caption(ui, pace);
-        }
-    }
 }
 
 /// The output of a recording; `no_video` says why it cannot be a video.
@@ -250,4 +213,41 @@ fn target_rate(ui: &mut Ui, choices: &mut LiveChoices) {
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, DEFAULT_TARGET_FPS as u32, " fps")
         .column_tooltip("Frame rate for the automatic detail.");
     *target_fps = f64::from(fps);
+}
+
+fn live_size(shell: &Shell, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
+    let name = |size: LiveSize| match size {
+        LiveSize::Auto { .. } => "Automatic".to_owned(),
+        LiveSize::LongSide(px) => format!("{px} px"),
+    };
+    let target_fps = match choices.size {
+        LiveSize::Auto { target_fps } => target_fps,
+        LiveSize::LongSide(_) => DEFAULT_TARGET_FPS,
+    };
+    let offered = std::iter::once(LiveSize::Auto { target_fps })
+        .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
+    choose_row(ui, "Detail", &mut choices.size, offered, name);
+    let painted = live.painted_at().map_or_else(
+        || "Not painted yet".to_owned(),
+        |(width, height)| format!("Painted at {width} × {height} px"),
+    );
+    // Always the height of the button, so that the widgets below do not move.
+    ui.horizontal(|ui| {
+        caption(ui, painted);
+        if matches!(choices.size, LiveSize::LongSide(_)) && theme::reset_button(ui, "Detail") {
+            choices.size = LiveSize::Auto { target_fps };
+        }
+    });
+    if live.hides_scene(shell) {
+        caption(ui, "This style hides most of the scene at this size.");
+        plain_button(ui, "Paint larger (slower)", LiveCommand::LiveDetail(SCENE_PX));
+    }
+    if let LiveSize::Auto { target_fps } = choices.size {
+        let pace = match live.pace() {
+            _ if live.frozen => "Frozen".to_owned(),
+            Some((fps, _)) => format!("{fps:.0} fps (target {target_fps:.0})"),
+            None => format!("Target: {target_fps:.0} fps"),
+        };
+        caption(ui, pace);
+    }
 }

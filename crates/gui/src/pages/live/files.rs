@@ -85,7 +85,7 @@ impl LivePage {
         };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
-                self.save_snapshot(
+                save_snapshot(
                     shell,
                     shown.clone().repainted(&repainted, finer.network),
                     Some(shown),
@@ -93,51 +93,6 @@ impl LivePage {
             }
             (_, finer) => self.keep(shell, frame, finer, shown),
         }
-    }
-
-    /// Saves a snapshot under a generated name; `seen` is the live picture if `picture` is a repainted one.
-    pub fn save_snapshot(
-        &self,
-        shell: &Shell,
-        picture: SnapshotPicture,
-        seen: Option<SnapshotPicture>,
-    ) {
-        let folder = shell.snapshot_folder();
-        shell.tasks.spawn_writing(
-            move || snapshot(&folder, picture),
-            |app, saved| match saved {
-                Ok((path, picture)) => {
-                    app.live.show_snapshot(&mut app.shell, &mut app.photo, &path, &picture, seen)
-                }
-                Err(error) => app.shell.messages.report_folder(error),
-            },
-        );
-    }
-
-    /// Shows a snapshot and its location.
-    fn show_snapshot(
-        &mut self,
-        shell: &mut Shell,
-        photos: &mut PhotoPage,
-        path: &Path,
-        (size, thumbnail): &Thumbnail,
-        seen: Option<SnapshotPicture>,
-    ) {
-        let mut offers = vec![
-            ("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(path.to_owned()))),
-            ("Copy", Intent::Shell(ShellCommand::CopyFile(path.to_owned()))),
-        ];
-        if let Some(seen) = seen {
-            offers.push((
-                "Save live version instead",
-                Intent::Live(LiveCommand::SaveAsSeen(Arc::new(seen))),
-            ));
-        }
-        let picture =
-            shell.ctx.load_texture("snapshot", image_of(thumbnail), TextureOptions::LINEAR);
-        photos.note_painting(shell, path);
-        let text = format!("Saved at {} × {} px as {}", size.0, size.1, path_label(path));
-        shell.messages.about(Topic::Saving).saved(text, offers, picture);
     }
 
     pub fn toggle_recording(&mut self, shell: &mut Shell) {
@@ -154,51 +109,10 @@ impl LivePage {
             live.recording =
                 Some(Recording { taken: taken.clone(), recorder: None, is_silent: false });
             shell.engine.record(sink);
-            self.start_recording(shell, taken);
+            start_recording(shell, taken);
         } else {
             shell.messages.notice(NO_PICTURE);
         }
-    }
-
-    /// Checks whether sound can be recorded, after it was switched on. Records nothing.
-    pub fn try_microphone(&self, shell: &Shell) {
-        let find = || Microphone::find(None);
-        shell.tasks.spawn(find, |app, found| match found {
-            Ok(found) => {
-                let name = label(&found.name);
-                app.shell.messages.notice(format!("Videos are recorded with sound from {name}."));
-            }
-            Err(why) => {
-                app.shell.messages.error(format!("Sound cannot be recorded: {}.", remark(&why)));
-                app.live.edit_live(&mut app.shell, |choices| choices.microphone = false);
-            }
-        });
-    }
-
-    /// Checks whether videos can be recorded with a codec, after it was chosen.
-    pub fn try_codec(&self, shell: &Shell, codec: Codec) {
-        let platform = shell.platform.clone();
-        let find = move || platform.video_encoder(codec);
-        shell.tasks.spawn(find, move |app, found| {
-            if let Err(why) = found {
-                let (title, why) = (codec.title(), remark(&why));
-                app.shell.messages.error(format!("Videos cannot be recorded in {title}: {why}."));
-                app.live.edit_live(&mut app.shell, |choices| choices.codec = Codec::H264);
-            } else if let Some(live) = &mut app.live.view {
-                live.no_video = None;
-            }
-        });
-    }
-
-    /// Checks whether recordings can be videos, so that the controls say it if they cannot.
-    pub fn try_video(&self, shell: &Shell) {
-        let (platform, codec) = (shell.platform.clone(), shell.settings.live.codec);
-        let find = move || platform.video_encoder(codec);
-        shell.tasks.spawn(find, |app, found| {
-            if let Some(live) = &mut app.live.view {
-                live.no_video = found.err();
-            }
-        });
     }
 
     /// Reports that a recording has no sound any more.
@@ -213,79 +127,6 @@ impl LivePage {
         }
     }
 
-    /// Creates a file or folder for a recording, and writes the frames that are taken.
-    fn start_recording(&self, shell: &Shell, taken: TakenFrames) {
-        let folder = shell.snapshot_folder();
-        let LiveChoices { record_as, codec, quality, microphone: wants_sound, .. } =
-            shell.settings.live;
-        let frames = taken.clone();
-        let wake_up = shell.tasks.wake_up();
-        let platform = shell.platform.clone();
-        let start = move || {
-            let mut note = None;
-            let mut video = None;
-            if record_as == RecordAs::Video {
-                match platform.video_encoder(codec) {
-                    Ok(ffmpeg) => video = Some(Mp4Choice { codec, quality, ..ffmpeg.into() }),
-                    Err(why) => {
-                        note = Some(format!("Recording pictures without sound: {}.", remark(&why)))
-                    }
-                }
-            }
-            if let Some(choice) = video.as_mut().filter(|_| wants_sound) {
-                match Microphone::find(None) {
-                    Ok(found) => choice.microphone = Some(found),
-                    Err(why) => note = Some(format!("Recording without sound: {}.", remark(&why))),
-                }
-            }
-            let ending = if video.is_some() { ".mp4" } else { "" };
-            let recorder = with_free_name(&folder, RECORDING, ending, |path| {
-                let path = path.to_owned();
-                let destination = if let Some(choice) = video.clone() {
-                    Destination::Mp4 { path, choice }
-                } else {
-                    disk::make_new_folder(&path)?;
-                    Destination::Pictures { folder: path, format: Format::Jpeg }
-                };
-                Recorder::of_taken(&frames, &destination, wake_up.clone())
-            })?;
-            Ok((recorder, note))
-        };
-        shell.tasks.spawn_writing_or(
-            start,
-            |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_text()),
-            move |app, started| {
-                // Another recording may have started in the meantime.
-                let recording = app
-                    .live
-                    .view
-                    .as_mut()
-                    .filter(|_| !taken.has_end())
-                    .map(|live| &mut live.recording);
-                match (started, recording) {
-                    (Ok((recorder, note)), recording) => {
-                        if let Some(Some(recording)) = recording {
-                            recording.recorder = Some(recorder);
-                        } else {
-                            app.live.finish_recording(&app.shell, recorder);
-                        }
-                        if let Some(note) = note {
-                            app.shell.messages.notice(note);
-                        }
-                    }
-                    (Err(error), Some(recording)) => {
-                        *recording = None;
-                        app.shell.messages.report_folder(error);
-                    }
-                    (Err(error), None) => {
-                        app.shell.recording_ended();
-                        app.shell.messages.report_folder(error);
-                    }
-                }
-            },
-        );
-    }
-
     /// Stops the recording, even if it does not have a file yet. Its length counts until now.
     pub fn end_recording(&mut self, shell: &mut Shell) {
         if let Some(Recording { taken, recorder, .. }) =
@@ -294,40 +135,9 @@ impl LivePage {
             taken.hold_until(Instant::now());
             shell.ending.recordings += 1;
             if let Some(recorder) = recorder {
-                self.finish_recording(shell, recorder);
+                finish_recording(shell, recorder);
             }
         }
-    }
-
-    /// Waits until a recording is written. A recording without frames leaves no file.
-    fn finish_recording(&self, shell: &Shell, recorder: Recorder) {
-        shell.tasks.spawn_writing_or(
-            move || Ok(recorder.finish_or_discard()),
-            |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_text()),
-            |app, recorded| {
-                app.shell.recording_ended();
-                match recorded {
-                    Ok(recorded) => {
-                        app.live.show_recorded(&mut app.shell, &mut app.photo, &recorded)
-                    }
-                    Err(error) => app.shell.messages.error(error),
-                }
-            },
-        );
-    }
-
-    fn show_recorded(&mut self, shell: &mut Shell, photos: &mut PhotoPage, recorded: &Recorded) {
-        if recorded.is_video && recorded.frames > 0 {
-            photos.note_painting(shell, &recorded.path);
-        }
-        if let Some(failure) = recorded.failure_text() {
-            return shell.messages.report_folder(failure);
-        }
-        let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
-        let path = path_label(&recorded.path);
-        let words = recorded.summary();
-        shell.messages.about(Topic::Recording);
-        shell.messages.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }
 }
 
@@ -438,4 +248,181 @@ pub fn sweep_pictures(shell: &Shell) {
         Ok(())
     };
     shell.tasks.spawn(sweep, App::report_failure);
+}
+
+/// Saves a snapshot under a generated name; `seen` is the live picture if `picture` is a repainted one.
+pub fn save_snapshot(shell: &Shell, picture: SnapshotPicture, seen: Option<SnapshotPicture>) {
+    let folder = shell.snapshot_folder();
+    shell.tasks.spawn_writing(
+        move || snapshot(&folder, picture),
+        |app, saved| match saved {
+            Ok((path, picture)) => {
+                show_snapshot(&mut app.shell, &mut app.photo, &path, &picture, seen)
+            }
+            Err(error) => app.shell.messages.report_folder(error),
+        },
+    );
+}
+
+/// Shows a snapshot and its location.
+fn show_snapshot(
+    shell: &mut Shell,
+    photos: &mut PhotoPage,
+    path: &Path,
+    (size, thumbnail): &Thumbnail,
+    seen: Option<SnapshotPicture>,
+) {
+    let mut offers = vec![
+        ("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(path.to_owned()))),
+        ("Copy", Intent::Shell(ShellCommand::CopyFile(path.to_owned()))),
+    ];
+    if let Some(seen) = seen {
+        offers.push((
+            "Save live version instead",
+            Intent::Live(LiveCommand::SaveAsSeen(Arc::new(seen))),
+        ));
+    }
+    let picture = shell.ctx.load_texture("snapshot", image_of(thumbnail), TextureOptions::LINEAR);
+    photos.note_painting(shell, path);
+    let text = format!("Saved at {} × {} px as {}", size.0, size.1, path_label(path));
+    shell.messages.about(Topic::Saving).saved(text, offers, picture);
+}
+
+/// Checks whether sound can be recorded, after it was switched on. Records nothing.
+pub fn try_microphone(shell: &Shell) {
+    let find = || Microphone::find(None);
+    shell.tasks.spawn(find, |app, found| match found {
+        Ok(found) => {
+            let name = label(&found.name);
+            app.shell.messages.notice(format!("Videos are recorded with sound from {name}."));
+        }
+        Err(why) => {
+            app.shell.messages.error(format!("Sound cannot be recorded: {}.", remark(&why)));
+            app.live.edit_live(&mut app.shell, |choices| choices.microphone = false);
+        }
+    });
+}
+
+/// Checks whether videos can be recorded with a codec, after it was chosen.
+pub fn try_codec(shell: &Shell, codec: Codec) {
+    let platform = shell.platform.clone();
+    let find = move || platform.video_encoder(codec);
+    shell.tasks.spawn(find, move |app, found| {
+        if let Err(why) = found {
+            let (title, why) = (codec.title(), remark(&why));
+            app.shell.messages.error(format!("Videos cannot be recorded in {title}: {why}."));
+            app.live.edit_live(&mut app.shell, |choices| choices.codec = Codec::H264);
+        } else if let Some(live) = &mut app.live.view {
+            live.no_video = None;
+        }
+    });
+}
+
+/// Checks whether recordings can be videos, so that the controls say it if they cannot.
+pub fn try_video(shell: &Shell) {
+    let (platform, codec) = (shell.platform.clone(), shell.settings.live.codec);
+    let find = move || platform.video_encoder(codec);
+    shell.tasks.spawn(find, |app, found| {
+        if let Some(live) = &mut app.live.view {
+            live.no_video = found.err();
+        }
+    });
+}
+
+/// Creates a file or folder for a recording, and writes the frames that are taken.
+fn start_recording(shell: &Shell, taken: TakenFrames) {
+    let folder = shell.snapshot_folder();
+    let LiveChoices { record_as, codec, quality, microphone: wants_sound, .. } =
+        shell.settings.live;
+    let frames = taken.clone();
+    let wake_up = shell.tasks.wake_up();
+    let platform = shell.platform.clone();
+    let start = move || {
+        let mut note = None;
+        let mut video = None;
+        if record_as == RecordAs::Video {
+            match platform.video_encoder(codec) {
+                Ok(ffmpeg) => video = Some(Mp4Choice { codec, quality, ..ffmpeg.into() }),
+                Err(why) => {
+                    note = Some(format!("Recording pictures without sound: {}.", remark(&why)))
+                }
+            }
+        }
+        if let Some(choice) = video.as_mut().filter(|_| wants_sound) {
+            match Microphone::find(None) {
+                Ok(found) => choice.microphone = Some(found),
+                Err(why) => note = Some(format!("Recording without sound: {}.", remark(&why))),
+            }
+        }
+        let ending = if video.is_some() { ".mp4" } else { "" };
+        let recorder = with_free_name(&folder, RECORDING, ending, |path| {
+            let path = path.to_owned();
+            let destination = if let Some(choice) = video.clone() {
+                Destination::Mp4 { path, choice }
+            } else {
+                disk::make_new_folder(&path)?;
+                Destination::Pictures { folder: path, format: Format::Jpeg }
+            };
+            Recorder::of_taken(&frames, &destination, wake_up.clone())
+        })?;
+        Ok((recorder, note))
+    };
+    shell.tasks.spawn_writing_or(
+        start,
+        |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_text()),
+        move |app, started| {
+            // Another recording may have started in the meantime.
+            let recording =
+                app.live.view.as_mut().filter(|_| !taken.has_end()).map(|live| &mut live.recording);
+            match (started, recording) {
+                (Ok((recorder, note)), recording) => {
+                    if let Some(Some(recording)) = recording {
+                        recording.recorder = Some(recorder);
+                    } else {
+                        finish_recording(&app.shell, recorder);
+                    }
+                    if let Some(note) = note {
+                        app.shell.messages.notice(note);
+                    }
+                }
+                (Err(error), Some(recording)) => {
+                    *recording = None;
+                    app.shell.messages.report_folder(error);
+                }
+                (Err(error), None) => {
+                    app.shell.recording_ended();
+                    app.shell.messages.report_folder(error);
+                }
+            }
+        },
+    );
+}
+
+/// Waits until a recording is written. A recording without frames leaves no file.
+fn finish_recording(shell: &Shell, recorder: Recorder) {
+    shell.tasks.spawn_writing_or(
+        move || Ok(recorder.finish_or_discard()),
+        |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_text()),
+        |app, recorded| {
+            app.shell.recording_ended();
+            match recorded {
+                Ok(recorded) => show_recorded(&mut app.shell, &mut app.photo, &recorded),
+                Err(error) => app.shell.messages.error(error),
+            }
+        },
+    );
+}
+
+fn show_recorded(shell: &mut Shell, photos: &mut PhotoPage, recorded: &Recorded) {
+    if recorded.is_video && recorded.frames > 0 {
+        photos.note_painting(shell, &recorded.path);
+    }
+    if let Some(failure) = recorded.failure_text() {
+        return shell.messages.report_folder(failure);
+    }
+    let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
+    let path = path_label(&recorded.path);
+    let words = recorded.summary();
+    shell.messages.about(Topic::Recording);
+    shell.messages.report_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
 }

@@ -28,7 +28,7 @@ mod repaint_flow;
 mod repaints;
 mod report;
 mod source_trial;
-mod update;
+pub mod update;
 
 pub use self::{
     camera_out::CameraOutView, chrome::full_screen_button, preview_grid::PreviewGrid,

@@ -2,7 +2,12 @@
 
 use std::time::Instant;
 
-use super::{LivePage, LiveView, command::LiveCommand, update::stop_measuring};
+use super::{
+    LivePage, LiveView,
+    command::LiveCommand,
+    files::{try_codec, try_microphone},
+    update::{stop_measuring, toggle_measuring},
+};
 use crate::{
     app::Shell,
     intent::{LabCommand, ViewCommand},
@@ -31,8 +36,8 @@ impl LivePage {
             }
             ListCameras => shell.list_cameras(false),
             SetLive(new) => self.edit_live(shell, |choices| *choices = *new),
-            TryMicrophone => self.try_microphone(shell),
-            TryCodec(codec) => self.try_codec(shell, codec),
+            TryMicrophone => try_microphone(shell),
+            TryCodec(codec) => try_codec(shell, codec),
             LiveDetail(px) => {
                 self.edit_live(shell, |choices| choices.size = LiveSize::LongSide(px));
             }
@@ -60,7 +65,7 @@ impl LivePage {
         use LabCommand::*;
 
         if command == ToggleMeasuring {
-            return self.toggle_measuring(shell);
+            return toggle_measuring(shell);
         }
         if command != ToggleDifference {
             // Otherwise the user could neither see the progress of the measurement nor stop it.

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     LivePage, LiveView,
     command::LiveCommand,
+    files::save_snapshot,
     repaints::{Finer, Frozen, Waiting},
 };
 use crate::{app::Shell, intent::Intent, pages::photo::finished::SnapshotPicture, styles::Missing};
@@ -43,32 +44,6 @@ impl LivePage {
         Some(Finer { network, mode, look })
     }
 
-    /// Requests to repaint `frame`. Returns `Ok(None)` until the network is loaded.
-    fn request_repaint(
-        &mut self,
-        shell: &mut Shell,
-        frame: &Arc<Frame>,
-        finer: &Finer,
-    ) -> Result<Option<RepaintNumber>, String> {
-        let network = match shell.network(&finer.network) {
-            Ok(network) => network,
-            Err(Missing::Loading) => return Ok(None),
-            Err(Missing::Failed) => return Err("its network could not be loaded".to_owned()),
-        };
-        // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
-        let is_gpu = shell.device.is(DeviceChoice::Cuda);
-        let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
-        let job = RepaintJob {
-            frame: frame.clone(),
-            network,
-            settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
-            look: finer.look,
-        };
-        Ok(Some(shell.repaint(job, |app, number, result| {
-            app.live.handle_repainted(&mut app.shell, number, result)
-        })))
-    }
-
     /// Starts to repaint the frozen picture and waiting snapshots as soon as possible. Discards a frozen picture if it
     /// was resumed or the choice has changed.
     pub fn follow_repaints(&mut self, shell: &mut Shell) {
@@ -84,7 +59,7 @@ impl LivePage {
         }
         for mut snapshot in std::mem::take(&mut self.repaints.waiting) {
             if snapshot.number.is_none() {
-                match self.request_repaint(shell, &snapshot.frame, &snapshot.finer) {
+                match request_repaint(shell, &snapshot.frame, &snapshot.finer) {
                     Ok(number) => snapshot.number = number,
                     Err(why) => {
                         self.save_as_seen(shell, snapshot.shown, &why);
@@ -119,12 +94,12 @@ impl LivePage {
         else {
             return;
         };
-        let number = match self.request_repaint(shell, &frame, &finer) {
+        let number = match request_repaint(shell, &frame, &finer) {
             // The network is being loaded.
             Ok(None) => return,
             Ok(number) => number,
             Err(why) => {
-                self.say_not_repainted(shell, &why);
+                say_not_repainted(shell, &why);
                 None
             }
         };
@@ -140,10 +115,6 @@ impl LivePage {
         }
     }
 
-    fn say_not_repainted(&mut self, shell: &mut Shell, why: &str) {
-        shell.messages.notice(format!("The frozen picture could not be refined ({why})"));
-    }
-
     /// Saves a snapshot when it is repainted, or `shown` if that is not possible.
     pub fn keep(
         &mut self,
@@ -153,7 +124,7 @@ impl LivePage {
         shown: SnapshotPicture,
     ) {
         let Some(finer) = finer else {
-            self.save_snapshot(shell, shown, None);
+            save_snapshot(shell, shown, None);
             return;
         };
         if self.repaints.waiting.len() >= MAX_WAITING {
@@ -175,7 +146,7 @@ impl LivePage {
 
     /// Also saves the live picture of a snapshot.
     pub fn save_seen(&mut self, shell: &mut Shell, seen: Arc<SnapshotPicture>) {
-        self.save_snapshot(shell, (*seen).clone(), None);
+        save_snapshot(shell, (*seen).clone(), None);
         shell.messages.forget_offer(&Intent::Live(LiveCommand::SaveAsSeen(seen)));
     }
 
@@ -191,7 +162,7 @@ impl LivePage {
         shell.messages.notice(format!(
             "The snapshot could not be refined and shows the live version ({why})"
         ));
-        self.save_snapshot(shell, shown, None);
+        save_snapshot(shell, shown, None);
     }
 
     /// Handles a repainted frame, or the failure.
@@ -208,7 +179,7 @@ impl LivePage {
             match &result {
                 Ok(repainted) => {
                     let seen = snapshot.shown;
-                    self.save_snapshot(
+                    save_snapshot(
                         shell,
                         seen.clone().repainted(repainted, snapshot.finer.network),
                         Some(seen),
@@ -230,8 +201,37 @@ impl LivePage {
                 let shown = live.shown_finer().cloned();
                 self.record_what_is_seen(shell, shown);
             }
-            (Err(error), _) => self.say_not_repainted(shell, &error.to_string()),
+            (Err(error), _) => say_not_repainted(shell, &error.to_string()),
             (Ok(_), None) => {}
         }
     }
+}
+
+/// Requests to repaint `frame`. Returns `Ok(None)` until the network is loaded.
+fn request_repaint(
+    shell: &mut Shell,
+    frame: &Arc<Frame>,
+    finer: &Finer,
+) -> Result<Option<RepaintNumber>, String> {
+    let network = match shell.network(&finer.network) {
+        Ok(network) => network,
+        Err(Missing::Loading) => return Ok(None),
+        Err(Missing::Failed) => return Err("its network could not be loaded".to_owned()),
+    };
+    // A CPU takes seconds for more than a photo's usual size, so the result is upscaled to the frame's size.
+    let is_gpu = shell.device.is(DeviceChoice::Cuda);
+    let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
+    let job = RepaintJob {
+        frame: frame.clone(),
+        network,
+        settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
+        look: finer.look,
+    };
+    Ok(Some(shell.repaint(job, |app, number, result| {
+        app.live.handle_repainted(&mut app.shell, number, result)
+    })))
+}
+
+fn say_not_repainted(shell: &mut Shell, why: &str) {
+    shell.messages.notice(format!("The frozen picture could not be refined ({why})"));
 }

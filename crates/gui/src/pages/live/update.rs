@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     LivePage, LiveView, NO_CAMERA, Sent,
     command::LiveCommand,
+    files::try_video,
     report::{ReportView, chart_colors},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     choice::NetworkOf,
     events::name_window,
     intent::Intent,
-    pages::film,
+    pages::{film, photo::incoming::flow::report_inherited_look},
     shell::{overlays::Overlay, tasks::OrText},
     styles::{mix::Mix, source::Card},
     widgets::stage::Compare,
@@ -174,21 +175,6 @@ impl LivePage {
         self.record_what_is_seen(shell, shown);
     }
 
-    /// Starts measuring the two modes by the fixed protocol, or stops.
-    pub fn toggle_measuring(&mut self, shell: &mut Shell) {
-        if shell.engine.measuring_progress().is_some() {
-            stop_measuring(shell);
-            return;
-        }
-        let style = shell.chosen_name().unwrap_or_else(|| "none".to_owned());
-        shell.engine.measure(MeasureJob {
-            modes: ModePair { candidates: shell.settings.live.candidates },
-            style: format!("{style} {}", shell.live_model()),
-            frames: MEASURED_FRAMES,
-            warmup: WARM_UP_FRAMES,
-        });
-    }
-
     /// Changes the detail of live pictures; a step from the automatic size sets a fixed size.
     pub fn step_live_detail(&mut self, shell: &mut Shell, by: isize) {
         let present = match shell.settings.live.size {
@@ -253,7 +239,7 @@ impl App {
         shell.choose_first_style();
         live.view.insert(view).start(shell);
         shell.list_cameras(false);
-        live.try_video(shell);
+        try_video(shell);
     }
 
     pub(crate) fn leave_live(&mut self) {
@@ -268,7 +254,7 @@ impl App {
         live.view = None;
         shell.end_change();
         if shell.workspace.turn(Page::Photo) {
-            photo.report_inherited_look(shell);
+            report_inherited_look(shell);
         }
         shell.forget_absent();
         let title = shell.workspace.photo().map(|photo| photo.opened.title());
@@ -455,4 +441,19 @@ pub fn stop_measuring(shell: &mut Shell) {
     shell.messages.notice(format!(
         "Benchmark stopped after {measured} of {MEASURED_FRAMES} frames of each. There is no report."
     ));
+}
+
+/// Starts measuring the two modes by the fixed protocol, or stops.
+pub fn toggle_measuring(shell: &mut Shell) {
+    if shell.engine.measuring_progress().is_some() {
+        stop_measuring(shell);
+        return;
+    }
+    let style = shell.chosen_name().unwrap_or_else(|| "none".to_owned());
+    shell.engine.measure(MeasureJob {
+        modes: ModePair { candidates: shell.settings.live.candidates },
+        style: format!("{style} {}", shell.live_model()),
+        frames: MEASURED_FRAMES,
+        warmup: WARM_UP_FRAMES,
+    });
 }

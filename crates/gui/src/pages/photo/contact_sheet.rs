@@ -25,15 +25,6 @@ impl Jobs {
         self.batch.as_ref().is_none_or(Batch::is_over) && shell.workspace.photo().is_some()
     }
 
-    /// Asks where to save the sheet.
-    pub fn ask_contact_sheet(&mut self, shell: &mut Shell) {
-        let format = shell.format();
-        let file_name = format!("{}-styles.{}", shell.workspace.photo_stem(), format.extension());
-        shell.ask(Dialog::Save { file_name, format }, |app, path| {
-            app.jobs.begin_contact_sheet(&mut app.shell, path)
-        });
-    }
-
     /// Starts the sheet that is to be saved at `path`, or under a similar name if that is taken.
     fn begin_contact_sheet(&mut self, shell: &mut Shell, path: PathBuf) {
         let Some(photo) = shell.workspace.photo().filter(|_| self.can_make_sheet(shell)) else {
@@ -78,4 +69,13 @@ impl Jobs {
             },
         );
     }
+}
+
+/// Asks where to save the sheet.
+pub fn ask_contact_sheet(shell: &mut Shell) {
+    let format = shell.format();
+    let file_name = format!("{}-styles.{}", shell.workspace.photo_stem(), format.extension());
+    shell.ask(Dialog::Save { file_name, format }, |app, path| {
+        app.jobs.begin_contact_sheet(&mut app.shell, path)
+    });
 }

@@ -47,12 +47,12 @@ impl PhotoPage {
                 if self.shows_film(shell) {
                     theme::steadiness(ui, &mut choice.steadiness);
                 }
-                self.brush_control(shell, ui, choice);
+                brush_control(shell, ui, choice);
             });
 
             theme::group_title(ui, "Result");
             output_control(ui, &mut choice, shell.workspace.photo_size());
-            self.format_control(shell, ui);
+            format_control(shell, ui);
             if !self.shows_film(shell) && shell.format().has_16_bits() {
                 ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
                     .column_tooltip("Finer steps of colour, for editing. The file is larger.");
@@ -74,71 +74,6 @@ impl PhotoPage {
                 ViewCommand::Edit(choice).send(ui);
             }
         });
-    }
-
-    fn brush_control(&self, shell: &Shell, ui: &mut Ui, choice: &mut Choice) {
-        let size = shell.workspace.photo_size();
-        let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
-        let last = BRUSHES_PX.len() - 1;
-        let usual = DEFAULT_BRUSH.clamp(finest, last);
-        // Finer to the right, in pixels of the long side.
-        let mut detail = last - choice.brush.clamp(finest, last);
-        let px_of = move |place: usize| match size {
-            Some((width, height)) => {
-                let (w, h) = working_size_of(place).resolve(width, height);
-                w.max(h)
-            }
-            None => BRUSHES_PX[place],
-        };
-        let words = move |v: f64, _| format!("{} px", px_of(last - (v as usize).min(last)));
-        let parsed = move |text: &str| {
-            let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
-            let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
-            Some((last - nearest) as f64)
-        };
-        let slider = ui.add_enabled_ui(finest < last, |ui| {
-            theme::slider_with(
-                ui,
-                "Detail",
-                &mut detail,
-                0..=last - finest,
-                last - usual,
-                |number| number.custom_formatter(words).custom_parser(parsed),
-            )
-        });
-        let hint =
-            "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
-        if slider.inner.column_tooltip(hint).changed() {
-            // Store the default as such, so that it stays the default for photos of another size.
-            let place = last - detail;
-            choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
-        }
-        match size {
-            Some((width, height)) => {
-                let (w, h) = choice.working_size().resolve(width, height);
-                theme::caption(ui, format!("Painted at {w} × {h} px"));
-            }
-            None => theme::bar(ui, 0.0, |ui| {
-                theme::caption(ui, "Broad strokes");
-                theme::at_the_right(ui, "fine strokes", |ui| theme::caption(ui, "Fine strokes"));
-            }),
-        }
-    }
-
-    fn format_control(&self, shell: &Shell, ui: &mut Ui) {
-        let mut choices = shell.settings.choices.clone();
-        let mut format = shell.format();
-        choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
-            .column_tooltip("File format of saved paintings.");
-        if format != shell.format() {
-            choices.format = Some(format);
-        }
-        if format.is_lossy() {
-            theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, DEFAULT_QUALITY);
-        }
-        if choices != shell.settings.choices {
-            ShellCommand::SetChoices(Box::new(choices)).send(ui);
-        }
     }
 
     /// The buttons that export a video and save or copy the painting, side by side.
@@ -227,3 +162,63 @@ fn framing(ui: &mut Ui, whole: (usize, usize), is_cropping: bool, choice: &mut C
 
 /// Minimum width at which the save buttons have text next to their icons, in points.
 const SAVE_WORDS_WIDTH: f32 = 540.0;
+
+fn brush_control(shell: &Shell, ui: &mut Ui, choice: &mut Choice) {
+    let size = shell.workspace.photo_size();
+    let finest = size.map_or(0, |(w, h)| finest_brush(w.max(h)));
+    let last = BRUSHES_PX.len() - 1;
+    let usual = DEFAULT_BRUSH.clamp(finest, last);
+    // Finer to the right, in pixels of the long side.
+    let mut detail = last - choice.brush.clamp(finest, last);
+    let px_of = move |place: usize| match size {
+        Some((width, height)) => {
+            let (w, h) = working_size_of(place).resolve(width, height);
+            w.max(h)
+        }
+        None => BRUSHES_PX[place],
+    };
+    let words = move |v: f64, _| format!("{} px", px_of(last - (v as usize).min(last)));
+    let parsed = move |text: &str| {
+        let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
+        let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
+        Some((last - nearest) as f64)
+    };
+    let slider = ui.add_enabled_ui(finest < last, |ui| {
+        theme::slider_with(ui, "Detail", &mut detail, 0..=last - finest, last - usual, |number| {
+            number.custom_formatter(words).custom_parser(parsed)
+        })
+    });
+    let hint =
+        "The long side, in pixels, at which the photo is painted. Kept for your next photos.";
+    if slider.inner.column_tooltip(hint).changed() {
+        // Store the default as such, so that it stays the default for photos of another size.
+        let place = last - detail;
+        choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
+    }
+    match size {
+        Some((width, height)) => {
+            let (w, h) = choice.working_size().resolve(width, height);
+            theme::caption(ui, format!("Painted at {w} × {h} px"));
+        }
+        None => theme::bar(ui, 0.0, |ui| {
+            theme::caption(ui, "Broad strokes");
+            theme::at_the_right(ui, "fine strokes", |ui| theme::caption(ui, "Fine strokes"));
+        }),
+    }
+}
+
+fn format_control(shell: &Shell, ui: &mut Ui) {
+    let mut choices = shell.settings.choices.clone();
+    let mut format = shell.format();
+    choose_row(ui, "Format", &mut format, Format::ALL.iter().copied(), format_title)
+        .column_tooltip("File format of saved paintings.");
+    if format != shell.format() {
+        choices.format = Some(format);
+    }
+    if format.is_lossy() {
+        theme::quality(ui, "JPEG quality", &mut choices.jpeg_quality, DEFAULT_QUALITY);
+    }
+    if choices != shell.settings.choices {
+        ShellCommand::SetChoices(Box::new(choices)).send(ui);
+    }
+}

@@ -210,7 +210,7 @@ impl App {
                 }
             }
             Err(MediaError::Write(WriteError::Exists { .. })) => {
-                self.photo.ask_to_replace(&mut self.shell, save, step)
+                ask_to_replace(&mut self.shell, save, step)
             }
             Err(error) => self.shell.messages.about(Topic::Saving).error(error.to_string()),
         }
@@ -443,30 +443,6 @@ impl PhotoPage {
         );
     }
 
-    fn ask_to_replace(&mut self, shell: &mut Shell, save: Save, step: Option<NextStep>) {
-        let folder = save.path.parent().map(path_label);
-        let heading = format!("Replace {}?", name_label(&save.path));
-        let other = step.clone();
-        shell.overlays.put_buttons(Buttons {
-            heading,
-            text: format!(
-                "A file with this name already exists in {}. Replacing it deletes its contents.",
-                folder.unwrap_or_else(|| "this folder".to_owned())
-            ),
-            answers: vec![
-                Answer::new("Choose another name…", |app: &mut App| {
-                    app.photo.ask_target(&mut app.shell, other)
-                }),
-                Answer::new("Replace", |app: &mut App| {
-                    app.photo.save(&mut app.shell, save, Existing::Replace, step)
-                }),
-                Answer::cancel("Cancel"),
-            ],
-            picture: None,
-            can_turn_off: false,
-        });
-    }
-
     /// Describes the result on the table, which is not visible in live mode.
     fn result_text(&self, shell: &Shell) -> String {
         let photo =
@@ -541,4 +517,28 @@ fn problem_of(dialog: &Dialog, path: &Path) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn ask_to_replace(shell: &mut Shell, save: Save, step: Option<NextStep>) {
+    let folder = save.path.parent().map(path_label);
+    let heading = format!("Replace {}?", name_label(&save.path));
+    let other = step.clone();
+    shell.overlays.put_buttons(Buttons {
+        heading,
+        text: format!(
+            "A file with this name already exists in {}. Replacing it deletes its contents.",
+            folder.unwrap_or_else(|| "this folder".to_owned())
+        ),
+        answers: vec![
+            Answer::new("Choose another name…", |app: &mut App| {
+                app.photo.ask_target(&mut app.shell, other)
+            }),
+            Answer::new("Replace", |app: &mut App| {
+                app.photo.save(&mut app.shell, save, Existing::Replace, step)
+            }),
+            Answer::cancel("Cancel"),
+        ],
+        picture: None,
+        can_turn_off: false,
+    });
 }

@@ -51,7 +51,7 @@ impl PhotoPage {
         self.incoming.before.take_if(|_| !shell.messages.has_offer(can_return));
         if !dropped.is_empty() {
             let area = self.incoming.targets_over;
-            self.ask_pointer(shell, move |app, pointer| {
+            ask_pointer(shell, move |app, pointer| {
                 let target = area.zip(pointer).and_then(|(area, at)| target_at(area, at));
                 app.photo.sort(
                     &mut app.shell,
@@ -68,59 +68,13 @@ impl PhotoPage {
         if now >= self.incoming.ask_at {
             // One query at a time.
             self.incoming.ask_at = f64::INFINITY;
-            self.ask_pointer(shell, move |app, pointer| {
+            ask_pointer(shell, move |app, pointer| {
                 app.photo.incoming.pointer = pointer;
                 app.photo.incoming.ask_at = now + ASK_EVERY_SECONDS;
                 app.shell.ctx.request_repaint();
             });
         }
         shell.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
-    }
-
-    /// Queries the position of the pointer in the window.
-    fn ask_pointer(
-        &self,
-        shell: &Shell,
-        then: impl FnOnce(&mut App, Option<Pos2>) + Send + 'static,
-    ) {
-        let platform = shell.platform.clone();
-        shell.tasks.spawn(
-            move || Ok(platform.pointer()),
-            |app, place| {
-                let reported =
-                    place.ok().flatten().and_then(|place| in_window(&app.shell.ctx, place));
-                let pointer = reported.or_else(|| app.shell.ctx.input(|i| i.pointer.latest_pos()));
-                then(app, pointer);
-            },
-        );
-    }
-
-    fn make_styles(&mut self, shell: &mut Shell, pictures: Vec<PathBuf>) {
-        if pictures.len() > MAX_STYLES {
-            shell.messages.error(format!(
-                "{} images are too many to add as styles at once. Add at most {MAX_STYLES} at a time.",
-                pictures.len()
-            ));
-            return;
-        }
-        for picture in pictures {
-            shell.import(picture);
-        }
-    }
-
-    fn offer_batch(&mut self, shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
-        shell.run(
-            move || Ok(Batch::new(files, notes)),
-            |app, batch| {
-                if app.jobs.batch.as_ref().is_some_and(Batch::is_busy) {
-                    app.shell.messages.error(
-                        "A folder or a contact sheet is already being painted. Wait until it is done, or stop it first.",
-                    );
-                } else {
-                    app.jobs.batch = Some(batch);
-                }
-            },
-        );
     }
 
     /// Asks how to use a picture or the files on the clipboard.
@@ -148,7 +102,7 @@ impl PhotoPage {
                     let (w, h) = frame.size();
                     let name = format!("{}, {w} × {h} px", picture.title());
                     let preview = picture.preview.clone();
-                    app.photo.ask_use(&mut app.shell, 1, name, Some(&preview), move |app, picture_use| match picture_use {
+                    ask_use(&mut app.shell, 1, name, Some(&preview), move |app, picture_use| match picture_use {
                         PictureUse::Style => app.shell.import_with(PASTED.into(), move |styles, _| {
                             styles.import_picture(&picture.photo.frame, PASTED)
                         }),
@@ -157,39 +111,6 @@ impl PhotoPage {
                 }
                 Err(error) => app.shell.messages.error(error),
             }
-        });
-    }
-
-    /// Asks how to use pictures.
-    fn ask_use(
-        &mut self,
-        shell: &mut Shell,
-        count: usize,
-        name: String,
-        picture: Option<&Frame>,
-        then: impl FnOnce(&mut App, PictureUse) + Clone + 'static,
-    ) {
-        let (heading, [paint, style]) = match count {
-            1 => ("Paint it, or use it as a style?", ONE),
-            _ => ("Paint them, or use them as styles?", SEVERAL),
-        };
-        let load = |frame: &Frame| {
-            shell.ctx.load_texture("asked about", image_of(frame), TextureOptions::LINEAR)
-        };
-        let picture = picture.map(load);
-        let other = then.clone();
-        let paint = Answer::new(paint, |app: &mut App| then(app, PictureUse::Photo));
-        let style = Answer::new(style, |app: &mut App| other(app, PictureUse::Style));
-        shell.overlays.put_buttons(Buttons {
-            heading: heading.to_owned(),
-            text: name,
-            picture,
-            answers: vec![
-                Answer { key: Some(Key::P), ..paint },
-                Answer { key: Some(Key::S), ..style },
-                Answer::cancel("Cancel"),
-            ],
-            can_turn_off: false,
         });
     }
 
@@ -216,24 +137,6 @@ impl PhotoPage {
             ("Use it as the style instead", Intent::Style(StyleCommand::PreferStyle(path))),
         );
     }
-
-    /// The first photo inherits the look of live mode; reports which parts differ from the defaults.
-    pub fn report_inherited_look(&mut self, shell: &mut Shell) {
-        let look = shell.workspace.choice.look;
-        let usual = Look::default();
-        let mut parts = Vec::new();
-        if look.strength_percent != usual.strength_percent {
-            parts.push(format!("strength {} %", look.strength_percent));
-        }
-        if look.keep_colors {
-            parts.push("the photo's colours kept".to_owned());
-        }
-        if !parts.is_empty() {
-            let parts = parts.join(", ");
-            let text = format!("The photo starts with your live settings: {parts}.");
-            shell.messages.notice(text);
-        }
-    }
 }
 
 impl App {
@@ -259,16 +162,14 @@ impl App {
                     [one] => name_label(one),
                     many => format!("{} pictures", many.len()),
                 };
-                photo.ask_use(shell, photos.len(), name, None, move |app, picture_use| {
+                ask_use(shell, photos.len(), name, None, move |app, picture_use| {
                     let sorted = FilesByKind { photos, ..FilesByKind::default() };
                     let ticket = app.photo.ticket();
                     app.handle_sorted(ticket, picture_use, sorted);
                 });
             }
-            PictureUse::Style if !sorted.has_folder => photo.make_styles(shell, photos),
-            _ if photos.len() > 1 || sorted.has_folder => {
-                photo.offer_batch(shell, photos, sorted.notes)
-            }
+            PictureUse::Style if !sorted.has_folder => make_styles(shell, photos),
+            _ if photos.len() > 1 || sorted.has_folder => offer_batch(shell, photos, sorted.notes),
             _ => {
                 for path in photos {
                     let is_unsaid = picture_use == PictureUse::Unsaid;
@@ -301,4 +202,95 @@ fn in_window(ctx: &egui::Context, (x, y): (i32, i32)) -> Option<Pos2> {
         let at = egui::pos2(x as f32, y as f32) / i.pixels_per_point();
         Some(at - window.min.to_vec2())
     })
+}
+
+/// Queries the position of the pointer in the window.
+fn ask_pointer(shell: &Shell, then: impl FnOnce(&mut App, Option<Pos2>) + Send + 'static) {
+    let platform = shell.platform.clone();
+    shell.tasks.spawn(
+        move || Ok(platform.pointer()),
+        |app, place| {
+            let reported = place.ok().flatten().and_then(|place| in_window(&app.shell.ctx, place));
+            let pointer = reported.or_else(|| app.shell.ctx.input(|i| i.pointer.latest_pos()));
+            then(app, pointer);
+        },
+    );
+}
+
+fn make_styles(shell: &mut Shell, pictures: Vec<PathBuf>) {
+    if pictures.len() > MAX_STYLES {
+        shell.messages.error(format!(
+            "{} images are too many to add as styles at once. Add at most {MAX_STYLES} at a time.",
+            pictures.len()
+        ));
+        return;
+    }
+    for picture in pictures {
+        shell.import(picture);
+    }
+}
+
+fn offer_batch(shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
+    shell.run(
+        move || Ok(Batch::new(files, notes)),
+        |app, batch| {
+            if app.jobs.batch.as_ref().is_some_and(Batch::is_busy) {
+                app.shell.messages.error(
+                    "A folder or a contact sheet is already being painted. Wait until it is done, or stop it first.",
+                );
+            } else {
+                app.jobs.batch = Some(batch);
+            }
+        },
+    );
+}
+
+/// Asks how to use pictures.
+fn ask_use(
+    shell: &mut Shell,
+    count: usize,
+    name: String,
+    picture: Option<&Frame>,
+    then: impl FnOnce(&mut App, PictureUse) + Clone + 'static,
+) {
+    let (heading, [paint, style]) = match count {
+        1 => ("Paint it, or use it as a style?", ONE),
+        _ => ("Paint them, or use them as styles?", SEVERAL),
+    };
+    let load = |frame: &Frame| {
+        shell.ctx.load_texture("asked about", image_of(frame), TextureOptions::LINEAR)
+    };
+    let picture = picture.map(load);
+    let other = then.clone();
+    let paint = Answer::new(paint, |app: &mut App| then(app, PictureUse::Photo));
+    let style = Answer::new(style, |app: &mut App| other(app, PictureUse::Style));
+    shell.overlays.put_buttons(Buttons {
+        heading: heading.to_owned(),
+        text: name,
+        picture,
+        answers: vec![
+            Answer { key: Some(Key::P), ..paint },
+            Answer { key: Some(Key::S), ..style },
+            Answer::cancel("Cancel"),
+        ],
+        can_turn_off: false,
+    });
+}
+
+/// The first photo inherits the look of live mode; reports which parts differ from the defaults.
+pub fn report_inherited_look(shell: &mut Shell) {
+    let look = shell.workspace.choice.look;
+    let usual = Look::default();
+    let mut parts = Vec::new();
+    if look.strength_percent != usual.strength_percent {
+        parts.push(format!("strength {} %", look.strength_percent));
+    }
+    if look.keep_colors {
+        parts.push("the photo's colours kept".to_owned());
+    }
+    if !parts.is_empty() {
+        let parts = parts.join(", ");
+        let text = format!("The photo starts with your live settings: {parts}.");
+        shell.messages.notice(text);
+    }
 }

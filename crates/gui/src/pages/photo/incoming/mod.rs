@@ -5,7 +5,7 @@
 //! ([`Platform::pointer`](crate::shell::platform::Platform::pointer)), and once for every drop. A drop outside the targets, or
 //! at an unknown position, opens a photo, and a message offers to make a style of it instead.
 
-mod flow;
+pub mod flow;
 
 use std::{
     collections::HashSet,

@@ -235,24 +235,17 @@ impl PhotoPage {
 }
 
 impl Paintings {
-    /// True if there is a strip, shown or folded. If there is space, there is one even before the first painting is
-    /// saved, so that the photo does not move then.
-    fn offers_strip(&self, shell: &Shell) -> bool {
-        let may_be_empty = !is_low(&shell.ctx) && shell.workspace.photo().is_some();
-        !shell.workspace.is_live() && (may_be_empty || !shell.settings.state.paintings.is_empty())
-    }
-
     fn folds_strip(&self, shell: &Shell) -> bool {
         if is_low(&shell.ctx) { !self.is_open_low } else { shell.settings.state.folds_paintings }
     }
 
     pub fn has_strip(&self, shell: &Shell) -> bool {
-        self.offers_strip(shell) && !self.folds_strip(shell) && !shell.window.full_screen.is_on
+        offers_strip(shell) && !self.folds_strip(shell) && !shell.window.full_screen.is_on
     }
 
     /// The button that shows or hides the strip.
     pub fn strip_button(&self, shell: &Shell, ui: &mut Ui) {
-        if self.offers_strip(shell) {
+        if offers_strip(shell) {
             strip::button(ui, self.folds_strip(shell));
         }
     }
@@ -319,4 +312,11 @@ impl Paintings {
         }
         viewed.is_some()
     }
+}
+
+/// True if there is a strip, shown or folded. If there is space, there is one even before the first painting is
+/// saved, so that the photo does not move then.
+fn offers_strip(shell: &Shell) -> bool {
+    let may_be_empty = !is_low(&shell.ctx) && shell.workspace.photo().is_some();
+    !shell.workspace.is_live() && (may_be_empty || !shell.settings.state.paintings.is_empty())
 }
