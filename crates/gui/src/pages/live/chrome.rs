@@ -28,6 +28,8 @@ const VIEW_WORDS_WIDTH: f32 = 780.0;
 /// the live painting, in points.
 const RECORDED_WIDTH: f32 = 90.0;
 const AS_SEEN_WIDTH: f32 = 20.0;
+/// Minimum width of the record button with a recording's length and size, in points.
+const STOP_WIDTH: f32 = 230.0;
 /// Minimum width at which every button is shown, in points; below that, the view buttons are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
 /// Diameter of the round snapshot button, in points.
@@ -262,6 +264,10 @@ impl LiveView {
             // Visible from a distance.
             let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
             record = record.fill(fill).stroke(Stroke::new(1.0, colors.recording));
+            if has_words {
+                // Length and size become longer, and must not move the buttons after it.
+                record = record.min_size(vec2(STOP_WIDTH, 0.0));
+            }
         }
         let does =
             if is_recording { "Stop recording." } else { "Record a video, or a folder of images." };
