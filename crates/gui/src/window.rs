@@ -122,6 +122,10 @@ impl App {
                 .has_strip(&self.shell)
                 .then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.live.lab_room(&self.shell, ui, side(ui, 12, 6));
+            let first_start = self
+                .live
+                .is_first_start(&self.shell)
+                .then(|| LowerPanel::room(ui, "first start", side(ui, 12, 6), true));
             // Part of the canvas, not a separate bar.
             let canvas = side(ui, 12, 4).fill(theme::palette(ui).stage);
             // In a low window the Lab replaces this row; keys do the same.
@@ -158,6 +162,9 @@ impl App {
             }
             if let Some(mut lab) = lab {
                 self.live.lab_ui(&self.shell, &mut lab);
+            }
+            if let Some(first_start) = first_start {
+                first_start.draw(|ui| self.live.first_start_ui(&self.shell, ui));
             }
             if let Some(strip) = strip {
                 strip.draw(|ui| {
@@ -323,8 +330,7 @@ impl App {
                 batch.ui(ui, area, &painting, progress);
             }
         }
-        let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
-        above += live.first_start_ui(shell, ui, area, above);
+        let above = if has_chip { CHIP_HEIGHT } else { 0.0 };
         let only_pictures = is_alone && !shell.window.full_screen.shows_controls(shell.now());
         let room = match &jobs.batch {
             Some(_) => area_without_card(ui, area, above),

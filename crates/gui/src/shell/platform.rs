@@ -88,7 +88,7 @@ impl Dialog {
     pub fn title(&self) -> &'static str {
         match self {
             Self::Open => "Open a photo, video or style",
-            Self::Video => "Paint a video live",
+            Self::Video => "Open a video",
             Self::Style => "Add a style",
             Self::Folder => "Paint a folder of photos",
             Self::TargetFolder => "Folder for the paintings",

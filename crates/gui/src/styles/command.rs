@@ -35,6 +35,8 @@ pub enum StyleCommand {
     TakeReading(PixelFormat),
     /// Add the picture in this file as a style.
     UseAsStyle(PathBuf),
+    /// Use this example of a style for the open photo, or for the sample.
+    UseExample(usize),
     /// Add the photo in this file as a style, and show the previous photo again.
     PreferStyle(PathBuf),
 }

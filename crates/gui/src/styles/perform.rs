@@ -1,7 +1,12 @@
 //! Performs the commands for the styles.
 
 use super::{command::StyleCommand, mix::Mix};
-use crate::{app::App, pages::photo::paintings::FileList, shell::platform::Dialog};
+use crate::{
+    app::App,
+    pages::photo::{opened::Origin, paintings::FileList},
+    shell::{platform::Dialog, tasks::OrText},
+};
+use pictures::sample::EXAMPLES;
 
 impl App {
     pub(crate) fn perform_style(&mut self, command: StyleCommand) {
@@ -14,6 +19,23 @@ impl App {
             AskStyle => shell.ask(Dialog::Style, |app, path| app.shell.import(path)),
             PreferStyle(path) => self.prefer_style(path),
             UseAsStyle(path) => shell.import(path),
+            UseExample(place) => {
+                let Some(example) = EXAMPLES.get(place) else {
+                    return;
+                };
+                let known = gallery.cards.iter().find(|card| card.title == example.title);
+                let known = known.map(|card| card.id.clone());
+                if shell.workspace.photo().is_none() {
+                    photo.open(shell, Origin::Sample);
+                }
+                match known {
+                    Some(id) => self.perform_style(PickStyle(id)),
+                    None => shell.import_with(example.title.into(), |styles, _| {
+                        let picture = example.picture().or_text()?;
+                        styles.import_picture(&picture.frame, example.title)
+                    }),
+                }
+            }
             PickStyle(id) => photo.edit(shell, |choice| {
                 // A mix has its own tile.
                 if choice.style() != Some(id.as_str()) || !choice.parts().is_empty() {

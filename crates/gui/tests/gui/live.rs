@@ -98,10 +98,9 @@ fn nothing_is_called_painted_before_it_is() {
 fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
     let mut w = Window::painting_live();
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
-    for way in ["Use camera", "Open a photo…", "Explore the demo"] {
-        let card = w.harness.get_by_label(&format!("Begin: {way}")).rect();
-        assert!(picture.contains_rect(card), "{way} at {card:?}");
-        assert!(card.top() > picture.top() + picture.height() * 2.0 / 3.0);
+    for way in ["Open a photo…", "Open a video…", "Use camera", "Explore the demo"] {
+        let button = w.harness.get_by_label(&format!("Begin: {way}")).rect();
+        assert!(button.top() >= picture.bottom(), "{way} at {button:?} lies on the picture");
     }
     w.press(Key::Num2);
     assert!(!w.has_containing("Begin: ") && w.is_chosen("Udnie"));
@@ -127,10 +126,10 @@ fn the_first_tab_leads_to_the_ways_to_begin() {
     };
     w.press(Key::Tab);
     w.step();
-    assert!(has_focus(&w, "Use camera"), "{:#?}", w.texts());
+    assert!(has_focus(&w, "Open a photo…"), "{:#?}", w.texts());
     w.press(Key::Tab);
     w.step();
-    assert!(has_focus(&w, "Open a photo…"), "{:#?}", w.texts());
+    assert!(has_focus(&w, "Open a video…"), "{:#?}", w.texts());
     w.press(Key::Enter);
     w.until("the dialog", |w| w.platform.asked().len() == 1);
     w.until("them to go", |w| !w.has_containing("Begin: "));

@@ -9,7 +9,7 @@ use gui::platform::Dialog;
 use pictures::encode::{self, Encoding, Existing, Format};
 use settings::{Settings, ThemeChoice};
 
-use crate::{support::photo, window::Window};
+use crate::{own_styles::focus_window, scripted::picture_card, support::photo, window::Window};
 
 #[test]
 fn a_photo_opens_by_button_and_is_painted_by_a_click() {
@@ -181,7 +181,7 @@ fn three_ways_to_begin_are_reached_by_keys() {
     let mut w = Window::open();
     w.until("the camera's card", |w| w.has_containing("No camera found"));
     w.harness.check_accessibility();
-    let ways = ["Use camera", "Open a photo…", "Explore the demo"];
+    let ways = ["Open a photo…", "Open a video…", "Use camera", "Explore the demo"];
     let mut reached = Vec::new();
     for _ in 0..40 {
         w.key(Modifiers::NONE, Key::Tab);
@@ -189,13 +189,33 @@ fn three_ways_to_begin_are_reached_by_keys() {
         let focused = root.children_recursive().find(|n| n.accesskit_node().is_focused());
         let name = focused.and_then(|node| node.accesskit_node().label());
         reached.extend(name.filter(|name| ways.contains(&name.as_str())));
-        if reached.last().is_some_and(|name| name == ways[2]) {
+        if reached.last().is_some_and(|name| name == ways[3]) {
             break;
         }
     }
     assert_eq!(reached, ways);
     w.key(Modifiers::NONE, Key::Enter);
     w.until_contains("Picture, painted");
+}
+
+#[test]
+fn a_painting_of_the_start_page_becomes_a_style_for_the_sample() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    w.click("Sunflowers by Vincent van Gogh");
+    w.until_contains("“Sunflowers ");
+    w.until_contains("Sample photo, ");
+    w.until_painted();
+    // Only once.
+    let mut w = Window::open();
+    w.until_label("Candy");
+    w.style_source.change(|cards| cards.push(picture_card("Sunflowers")));
+    focus_window(&mut w);
+    w.until_label("Sunflowers");
+    w.click("Sunflowers by Vincent van Gogh");
+    w.until("it", |w| w.is_chosen("Sunflowers"));
+    w.until_painted();
+    assert!(!w.has_containing(" was added"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn window() -> Window {
 }
 
 /// Gives the window the focus again.
-fn focus_window(w: &mut Window) {
+pub fn focus_window(w: &mut Window) {
     w.harness.input_mut().events.push(Event::WindowFocused(true));
     w.step();
 }

@@ -1,39 +1,32 @@
-//! The small cards of the very first start over the demo scene: the ways to start, shown until one is used or a key is
-//! pressed.
+//! The ways to start below the demo scene of the very first start, shown until one is used or a key is pressed.
 
-use eframe::egui::{self, Align2, Key, Rect};
+use eframe::egui::{Button, Key, Ui};
 
-use super::{LivePage, command::LiveCommand};
+use super::LivePage;
 use crate::{
     app::Shell,
-    intent::{Command, Intent, ShellCommand},
+    intent::{Command, Sends, ShellCommand},
     pages::photo::welcome,
-    widgets::{
-        key_chips,
-        theme::{self, floating},
-    },
+    widgets::{key_chips, theme},
 };
 
-/// Height of all cards and the space below them, in points.
-const HEIGHT: f32 = 112.0;
-
 impl LivePage {
-    /// True if the cards are shown.
-    fn is_first_start(&self, shell: &Shell) -> bool {
+    /// True if the ways to start are shown.
+    pub fn is_first_start(&self, shell: &Shell) -> bool {
         self.view.as_ref().is_some_and(|live| {
             !(live.shows_message() || live.compares() || live.shows_previews || live.lab.is_open)
         }) && !shell.settings.state.has_seen_hint
             && !shell.window.full_screen.is_on
     }
 
-    /// Hides the cards, because a key was pressed that does something else.
+    /// Hides the ways to start, because a key was pressed that does something else.
     pub fn end_first_start(&mut self, shell: &mut Shell) {
         if self.is_first_start(shell) {
             shell.hide_hint();
         }
     }
 
-    /// Lets the first Tab move to the cards, before all other widgets.
+    /// Lets the first Tab move to them, before all other widgets.
     pub fn follow_first_tab(&mut self, shell: &mut Shell) {
         let leads = self.is_first_start(shell)
             && shell.ctx.memory(|memory| memory.focused().is_none())
@@ -43,41 +36,30 @@ impl LivePage {
         }
     }
 
-    /// Draws the cards `above` points above the lower edge of the picture; returns the height that they use.
-    pub fn first_start_ui(&self, shell: &Shell, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
-        let Some(live) = self.view.as_ref().filter(|_| self.is_first_start(shell)) else {
-            return 0.0;
-        };
-        let area = area.with_max_y(area.bottom() - above);
-        floating(ui, "first start", Align2::CENTER_BOTTOM, area, |ui| {
-            ui.horizontal(|ui| {
-                for (place, option) in
-                    welcome::start_options(self.cameras.as_ref()).into_iter().enumerate()
-                {
-                    let card = option.button(ui, 0.0, false);
-                    if place == 0 && live.leads_to_cards {
-                        card.request_focus();
-                    }
-                    // The upper bar has a button with the same name.
-                    if card.accessible_name(format!("Begin: {}", option.title)).clicked() {
-                        ShellCommand::HideHint.send(ui);
-                        // Do not restart the source that is already shown.
-                        if option.intent
-                            != Intent::Live(LiveCommand::UseSource(live.source.clone()))
-                        {
-                            option.intent.send(ui);
-                        }
-                    }
+    /// Draws the ways to start.
+    pub fn first_start_ui(&self, shell: &Shell, ui: &mut Ui) {
+        let leads = self.view.as_ref().is_some_and(|live| live.leads_to_cards);
+        ui.horizontal_wrapped(|ui| {
+            let options = welcome::start_options(self.cameras.as_ref());
+            for (place, option) in options.into_iter().enumerate() {
+                let button = option.button(ui);
+                if place == 0 && leads {
+                    button.request_focus();
                 }
-            });
-            ui.horizontal(|ui| {
-                let numbers = format!("1 to {}", shell.styles.gallery.cards.len().clamp(2, 9));
-                for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
-                    key_chips::chips(ui, keys);
-                    theme::caption(ui, does);
+                // The upper bar has a button with the same name.
+                if button.accessible_name(format!("Begin: {}", option.title)).clicked() {
+                    ShellCommand::HideHint.send(ui);
+                    option.intent.send(ui);
                 }
-            });
+            }
+            ui.add(Button::new("Explore the demo").frame_when_inactive(false))
+                .accessible_name("Begin: Explore the demo")
+                .sends(ShellCommand::HideHint);
+            let numbers = format!("1 to {}", shell.styles.gallery.cards.len().clamp(2, 9));
+            for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
+                key_chips::chips(ui, keys);
+                theme::caption(ui, does);
+            }
         });
-        HEIGHT
     }
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub enum PhotoCommand {
     /// Show the dialog to open a photo.
     AskOpen,
+    /// Show the dialog to open a video.
+    AskVideo,
     /// Show the dialog to open a folder of photos.
     AskFolder,
     /// Open these files: a photo, a checkpoint, a folder, or several photos.

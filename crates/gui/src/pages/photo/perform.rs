@@ -18,8 +18,12 @@ impl PhotoPage {
         use PhotoCommand::*;
 
         match command {
-            AskOpen | AskFolder => {
-                let dialog = if command == AskOpen { Dialog::Open } else { Dialog::Folder };
+            AskOpen | AskVideo | AskFolder => {
+                let dialog = match command {
+                    AskOpen => Dialog::Open,
+                    AskVideo => Dialog::Video,
+                    _ => Dialog::Folder,
+                };
                 shell.ask(dialog, |app, path| {
                     app.photo.sort(&mut app.shell, vec![path], PictureUse::Photo);
                 });

@@ -1,30 +1,37 @@
-//! The stage without a photo: three ways to start, and the recently opened photos, which are also listed
-//! in the upper bar.
+//! The stage without a photo: three ways to start, three paintings to use as styles, and the recently opened photos,
+//! which are also listed in the upper bar.
 
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{
-    Align, Align2, Atom, Button, FontId, IdSalt, Layout, Popup, Rect, Response, RichText,
-    ScrollArea, Sense, Stroke, Ui, UiBuilder, Vec2, vec2,
+    Align, Align2, Atom, Button, FontId, Frame, Id, IdSalt, Image, Layout, Popup, Rect, Response,
+    RichText, ScrollArea, Sense, Stroke, TextureHandle, TextureOptions, Ui, UiBuilder, Vec2, vec2,
 };
 
 use super::{command::PhotoCommand, paintings::Paintings};
 use crate::{
     intent::{Command, Intent, LiveCommand, Sends},
     shell::shortcuts::plain_button,
+    styles::command::StyleCommand,
     widgets::{
         fonts::icons,
-        key_chips::{chips, hint},
+        key_chips::hint,
         label::{name_label, path_label, remark},
-        texture::paint_cover,
+        texture::{image_of, paint_cover},
         theme::{self, caption},
     },
 };
 use engine::capture::{Camera, Source};
-use pictures::folder::is_film;
+use pictures::{decode, folder::is_film, sample::EXAMPLES};
 
 /// Height of the button of a way to start, in points.
-const BUTTON_HEIGHT: f32 = 44.0;
+const BUTTON_HEIGHT: f32 = 36.0;
+/// Minimum height of the contents of its card, in points.
+const CARD_HEIGHT: f32 = 131.0;
+/// Size of an icon of a card, in points.
+const ICON_SIZE: f32 = 28.0;
+/// Height of a painting to use as a style, in points.
+const PAINTING_HEIGHT: f32 = 84.0;
 /// Maximum number of recent photos.
 const MAX_SHOWN: usize = 4;
 /// Height of the line of a recent photo, in points.
@@ -35,7 +42,7 @@ const SIZE: Vec2 = vec2(30.0, 20.0);
 const LIST_WIDTH: f32 = 280.0;
 /// Width of the page, and its height without recent photos, in points.
 const WIDTH: f32 = 650.0;
-const HEIGHT: f32 = 300.0;
+const HEIGHT: f32 = 420.0;
 
 /// The most recent list of cameras; `None` while it is being made.
 pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
@@ -79,33 +86,31 @@ pub fn start_options(cameras: Cameras<'_>) -> [StartOption; 3] {
         let does = does.to_owned();
         StartOption { icon, title, does, keys, intent }
     };
-    let photo = "Choose one, drop it here, or paste it.";
-    let demo = "A moving scene, painted live. You need no camera or photo.";
+    let open = |command| Intent::Photo(command);
     [
-        option(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
         option(
             icons::IMAGE,
             "Open a photo…",
-            photo,
+            "Choose one, drop it here, or paste it.",
             "Ctrl+O",
-            Intent::Photo(PhotoCommand::AskOpen),
+            open(PhotoCommand::AskOpen),
         ),
         option(
-            icons::SPARKLE,
-            "Explore the demo",
-            demo,
-            "L",
-            Intent::Live(LiveCommand::UseSource(Source::Demo)),
+            icons::PLAY,
+            "Open a video…",
+            "Play it, paint its frames, and export it.",
+            "",
+            open(PhotoCommand::AskVideo),
         ),
+        option(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
     ]
 }
 
 impl StartOption {
-    /// Its button, at least this wide.
-    pub fn button(&self, ui: &mut Ui, width: f32, is_main: bool) -> Response {
-        let words = theme::icon_text(self.icon, self.title, true);
-        let button = theme::main_button(ui, &words, is_main).min_size(vec2(width, BUTTON_HEIGHT));
-        hint(ui.add(button), &self.does, self.keys)
+    /// Its button, with its icon.
+    pub fn button(&self, ui: &mut Ui) -> Response {
+        let button = Button::new(theme::icon_text(self.icon, self.title, true));
+        hint(ui.add(theme::tall(button)), &self.does, self.keys)
     }
 }
 
@@ -124,9 +129,7 @@ pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) 
     ui.scope_builder(inside.layout(Layout::top_down(Align::Center)), |ui| {
         ScrollArea::vertical().auto_shrink([false; 2]).show(ui, |ui| {
             ui.label(RichText::new("Drop a photo, video or painting").size(24.0).strong());
-            let then = "Any painting you drop can become a style";
-            ui.label(RichText::new(then).color(colors.quiet));
-            ui.add_space(theme::GROUP_GAP);
+            ui.add_space(theme::GAP);
             if opening {
                 ui.label("Opening…");
             } else {
@@ -138,33 +141,92 @@ pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) 
 
 /// The ways to start, and the recent photos.
 fn contents(ui: &mut Ui, cameras: Cameras<'_>, recent: Recent<'_>) {
+    let colors = theme::palette(ui);
+    let frame = Frame::new()
+        .fill(colors.card)
+        .stroke(Stroke::new(1.0, colors.outline))
+        .corner_radius(theme::RADIUS)
+        .inner_margin(10);
     ui.columns(3, |columns| {
-        for (ui, option) in columns.iter_mut().zip(start_options(cameras)) {
-            ui.vertical_centered(|ui| {
-                // The most common option.
-                let is_main = option.intent == Intent::Photo(PhotoCommand::AskOpen);
-                option
-                    .button(ui, ui.available_width(), is_main)
-                    .accessible_name(option.title)
-                    .sends(option.intent);
-                caption(ui, option.does);
+        for (place, (ui, option)) in columns.iter_mut().zip(start_options(cameras)).enumerate() {
+            frame.show(ui, |ui| {
+                ui.set_min_height(CARD_HEIGHT);
+                ui.vertical_centered(|ui| {
+                    ui.label(RichText::new(option.icon).size(ICON_SIZE).color(colors.quiet));
+                    let title = option.title;
+                    let button = theme::main_button(ui, title, place == 0);
+                    let size = vec2(ui.available_width(), BUTTON_HEIGHT);
+                    hint(ui.add(button.min_size(size)), &option.does, option.keys)
+                        .accessible_name(title)
+                        .sends(option.intent);
+                    caption(ui, option.does);
+                });
             });
         }
     });
-    ui.add_space(theme::GROUP_GAP);
-    let sample = Button::new("Try the sample photo").frame_when_inactive(false);
-    hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E")
-        .sends(PhotoCommand::OpenSample);
-    ui.allocate_ui(vec2(LIST_WIDTH, 18.0), |ui| {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            for (keys, does) in [("Ctrl+V", "pastes a picture"), ("F1", "shows all keys")] {
-                chips(ui, keys);
-                caption(ui, does);
-            }
-        });
+    ui.add_space(theme::GAP);
+    in_the_middle(ui, "without files", |ui| {
+        for (name, does, keys, intent) in [
+            (
+                "Try the sample photo",
+                "Try it with the built-in photo.",
+                "Ctrl+E",
+                Intent::Photo(PhotoCommand::OpenSample),
+            ),
+            (
+                "Explore the demo",
+                "A moving scene, painted live. You need no camera or photo.",
+                "L",
+                Intent::Live(LiveCommand::UseSource(Source::Demo)),
+            ),
+        ] {
+            let button = Button::new(name).frame_when_inactive(false);
+            hint(ui.add(button), does, keys).sends(intent);
+        }
     });
+    ui.add_space(theme::GAP);
+    theme::group_title(ui, "Any picture can be a style");
+    in_the_middle(ui, "examples", examples);
     on_first_page(ui, recent);
+}
+
+/// Draws a row of widgets in the middle of a column.
+fn in_the_middle(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    let id = ui.scope_id().with(name);
+    let width: f32 = ui.data(|d| d.get_temp(id)).unwrap_or(0.0);
+    ui.horizontal(|ui| {
+        ui.add_space((0.5 * (ui.available_width() - width)).max(0.0));
+        let now = ui.scope(contents).response.rect.width();
+        if now != width {
+            ui.data_mut(|d| d.insert_temp(id, now));
+            ui.request_discard("another width of a row");
+        }
+    });
+}
+
+/// The paintings that become styles when they are clicked.
+fn examples(ui: &mut Ui) {
+    let id = Id::unique("example styles");
+    let textures: Vec<TextureHandle> = ui.data(|d| d.get_temp(id)).unwrap_or_else(|| {
+        let load = |painting: decode::Photo| {
+            ui.load_texture("example style", image_of(&painting.frame), TextureOptions::LINEAR)
+        };
+        EXAMPLES.iter().filter_map(|example| example.picture().ok()).map(load).collect()
+    });
+    for (place, (example, texture)) in EXAMPLES.iter().zip(&textures).enumerate() {
+        let picture = Image::from_texture(texture)
+            .fit_to_exact_size(texture.size_vec2() * (PAINTING_HEIGHT / texture.size_vec2().y));
+        let button = Button::new(picture.corner_radius(theme::RADIUS));
+        let words = format!("{} by {}", example.title, example.artist);
+        hint(
+            ui.add(button),
+            &format!("Paint in the style of *{}* by {}.", example.title, example.artist),
+            "",
+        )
+        .accessible_name(words)
+        .sends(StyleCommand::UseExample(place));
+    }
+    ui.data_mut(|d| d.insert_temp(id, textures));
 }
 
 /// The recently opened photos.
@@ -257,17 +319,5 @@ mod tests {
         assert!(does.contains("cannot be listed"), "{does}");
         assert_eq!(intent, Intent::Live(LiveCommand::UseCamera));
         assert_eq!(camera(None).0, "Looking for cameras…");
-    }
-
-    #[test]
-    fn one_option_has_the_accent() {
-        let options = start_options(None);
-        assert_eq!(
-            options
-                .iter()
-                .filter(|option| option.intent == Intent::Photo(PhotoCommand::AskOpen))
-                .count(),
-            1
-        );
     }
 }
