@@ -6,7 +6,11 @@ use crate::{
     app::App,
     intent::{Intent, JobCommand, LiveCommand, ShellCommand, ViewCommand},
     pages::live::{LiveView, update::toggle_measuring},
-    shell::{overlays::Overlay, platform::Dialog, shortcuts},
+    shell::{
+        overlays::{About, Overlay},
+        platform::Dialog,
+        shortcuts,
+    },
     widgets::theme,
 };
 use engine::capture::{CameraId, Source};
@@ -145,11 +149,9 @@ impl App {
             }
             ToggleControls => shell.window.controls_open ^= true,
             ToggleShortcuts => shell.overlays.toggle(Overlay::Shortcuts(String::new())),
-            ToggleAbout => shell.overlays.toggle(Overlay::About),
-            ShowLicences => {
-                let text = (self.licences)().unwrap_or_else(|problem| problem);
-                let lines = text.lines().map(str::to_owned).collect();
-                shell.overlays.show(Overlay::Licences(lines));
+            ToggleAbout => {
+                let licences = (self.licences)().unwrap_or_else(|problem| problem);
+                shell.overlays.toggle(Overlay::About(About::new(&licences)));
             }
             CloseOverlay => shell.close_overlay(),
             Answer(button) => self.answer(button),

@@ -26,8 +26,6 @@ pub enum ShellCommand {
     ToggleShortcuts,
     /// Show or hide credits and licences.
     ToggleAbout,
-    /// Show the licences of the program and its dependencies.
-    ShowLicences,
     CloseOverlay,
     /// Answer the open question with the button of this number, or with the text of its field.
     Answer(usize),

@@ -1,4 +1,4 @@
-//! Overlays over the window: questions, exports, reports, the list of shortcuts, credits and licences. The newest one is
+//! Overlays over the window: questions, exports, reports, the list of shortcuts, the program's credits and licences. The newest one is
 //! shown; older ones wait below it.
 
 use std::{mem::discriminant, ops::Range, path::Path};
@@ -94,10 +94,7 @@ pub enum Overlay<S> {
     Report(ReportView),
     /// The list of shortcuts that match this search text.
     Shortcuts(String),
-    /// Credits.
-    About,
-    /// The texts of all licences.
-    Licences(Vec<String>),
+    About(About),
 }
 
 /// The open overlays, the newest last, and whether that one has just opened.
@@ -192,11 +189,10 @@ impl<S> Overlays<S> {
             Overlay::Exports => ("exports", 620.0),
             Overlay::Report(_) => ("report", 760.0),
             Overlay::Shortcuts(_) => ("shortcuts", 720.0),
-            Overlay::About => ("about", 560.0),
-            Overlay::Licences(_) => ("licences", 760.0),
+            Overlay::About(_) => ("about", 760.0),
         };
         // These change their height, so they are anchored at the top.
-        let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Exports);
+        let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Exports | Overlay::About(_));
         // A new id each time: egui would draw a list that was open before below the dialog, if a click takes one frame.
         let id = Id::unique((id, self.appeared));
         let closes = dialog(ctx, id, hangs, width, |ui| match open {
@@ -210,13 +206,10 @@ impl<S> Overlays<S> {
             Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, wanted, is_fresh);
-                end_with_close(ui, false);
+                ui.add_space(theme::GAP);
+                close_button(ui, false);
             }
-            Overlay::About => about_ui(ui, shown.cards, is_fresh),
-            Overlay::Licences(lines) => {
-                licences_ui(lines, ui);
-                end_with_close(ui, is_fresh);
-            }
+            Overlay::About(about) => about.ui(ui, shown.cards, is_fresh),
         });
         if closes && !is_fresh {
             ShellCommand::CloseOverlay.send(ctx);
@@ -346,11 +339,6 @@ fn take_whole_paths(ctx: &Context, field: &mut String) {
     });
 }
 
-fn end_with_close(ui: &mut Ui, is_fresh: bool) {
-    ui.add_space(theme::GAP);
-    close_button(ui, is_fresh);
-}
-
 /// Credits of a style: who painted it, or the file's location if it is the user's own.
 fn credit(card: &Card) -> String {
     let Some(path) = card.own.as_ref().filter(|_| card.credit.is_empty()) else {
@@ -370,50 +358,95 @@ fn credit(card: &Card) -> String {
     format!("{what}{when}: {}", path_label(path))
 }
 
-fn about_ui(ui: &mut Ui, cards: &[Card], is_fresh: bool) {
+/// What the program is, who made its parts, and their licences, each in a tab.
+pub struct About {
+    tab: &'static str,
+    /// The lines of all licences.
+    licences: Vec<String>,
+}
+
+/// The tabs of [`About`].
+const TABS: [&str; 3] = ["StyleForge", "Credits", "Licences"];
+
+impl About {
+    pub fn new(licences: &str) -> Self {
+        Self { tab: TABS[0], licences: licences.lines().map(str::to_owned).collect() }
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cards: &[Card], is_fresh: bool) {
+        theme::bar(ui, 8.0, |ui| {
+            for tab in TABS {
+                let is_on = self.tab == tab;
+                let response = ui.add(theme::toggle(is_on, tab));
+                theme::named_choice(&response, egui::Role::RadioButton, is_on, tab);
+                if response.clicked() {
+                    self.tab = tab;
+                }
+            }
+        });
+        ui.add_space(theme::GAP);
+        let height = ui.available_height() - 60.0;
+        match self.tab {
+            "Credits" => {
+                _ = ScrollArea::vertical().max_height(height).show(ui, |ui| credits_ui(ui, cards));
+            }
+            "Licences" => licences_ui(&self.licences, ui, height),
+            _ => program_ui(ui),
+        }
+        ui.add_space(theme::GAP);
+        close_button(ui, is_fresh);
+    }
+}
+
+fn program_ui(ui: &mut Ui) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
-    theme::caption(
-        ui,
+    ui.label(
         "Paints photos, videos and live video in the style of a picture. Nothing leaves this computer.",
     );
     ui.add_space(theme::GAP);
-    ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
-        theme::group_title(ui, "Styles");
-        for card in cards {
-            ui.label(RichText::new(&card.title).strong());
-            theme::caption(ui, credit(card));
-        }
-        ui.add_space(theme::GROUP_GAP);
-        theme::group_title(ui, "Licences");
-        ui.label(
-            "StyleForge is free software under the MIT licence or the Apache licence 2.0, at your option.",
-        );
-        ui.label(
-            "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
-                 PyTorch's fast neural style example. The window is made with egui. Fonts: Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT). Icons: Phosphor (MIT).",
-        );
-        plain_button(ui, "Third-party licences…", ShellCommand::ShowLicences);
-        ui.label("The sample photo is credited in assets/CREDITS.md.");
-    });
-    end_with_close(ui, is_fresh);
+    ui.label("Free software under the MIT licence or the Apache licence 2.0, at your option.");
 }
 
-/// Draws the lines below their heading, and leaves space for a button.
-fn licences_ui(lines: &[String], ui: &mut Ui) {
-    ui.heading("Licences of the program and its parts");
-    theme::caption(ui, "Also printed by styleforge licences.");
-    ui.add_space(theme::GAP);
+fn credits_ui(ui: &mut Ui, cards: &[Card]) {
+    for card in cards {
+        ui.label(RichText::new(&card.title).strong());
+        theme::caption(ui, credit(card));
+    }
+    for (title, text) in [
+        (
+            "Networks",
+            "TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in PyTorch's fast neural style example",
+        ),
+        ("Sample photo", "Eileen Collins, NASA, public domain"),
+        (
+            "Paintings on the start page",
+            "Claude Monet, Vincent van Gogh and Wassily Kandinsky, public domain",
+        ),
+        (
+            "Window",
+            "egui; the fonts Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT); the icons Phosphor (MIT)",
+        ),
+    ] {
+        ui.label(RichText::new(title).strong());
+        theme::caption(ui, text);
+    }
+}
+
+/// Draws the lines.
+fn licences_ui(lines: &[String], ui: &mut Ui, height: f32) {
     let font = TextStyle::Monospace.resolve(ui.style());
     let font = egui::FontId::new(font.size * 0.85, font.family);
-    let height = ui.fonts_mut(|fonts| fonts.row_height(&font));
+    let row = ui.fonts_mut(|fonts| fonts.row_height(&font));
     ui.spacing_mut().item_spacing.y = 0.0;
-    ScrollArea::both()
-        .auto_shrink([false, true])
-        .max_height(ui.available_height() - 60.0)
-        .show_rows(ui, height, lines.len(), |ui, shown| {
+    ScrollArea::both().auto_shrink([false, true]).max_height(height).show_rows(
+        ui,
+        row,
+        lines.len(),
+        |ui, shown| {
             for line in lines.get(shown).unwrap_or_default() {
                 let text = RichText::new(line).font(font.clone());
                 ui.add(egui::Label::new(text).extend());
             }
-        });
+        },
+    );
 }

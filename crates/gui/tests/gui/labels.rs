@@ -76,6 +76,7 @@ fn titles_and_names_of_files_are_plain() {
     w.lower_strength();
     // Its credit, the question about it, and its destination.
     w.click("About");
+    w.click("Credits");
     w.until_plain(&format!("by {SHOWN}"));
     w.key(Modifiers::NONE, Key::Escape);
     w.drop_photo("next.png", 20, 20);

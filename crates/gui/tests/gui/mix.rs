@@ -357,6 +357,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     w.key(Modifiers::NONE, Key::F1);
     w.key(Modifiers::NONE, Key::Escape);
     w.click("About");
+    w.click("Credits");
     w.until_label("mix of Barn 34 %, Night 33 %, Sea 33 %");
     assert!(w.has("From your picture: /styles/barn"));
     w.key(Modifiers::NONE, Key::Escape);
