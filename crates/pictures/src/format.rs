@@ -24,6 +24,11 @@ pub enum Format {
 names!(Format, Png = "png", Jpeg = "jpeg", WebP = "webp", Bmp = "bmp", Tiff = "tiff");
 
 impl Format {
+    /// True if its files contain the resolution for printing.
+    pub const fn has_resolution(self) -> bool {
+        matches!(self, Self::Png | Self::Jpeg | Self::Tiff)
+    }
+
     pub const fn has_16_bits(self) -> bool {
         matches!(self, Self::Png | Self::Tiff)
     }

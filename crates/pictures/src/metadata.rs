@@ -32,6 +32,7 @@ const OF_GAIN_MAP: [&str; 7] = [
 const MAX_OF_GAIN_MAP: usize = 32;
 /// Only programs of the camera's maker can read it, and it may contain a picture of the photo.
 const MAKER_NOTE: u16 = 37_500;
+const INCH: u16 = 2;
 const CENTIMETER: u32 = 3;
 /// Bytes of each type of value (TIFF 6.0, section 2), from 1 on.
 const TYPE_BYTES: [usize; 12] = [1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
@@ -69,6 +70,29 @@ impl Metadata {
         };
         let of_exif = || Directory::first(exif.as_deref()?)?.dpi();
         Self { dpi: of_file.or_else(of_exif), exif, xmp, iptc }
+    }
+
+    /// Sets the resolution in pixels per inch, that in EXIF too.
+    pub fn set_dpi(&mut self, dpi: u16) {
+        self.dpi = Some(dpi);
+        let Some(exif) = &mut self.exif else {
+            return;
+        };
+        let Some(first) = Directory::first(exif) else {
+            return;
+        };
+        let value = [usize::from(dpi), 1].map(|number| first.bytes_of_long(number)).concat();
+        let unit = first.ordered(INCH.to_le_bytes()).to_vec();
+        let of = [X_RESOLUTION, Y_RESOLUTION].map(|tag| (tag, &value));
+        let writes: Vec<_> = of
+            .into_iter()
+            .chain([(RESOLUTION_UNIT, &unit)])
+            .filter_map(|(tag, new)| Some((first.place(first.entry(tag)?)?, new)))
+            .filter(|((_, length), new)| *length == new.len())
+            .collect();
+        for ((start, length), new) in writes {
+            exif[start..start + length].copy_from_slice(new);
+        }
     }
 
     /// Keeps only what says nothing about where the photo was taken, and returns a note if more than that may be lost.
@@ -536,12 +560,27 @@ mod tests {
     }
 
     #[test]
+    fn a_resolution_replaces_that_of_exif() {
+        let mut exif = b"II*\0\x08\0\0\0\x02\0".to_vec();
+        exif.extend(b"\x1a\x01\x05\0\x01\0\0\0\x26\0\0\0\x28\x01\x03\0\x01\0\0\0\x03\0\0\0");
+        exif.extend(b"\0\0\0\0\x48\0\0\0\x01\0\0\0");
+        let dpi = |exif: &[u8]| Directory::first(exif).and_then(|first| first.dpi());
+        assert_eq!(dpi(&exif), Some(183), "72 per centimetre");
+        let mut metadata = Metadata { exif: Some(exif), ..Metadata::default() };
+        metadata.set_dpi(300);
+        assert_eq!([metadata.dpi, metadata.exif.as_deref().and_then(dpi)], [Some(300); 2]);
+    }
+
+    #[test]
     fn damaged_data_do_not_panic() {
         let whole = exif();
         for at in 0..whole.len() {
             for value in [0, 1, 8, 0x7f, 0xff] {
                 let mut data = whole.clone();
                 data[at] = value;
+                let mut metadata =
+                    Metadata { exif: Some(data[6..].to_vec()), ..Metadata::default() };
+                metadata.set_dpi(300);
                 if let Some(cleaned) = copied(&data, true) {
                     assert!(cleaned.len() <= 2 * whole.len());
                     copied(&cleaned, false);

@@ -93,6 +93,9 @@ pub struct Choices {
     /// 1 to 100.
     #[serde(deserialize_with = "fields::integer::<_, _, 1, 100>")]
     pub jpeg_quality: u8,
+    /// Resolution of saved photos for printing, in pixels per inch; the photo's own if `None`.
+    #[serde(deserialize_with = "fields::optional_integer::<_, _, 1, 10_000>")]
+    pub print_dpi: Option<u16>,
     /// Photos are painted and saved with 16 bits per channel, in formats that have them.
     pub has_16_bits: bool,
     /// Asks before an unsaved result is lost.
@@ -139,6 +142,7 @@ impl Default for Choices {
             reduce_motion: None,
             format: None,
             jpeg_quality: DEFAULT_QUALITY,
+            print_dpi: None,
             has_16_bits: false,
             ask_before_losing: true,
             full_screen_fills: false,

@@ -36,6 +36,7 @@ fn written_files_are_read_back() {
             reduce_motion: Some(true),
             format: Some(Format::WebP),
             jpeg_quality: 80,
+            print_dpi: Some(300),
             has_16_bits: true,
             ask_before_losing: false,
             full_screen_fills: true,

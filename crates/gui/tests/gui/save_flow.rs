@@ -19,6 +19,18 @@ fn with_question_to_replace() -> Window {
 }
 
 #[test]
+fn a_painting_is_saved_with_the_resolution_for_printing() {
+    let mut w = Window::painted(400, 300);
+    w.choose("Print at", "300 dpi");
+    w.until_label("Prints 3.4 × 2.5 cm (1.3 × 1.0 in)");
+    w.save_as("print.png");
+    let bytes = fs::read(w.path("print.png")).expect("saved");
+    let at = bytes.windows(4).position(|name| name == b"pHYs").expect("a resolution");
+    // 300 dots per inch are 11,811 per metre.
+    assert_eq!(bytes[at + 4..at + 8], 11_811_u32.to_be_bytes());
+}
+
+#[test]
 fn a_newer_message_about_saving_takes_the_place_of_the_one_before() {
     let mut w = Window::with_photo(40, 30);
     w.script.hold();

@@ -100,6 +100,7 @@ impl Jobs {
         photos.look = choice.look;
         photos.format = shell.settings.choices.format;
         photos.jpeg_quality = shell.settings.choices.jpeg_quality;
+        photos.print_dpi = shell.settings.choices.print_dpi;
         if batch.replace {
             photos.existing = Existing::Replace;
         }

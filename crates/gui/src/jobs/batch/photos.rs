@@ -43,6 +43,8 @@ pub struct BatchPhotos {
     pub format: Option<Format>,
     /// 1 to 100.
     pub jpeg_quality: u8,
+    /// See [`settings::Choices::print_dpi`].
+    pub print_dpi: Option<u16>,
     /// What happens to existing files.
     pub existing: Existing,
     /// Files written so far: two photos may differ only in their extension.
@@ -100,6 +102,7 @@ impl PhotoSource for BatchPhotos {
         }
         self.natural = photo.natural_format;
         self.metadata = photo.metadata;
+        self.print_dpi.into_iter().for_each(|dpi| self.metadata.set_dpi(dpi));
         self.notes = photo.notes;
         Ok(std::sync::Arc::unwrap_or_clone(photo.frame))
     }

@@ -53,6 +53,9 @@ impl PhotoPage {
             theme::group_title(ui, "Result");
             output_control(ui, &mut choice, shell.workspace.photo_size());
             format_control(shell, ui);
+            if !self.shows_film(shell) && shell.format().has_resolution() {
+                print_control(shell, ui, &choice);
+            }
             if !self.shows_film(shell) && shell.format().has_16_bits() {
                 ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
                     .column_tooltip("Finer steps of colour, for editing. The file is larger.");
@@ -204,6 +207,25 @@ fn brush_control(shell: &Shell, ui: &mut Ui, choice: &mut Choice) {
             theme::caption(ui, "Broad strokes");
             theme::at_the_right(ui, "fine strokes", |ui| theme::caption(ui, "Fine strokes"));
         }),
+    }
+}
+
+/// The resolution in the saved file, and the size that it is printed at.
+fn print_control(shell: &Shell, ui: &mut Ui, choice: &Choice) {
+    let mut choices = shell.settings.choices.clone();
+    let offered = [None, Some(150), Some(200), Some(300), Some(600)];
+    choose_row(ui, "Print at", &mut choices.print_dpi, offered, |dpi| {
+        dpi.map_or_else(|| "Photo's resolution".to_owned(), |dpi| format!("{dpi} dpi"))
+    })
+    .column_tooltip("Resolution in the saved file: how large programs print it.");
+    if let Some((dpi, size)) = choices.print_dpi.zip(shell.workspace.photo_size()) {
+        let (w, h) = choice.output.resolve(size, choice.working_size().resolve(size.0, size.1));
+        let [w, h] = [w, h].map(|px| px as f32 / f32::from(dpi));
+        let [w_cm, h_cm] = [w, h].map(|inches| 2.54 * inches);
+        theme::caption(ui, format!("Prints {w_cm:.1} × {h_cm:.1} cm ({w:.1} × {h:.1} in)"));
+    }
+    if choices != shell.settings.choices {
+        ShellCommand::SetChoices(Box::new(choices)).send(ui);
     }
 }
 

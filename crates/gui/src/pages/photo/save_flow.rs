@@ -397,7 +397,8 @@ impl PhotoPage {
             let encoding =
                 Encoding { quality: shell.settings.choices.jpeg_quality, ..Encoding::of(format) };
             let photo = shell.workspace.photo().map(|photo| &photo.opened.photo);
-            let metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
+            let mut metadata = photo.map(|photo| photo.metadata.clone()).unwrap_or_default();
+            shell.settings.choices.print_dpi.into_iter().for_each(|dpi| metadata.set_dpi(dpi));
             let (recipe, look, _) = &finished.key;
             let texts = texts_of(
                 &recipe.network,
