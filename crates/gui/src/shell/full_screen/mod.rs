@@ -137,6 +137,10 @@ fn bar_contents(app: &App, ui: &mut Ui) {
     theme::at_the_right(ui, "full screen views", |ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         for (icon, name, by) in [("‹", "Previous style", -1), ("›", "Next style", 1)] {
+            // A video has such buttons for frames.
+            if by > 0 {
+                theme::caption(ui, "Style");
+            }
             button(
                 ui,
                 true,
