@@ -352,9 +352,6 @@ fn card_of(style: &Style) -> Card {
         .cloned()
         .collect();
     parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));
-    if !style.hides.is_empty() {
-        parts.push(format!("from {}", style.origin_text()));
-    }
     Card {
         id: style.id.clone(),
         title: style.title.clone(),
