@@ -17,7 +17,7 @@ fn photos_that_were_opened_are_offered_over_a_restart_and_forgotten_when_asked()
     w.step();
     let line = |name: &str| w.harness.get_by_label(name).rect();
     assert_eq!(line("photo.png").left(), line("second.png").left());
-    let middle = line("Try the sample photo").center().x;
+    let middle = line("Any picture can be a style").center().x;
     assert!((line("second.png").center().x - middle).abs() < 30.0);
     w.click("photo.png");
     w.until_label("photo.png, 40 × 30 px");
