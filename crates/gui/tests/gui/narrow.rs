@@ -271,6 +271,7 @@ fn buttons_have_words_on_a_screen_of_960_points() {
     w.click("Live");
     w.until_live();
     assert!(has_words(&w), "{:?}", w.painted_texts());
+    assert!(w.painted_texts().iter().any(|text| text.ends_with(" Camera out")));
     for name in ["Use camera", "Adjust", "About"] {
         let right = w.harness.get_by_label(name).rect().right();
         assert!(right < 960.0 - 8.0, "{name} ends at {right}");
