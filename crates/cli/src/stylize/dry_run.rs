@@ -12,7 +12,10 @@ use engine::{
     network_choice::ChosenNetwork,
     paint::{PROGRAM_BYTES, PaintSettings},
 };
-use media::{film::Tools, record::{size_range, size_text}};
+use media::{
+    film::Tools,
+    record::{size_range, size_text},
+};
 
 impl Run<'_> {
     /// Prints what would be painted of the photos. Those that cannot be read are reported and counted; cancelling is the

@@ -25,6 +25,8 @@ use values::frame::Frame;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than any picture.
 const MAX_SIDE_PX: usize = 1 << 20;
+/// By how many seconds the length of a clip may be too short, because not every picture has a time.
+const MAX_SHORT: f64 = 1.0;
 /// Frames per second of a clip that declares none.
 const USUAL_FPS: f64 = 30.0;
 
@@ -153,13 +155,14 @@ impl OpenFilm {
 
     /// The time of the picture that is shown at `start` seconds, if no later one begins.
     fn last_at(&self, start: f64) -> Result<Option<f64>, FilmError> {
-        // The length may be a frame short.
-        let end = self.clip.end.map(|end| end - self.clip.start + self.frame_seconds());
-        if end.is_none_or(|end| start >= end) {
+        let Some(end) = self.clip.end.map(|end| end - self.clip.start) else { return Ok(None) };
+        if start >= end + MAX_SHORT {
             return Ok(None);
         }
         match self.last_before::<()>(start, &never()) {
-            Ok(last) => Ok(last.map(|(seconds, _)| seconds)),
+            Ok(last) => Ok(last
+                .map(|(seconds, _)| seconds)
+                .filter(|seconds| start < seconds.max(end) + self.frame_seconds())),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Message(_)) => Ok(None),
         }

@@ -116,7 +116,8 @@ fn a_file_without_pictures_is_named_in_other_words_than_those_of_ffmpeg() {
     let decodes = "echo 'Cannot determine format of input stream 0:0 after EOF' >&2; exit 1";
     let tools =
         Tools { patience: Duration::from_secs(60), ..film_tools(here.path(), [decodes, "", ""]) };
-    let film = OpenFilm { path: "clip.mp4".into(), clip: clip(), tools, flow: Flow::default() };
+    let (clip, flow) = (clip(), Flow::default());
+    let film = OpenFilm { path: "clip.mp4".into(), size: clip.size, clip, tools, flow };
     let begun = film.begin(Range::default(), |range| film.decoder(range, None));
     let (decoder, _) = begun.expect("started");
     assert!(decoder.is_empty());
