@@ -20,10 +20,10 @@ use crate::{
 const SCENE: (u32, u32) = (640, 480);
 /// The picture area of the window, without the buttons at its lower edge, in pixels.
 const STAGE: [u32; 4] = [214, 48, 820, 690];
-/// A part of the picture area below the picture that is covered by the cards of the first start.
-const BELOW_PICTURE: [u32; 4] = [400, 694, 100, 40];
-/// The card that continues with the demo scene.
-const EXPLORE_DEMO: (u32, u32) = (760, 687);
+/// A place below the picture that the buttons of the first start cover, and that is empty later.
+const BELOW_PICTURE: [u32; 4] = [540, 745, 200, 30];
+/// The button that continues with the demo scene.
+const EXPLORE_DEMO: (u32, u32) = (700, 759);
 /// The third style of the list.
 const THIRD_STYLE: (u32, u32) = (100, 345);
 /// The beginning of the name in the dialog that asks for a name, without the cursor after it.

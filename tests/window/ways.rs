@@ -11,7 +11,7 @@ const SHUTTER: (u32, u32) = (663, 984);
 /// The button on that screen that shows the collapsed controls.
 const CONTROLS: (u32, u32) = (1655, 45);
 /// The area of the controls.
-const CONTROLS_AREA: [u32; 4] = [1660, 120, 240, 700];
+const CONTROLS_AREA: [u32; 4] = [1660, 120, 240, 580];
 /// The buttons for photos in the upper bar.
 const BUTTONS: [u32; 4] = [0, 0, 480, 44];
 /// The areas of the lines and of the search text in the list of shortcuts.
