@@ -351,10 +351,8 @@ fn filters(reading: &Reading<'_>, is_yuv: bool) -> String {
     }
     if clip.colors.matrix.as_deref() == Some("ictcp") {
         // It is defined for these curves only.
-        let curve = match clip.colors.transfer.as_deref() {
-            Some(hlg @ "arib-std-b67") => hlg,
-            _ => "smpte2084",
-        };
+        let is_hlg = clip.colors.transfer.as_deref() == Some("arib-std-b67");
+        let curve = if is_hlg { "arib-std-b67" } else { "smpte2084" };
         let of = |end: &str| format!("transfer{end}={curve}:primaries{end}=bt2020");
         filters.push(format!("zscale=matrixin=ictcp:{}:matrix=bt2020nc:{}", of("in"), of("")));
     }

@@ -120,8 +120,7 @@ impl Reading<'_> {
         let mut filters = Vec::new();
         if !clip.is_sent() {
             let ((width, height), start) = (clip.size, decimal(clip.start));
-            // Times are rounded.
-            let seconds = format!("floor(max(t-{start}\\,0)+0.001)");
+            let seconds = format!("round(max(t-{start}\\,0))");
             let number = format!("({seconds}*{SIDE}+iw)*{SIDE}+ih");
             let is_other = format!("eq(n\\,0)*(1-eq(iw\\,{width})*eq(ih\\,{height}))");
             filters.push(format!("crop=iw:ih:0:0*if({is_other}\\,print({number}\\,16)):exact=1"));
