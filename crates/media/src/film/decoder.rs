@@ -172,17 +172,17 @@ impl Decoder {
         Ok(())
     }
 
-    /// The description of all pictures, after [`OpenFilm::begin`].
+    /// The description of all pictures, after `OpenFilm::begin`.
     pub fn stream(&self) -> NutStream {
         self.stream
     }
 
-    /// True if there are no pictures, not even those that are left out, after [`Self::read_stream`].
+    /// True if there are no pictures, not even those that are left out, after `read_stream`.
     pub fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
-    /// The next picture and its time in ticks, after [`Self::read_stream`]; `None` at the end.
+    /// The next picture and its time in ticks, after `read_stream`; `None` at the end.
     ///
     /// # Errors
     /// [`FilmError::File`] if the decoder fails or does nothing for too long.
