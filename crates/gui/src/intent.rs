@@ -10,21 +10,14 @@ pub use crate::{
     styles::command::StyleCommand,
 };
 
-/// An action of the user.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Intent {
-    Shell(ShellCommand),
-    View(ViewCommand),
-    Style(StyleCommand),
-    Photo(PhotoCommand),
-    Film(Step),
-    Live(LiveCommand),
-    Lab(LabCommand),
-    Job(JobCommand),
-}
-
-macro_rules! from_commands {
+macro_rules! intents {
     ($($of:ident($command:ty)),*) => {
+        /// An action of the user.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Intent {
+            $($of($command)),*
+        }
+
         $(impl From<$command> for Intent {
             fn from(command: $command) -> Self {
                 Self::$of(command)
@@ -33,7 +26,7 @@ macro_rules! from_commands {
     };
 }
 
-from_commands!(
+intents!(
     Shell(ShellCommand),
     View(ViewCommand),
     Style(StyleCommand),
