@@ -4,10 +4,7 @@
 //! A check of kernels runs the plan's steps one by one and copies the maps before and after each. A fused layer makes
 //! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
 
-use std::{
-    ptr::{null, null_mut},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::{
     pack::Packed,
@@ -67,7 +64,7 @@ impl InspectSession for CpuSession {
     ) -> BackendResult<Tensor> {
         let photo = self.extended(input)?;
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
-        let picture = self.picture(null_mut(), output.data.as_mut_ptr(), null());
+        let picture = self.floats_to(&mut output.data);
         self.run_steps(RunInput::photo(&photo), picture, control, tap)?;
         Ok(output)
     }
@@ -80,7 +77,7 @@ impl InspectSession for CpuSession {
             return Err(self.wrong_inputs(maps_text(&shapes)));
         };
         let mut output = Tensor::zeros(made);
-        let picture = self.picture(null_mut(), output.data.as_mut_ptr(), null());
+        let picture = self.floats_to(&mut output.data);
         let run_input = RunInput { photo: &[], maps: inputs };
         self.run_steps(run_input, picture, &RunControl::default(), None)?;
         Ok(output)
@@ -94,7 +91,7 @@ impl InspectSession for CpuSession {
     ) -> BackendResult {
         let seen_photo = &*self.extended(photo)?;
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
-        let picture = self.picture(null_mut(), output.data.as_mut_ptr(), null());
+        let picture = self.floats_to(&mut output.data);
         let control = RunControl::default();
         let plan = Arc::clone(&self.plan);
         for step in &plan.steps {

@@ -3,7 +3,7 @@
 use std::{
     alloc::{Layout, alloc_zeroed},
     borrow::Cow,
-    ptr::null_mut,
+    ptr::{null, null_mut},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -304,8 +304,13 @@ impl CpuSession {
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
     }
 
+    /// Writes the picture to `floats`, which holds its three channels one after another.
+    pub fn floats_to(&self, floats: &mut [f32]) -> PictureOutput {
+        self.picture(null_mut(), floats.as_mut_ptr(), null())
+    }
+
     /// Where the picture goes: floats, or bytes with `overflow` if `floats` is null.
-    pub fn picture(
+    fn picture(
         &self,
         rgba: *mut u8,
         floats: *mut f32,
