@@ -787,7 +787,7 @@ fn unpaintable_inputs_are_refused_by_name() {
         (&["clip.mkv", "-o", "a.mkv", "--bit-depth", "16"], 2, "everything here has 8 bits"),
         (&["clip.mkv", "-o", "a.mkv", "--fps", "0.0"], 2, "such as 25, 29.97 or 30000/1001"),
         (&["clip.mkv", "-o", "a.png", "--start", "9"], 1, "it has no picture after 9 s"),
-        (&["photo.png", "-o", "a.png", "--start", "5"], 2, "are for videos"),
+        (&["photo.png", "-o", "a.png", "--start", "5"], 2, "is for videos"),
         (
             &["clip.mkv", "-o", "a.mp4", "--codec", "prores"],
             2,
@@ -802,7 +802,7 @@ fn unpaintable_inputs_are_refused_by_name() {
         (&["clip.mkv", "-o", "a.mkv", "--start", "1h"], 2, "give seconds"),
         (&["clip.mkv", "-o", "a.mkv", "--start", "60"], 1, "no picture after 60 s; it is 2.0"),
         (&["photo.png", "-o", "a.mp4"], 2, "a photo needs .png"),
-        (&["photo.png", "-o", "a.png", "--fps", "5"], 2, "are for videos"),
+        (&["photo.png", "-o", "a.png", "--fps", "5"], 2, "is for videos"),
     ] {
         s.stylize(arguments).ends(code).says(words);
     }

@@ -357,17 +357,18 @@ fn check_films(
     // A picture and a style can show the frame of a video at --start.
     let of_styles = args.pictures.style_pictures.iter().map(|picture| picture.path.as_path());
     let is_start_unused = !files().chain(of_styles).any(|path| is_film(path) || is_animated(path));
-    let is_unused = args.start.is_some() && is_start_unused
-        || args.end.is_some()
-        || args.fps.is_some()
-        || args.deinterlace == "off" && is_start_unused
-        || args.codec.is_some()
-        || args.hardware
-        || args.painting.steadiness.is_some();
-    if films.is_empty() && is_unused {
-        return wrong_use(
-            "--start, --end, --fps, --deinterlace, --codec, --hardware and --steadiness are for videos, and none is painted",
-        );
+    let of_videos = [
+        ("--start", args.start.is_some() && is_start_unused),
+        ("--end", args.end.is_some()),
+        ("--fps", args.fps.is_some()),
+        ("--deinterlace", args.deinterlace == "off" && is_start_unused),
+        ("--codec", args.codec.is_some()),
+        ("--hardware", args.hardware),
+        ("--steadiness", args.painting.steadiness.is_some()),
+    ];
+    let mut unused = of_videos.iter().filter(|(_, is_unused)| *is_unused);
+    if let Some((name, _)) = unused.next().filter(|_| films.is_empty()) {
+        return wrong_use(format!("{name} is for videos, and none is painted"));
     }
     if args.end.is_some_and(|end| end <= args.start.unwrap_or(0.0)) {
         return wrong_use("--end must be later than --start, which is 0 if it is not given");

@@ -64,7 +64,10 @@ impl Run<'_> {
             if film.container.is_animation() { film.container.name() } else { film.codec.title() };
         let count = frames.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
         let mut words = vec![format!("{count} frames of {width}x{height} in {codec}")];
-        words.extend(time.map(|time| format!("about {}", HumanDuration(time))));
+        words.extend(time.map(|time| match time.as_secs() {
+            0 => "less than a second".to_owned(),
+            _ => format!("about {}", HumanDuration(time)),
+        }));
         words.extend(file_bytes.map(size_range));
         words.push(format!("{} of memory", size_text(memory_bytes)));
         self.progress.notes_on(&film.clip.name, &outlook.notes);
