@@ -327,7 +327,7 @@ fn a_dry_run_says_what_would_be_painted_and_writes_nothing() {
     let text = run.text();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "photo.png -> out/photo-tiny.png: 96x64");
-    let film = "clip.mkv -> out/clip-tiny.mkv: 50 frames of 96x72 in H.264, about ";
+    let film = "clip.mkv -> out/clip-tiny.mkv: 50 frames of 96x72 in H.264, ";
     assert!(lines[1].starts_with(film) && lines[1].ends_with(" of memory"), "{lines:?}");
     let run = plan(&["clip.mkv", "-o", "a.mov", "--end", "1", "--codec", "hevc", "--json"]);
     let line = run.ends(0).says("(stream 1, flac) is converted to AAC").json();
