@@ -22,6 +22,8 @@ use media::record::{Recorder, length_text, pictures, size_text};
 
 /// Minimum width at which the buttons have text next to their icons, in points.
 const WORDS_WIDTH: f32 = 560.0;
+/// Minimum width at which camera out has text next to its icon, unless the live version is offered next to it, in points.
+const CAMERA_OUT_WIDTH: f32 = 440.0;
 /// Minimum width at which the view buttons have text too, in points.
 const VIEW_WORDS_WIDTH: f32 = 780.0;
 /// Additional width of the record button while it shows a recording's length and size, and of the button that returns to
@@ -136,7 +138,8 @@ impl LiveView {
                 let mut room = width;
                 room -= if self.is_recording() { RECORDED_WIDTH } else { 0.0 };
                 room -= if self.offers_as_seen() { AS_SEEN_WIDTH } else { 0.0 };
-                camera_out.button(ui, room >= WORDS_WIDTH);
+                let least = if self.offers_as_seen() { WORDS_WIDTH } else { CAMERA_OUT_WIDTH };
+                camera_out.button(ui, room >= least);
                 self.as_seen_button(ui);
                 theme::at_the_right(ui, "views of live pictures", |ui| {
                     self.view_buttons(ui, room >= VIEW_WORDS_WIDTH);
