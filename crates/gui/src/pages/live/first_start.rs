@@ -54,10 +54,13 @@ impl LivePage {
             ui.add(Button::new("Explore the demo").frame_when_inactive(false))
                 .sends(ShellCommand::HideHint);
             let numbers = format!("1 to {}", shell.styles.gallery.cards.len().clamp(2, 9));
-            for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
-                key_chips::chips(ui, keys);
-                theme::caption(ui, does);
-            }
+            // All on one line: the next one if the buttons leave no space.
+            theme::at_the_right(ui, "keys", |ui| {
+                for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
+                    key_chips::chips(ui, keys);
+                    theme::caption(ui, does);
+                }
+            });
         });
     }
 }
