@@ -65,13 +65,12 @@ pub fn keys_alone() {
         window.wait_until("the frame around the next control", || window.part(BUTTONS) != before);
     };
     tab();
-    tab();
     window.shot("focus-on-photo");
     window.keys(&["space"]);
     window.wait_until("the page of photos", window.remembers("shows_photos = true"));
     window.shot("photos");
-    // Open…, Paste, Sample.
-    for _ in 0..3 {
+    // Video, Live, Open…, Paste, Sample.
+    for _ in 0..5 {
         tab();
     }
     window.keys(&["Return"]);

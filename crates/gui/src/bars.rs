@@ -1,7 +1,7 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
 //! and the status line below (device, sizes, time).
 
-use eframe::egui::{self, Button, Id, Label, Popup, Ui};
+use eframe::egui::{self, Button, Frame, Id, Label, Popup, Ui};
 
 use crate::{
     app::{App, Shell},
@@ -15,12 +15,13 @@ use crate::{
         stage::{Compare, Stage, ViewStep},
         theme,
     },
+    workspace::Page,
 };
 use settings::ThemeChoice;
 
-/// Minimum width at which buttons of the upper bar have text next to their icons, in points: for photos, for live mode,
-/// and while a camera is in use.
-const WORDS_WIDTH: [f32; 3] = [800.0, 910.0, 1000.0];
+/// Minimum width at which buttons of the upper bar have text next to their icons, in points: for photos, and on the
+/// other pages.
+const WORDS_WIDTH: [f32; 2] = [860.0, 780.0];
 /// Additional width needed for the text of buttons whose icon alone is clear, in points.
 const ALL_WORDS: f32 = 230.0;
 
@@ -34,91 +35,85 @@ impl App {
             Some(cropping) => cropping.can_step(),
             None => self.shell.workspace.history.can_step(),
         };
-        let parts = self.live.view.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
-        let has_words = ui.available_width() >= WORDS_WIDTH[parts];
-        let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
+        let workspace = &self.shell.workspace;
+        let page = workspace.page();
+        let words_width = WORDS_WIDTH[usize::from(page != Page::Photo)];
+        let has_words = ui.available_width() >= words_width;
+        let has_all = ui.available_width() >= words_width + ALL_WORDS;
         theme::bar(ui, 8.0, |ui| {
-            let is_live = self.live.view.is_some();
-            for (name, is_on, hint, intent) in [
-                (
-                    "Live",
-                    is_live,
-                    "Paint a camera or the demo scene.",
-                    Intent::Shell(ShellCommand::EnterLive),
-                ),
-                ("Photo", !is_live, "Paint a photo.", Intent::Shell(ShellCommand::LeaveLive)),
-            ] {
-                key_chips::hint(
-                    ui.add(theme::toggle(is_on, name)),
-                    hint,
-                    keys_of(ui, &Intent::Shell(ShellCommand::TurnPage)),
-                )
-                .sends(intent);
-            }
+            page_choice(
+                ui,
+                page,
+                if page == Page::Live { workspace.photo_page() } else { Page::Live },
+            );
             ui.separator();
-            for (icon, name, does, can, intent) in [
-                (
-                    icons::IMAGE,
-                    "Open…",
-                    "Open a photo or video.",
-                    true,
-                    Intent::Photo(PhotoCommand::AskOpen),
-                ),
-                (
-                    icons::CLIPBOARD,
-                    "Paste",
-                    "Open the copied image or file.",
-                    true,
-                    Intent::Photo(PhotoCommand::Paste),
-                ),
-                (
-                    icons::SPARKLE,
-                    "Sample",
-                    "Try the built-in photo.",
-                    true,
-                    Intent::Photo(PhotoCommand::OpenSample),
-                ),
-                (
-                    icons::FOLDER,
-                    "Folder…",
-                    "Paint a folder of photos.",
-                    true,
-                    Intent::Photo(PhotoCommand::AskFolder),
-                ),
-                (
-                    icons::UNDO,
-                    "Undo",
-                    "Undo the last change.",
-                    can_undo,
-                    Intent::View(ViewCommand::Undo),
-                ),
-                (
-                    icons::REDO,
-                    "Redo",
-                    "Redo the last undone change.",
-                    can_redo,
-                    Intent::View(ViewCommand::Redo),
-                ),
-            ] {
-                match name {
-                    "Paste" => recent_button(ui, self.photo.recent(&self.shell), has_all),
-                    "Undo" => {
-                        ui.separator();
-                    }
-                    _ => {}
+            let open = match page {
+                Page::Photo => Some(("Open a photo or video.", PhotoCommand::AskOpen)),
+                Page::Video => Some(("Open a video.", PhotoCommand::AskVideo)),
+                Page::Live => None,
+            };
+            let add = |ui: &mut Ui, icon, words: [&str; 2], can, intent: Intent| {
+                let icon = theme::icon_button(icon, words[0], has_words).frame_when_inactive(false);
+                button(ui, can, icon, words, intent);
+            };
+            if let Some((does, intent)) = open {
+                add(ui, icons::IMAGE, ["Open…", does], true, intent.into());
+                recent_button(ui, self.photo.recent(&self.shell), has_all);
+            }
+            if page == Page::Photo {
+                for (icon, name, does, intent) in [
+                    (
+                        icons::CLIPBOARD,
+                        "Paste",
+                        "Open the copied image or file.",
+                        PhotoCommand::Paste,
+                    ),
+                    (icons::SPARKLE, "Sample", "Try the built-in photo.", PhotoCommand::OpenSample),
+                    (
+                        icons::FOLDER,
+                        "Folder…",
+                        "Paint a folder of photos.",
+                        PhotoCommand::AskFolder,
+                    ),
+                ] {
+                    add(ui, icon, [name, does], true, intent.into());
                 }
-                let icon = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
-                button(ui, can, icon, [name, does], intent);
+            }
+            if page != Page::Live {
+                ui.separator();
+            }
+            for (icon, name, does, can, intent) in [
+                (icons::UNDO, "Undo", "Undo the last change.", can_undo, ViewCommand::Undo),
+                (icons::REDO, "Redo", "Redo the last undone change.", can_redo, ViewCommand::Redo),
+            ] {
+                add(ui, icon, [name, does], can, intent.into());
             }
             if let Some(live) = &self.live.view {
                 ui.separator();
-                live.source_bar(ui);
+                live.source_bar(ui, !self.live.is_first_start(&self.shell));
             }
             theme::at_the_right(ui, "window buttons", |ui| {
                 window_buttons(&self.shell, ui, may_fold, has_all);
             });
         });
     }
+}
+
+/// The control that shows a page of three; the key switches to the page `by_key`.
+fn page_choice(ui: &mut Ui, shown: Page, by_key: Page) {
+    Frame::new().fill(ui.visuals().extreme_bg_color).corner_radius(theme::RADIUS).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        for (page, name, does) in [
+            (Page::Photo, "Photo", "Paint photos."),
+            (Page::Video, "Video", "Paint and export a video."),
+            (Page::Live, "Live", "Paint a camera or the demo scene."),
+        ] {
+            let turn = Intent::Shell(ShellCommand::TurnPage);
+            let keys = if page == by_key { keys_of(ui, &turn) } else { "" };
+            key_chips::hint(ui.add(Button::selectable(page == shown, name)), does, keys)
+                .sends(ShellCommand::ShowPage(page));
+        }
+    });
 }
 
 /// Height of the status line with the button of the exports, in points.

@@ -64,7 +64,7 @@ impl App {
         if !launch.files.is_empty() {
             intents.push(Intent::Photo(PhotoCommand::OpenFiles(launch.files)));
         } else if launch.live {
-            intents.push(Intent::Shell(ShellCommand::EnterLive));
+            intents.push(Intent::Shell(ShellCommand::ShowPage(Page::Live)));
             page = Page::Live;
         }
         let workspace = Workspace::new(

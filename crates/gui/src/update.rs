@@ -9,7 +9,7 @@ use crate::{
     shell::{
         overlays::{About, Overlay},
         platform::Dialog,
-        shortcuts,
+        shortcuts::{self, keys_of},
     },
     widgets::theme,
 };
@@ -23,7 +23,7 @@ impl App {
         let only_live = shortcuts::live_only(&intent).filter(|_| self.live.view.is_none());
         if let Some(does) = only_live {
             // The key has no effect on a photo; say why.
-            let key = if self.film.view.is_some() { "Shift+L" } else { "L" };
+            let key = keys_of(&self.shell.ctx, &Intent::Shell(ShellCommand::TurnPage));
             self.shell.messages.notice(format!("“{does}” is only available in Live ({key})."));
             return;
         }
@@ -55,6 +55,8 @@ impl App {
             self.perform(intent);
         } else if self.live.view.is_none() && self.photo.close_painting(&mut self.shell) {
             // The photo is shown again.
+        } else if self.shell.workspace.is_aside() {
+            self.show_page(self.shell.workspace.photo_page());
         } else if self.live.view.is_none() && self.photo.cropping.take().is_some() {
             // The photo is unchanged.
         } else if self.shell.controls_narrow_styles() {
@@ -156,9 +158,9 @@ impl App {
             CloseOverlay => shell.close_overlay(),
             Answer(button) => self.answer(button),
             Dismiss(number) => shell.messages.dismiss(number),
+            ShowPage(page) => self.show_page(page),
             TurnPage if self.live.view.is_some() => self.leave_live(),
-            LeaveLive => self.leave_live(),
-            TurnPage | EnterLive => self.enter_live(),
+            TurnPage => self.enter_live(),
             HideHint => shell.hide_hint(),
             ToggleFullScreen => self.toggle_full_screen(),
             Export { bytes: Err(why), .. } => shell.messages.error(why),

@@ -29,6 +29,7 @@ use crate::{
         label::{label, remark},
         theme,
     },
+    workspace::Page,
 };
 use engine::paint::Painting;
 use values::mode::DeviceChoice;
@@ -131,7 +132,7 @@ impl App {
             // In a low window the Lab replaces this row; keys do the same.
             let is_seen = self.live.view.is_some()
                 || self.photo.paintings.viewed.is_some()
-                || self.shell.workspace.photo().is_some();
+                || self.shell.workspace.seen_photo().is_some();
             let has_view = is_seen && !(lab.is_some() && paintings::is_low(ui));
             let view = has_view.then(|| LowerPanel::room(ui, "view", canvas, false));
             let film = (self.photo.shows_film(&self.shell) && self.photo.cropping.is_none())
@@ -182,7 +183,7 @@ impl App {
         match &self.live.view {
             Some(live) => live.tool_bar(ui, &self.live.camera_out),
             None if self.photo.paintings.viewed_buttons(&self.shell, ui) => {}
-            None if self.photo.cropping.is_some() => crop::buttons(ui),
+            None if self.photo.seen_crop(&self.shell).is_some() => crop::buttons(ui),
             None => {
                 let has_words = ui.available_width() >= WORDS_WIDTH;
                 ui.horizontal(|ui| {
@@ -220,8 +221,10 @@ impl App {
             viewed.ui(ui);
             return;
         }
-        if shell.workspace.photo().is_none() {
-            welcome::ui(ui, photo.opening.is_running, live.cameras.as_ref(), photo.recent(shell));
+        if shell.workspace.seen_photo().is_none() {
+            let is_video = shell.workspace.page() == Page::Video;
+            let (opening, cameras) = (photo.opening.is_running, live.cameras.as_ref());
+            welcome::ui(ui, is_video, opening, cameras, photo.recent(shell));
             return;
         }
         if let Some(cropping) = &mut photo.cropping {
@@ -296,7 +299,7 @@ impl App {
         } else if live.view.is_none()
             && photo.cropping.is_none()
             && photo.paintings.viewed.is_none()
-            && shell.workspace.photo().is_some()
+            && shell.workspace.seen_photo().is_some()
             && shell.workspace.choice.style().is_none()
         {
             Some(if film.view.is_some() {
@@ -364,11 +367,13 @@ impl App {
             }
             (None, Some(viewed)) => (Some(viewed.words.clone()), None),
             (None, None) => {
-                let photo = shell.workspace.photo().zip(shell.workspace.photo_size());
+                let size = shell.workspace.photo_size();
+                let photo = shell.workspace.seen_photo().zip(size);
                 let words =
                     photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
-                let size = shell.workspace.photo_size();
-                (words, shell.workspace.shown().map(|shown| run_text(&shown.painting, size)))
+                let shown = shell.workspace.shown().filter(|_| words.is_some());
+                let run = shown.map(|shown| run_text(&shown.painting, size));
+                (words, run)
             }
         };
         let device = match shell.device.notice.as_deref().map(remark) {

@@ -49,9 +49,10 @@ pub struct Shown {
 }
 
 /// What the window shows.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Page {
     Photo,
+    Video,
     Live,
 }
 
@@ -73,9 +74,9 @@ pub struct Workspace {
     photos_opened: u64,
     /// The choice with which the photo was opened. The user did not request the resulting painting.
     unasked: Option<Choice>,
-    /// The page that `choice` belongs to.
+    /// The page that is shown. Photos and videos share `choice`.
     page: Page,
-    /// The choice and history of the other page; `None` until it is shown.
+    /// The choice and history of live mode, or of the other pages; `None` until they are shown.
     aside: Option<(Choice, History)>,
 }
 
@@ -102,10 +103,12 @@ impl Workspace {
         }
     }
 
-    /// Switches to a page. Each page has its own style, mix and look, so that the photo keeps its painting; a page that
-    /// is shown for the first time copies them. Returns whether it did.
+    /// Switches to a page. Live mode has its own style, mix and look, so that the photo keeps its painting; if it is
+    /// shown for the first time, it copies them. Returns whether they were copied.
     pub fn turn(&mut self, page: Page) -> bool {
-        if self.page == page {
+        let was_live = self.is_live();
+        self.page = page;
+        if was_live == self.is_live() {
             return false;
         }
         let is_copy = self.aside.is_none();
@@ -114,8 +117,11 @@ impl Workspace {
         let choice = std::mem::replace(&mut self.choice, choice);
         let history = std::mem::replace(&mut self.history, history);
         self.aside = Some((choice, history));
-        self.page = page;
         is_copy
+    }
+
+    pub fn page(&self) -> Page {
+        self.page
     }
 
     pub fn is_live(&self) -> bool {
@@ -127,8 +133,8 @@ impl Workspace {
         self.aside.is_some()
     }
 
-    fn choice_of(&self, page: Page) -> Option<&Choice> {
-        if page == self.page {
+    fn choice_of(&self, is_live: bool) -> Option<&Choice> {
+        if is_live == self.is_live() {
             Some(&self.choice)
         } else {
             self.aside.as_ref().map(|(choice, _)| choice)
@@ -146,12 +152,12 @@ impl Workspace {
 
     /// How photos are painted, shown or not.
     pub fn photo_choice(&self) -> &Choice {
-        self.choice_of(Page::Photo).unwrap_or(&self.choice)
+        self.choice_of(false).unwrap_or(&self.choice)
     }
 
     /// The choice of live mode if it has its own.
     pub fn live_choice(&self) -> Option<&Choice> {
-        self.choice_of(Page::Live).filter(|_| self.has_two_choices())
+        self.choice_of(true).filter(|_| self.has_two_choices())
     }
 
     /// Replaces the photo and returns the previous one. Removes the previous photo's framing from all undo steps.
@@ -167,6 +173,9 @@ impl Workspace {
             framed: opened.whole(),
             opened,
         });
+        if !self.is_live() {
+            self.page = self.photo_page();
+        }
         self.paintings.clear();
         self.saved.clear();
         self.shown = None;
@@ -184,18 +193,31 @@ impl Workspace {
         }
     }
 
-    /// True if the photo is a frame of a film.
-    pub fn has_film(&self) -> bool {
-        self.photo.as_ref().is_some_and(|photo| photo.opened.film.is_some())
+    /// The page of the photo on the table.
+    pub fn photo_page(&self) -> Page {
+        match &self.photo {
+            Some(photo) if photo.opened.film.is_some() => Page::Video,
+            _ => Page::Photo,
+        }
+    }
+
+    /// The photo, if its page is shown.
+    pub fn seen_photo(&self) -> Option<&OpenPhoto> {
+        self.photo.as_ref().filter(|_| self.page == self.photo_page())
     }
 
     pub fn photo(&self) -> Option<&OpenPhoto> {
         self.photo.as_ref()
     }
 
+    /// True if neither the photo nor live mode is shown.
+    pub fn is_aside(&self) -> bool {
+        self.photo.is_some() && self.seen_photo().is_none() && !self.is_live()
+    }
+
     /// The file of the photo that is shown.
     pub fn shown_file(&self) -> Option<&Path> {
-        match &self.photo.as_ref().filter(|_| !self.is_live())?.opened.origin {
+        match &self.seen_photo()?.opened.origin {
             Origin::File(path) => Some(path),
             Origin::Sample | Origin::Clipboard => None,
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::choice::Choice;
 use crate::widgets::stage::Compare;
 use crate::widgets::stage::ViewStep;
+use crate::workspace::Page;
 use settings::Choices;
 
 /// Commands for the window itself.
@@ -46,11 +47,9 @@ pub enum ShellCommand {
     ShowInFolder(PathBuf),
     Play(PathBuf),
     CopyFile(PathBuf),
-    /// Switch to live mode.
-    EnterLive,
-    /// Switch to photo mode.
-    LeaveLive,
-    /// Switch between live and photo mode.
+    /// Show a page, with the ways to open its picture if the photo on the table belongs to another page.
+    ShowPage(Page),
+    /// Switch to live mode and back.
     TurnPage,
 }
 

@@ -294,7 +294,7 @@ fn table() -> Vec<Group> {
         group(
             LIVE,
             vec![
-                line("L", "Switch between Live and Photo", [TurnPage]).also("camera webcam demo"),
+                line("L", "Switch to Live and back", [TurnPage]).also("camera webcam demo"),
                 line("B", "Compare two modes", [ToggleCompare]),
                 line("D", "Show the difference", [ToggleDifference]),
                 line("G", "Every style at once", [TogglePreviews]).also("gallery previews"),

@@ -28,6 +28,8 @@ pub mod icons {
     pub const INFO: &str = "\u{E2CE}";
     /// A capturing camera.
     pub const VIDEO: &str = "\u{E4DA}";
+    /// Camera out.
+    pub const BROADCAST: &str = "\u{E0F2}";
     pub const RECORD: &str = "\u{E3EE}";
     /// Sound is recorded.
     pub const MICROPHONE: &str = "\u{E326}";

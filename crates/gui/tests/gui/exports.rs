@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use eframe::egui::{Event, Key, pos2, vec2};
+use eframe::egui::{Event, Key, Modifiers, pos2, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use gui::platform::Dialog;
 use media::film::OpenFilm;
@@ -381,4 +381,33 @@ fn a_failed_export_says_why_and_is_tried_again() {
     w.click("Try again");
     w.until_label("Done");
     assert_eq!(frames(&taken), "5");
+}
+
+#[test]
+fn photo_video_and_live_are_pages_with_their_own_commands() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    w.click("Video");
+    w.until_label("Open video…");
+    assert!(!w.has("Open a photo…") && !w.has("Sample") && !w.has("Format"));
+    let clip = clip(&w.path(""));
+    w.drop_file(&clip);
+    w.until_label("Play");
+    assert!(!w.has("Sample") && !w.has("Format"));
+    w.click("Photo");
+    w.until_label("Open a photo…");
+    assert!(w.has("Sample") && !w.has("Play") && !w.has("Fit"));
+    w.key(Modifiers::COMMAND, Key::S);
+    w.until_contains("This page has no picture yet.");
+    w.press(Key::Escape);
+    w.until_label("Play");
+    w.click("Live");
+    w.until_label("Freeze");
+    assert!(!w.has("Open…") && !w.has("Folder…"));
+    w.click("Video");
+    w.until_label("Play");
+    w.drop_photo("photo.png", 40, 30);
+    w.until("the photo", |w| w.has("Sample") && w.has("Fit") && !w.has("Play"));
+    w.click("Video");
+    w.until_label("Open video…");
 }

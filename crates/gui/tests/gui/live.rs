@@ -59,8 +59,8 @@ fn the_first_start_shows_the_demo_scene_painted() {
         w.style_source.loads().contains(&("candy".to_owned(), ModelSize::Lite)),
         "the automatic size takes the lite model on a processor"
     );
-    w.click("Begin: Explore the demo");
-    w.until("it to begin", |w| !w.has_containing("Begin: "));
+    w.click("Explore the demo");
+    w.until("it to begin", |w| !w.has("Explore the demo"));
     // Modes, and what a processor can do, are for those who look at such things.
     assert!(w.has("CPU (no NVIDIA driver found)"), "{:#?}", w.texts());
     w.click("Advanced");
@@ -99,21 +99,21 @@ fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
     let mut w = Window::painting_live();
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
     for way in ["Open a photo…", "Open a video…", "Use camera", "Explore the demo"] {
-        let button = w.harness.get_by_label(&format!("Begin: {way}")).rect();
+        let button = w.harness.get_by_label(way).rect();
         assert!(button.top() >= picture.bottom(), "{way} at {button:?} lies on the picture");
     }
     w.press(Key::Num2);
-    assert!(!w.has_containing("Begin: ") && w.is_chosen("Udnie"));
+    assert!(!w.has("Explore the demo") && w.is_chosen("Udnie"));
     w.until("the settings", |w| Settings::load(&w.settings_path()).0.state.has_seen_hint);
-    assert!(!w.reopened_live().has_containing("Begin: "));
+    assert!(!w.reopened_live().has("Explore the demo"));
     // Or if one is chosen.
     let mut w = Window::painting_live();
-    w.click("Begin: Open a photo…");
+    w.click("Open a photo…");
     w.until("the dialog", |w| w.platform.asked().len() == 1);
-    w.until("them to go", |w| !w.has_containing("Begin: "));
+    w.until("them to go", |w| !w.has("Explore the demo"));
     // Without a camera the card searches for one, and reports that there is none.
     let mut w = Window::painting_live();
-    w.click("Begin: Use camera");
+    w.click("Use camera");
     w.until_contains("No camera found. Connect one, then click ");
 }
 
@@ -121,8 +121,7 @@ fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
 fn the_first_tab_leads_to_the_ways_to_begin() {
     let mut w = Window::painting_live();
     let has_focus = |w: &Window, way: &str| {
-        let name = format!("Begin: {way}");
-        w.harness.query_by_label(&name).is_some_and(|card| card.accesskit_node().is_focused())
+        w.harness.query_by_label(way).is_some_and(|card| card.accesskit_node().is_focused())
     };
     w.press(Key::Tab);
     w.step();
@@ -132,7 +131,7 @@ fn the_first_tab_leads_to_the_ways_to_begin() {
     assert!(has_focus(&w, "Open a video…"), "{:#?}", w.texts());
     w.press(Key::Enter);
     w.until("the dialog", |w| w.platform.asked().len() == 1);
-    w.until("them to go", |w| !w.has_containing("Begin: "));
+    w.until("them to go", |w| !w.has("Explore the demo"));
 }
 
 #[test]
@@ -212,7 +211,7 @@ fn without_a_camera_the_demo_continues_and_the_choice_is_not_remembered() {
         let pixels = w.pixels();
         pixels.pixels[place.y as usize * pixels.size[0] + place.x as usize] == accent
     };
-    assert!(!stands_out(&w, "Open…") && !stands_out(&w, "Use camera"));
+    assert!(!stands_out(&w, "Use camera"));
     assert!(w.has("Use camera") && !w.has("Turn off"), "{:#?}", w.texts());
     assert!(w.paints("Demo scene"));
     let ticked = w.harness.get(by().label("Mirror").role(Role::CheckBox));

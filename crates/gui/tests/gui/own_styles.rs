@@ -331,7 +331,7 @@ fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail() {
     let mut w = Window::live();
     w.style_source.change(|cards| cards.push(picture_card("Zebra")));
     w.until_live();
-    w.click("Begin: Explore the demo");
+    w.click("Explore the demo");
     focus_window(&mut w);
     w.choose("Detail", "256 px");
     w.click("Zebra");

@@ -375,6 +375,8 @@ fn tab_goes_through_the_window_as_it_is_read() {
         reached.extend(focused(&w));
     }
     let order = [
+        "Photo",
+        "Video",
         "Live",
         "Settings",
         "Candy",

@@ -16,6 +16,7 @@ use crate::{
         label::{remark, sentence},
         texture::opaque_image_of,
     },
+    workspace::Page,
 };
 use engine::{
     capture::Captured,
@@ -29,7 +30,9 @@ use values::{disk::words, frame::Frame, lock::lock, mailbox::mailbox, mode::Devi
 
 impl PhotoPage {
     pub fn shows_film(&self, shell: &Shell) -> bool {
-        shell.workspace.has_film() && !shell.workspace.is_live() && self.paintings.viewed.is_none()
+        shell.workspace.page() == Page::Video
+            && shell.workspace.seen_photo().is_some()
+            && self.paintings.viewed.is_none()
     }
 }
 

@@ -18,9 +18,6 @@ use engine::{
 };
 use settings::LiveChoices;
 
-/// A camera with an arrow out of it.
-const ICON: &str = "\u{E4DA}\u{2192}";
-
 /// Camera out, and the devices for it.
 #[derive(Default)]
 pub struct CameraOutView {
@@ -39,7 +36,7 @@ impl CameraOutView {
 
     /// The button that starts or stops camera out, with a dot while it runs.
     pub fn button(&self, ui: &mut Ui, has_words: bool) {
-        let mut text = theme::icon_text(ICON, "Camera out", has_words);
+        let mut text = theme::icon_text(icons::BROADCAST, "Camera out", has_words);
         let mut name = "Camera out".to_owned();
         let mut does = "Use the painting as a webcam in other apps.".to_owned();
         if let Some(words) = self.summary() {

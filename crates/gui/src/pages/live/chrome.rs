@@ -22,6 +22,8 @@ use media::record::{Recorder, length_text, pictures, size_text};
 
 /// Minimum width at which the buttons have text next to their icons, in points.
 const WORDS_WIDTH: f32 = 560.0;
+/// Minimum width at which camera out has text next to its icon, unless the live version is offered next to it, in points.
+const CAMERA_OUT_WIDTH: f32 = 440.0;
 /// Minimum width at which the view buttons have text too, in points.
 const VIEW_WORDS_WIDTH: f32 = 780.0;
 /// Additional width of the record button while it shows a recording's length and size, and of the button that returns to
@@ -100,8 +102,8 @@ fn red_dot(ui: &mut Ui, words: &str) {
 }
 
 impl LiveView {
-    /// Shows whether a camera is capturing, with a button to use or release it.
-    pub fn source_bar(&self, ui: &mut Ui) {
+    /// Shows whether a camera is capturing, with a button to release it, or to use it if that `is_offered`.
+    pub fn source_bar(&self, ui: &mut Ui, is_offered: bool) {
         if self.uses_camera() {
             if self.is_capturing() {
                 red_dot(ui, "Camera on");
@@ -115,6 +117,9 @@ impl LiveView {
                 ["Turn off", "Turn the camera off at once."],
                 LiveCommand::ReleaseCamera,
             );
+            return;
+        }
+        if !is_offered {
             return;
         }
         let camera = Button::new(format!("{} Use camera", icons::VIDEO));
@@ -133,7 +138,8 @@ impl LiveView {
                 let mut room = width;
                 room -= if self.is_recording() { RECORDED_WIDTH } else { 0.0 };
                 room -= if self.offers_as_seen() { AS_SEEN_WIDTH } else { 0.0 };
-                camera_out.button(ui, room >= WORDS_WIDTH);
+                let least = if self.offers_as_seen() { WORDS_WIDTH } else { CAMERA_OUT_WIDTH };
+                camera_out.button(ui, room >= least);
                 self.as_seen_button(ui);
                 theme::at_the_right(ui, "views of live pictures", |ui| {
                     self.view_buttons(ui, room >= VIEW_WORDS_WIDTH);

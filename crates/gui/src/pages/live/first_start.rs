@@ -46,20 +46,21 @@ impl LivePage {
                 if place == 0 && leads {
                     button.request_focus();
                 }
-                // The upper bar has a button with the same name.
-                if button.accessible_name(format!("Begin: {}", option.title)).clicked() {
+                if button.accessible_name(option.title).clicked() {
                     ShellCommand::HideHint.send(ui);
                     option.intent.send(ui);
                 }
             }
             ui.add(Button::new("Explore the demo").frame_when_inactive(false))
-                .accessible_name("Begin: Explore the demo")
                 .sends(ShellCommand::HideHint);
             let numbers = format!("1 to {}", shell.styles.gallery.cards.len().clamp(2, 9));
-            for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
-                key_chips::chips(ui, keys);
-                theme::caption(ui, does);
-            }
+            // All on one line: the next one if the buttons leave no space.
+            theme::at_the_right(ui, "keys", |ui| {
+                for (keys, does) in [(&*numbers, "change the style"), ("?", "shows all keys")] {
+                    key_chips::chips(ui, keys);
+                    theme::caption(ui, does);
+                }
+            });
         });
     }
 }

@@ -205,6 +205,19 @@ impl LivePage {
 }
 
 impl App {
+    /// Shows a page, with the ways to open its picture if the photo on the table belongs to another page.
+    pub(crate) fn show_page(&mut self, page: Page) {
+        if page == Page::Live {
+            return self.enter_live();
+        }
+        self.leave_live();
+        let Self { shell, photo, film, .. } = self;
+        if shell.workspace.page() != page {
+            film.step_film(shell, photo, film::Step::Pause);
+            shell.workspace.turn(page);
+        }
+    }
+
     /// Switches to live mode with the stored source.
     pub(crate) fn enter_live(&mut self) {
         self.enter_live_with(self.shell.settings.live.source.clone(), false);
@@ -253,7 +266,7 @@ impl App {
         shell.engine.stop_live();
         live.view = None;
         shell.end_change();
-        if shell.workspace.turn(Page::Photo) {
+        if shell.workspace.turn(shell.workspace.photo_page()) {
             report_inherited_look(shell);
         }
         shell.forget_absent();

@@ -21,6 +21,7 @@ use crate::{
         mode_choice::{ENGINE, Offers, engine},
         theme::{self, ColumnTooltip},
     },
+    workspace::Page,
 };
 use media::framing::Rotation;
 use pictures::encode::{DEFAULT_QUALITY, Format};
@@ -32,11 +33,11 @@ impl PhotoPage {
             if self.paintings.viewed_settings(shell, ui) {
                 return;
             }
-            let [page, source] =
-                if self.shows_film(shell) { ["Video", "video"] } else { ["Photo", "photo"] };
+            let is_video = shell.workspace.page() == Page::Video;
+            let [page, source] = if is_video { ["Video", "video"] } else { ["Photo", "photo"] };
             let mut choice = shell.workspace.choice.clone();
             if let Some(whole) =
-                shell.workspace.photo().map(|photo| photo.opened.photo.frame.size())
+                shell.workspace.seen_photo().map(|photo| photo.opened.photo.frame.size())
             {
                 theme::group_title(ui, page);
                 framing(ui, whole, self.cropping.is_some(), &mut choice);
@@ -44,7 +45,7 @@ impl PhotoPage {
             }
 
             painting_controls(shell, ui, source, &mut choice, |ui, choice| {
-                if self.shows_film(shell) {
+                if is_video {
                     theme::steadiness(ui, &mut choice.steadiness);
                 }
                 brush_control(shell, ui, choice);
@@ -52,13 +53,16 @@ impl PhotoPage {
 
             theme::group_title(ui, "Result");
             output_control(ui, &mut choice, shell.workspace.photo_size());
-            format_control(shell, ui);
-            if !self.shows_film(shell) && shell.format().has_resolution() {
-                print_control(shell, ui, &choice);
-            }
-            if !self.shows_film(shell) && shell.format().has_16_bits() {
-                ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
-                    .column_tooltip("Finer steps of colour, for editing. The file is larger.");
+            // The format of a video is chosen when it is exported.
+            if !is_video {
+                format_control(shell, ui);
+                if shell.format().has_resolution() {
+                    print_control(shell, ui, &choice);
+                }
+                if shell.format().has_16_bits() {
+                    ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
+                        .column_tooltip("Finer steps of colour, for editing. The file is larger.");
+                }
             }
             ui.add_space(theme::GROUP_GAP);
 
@@ -81,22 +85,22 @@ impl PhotoPage {
 
     /// The buttons that export a video and save or copy the painting, side by side.
     pub fn save_buttons(&self, shell: &Shell, jobs: &Jobs, ui: &mut Ui) {
-        if self.shows_film(shell) {
+        let is_video = shell.workspace.page() == Page::Video;
+        if is_video {
+            let can = self.shows_film(shell);
             let export = theme::icon_text(icons::VIDEO, "Export…", true);
-            let export = theme::tall(theme::main_button(ui, &export, true));
+            let export = theme::tall(theme::main_button(ui, &export, can));
             let words = ["Export…", "Save the painted video."];
-            button(ui, true, export, words, JobCommand::ExportFilm);
+            button(ui, can, export, words, JobCommand::ExportFilm);
         }
-        let has_result = shell.workspace.finished().is_some();
+        let workspace = &shell.workspace;
+        let has_result = workspace.seen_photo().and(workspace.finished()).is_some();
         let is_saving = self.save.is_running;
         let not_yet = if is_saving { "Saving…" } else { "The painting is not finished yet." };
         let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
         let can_save = has_result && !is_saving;
-        let save = if self.shows_film(shell) {
-            "Save this frame as a picture."
-        } else {
-            "Save the painting as a file."
-        };
+        let save =
+            if is_video { "Save this frame as a picture." } else { "Save the painting as a file." };
         for (icon, name, does, can, why_not, intent) in [
             (icons::SAVE, "Save as…", save, can_save, not_yet, Intent::View(ViewCommand::Save)),
             (
@@ -116,8 +120,7 @@ impl PhotoPage {
                 Intent::Job(JobCommand::AskContactSheet),
             ),
         ] {
-            let is_main =
-                intent == Intent::View(ViewCommand::Save) && can && !self.shows_film(shell);
+            let is_main = intent == Intent::View(ViewCommand::Save) && can && !is_video;
             let styled = theme::main_button(ui, &theme::icon_text(icon, name, has_words), is_main);
             button(ui, can, theme::tall(styled), [name, does], intent)
                 .on_disabled_hover_text(why_not);

@@ -94,6 +94,9 @@ impl PhotoPage {
                 viewed.unwrap_or(&mut self.stage).step(step);
             }
             HoldOrCompare => self.stage.step(ViewStep::NextCompare),
+            Save | Copy if shell.workspace.is_aside() => {
+                shell.messages.notice("This page has no picture yet. Open one first.");
+            }
             Save => self.ask_target(shell, None),
             Copy => {
                 if let Some(finished) = shell.workspace.finished() {
@@ -122,7 +125,7 @@ impl PhotoPage {
     /// Shows the rectangle for cropping over the photo, or removes it.
     fn toggle_crop(&mut self, shell: &mut Shell) {
         if self.cropping.take().is_none()
-            && let Some(photo) = shell.workspace.photo()
+            && let Some(photo) = shell.workspace.seen_photo()
         {
             let framing = shell.workspace.choice.framing;
             self.cropping = Some(Cropping::new(&shell.ctx, &photo.opened.whole(), framing));
@@ -131,7 +134,7 @@ impl PhotoPage {
 
     /// The crop in progress, while it is shown.
     pub fn seen_crop(&self, shell: &Shell) -> Option<&Cropping> {
-        let is_hidden = shell.workspace.is_live() || self.paintings.viewed.is_some();
+        let is_hidden = shell.workspace.seen_photo().is_none() || self.paintings.viewed.is_some();
         self.cropping.as_ref().filter(|_| !is_hidden)
     }
 }

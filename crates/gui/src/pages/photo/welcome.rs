@@ -44,6 +44,9 @@ const LIST_WIDTH: f32 = 280.0;
 const WIDTH: f32 = 650.0;
 const HEIGHT: f32 = 420.0;
 
+/// What opening a video is for.
+const VIDEO_DOES: &str = "Play it, paint its frames, and export it.";
+
 /// The most recent list of cameras; `None` while it is being made.
 pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
 
@@ -95,13 +98,7 @@ pub fn start_options(cameras: Cameras<'_>) -> [StartOption; 3] {
             "Ctrl+O",
             open(PhotoCommand::AskOpen),
         ),
-        option(
-            icons::PLAY,
-            "Open a video…",
-            "Play it, paint its frames, and export it.",
-            "",
-            open(PhotoCommand::AskVideo),
-        ),
+        option(icons::PLAY, "Open a video…", VIDEO_DOES, "", open(PhotoCommand::AskVideo)),
         option(icons::VIDEO, "Use camera", &camera_does, "", camera_intent),
     ]
 }
@@ -117,7 +114,9 @@ impl StartOption {
 /// Draws the ways to start into `ui`, or that a photo is being opened.
 ///
 /// The recently opened photos are listed below them.
-pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
+///
+/// The page of videos (`is_video`) has only the way to open one.
+pub fn ui(ui: &mut Ui, is_video: bool, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
     let rect = ui.available_rect_before_wrap();
     ui.allocate_rect(rect, Sense::hover());
     let colors = theme::palette(ui);
@@ -128,10 +127,16 @@ pub fn ui(ui: &mut Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) 
     let inside = UiBuilder::new().max_rect(frame.shrink2(vec2(20.0, 16.0)));
     ui.scope_builder(inside.layout(Layout::top_down(Align::Center)), |ui| {
         ScrollArea::vertical().auto_shrink([false; 2]).show(ui, |ui| {
-            ui.label(RichText::new("Drop a photo, video or painting").size(24.0).strong());
+            let drop = if is_video { "Drop a video" } else { "Drop a photo, video or painting" };
+            ui.label(RichText::new(drop).size(24.0).strong());
             ui.add_space(theme::GAP);
             if opening {
                 ui.label("Opening…");
+            } else if is_video {
+                let open = theme::main_button(ui, "Open video…", true);
+                ui.add(theme::tall(open)).sends(PhotoCommand::AskVideo);
+                caption(ui, VIDEO_DOES);
+                on_first_page(ui, recent);
             } else {
                 contents(ui, cameras, recent);
             }

@@ -83,7 +83,7 @@ impl App {
             }
             self.shell.window.full_screen.name_style(ui, area, now);
             self.full_screen_bar(ui, shows_controls);
-            let has_photo = self.live.view.is_some() || self.shell.workspace.photo().is_some();
+            let has_photo = self.live.view.is_some() || self.shell.workspace.seen_photo().is_some();
             if !shows_controls && has_photo && !self.shell.overlays.is_open() {
                 ui.set_cursor_icon(CursorIcon::None);
             }

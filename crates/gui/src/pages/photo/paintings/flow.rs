@@ -142,7 +142,7 @@ impl PhotoPage {
                 | Intent::View(ViewCommand::Undo)
                 | Intent::View(ViewCommand::Redo)
                 | Intent::Photo(PhotoCommand::ToggleCrop)
-                | Intent::Shell(ShellCommand::EnterLive),
+                | Intent::Shell(ShellCommand::ShowPage(_)),
             ) => {
                 self.close_painting(shell);
                 return false;

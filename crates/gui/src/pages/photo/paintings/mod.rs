@@ -33,7 +33,10 @@ use crate::{
     },
 };
 use media::record::beginning_of;
-use pictures::{decode, folder::is_film};
+use pictures::{
+    decode,
+    folder::{is_animated, is_film},
+};
 use settings::{State, painted_with};
 use values::{disk::words, frame::Frame};
 
@@ -46,6 +49,8 @@ fn kind(path: &Path) -> &'static str {
 struct Thumbnail {
     /// The version of the file from which it was made.
     stamp: Option<Stamp>,
+    /// It moves: a video, or an animated picture.
+    moves: bool,
     picture: Result<TextureHandle, String>,
 }
 
@@ -102,10 +107,12 @@ impl Paintings {
         self.running.take_if(|running| *running == path);
         let small = small.unwrap_or_else(|error| SmallPicture {
             stamp: Some(Stamp::default()),
+            moves: false,
             picture: Err(error),
         });
         let texture = |frame| ctx.load_texture("painting small", image_of(&frame), MIPMAPPED);
-        let thumbnail = Thumbnail { stamp: small.stamp, picture: small.picture.map(texture) };
+        let SmallPicture { stamp, moves, picture } = small;
+        let thumbnail = Thumbnail { stamp, moves, picture: picture.map(texture) };
         self.thumbnails.insert(path, thumbnail);
     }
 
@@ -165,13 +172,16 @@ impl Stamp {
 pub struct SmallPicture {
     /// The version of the file.
     pub stamp: Option<Stamp>,
+    /// It moves: a video, or an animated picture.
+    pub moves: bool,
     /// The picture, with a long side of at most [`THUMBNAIL_PX`], or why there is none.
     pub picture: Result<Frame, String>,
 }
 
 impl SmallPicture {
     pub fn of(path: &Path) -> Self {
-        Self { stamp: Stamp::of(path), picture: small(path) }
+        let moves = is_film(path) || is_animated(path);
+        Self { stamp: Stamp::of(path), moves, picture: small(path) }
     }
 }
 
@@ -229,6 +239,14 @@ mod tests {
         encode::save(&path("a.png"), &frame, None, png, Existing::Keep).expect("saved");
         let made = small(&path("a.png")).expect("a picture");
         assert_eq!((made.width(), made.height()), (THUMBNAIL_PX, 64));
+        let image: &[u8] = b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+        let head: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff";
+        for (images, moves) in
+            [(vec![head, image, b";"], false), (vec![head, image, image, b";"], true)]
+        {
+            fs::write(path("a.gif"), images.concat()).expect("written");
+            assert_eq!(SmallPicture::of(&path("a.gif")).moves, moves);
+        }
 
         let whole = fs::read(path("a.png")).expect("read");
         fs::write(path("cut.png"), &whole[..whole.len() / 2]).expect("written");

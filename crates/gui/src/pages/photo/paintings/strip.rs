@@ -130,9 +130,9 @@ fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: b
         ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
         let painter = ui.painter();
         let middle = Align2::CENTER_CENTER;
-        if let Some(Ok(texture)) = thumbnail.map(|thumbnail| &thumbnail.picture) {
+        if let Some(Thumbnail { picture: Ok(texture), moves, .. }) = thumbnail {
             paint_cover(ui, texture, rect, theme::RADIUS);
-            if is_film(path) {
+            if *moves {
                 let play = painter.layout_no_wrap(
                     icons::PLAY.to_owned(),
                     FontId::proportional(15.0),
