@@ -5,7 +5,7 @@
 // steady_search (patches of one level, both directions; coarsest level first, each starts at the motion of the level
 // below); steady_spread (the motion per pixel); steady_points (the points that vote for the camera's motion);
 // steady_trials (RANSAC and least squares); steady_refine (one Gauss-Newton step); steady_errors (where the camera's
-// motion replaces the flow, whether the camera is still); steady_judge (the motion, its confidence); steady_detail (energy
+// motion replaces the flow, whether the camera is still); steady_judge (the motion, its confidence); steady_detail (strength
 // of the painting's detail); steady_mix (the painting before, moved, into the new one); steady_finish (detail that this
 // costs, rounding in place). The first frame of a scene runs only steady_pyramid, steady_detail and steady_mix.
 //
@@ -913,7 +913,7 @@ extern "C" __global__ void __launch_bounds__(256) steady_judge(SteadyParams p) {
         const float apart = disagreement(x, y, motion, p.flow + at.width * at.height, at.width, at.height);
         const float error = errors.mean(column - APART, row - APART);
         const float confidence =
-            falling(apart, 0.6f, 1.6f) * falling(error, 8.0f, 24.0f) * falling(spread, 0.3f, 1.0f);
+            falling(apart, 0.6f, 1.6f) * (is_still ? falling(error, 3.0f, 8.0f) : falling(error, 8.0f, 24.0f)) * falling(spread, 0.3f, 1.0f);
         p.field[y * at.width + x] = {motion.x, motion.y, confidence, 0.0f};
         sure += confidence > 0.3f;
     }
@@ -931,7 +931,7 @@ __device__ __forceinline__ bool continues(const SteadyParams& p) {
 
 enum { DETAIL_WIDTH = 64, DETAIL_HEIGHT = 32, BLUR_REACH = 4, MEAN_REACH = 7, REACH = BLUR_REACH + MEAN_REACH };
 
-// The detail of a tile of a picture and the mean of its square around each pixel; its own memory for each block.
+// The detail of a tile of a picture and the mean of its size around each pixel; its own memory for each block.
 // `luma_at` returns the picture's luma, `store` receives column, row, detail and energy of each pixel.
 template <class LumaAt, class Store>
 __device__ __forceinline__ void find_detail(int width, int height, LumaAt luma_at, Store store) {
@@ -1003,8 +1003,7 @@ __device__ __forceinline__ void find_detail(int width, int height, LumaAt luma_a
 #pragma unroll
             for (int i = 0; i < EACH + 2 * MEAN_REACH; i++) {
                 const int x = within(left - MEAN_REACH + first + i, width) - left + MEAN_REACH;
-                const float value = high[row * STRIDE + x];
-                window[i] = value * value;
+                window[i] = fabsf(high[row * STRIDE + x]);
             }
 #pragma unroll
             for (int i = 0; i < EACH; i++) {
@@ -1126,9 +1125,9 @@ extern "C" __global__ void __launch_bounds__(256) steady_finish(SteadyParams p) 
         [&](int x, int y, float high, float left) {
             const u64 i = (u64)y * p.width + x;
             const float4 kept = p.history[i];
-            // To the power of 0.81.
-            const float lost = sqrtf(kept.w / fmaxf(left, 1e-3f)), root = sqrtf(lost);
-            const float more = (clamped(lost * root * sqrtf(sqrtf(root)), 1.0f, MOST_GAIN) - 1.0f) * high;
+            // To the power of 1.5.
+            const float lost = kept.w / fmaxf(left, 0.03f);
+            const float more = (clamped(lost * sqrtf(lost), 1.0f, MOST_GAIN) - 1.0f) * high;
             u32& pixel = p.painting[i];
             pixel = (pixel & 0xff000000u) | level(kept.x + more) | level(kept.y + more) << 8 |
                     level(kept.z + more) << 16;

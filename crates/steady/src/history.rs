@@ -41,7 +41,7 @@ pub static LANCZOS: LazyLock<Vec<[f32; TAPS]>> = LazyLock::new(|| {
     (0..=PHASES).map(phase).collect()
 });
 
-/// Red, green, blue of a painting before it is rounded, and the energy of its detail as it was painted.
+/// Red, green, blue of a painting before it is rounded, and the strength of its detail as it was painted.
 type Pixel = [f32; 4];
 
 #[derive(Debug, Default)]
@@ -59,34 +59,35 @@ struct Detail {
     scratch: Plane,
     /// The detail.
     high: Plane,
-    /// The mean square of the detail around each pixel.
-    energy: Plane,
+    /// The mean size of the detail around each pixel. The mean square would hang on few strong strokes: where they
+    /// flicker and average out, it would raise the faint grain between them to cracks.
+    strength: Plane,
 }
 
 impl Detail {
     fn find(&mut self, width: usize, pixels: &[Pixel]) {
-        let Self { luma: own, scratch, high, energy } = self;
+        let Self { luma: own, scratch, high, strength } = self;
         own.fill((width, pixels.len() / width), |y, row| {
             for (to, [r, g, b, _]) in row.iter_mut().zip(&pixels[y * width..]) {
                 *to = luma([*r, *g, *b]);
             }
         });
-        // `energy` is scratch until the end.
-        energy.filtered(own, scratch, &BLUR);
+        // `strength` is scratch until the end.
+        strength.filtered(own, scratch, &BLUR);
         high.resize((own.width, own.height));
         high.fill_rows(|y, row| {
-            let rows = own.row(y as isize).iter().zip(energy.row(y as isize));
+            let rows = own.row(y as isize).iter().zip(strength.row(y as isize));
             for (to, (sharp, blurred)) in row.iter_mut().zip(rows) {
                 *to = sharp - blurred;
             }
         });
         own.fill_rows(|y, row| {
             for (to, high) in row.iter_mut().zip(high.row(y as isize)) {
-                *to = high * high;
+                *to = high.abs();
             }
         });
         own.pad();
-        energy.filtered(own, scratch, &MEAN);
+        strength.filtered(own, scratch, &MEAN);
     }
 }
 
@@ -106,8 +107,8 @@ impl History {
         self.detail.find(width, &self.pixels);
         let rows = self.pixels.par_chunks_exact_mut(width).with_min_len(8);
         rows.enumerate().for_each(|(y, row)| {
-            for ([.., to], energy) in row.iter_mut().zip(self.detail.energy.row(y as isize)) {
-                *to = *energy;
+            for ([.., to], strength) in row.iter_mut().zip(self.detail.strength.row(y as isize)) {
+                *to = *strength;
             }
         });
     }
@@ -125,12 +126,11 @@ impl History {
         let rgba = painting.rgba_mut().as_chunks_mut::<4>().0;
         let rows = rgba.par_chunks_exact_mut(width).zip(pixels.par_chunks_exact(width));
         rows.with_min_len(8).enumerate().for_each(|(y, (to, from))| {
-            let details = detail.high.row(y as isize).iter().zip(detail.energy.row(y as isize));
+            let details = detail.high.row(y as isize).iter().zip(detail.strength.row(y as isize));
             for ((to, [r, g, b, painted]), (high, left)) in to.iter_mut().zip(from).zip(details) {
-                // To the power of 0.81.
-                let lost = (painted / left.max(1e-3)).sqrt();
-                let root = lost.sqrt();
-                let gain = (lost * root * root.sqrt().sqrt()).clamp(1.0, MOST_GAIN);
+                // To the power of 1.5: the gain raises only what is detail of the detail.
+                let lost = painted / left.max(0.03);
+                let gain = (lost * lost.sqrt()).clamp(1.0, MOST_GAIN);
                 for (to, value) in to.iter_mut().zip([r, g, b]) {
                     *to = (value + (gain - 1.0) * high).round() as u8;
                 }

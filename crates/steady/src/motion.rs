@@ -9,6 +9,10 @@ use rayon::prelude::*;
 
 /// Weights of a slight blur.
 const SOFT: [f32; 3] = [0.25, 0.5, 0.25];
+/// Between these differences in levels the confidence falls: where a still picture changes, as by a blink, only noise
+/// has to pass; in a moving one, edges are never met exactly.
+const STILL_LEVELS: [f32; 2] = [3.0, 8.0];
+const MOVING_LEVELS: [f32; 2] = [8.0, 24.0];
 /// Below this share of pixels that are sure, the picture is a new scene.
 const LEAST_SURE: f32 = 0.25;
 
@@ -107,6 +111,7 @@ impl Motion {
     fn judge(&mut self) -> bool {
         let (field, forth) = (&self.field, &self.searches[1].field);
         let width = field.width;
+        let [low, high] = if self.is_still { STILL_LEVELS } else { MOVING_LEVELS };
         let buffers = (&mut self.error, &mut self.scratch);
         self.of_flow.of_errors(&self.soft, buffers, 3, |x, y| field.at(y * width + x));
         self.confidence.resize(width * field.height, 0.0);
@@ -115,7 +120,7 @@ impl Motion {
             for ((x, to), error) in row.iter_mut().enumerate().zip(self.of_flow.row(y as isize)) {
                 let at = [x as f32, y as f32];
                 let apart = disagreement(at, field.at(y * width + x), forth);
-                *to = apart.map_or(0.0, |px| falling(px, 0.6, 1.6) * falling(*error, 8.0, 24.0));
+                *to = apart.map_or(0.0, |px| falling(px, 0.6, 1.6) * falling(*error, low, high));
                 *to *= falling(field.spread(x, y), 0.3, 1.0);
             }
         });
