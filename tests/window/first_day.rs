@@ -23,7 +23,7 @@ const STAGE: [u32; 4] = [214, 48, 820, 690];
 /// A place below the picture that the buttons of the first start cover, and that is empty later.
 const BELOW_PICTURE: [u32; 4] = [540, 745, 200, 30];
 /// The button that continues with the demo scene.
-const EXPLORE_DEMO: (u32, u32) = (700, 759);
+const EXPLORE_DEMO: (u32, u32) = (700, 736);
 /// The third style of the list.
 const THIRD_STYLE: (u32, u32) = (100, 345);
 /// The beginning of the name in the dialog that asks for a name, without the cursor after it.

@@ -113,7 +113,7 @@ mod tests {
             of("cam"),
             [
                 "Freeze (Live); switch view (Photo)",
-                "Switch between Live and Photo",
+                "Switch to Live and back",
                 "Save a snapshot",
                 "Start or stop recording",
                 "Start or stop camera out",
