@@ -7,6 +7,7 @@ use engine::{
     paint::{OutputSize, PaintSettings, WorkingSize},
 };
 use media::framing::Framing;
+use serde::{Deserialize, Serialize};
 use settings::{
     Choices, LiveStyle,
     painted_with::{self, DETAIL, MIX, PaintedStyle, STYLE, WORKING_SIZE},
@@ -25,7 +26,8 @@ pub const BRUSHES_PX: [usize; 14] =
 pub const DEFAULT_BRUSH: usize = 6;
 
 /// A network that paints.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NetworkOf {
     /// Of this style, in this size.
     Style(String, ModelSize),
