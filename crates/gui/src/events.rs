@@ -108,7 +108,6 @@ impl App {
                 }
                 self.live.handle_live_event(&mut self.shell, event);
             }
-            Event::BatchPhoto { .. } | Event::BatchEnded { .. } => {}
             Event::Measured(result) => self.live.handle_measured(&mut self.shell, result),
         }
     }
