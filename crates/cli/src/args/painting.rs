@@ -203,6 +203,10 @@ pub struct StylizeArgs {
     /// Also paint the photos and videos in subfolders, into the same subfolders of the output
     #[arg(short, long)]
     pub recursive: bool,
+    /// Keep running, and paint what arrives in the folders once it has stopped growing; existing paintings are kept.
+    /// Ctrl-C or SIGTERM finishes the photo in hand
+    #[arg(long, conflicts_with_all = ["contact_sheet", "dry_run", "force"])]
+    pub watch: bool,
     /// Print a line of JSON for each painting instead of its file name
     #[arg(long)]
     pub json: bool,

@@ -6,10 +6,12 @@ mod film;
 mod memory;
 mod output;
 mod shared;
+mod watch;
 
 use std::{
     borrow::Cow,
     cell::Cell,
+    collections::HashSet,
     fmt::Display,
     io::stdin,
     path::Path,
@@ -21,6 +23,7 @@ use serde_json::{Value, json};
 
 use memory::{OpenBytes, Reserved, held_bytes, open_bytes};
 use output::{Finished, check, failed, format_for, texts};
+use watch::Watch;
 
 use super::{
     CliError, SharedDevices,
@@ -64,7 +67,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     } else {
         styles.iter().map(|s| s.label.clone()).collect()
     };
-    let (targets, film_targets) = job.targets(&labels)?;
+    let (targets, film_targets) = job.targets(&labels, &mut HashSet::new())?;
     if let Some(folder) = job.folder() {
         disk::check_folder(folder).map_err(CliError::wrong_use)?;
     }
@@ -84,8 +87,12 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     }
     announce_mode(&devices, &job, &styles)?;
 
-    let control = interruptible();
     let painters = devices.painters(&job.args.painting.device);
+    if job.args.watch {
+        let failures = Watch::new(job, &styles, &labels, &painters).run()?;
+        return if failures + broken > 0 { Err(CliError::AlreadyReported) } else { Ok(()) };
+    }
+    let control = interruptible();
     let mut run = Run {
         progress,
         painters: &painters,
@@ -213,7 +220,7 @@ struct Run<'a> {
     /// Paintings that existed and are not painted again.
     skipped: usize,
     /// The notes about styles that were printed.
-    noted: Arc<Mutex<Vec<&'a str>>>,
+    noted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Opened<'_> {
@@ -492,9 +499,9 @@ impl<'a> Run<'a> {
     /// Prints the note about a style once something was painted in it.
     fn note_style(&mut self, style: &'a ChosenNetwork) {
         let mut noted = lock(&self.noted);
-        for note in style.notes.iter().map(String::as_str) {
-            if !noted.contains(&note) {
-                noted.push(note);
+        for note in &style.notes {
+            if !noted.contains(note) {
+                noted.push(note.clone());
                 self.progress.note(note);
             }
         }
