@@ -218,8 +218,9 @@ pub struct StylizeArgs {
 /// `styleforge live`.
 #[derive(Debug, Args)]
 pub struct LiveArgs {
-    /// camera, camera:NAME (see styleforge cameras), demo, a photo, a video or a folder of photos; a camera's name
-    /// or /dev/video0 works too
+    /// camera, camera:NAME (see styleforge cameras), demo, a photo, a video or a folder of photos, screen (X11),
+    /// window:ID (see xwininfo), or the address of a stream: rtsp://, rtmp://, http://, srt:// or tcp://; a camera's
+    /// name or /dev/video0 works too
     #[arg(long, value_name = "SOURCE", default_value = "demo", value_parser = source())]
     pub source: Source,
     /// Style name or file of weights, or "none" for the unpainted source [default: candy]
