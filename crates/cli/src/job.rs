@@ -126,9 +126,11 @@ impl Job {
     /// # Errors
     /// [`CliError::WrongUse`] if arguments contradict each other.
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
-        let has_pictures = !args.pictures.style_pictures.is_empty();
+        let look = args.styling_look();
+        // A style that is not in the list.
+        let has_other = !args.pictures.style_pictures.is_empty() || look.is_some();
         let mut typed_styles = args.styles.clone();
-        if args.contact_sheet && typed_styles.is_empty() && !has_pictures {
+        if args.contact_sheet && typed_styles.is_empty() && !has_other {
             typed_styles.push(OsString::from(ALL_STYLES));
         }
         let mut styles = Vec::new();
@@ -149,7 +151,7 @@ impl Job {
             inputs(&args.inputs, &args.output, args.recursive)?
         };
         let style_count =
-            if args.contact_sheet { 1 } else { styles.len() + usize::from(has_pictures) };
+            if args.contact_sheet { 1 } else { styles.len() + usize::from(has_other) };
         let several = sources.len() * style_count > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
         if args.json && destination.place == Place::Stdout {
@@ -157,7 +159,9 @@ impl Job {
                 "--json and the image cannot both go to standard output; name a file",
             );
         }
-        let stylization = args.painting.stylization(args.working_size.unwrap_or_default());
+        let of_look = args.painting.look.as_ref().map(|look| look.painted.detail);
+        let working_size = args.working_size.or(of_look).unwrap_or_default();
+        let stylization = args.painting.stylization(working_size);
         let paint = PaintSettings {
             max_memory_bytes: args.max_memory,
             is_deep: args.bit_depth == "16",

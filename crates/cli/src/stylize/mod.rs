@@ -33,7 +33,7 @@ use super::{
     job::{Job, JobStyle, PhotoInput, PhotoSource, Target},
     modes,
     progress::Progress,
-    style_choice::{choose_as, of_pictures},
+    style_choice::{choose_as, of_look, of_pictures},
     terminal::{write_message, write_note},
     wrong_use,
 };
@@ -149,13 +149,15 @@ fn usable_styles(
     library: &StyleLibrary,
     job: &Job,
 ) -> Result<(Vec<ChosenNetwork>, usize), CliError> {
+    let model = job.args.painting.model;
     let mut usable: Vec<ChosenNetwork> =
-        of_pictures(&job.args.pictures, job.args.start, job.args.painting.model)?
-            .into_iter()
-            .collect();
+        of_pictures(&job.args.pictures, job.args.start, model)?.into_iter().collect();
+    if let Some(look) = job.args.styling_look() {
+        usable.push(of_look(look, library, model.or(look.painted.model))?);
+    }
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
-        match choose_as(library, typed, job.args.painting.model, job.args.pixels.choice()) {
+        match choose_as(library, typed, model, job.args.pixels.choice()) {
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
@@ -468,7 +470,7 @@ impl<'a> Run<'a> {
             let texts = if job.args.strip_metadata {
                 Vec::new()
             } else {
-                texts(style, &painting, look, device.clone())
+                texts(style, &painting, job, device.clone())
             };
             let picture = match painting.finished_deep(&photo.frame, size, look) {
                 Some(deep) => Picture::Deep(deep),
