@@ -290,6 +290,11 @@ impl Jobs {
         }
     }
 
+    /// True while a video is exported.
+    pub fn is_exporting(&self) -> bool {
+        self.exports.running.is_some()
+    }
+
     fn begin_export(&mut self, shell: &mut Shell) {
         let Some((id, export)) = self
             .exports
