@@ -1,4 +1,4 @@
-//! Overlays over the window: questions, exports, reports, the list of shortcuts, the program's credits and licences. The newest one is
+//! Overlays over the window: questions, forms, reports, the list of shortcuts, the program's credits and licences. The newest one is
 //! shown; older ones wait below it.
 
 use std::{mem::discriminant, ops::Range, path::Path};
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     intent::Command,
     jobs::exports::{self, Exports, Form},
-    pages::{live::ReportView, photo::paintings::Paintings},
+    pages::live::ReportView,
     styles::{
         reading::{self, Reading},
         source::Card,
@@ -88,8 +88,6 @@ pub enum Overlay<S> {
     /// The pixel format of a network whose file does not specify it.
     Reading(Box<Reading>),
     ExportForm(Box<Form>),
-    /// The list of exports.
-    Exports,
     /// The report of a measurement.
     Report(ReportView),
     /// The list of shortcuts that match this search text.
@@ -116,7 +114,6 @@ pub struct Shown<'a> {
     pub cards: &'a [Card],
     pub choices: &'a Choices,
     pub exports: &'a Exports,
-    pub paintings: &'a Paintings,
 }
 
 impl<S> Overlays<S> {
@@ -186,13 +183,12 @@ impl<S> Overlays<S> {
             Overlay::Field(_) => ("field", 560.0),
             Overlay::Reading(_) => ("reading", 1060.0),
             Overlay::ExportForm(_) => ("export", exports::FORM_WIDTH),
-            Overlay::Exports => ("exports", 620.0),
             Overlay::Report(_) => ("report", 760.0),
             Overlay::Shortcuts(_) => ("shortcuts", 720.0),
             Overlay::About(_) => ("about", 760.0),
         };
-        // These change their height, so they are anchored at the top.
-        let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Exports | Overlay::About(_));
+        // It changes its height, so it is anchored at the top.
+        let hangs = matches!(open, Overlay::Shortcuts(_));
         // A new id each time: egui would draw a list that was open before below the dialog, if a click takes one frame.
         let id = Id::unique((id, self.appeared));
         let closes = dialog(ctx, id, hangs, width, |ui| match open {
@@ -202,7 +198,6 @@ impl<S> Overlays<S> {
             Overlay::ExportForm(form) => {
                 form.ui(ui, shown.exports.queue.writes(&form.export.output), is_fresh)
             }
-            Overlay::Exports => shown.exports.list_ui(ui, shown.paintings),
             Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, wanted, is_fresh);
@@ -365,6 +360,9 @@ pub struct About {
     licences: Vec<String>,
 }
 
+/// Height of a tab of [`About`], in points, if there is enough space.
+const ABOUT_HEIGHT: f32 = 360.0;
+
 /// The tabs of [`About`].
 const TABS: [&str; 3] = ["StyleForge", "Credits", "Licences"];
 
@@ -385,14 +383,19 @@ impl About {
             }
         });
         ui.add_space(theme::GAP);
-        let height = ui.available_height() - 60.0;
-        match self.tab {
-            "Credits" => {
-                _ = ScrollArea::vertical().max_height(height).show(ui, |ui| credits_ui(ui, cards));
+        // The same height with every tab.
+        let height = ABOUT_HEIGHT.min(ui.available_height() - 60.0);
+        ui.scope(|ui| {
+            ui.set_min_height(height);
+            match self.tab {
+                "Credits" => {
+                    let area = ScrollArea::vertical().max_height(height);
+                    area.show(ui, |ui| credits_ui(ui, cards));
+                }
+                "Licences" => licences_ui(&self.licences, ui, height),
+                _ => program_ui(ui),
             }
-            "Licences" => licences_ui(&self.licences, ui, height),
-            _ => program_ui(ui),
-        }
+        });
         ui.add_space(theme::GAP);
         close_button(ui, is_fresh);
     }

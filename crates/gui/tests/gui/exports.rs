@@ -71,8 +71,7 @@ fn with_exports(count: usize) -> Window {
     for _ in 0..count {
         add(&mut w, &clip);
     }
-    w.until_label("Exports");
-    w.click("Exports");
+    w.open_dock();
     w
 }
 
@@ -93,9 +92,9 @@ fn a_film_is_exported_on_the_processor() {
     w.click("Export");
     w.until_contains("Exported as ");
     assert_eq!(frames(&output), "5");
-    w.click("Exports");
+    w.open_dock();
     w.until_label("Done");
-    // A message below the list offers it, too.
+    // A message beside the list offers it, too.
     w.click_last("Show in folder");
     w.until("the folder", |w| w.platform.shown() == [output.clone()]);
     w.click("Clear completed");
@@ -120,8 +119,7 @@ fn interlaced_video_is_deinterlaced_until_the_user_switches_it_off() {
         w.click("Export");
         w.until("the form to close", |w| !w.has("Export video"));
     }
-    w.until_label("Exports");
-    w.click("Exports");
+    w.open_dock();
     w.script.release();
     w.until("both", |w| w.texts().iter().filter(|t| t.starts_with("Done")).count() == 2);
     let order = |name: &str| property(&w.path(name), "field_order");
@@ -186,8 +184,7 @@ fn a_queue_continues_after_a_restart() {
     let mut w = with_exports(2);
     w.until_label("Starting…");
     let mut w = w.reopened();
-    w.until_label("Exports");
-    w.click("Exports");
+    w.open_dock();
     w.until("both", |w| w.texts().iter().filter(|t| *t == "Done").count() == 2);
     assert_eq!(frames(&w.path("clip-candy-2.mp4")), "5");
     // A damaged list is kept.
@@ -252,7 +249,7 @@ fn a_paused_queue_says_so_at_the_start_in_its_title_and_when_something_is_added(
     let mut w = Window::of_folder(folder);
     w.until_contains("1 export stopped: StyleForge closed unexpectedly");
     w.until_label("Candy");
-    w.click("Exports");
+    w.open_dock();
     w.until_label("Exports (paused)");
     w.click("Close");
     let clip = w.path("clip.mp4");
@@ -377,7 +374,7 @@ fn a_failed_export_says_why_and_is_tried_again() {
     w.until_label("Another export writes this file.");
     w.click("Cancel");
     fs::rename(w.path("moved.mp4"), &clip).expect("moved");
-    w.click("Exports");
+    w.open_dock();
     w.click("Try again");
     w.until_label("Done");
     assert_eq!(frames(&taken), "5");

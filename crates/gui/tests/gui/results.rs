@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use eframe::egui::{self, Key, Modifiers};
-use egui_kittest::kittest::{Queryable, by};
+use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
 use gui::platform::Dialog;
 use pictures::{decode, encode::Format};
 use settings::{Settings, ThemeChoice};
@@ -398,71 +398,6 @@ fn a_key_of_live_video_is_explained_on_the_photo_page() {
     w.until_label("Candy");
     w.press(Key::P);
     w.until_contains("is only available in Live (L)");
-}
-
-#[test]
-fn messages_and_tooltips_leave_a_folders_card_free() {
-    let area = |w: &Window, id: egui::Id| w.harness.ctx.memory(|memory| memory.area_rect(id));
-    let card = |w: &Window| area(w, egui::Id::unique("batch")).expect("the card");
-    let tooltip = |w: &Window| {
-        let layers: Vec<_> = (w.harness.ctx).memory(|memory| memory.layer_ids().collect());
-        layers
-            .into_iter()
-            .filter(|l| l.order == egui::Order::Tooltip)
-            .find_map(|layer| area(w, layer.id))
-    };
-    let is_free = |w: &mut Window, what: &str| {
-        let messages = egui::Id::unique(("messages", false));
-        let messages = area(w, messages).expect("a message");
-        assert!(!card(w).intersects(messages), "{what}: {:?}, {messages:?}", card(w));
-        let style = by().label("Wave").role(egui::Role::RadioButton);
-        let style = w.harness.get(style).rect().center();
-        w.harness.hover_at(style);
-        w.until("the tooltip", |w| tooltip(w).is_some());
-        let tooltip = tooltip(w).expect("seen just now");
-        assert!(!card(w).intersects(tooltip), "{what}: {:?}, {tooltip:?}", card(w));
-    };
-    for (width, height) in [(1300.0, 850.0), (1000.0, 640.0)] {
-        let mut w = Window::sized(width, height);
-        w.until_label("Candy");
-        w.open_photo(40, 30);
-        w.click("Candy");
-        w.until_painted();
-        let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
-        let folder = w.folder_of_photos(&names);
-        for name in names {
-            fs::write(folder.join(name), "rubbish").expect("written");
-        }
-        let bad = w.path("bad.png");
-        fs::write(&bad, "rubbish").expect("written");
-        w.drop_file(&folder);
-        w.until_label("Paint 6 photos");
-        w.drop_file(&bad);
-        w.until_label("Dismiss");
-        w.step();
-        is_free(&mut w, "it asks");
-        if height < 800.0 {
-            w.click("Adjust");
-            w.until_label("Keep the photo's colours");
-            w.step();
-            is_free(&mut w, "it asks beside the controls");
-            w.click("Several styles");
-            w.step();
-            is_free(&mut w, "it asks for styles");
-            w.click("Several styles");
-            w.click("Adjust");
-            w.until("the controls to go", |w| !w.has("Keep the photo's colours"));
-        }
-        w.start_folder();
-        // The list of failures makes the card high.
-        w.until_label("Nothing was painted");
-        if !w.has("Dismiss") {
-            w.drop_file(&bad);
-            w.until_label("Dismiss");
-        }
-        w.step();
-        is_free(&mut w, "it has ended");
-    }
 }
 
 #[test]

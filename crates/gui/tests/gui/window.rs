@@ -479,6 +479,15 @@ impl Window {
         self.step();
     }
 
+    /// Shows the list of jobs and messages.
+    pub fn open_dock(&mut self) {
+        let is_it = |text: &String| text.starts_with("Jobs and messages");
+        self.until("the handle", |w| w.texts().iter().any(is_it));
+        let name = self.texts().into_iter().find(is_it).expect("found just now");
+        self.click(&name);
+        self.until_label("Close");
+    }
+
     /// Double-clicks the slider with this name.
     pub fn double_click_slider(&mut self, label: &str) {
         let at = self.slider(label).rect().lerp_inside(egui::vec2(0.25, 0.5));

@@ -10,7 +10,7 @@ use super::{Batch, Phase};
 use crate::{
     intent::{Command, Intent, JobCommand, ShellCommand},
     jobs::time_left,
-    shell::{messages, shortcuts::plain_button},
+    shell::shortcuts::plain_button,
     styles::{mix::UnkeptMix, source::Card},
     widgets::{
         key_chips,
@@ -25,8 +25,6 @@ const CARD: &str = "batch";
 const WIDTH: f32 = 380.0;
 /// Minimum height below the card for other content, in points.
 const MIN_REST: f32 = 110.0;
-/// Minimum height below the card for a message, in points.
-const MIN_BELOW: f32 = 56.0;
 /// Minimum and maximum height of the list of styles, in points.
 const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
 /// Maximum height of the list of files that are not painted, in points; a longer list scrolls.
@@ -311,25 +309,6 @@ pub fn below_card(ctx: &Context, area: Rect, shown: bool) -> Rect {
         *rest.top_mut() = card.bottom().max(area.top());
     }
     if rest.height() < MIN_REST { area } else { rest }
-}
-
-/// The area for messages that leaves the card uncovered: the part of `area` to the left of it if messages fit there,
-/// otherwise the part below it, extended over the buttons below the picture if `area` is too short. `taken` points
-/// below are used by other content.
-pub fn area_without_card(ctx: &Context, area: Rect, taken: f32) -> Rect {
-    let Some(card) = card_rect(ctx) else {
-        return area;
-    };
-    let left = area.with_max_x(card.left());
-    if left.width() >= messages::ROOM {
-        return left;
-    }
-    let below = area.with_min_y(card.bottom());
-    if below.height() - taken >= MIN_BELOW {
-        below
-    } else {
-        below.with_max_y(ctx.content_rect().bottom())
-    }
 }
 
 /// A number of things, as text.

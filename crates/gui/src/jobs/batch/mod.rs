@@ -9,7 +9,7 @@ mod photos;
 mod sheet;
 
 pub use self::{
-    card::{Painting, area_without_card, below_card, counted},
+    card::{Painting, below_card, counted},
     photos::{BatchPhotos, painting_name},
     sheet::Sheet,
 };

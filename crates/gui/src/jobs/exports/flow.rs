@@ -14,7 +14,7 @@ use super::{Action, Export, Form, Queue, Run, Running, run::Progress};
 use crate::{
     app::{App, Shell},
     choice::{Choice, NetworkOf},
-    intent::{Intent, JobCommand},
+    intent::{Intent, JobCommand, ShellCommand},
     jobs::{
         Jobs,
         batch::{BatchStyle, counted, painting_name},
@@ -206,7 +206,7 @@ impl Jobs {
             self.exports_changed(shell);
             let added = format!("{} added to the exports", counted(all - existing, "video"));
             if !self.report_pause(shell, format!("{added}, which are paused.")) {
-                let list = ("Show exports", Intent::Job(JobCommand::Exports(Action::ToggleList)));
+                let list = ("Show exports", Intent::Shell(ShellCommand::ToggleDock));
                 shell.messages.offer(format!("{added}."), list);
             }
         }
@@ -231,7 +231,6 @@ impl Jobs {
                     self.report_pause(shell, "Added to the exports, which are paused.".to_owned());
                 }
             }
-            Action::ToggleList => shell.overlays.toggle(Overlay::Exports),
             Action::Pause(pause) => self.pause_exports(shell, pause),
             Action::Cancel(id) => {
                 let running = self.exports.running.as_ref().filter(|running| running.id == id);
@@ -368,7 +367,7 @@ impl Jobs {
             }
             Err(why) => {
                 // The list says it, too.
-                if !matches!(shell.overlays.shown(), Some(Overlay::Exports)) {
+                if !shell.window.dock_open {
                     shell.messages.error(why.clone());
                 }
                 self.exports.queue.end(id, Err(why));

@@ -1,19 +1,17 @@
-//! Draws the list, and the button that opens it.
+//! Draws the list.
 
 use std::sync::atomic::Ordering;
 
-use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder, vec2};
+use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder};
 
 use super::{Action, Entry, Exports, Running, State};
 use crate::{
-    bars::STATUS_HEIGHT,
-    intent::{Command, Intent, JobCommand, Sends, ShellCommand},
+    intent::{Command, Intent, JobCommand, ShellCommand},
     jobs::{batch::counted, time_left},
     pages::photo::paintings::Paintings,
     shell::shortcuts::plain_button,
     widgets::{
         drag::Drag,
-        fonts::icons,
         label::{name_label, remark},
         texture::paint_cover,
         theme::{self, caption},
@@ -65,15 +63,15 @@ impl Running {
 }
 
 impl Exports {
-    /// Draws the button that opens the list, if there is anything in it.
-    pub fn button(&self, ui: &mut Ui) {
+    /// The state of the queue as text; `None` if it is empty.
+    pub fn summary(&self) -> Option<String> {
         let entries = &self.queue.entries;
         if entries.is_empty() {
-            return;
+            return None;
         }
         let unfinished = self.queue.unfinished();
         let failed = entries.iter().filter(|e| matches!(e.state, State::Failed(_))).count();
-        let text = if unfinished > 0 && self.queue.is_paused {
+        Some(if unfinished > 0 && self.queue.is_paused {
             format!("Exports paused ({unfinished})")
         } else if self.waits {
             "Exports wait for playback".to_owned()
@@ -84,12 +82,7 @@ impl Exports {
             format!("{} stopped", counted(failed, "export"))
         } else {
             "Exports done".to_owned()
-        };
-        let text = RichText::new(theme::icon_text(icons::VIDEO, &text, true)).small();
-        ui.add(Button::new(text).small().min_size(vec2(0.0, STATUS_HEIGHT)))
-            .on_hover_text("Show the exports.")
-            .accessible_name("Exports")
-            .sends(JobCommand::Exports(Action::ToggleList));
+        })
     }
 
     /// Draws the list; finished exports are shown with their thumbnails among the `paintings`.
@@ -139,7 +132,6 @@ impl Exports {
                 offer("Clear completed", Action::ClearDone)
                     .on_hover_text("Remove them from the list, and keep their files.");
             }
-            plain_button(ui, "Close", ShellCommand::CloseOverlay);
         });
     }
 

@@ -22,7 +22,6 @@ pub enum Action {
     AskFile,
     /// Add what the form describes to the queue.
     Confirm,
-    ToggleList,
     Pause(bool),
     /// Stop it; if parts of it may be on the disk, it stays in the list.
     Cancel(u64),
