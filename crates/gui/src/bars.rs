@@ -1,7 +1,7 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
-//! and the status line below (device, sizes, time).
+//! and panels below it.
 
-use eframe::egui::{self, Button, Frame, Id, Label, Popup, Ui};
+use eframe::egui::{self, Button, Frame, Id, Label, Popup, Rect, Ui, vec2};
 
 use crate::{
     app::{App, Shell},
@@ -19,11 +19,8 @@ use crate::{
 };
 use settings::ThemeChoice;
 
-/// Minimum width at which buttons of the upper bar have text next to their icons, in points: for photos, and on the
-/// other pages.
-const WORDS_WIDTH: [f32; 2] = [860.0, 780.0];
-/// Additional width needed for the text of buttons whose icon alone is clear, in points.
-const ALL_WORDS: f32 = 230.0;
+/// Buttons of the upper bar whose icon alone is clear: they have text only if that of all others fits.
+const CLEAR: [&str; 4] = ["Recent", "Settings", "Shortcuts", "About"];
 
 /// The button that shows the controls when they are hidden.
 const ADJUST: &str = "Adjust";
@@ -37,9 +34,27 @@ impl App {
         };
         let workspace = &self.shell.workspace;
         let page = workspace.page();
-        let words_width = WORDS_WIDTH[usize::from(page != Page::Photo)];
-        let has_words = ui.available_width() >= words_width;
-        let has_all = ui.available_width() >= words_width + ALL_WORDS;
+        // The width of the bar in the last frame without such texts, and what the texts add to it.
+        let id = Id::unique("width of the top bar");
+        let bare: f32 = ui.data(|d| d.get_temp(id)).unwrap_or_default();
+        let room = ui.available_width() - bare;
+        let font = egui::TextStyle::Button.resolve(ui.style());
+        let added = |names: &[&str]| -> f32 {
+            let width = |name: &&str| {
+                let text = format!(" {name}");
+                ui.painter().layout_no_wrap(text, font.clone(), egui::Color32::WHITE).size().x
+            };
+            names.iter().map(width).sum()
+        };
+        let words = match page {
+            Page::Photo => added(&["Open…", "Paste", "Sample", "Folder…", "Undo", "Redo"]),
+            Page::Video => added(&["Open…", "Undo", "Redo"]),
+            Page::Live => added(&["Undo", "Redo"]),
+        };
+        let clear = added(&CLEAR[usize::from(page == Page::Live)..]);
+        let has_words = room >= words;
+        let has_all = room >= words + clear;
+        let shown = f32::from(has_words) * words + f32::from(has_all) * clear;
         theme::bar(ui, 8.0, |ui| {
             page_choice(
                 ui,
@@ -88,13 +103,23 @@ impl App {
             ] {
                 add(ui, icon, [name, does], can, intent.into());
             }
-            if let Some(live) = &self.live.view {
+            let offers_camera = !self.live.is_first_start(&self.shell);
+            if let Some(live) = self.live.view.as_ref().filter(|l| offers_camera || l.uses_camera())
+            {
                 ui.separator();
-                live.source_bar(ui, !self.live.is_first_start(&self.shell));
+                live.source_bar(ui);
             }
+            let left = ui.min_rect().width();
+            let mut right = 0.0;
             theme::at_the_right(ui, "window buttons", |ui| {
                 window_buttons(&self.shell, ui, may_fold, has_all);
+                right = ui.min_rect().width();
             });
+            let width = left + right + 2.0 * ui.spacing().item_spacing.x - shown;
+            if (width - bare).abs() > 0.5 {
+                ui.data_mut(|d| d.insert_temp(id, width));
+                ui.request_discard("another width of the bar");
+            }
         });
     }
 }
@@ -116,22 +141,28 @@ fn page_choice(ui: &mut Ui, shown: Page, by_key: Page) {
     });
 }
 
-/// Height of the status line with the button of the exports, in points.
+/// Height of the status line, in points.
 pub const STATUS_HEIGHT: f32 = 20.0;
 /// Space between two parts of the status line, in points.
-const PART_GAP: f32 = 16.0;
+pub const PART_GAP: f32 = 16.0;
+/// Minimum height of a panel whose edge can be dragged, in points.
+const MIN_DRAWER: f32 = 100.0;
 
-/// Draws the status line into `ui`, with `first` at its left. Text that does not fit is truncated; its tooltip shows all
-/// of it.
-pub fn status(ui: &mut Ui, parts: &[String], first: impl FnOnce(&mut Ui)) {
-    ui.scope(|ui| {
-        ui.spacing_mut().interact_size.y = STATUS_HEIGHT;
-        ui.spacing_mut().item_spacing.x = PART_GAP;
-        ui.horizontal(|ui| {
-            first(ui);
-            parts.iter().for_each(|text| theme::cut_caption(ui, text));
-        });
+/// Reserves a panel at the lower edge whose upper edge can be dragged. Its contents are drawn after the parts above it.
+pub fn drawer(ui: &mut Ui, name: &str, frame: Frame, usual: f32, most: f32) -> Ui {
+    let most = most.max(MIN_DRAWER);
+    let panel = egui::Panel::bottom(Id::unique(name)).resizable(true);
+    let panel = panel.default_size(usual.min(most)).size_range(MIN_DRAWER..=most);
+    let shown = panel.frame(frame).show(ui, |ui| {
+        // The same height with any contents.
+        ui.set_min_height(ui.available_height());
+        ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
     });
+    // A grip shows that the edge can be dragged.
+    let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
+    let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
+    ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
+    shown.inner
 }
 
 /// A panel at the lower edge whose contents are drawn after the parts above it: Tab follows the drawing order.
@@ -234,7 +265,7 @@ fn zooms(ui: &mut Ui, stage: &Stage, is_seen: bool) {
 }
 
 /// The buttons for the window itself.
-pub fn window_buttons(shell: &Shell, ui: &mut Ui, may_fold: bool, has_words: bool) {
+fn window_buttons(shell: &Shell, ui: &mut Ui, may_fold: bool, has_words: bool) {
     if may_fold {
         // Users look for Strength and Detail, so this button has text in any bar, however narrow.
         let adjust = theme::icon_text(icons::SLIDERS, ADJUST, true);

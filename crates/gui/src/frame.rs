@@ -24,7 +24,7 @@ use crate::{
     },
     shell::{
         clipboard::{copy_texts, text_keys},
-        messages::{Corner, Messages},
+        messages::Messages,
         overlays::{Overlays, Shown},
         settings_file::KeptFile,
         shortcuts,
@@ -119,6 +119,7 @@ impl App {
     /// Handles the events of threads and keyboard. Draws nothing.
     pub fn logic(&mut self) {
         let has_arrival = self.shell.messages.has_arrival();
+        self.shell.messages.follow(&self.shell.ctx);
         tooltips::follow(&self.shell.ctx, has_arrival, &mut self.shell.window.has_no_tooltips);
         // What other threads report, and what waited for it.
         self.handle_events();
@@ -174,13 +175,12 @@ impl App {
         }
         if let Some(pointer) = pointer {
             ui.input_mut(|input| input.pointer = pointer);
-            self.shell.messages.ui(ui, ui.content_rect(), Corner::Top, 0.0, false);
+            self.floating_status(ui, ui.content_rect(), true, false);
         }
         let shown = Shown {
             cards: &self.shell.styles.gallery.cards,
             choices: &self.shell.settings.choices,
             jobs: &self.jobs,
-            paintings: &self.photo.paintings,
         };
         self.shell.overlays.ui(ui, &shown);
         self.shell.window.focus_frame.ui(ui);

@@ -61,10 +61,12 @@ impl App {
             // The photo is unchanged.
         } else if self.shell.controls_narrow_styles() {
             self.shell.window.controls_open = false;
+        } else if self.shell.window.dock_open {
+            self.shell.window.dock_open = false;
         } else if self.photo.painting.request.is_some() {
             self.photo.stop_painting(&mut self.shell);
         } else {
-            self.shell.messages.dismiss_newest();
+            self.shell.messages.dismiss_shown();
         }
     }
 
@@ -155,6 +157,8 @@ impl App {
             }
             CloseOverlay => shell.close_overlay(),
             Answer(button) => self.answer(button),
+            ToggleDock => shell.window.dock_open ^= true,
+            ClearMessages => shell.messages.clear(),
             Dismiss(number) => shell.messages.dismiss(number),
             ShowPage(page) => self.show_page(page),
             TurnPage if self.live.view.is_some() => self.leave_live(),

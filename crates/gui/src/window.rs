@@ -1,27 +1,20 @@
 //! Lays out the window: the bars, the gallery, the controls, and the parts that float over the picture.
 
-use eframe::egui::{
-    self, Align2, CentralPanel, Frame, Margin, Panel, ProgressBar, Rect, Ui, Vec2, vec2,
-};
+use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, Rect, Ui, Vec2, vec2};
 
 use itertools::Itertools;
 
 use crate::{
     app::{App, Shell},
     bars::{self, LowerPanel},
-    choice::NetworkOf,
-    intent::{Intent, JobCommand, PhotoCommand, StyleCommand, ViewCommand},
+    intent::{Intent, JobCommand, StyleCommand, ViewCommand},
     pages::{
         live,
         photo::{crop, opened::Origin, paintings, welcome},
     },
-    shell::{
-        messages::Corner,
-        shortcuts::{menu, plain_button},
-    },
+    shell::shortcuts::menu,
     styles::trials::style_subject,
     widgets::{
-        key_chips,
         label::{label, remark},
         theme,
     },
@@ -30,8 +23,6 @@ use crate::{
 use engine::paint::Painting;
 use values::mode::DeviceChoice;
 
-/// Height of a chip at the picture's lower edge, in points; messages are placed above it.
-const CHIP_HEIGHT: f32 = 64.0;
 /// Minimum size of the window if the screen is large enough, in points.
 const MIN_SIZE: Vec2 = vec2(720.0, 480.0);
 /// Minimum width at which all buttons below a photo have text, in points.
@@ -66,6 +57,8 @@ impl App {
         let may_fold = ui.available_width() < CONTROLS_FROM;
         let has_controls = !may_fold || self.shell.window.controls_open;
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| self.top_bar(ui, may_fold));
+        let status = LowerPanel::room(ui, "status", side(ui, 12, 4), true);
+        let dock = self.dock_room(ui, side(ui, 12, 8));
         let is_narrow = self.shell.controls_narrow_styles();
         let left = ui.available_width() - theme::CONTROLS_WIDTH - MIN_PICTURE;
         let styles_width = if is_narrow {
@@ -171,11 +164,14 @@ impl App {
             actions.draw(|ui| self.action_bar(ui));
             self.over_stage(ui, area, false);
         });
+        if let Some(mut dock) = dock {
+            self.dock_ui(&mut dock);
+        }
+        status.draw(|ui| self.status_ui(ui));
     }
 
-    /// The buttons for the picture, and the status line below them.
+    /// The buttons for the picture.
     fn action_bar(&self, ui: &mut Ui) {
-        ui.spacing_mut().item_spacing.y = 4.0;
         match &self.live.view {
             Some(live) => live.tool_bar(ui, &self.live.camera_out),
             None if self.photo.paintings.viewed_buttons(&self.shell, ui) => {}
@@ -191,9 +187,6 @@ impl App {
                 });
             }
         }
-        bars::status(ui, &self.status(), |ui| {
-            self.jobs.button(ui);
-        });
     }
 
     /// The row with compare mode and zoom.
@@ -257,63 +250,18 @@ impl App {
 
     /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
     pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
-        let Self { shell, photo, film, live, .. } = self;
-        if let Some(live) = &live.view {
+        if let Some(live) = &self.live.view {
             live.over_stage(ui, area, is_alone);
         }
-        let mut has_chip = false;
-        let hint = if let Some(request) = &photo.painting.request {
-            let name = shell.styles.name_of(&request.recipe.network);
-            let (does, share) = if shell.styles.loading().all(NetworkOf::is_mix) {
-                ("Painting in", shell.engine.progress().unwrap_or(0.0))
-            } else {
-                ("Loading", 0.0)
-            };
-            has_chip = true;
-            chip(ui, area, "progress", |ui| {
-                ui.label(format!("{does} {name}…"));
-                ui.add(ProgressBar::new(share).desired_width(140.0).desired_height(8.0));
-                let percent = format!("{:.0} %", share * 100.0);
-                ui.add_sized([40.0, 20.0], egui::Label::new(percent));
-                key_chips::hint(
-                    plain_button(ui, "Cancel", PhotoCommand::Cancel),
-                    "Stop painting.",
-                    "Esc",
-                );
-            });
-            None
-        } else if photo.opening.is_running && shell.workspace.photo().is_some() {
-            Some("Opening…")
-        } else if shell.styles.gallery.importing > 0 {
-            Some("Adding the style…")
-        } else if live.view.is_none()
-            && photo.cropping.is_none()
-            && photo.paintings.viewed.is_none()
-            && shell.workspace.seen_photo().is_some()
-            && shell.workspace.choice.style().is_none()
-        {
-            Some(if film.view.is_some() {
-                "Choose a style on the left to paint this video"
-            } else {
-                "Choose a style on the left to paint this photo"
-            })
-        } else {
-            None
-        };
-        if let Some(text) = hint {
-            has_chip = true;
-            chip(ui, area, text, |ui| {
-                ui.label(text);
-            });
+        if is_alone {
+            let is_bare = !self.shell.window.full_screen.shows_controls(self.shell.now());
+            self.floating_status(ui, area, false, is_bare);
         }
-        let above = if has_chip { CHIP_HEIGHT } else { 0.0 };
-        let only_pictures = is_alone && !shell.window.full_screen.shows_controls(shell.now());
-        shell.messages.ui(ui, area, Corner::Bottom, above, only_pictures);
-        photo.incoming.ui(ui, area, live.view.is_some());
+        self.photo.incoming.ui(ui, area, self.live.view.is_some());
     }
 
     /// The status line. Modes and device capabilities are included only while the Lab is open.
-    fn status(&self) -> Vec<String> {
+    pub(super) fn status(&self) -> Vec<String> {
         let Self { shell, photo, live, .. } = self;
         let shows_details = live.view.as_ref().is_some_and(|live| live.lab.is_open);
         let device = match &shell.device.info {
@@ -375,13 +323,6 @@ pub fn follow_monitor(shell: &mut Shell) {
         shell.window.min_size = Some(now);
         shell.ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
     }
-}
-
-/// A line over the bottom of the stage; `name` must be unique.
-fn chip(ui: &Ui, area: Rect, name: &str, contents: impl FnOnce(&mut Ui)) {
-    theme::floating(ui, name, Align2::CENTER_BOTTOM, area, |ui| {
-        ui.horizontal(contents);
-    });
 }
 
 /// Time of a run, and its size if that is not the photo's, as text.

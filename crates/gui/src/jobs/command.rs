@@ -15,7 +15,6 @@ pub enum JobCommand {
     AskFile,
     /// Add what the form for a video describes to the queue.
     Export,
-    ToggleQueue,
     Pause(bool),
     /// Stop it; if some of it is done, it stays in the list.
     Cancel(u64),

@@ -27,6 +27,7 @@ use crate::{
     intent::Intent,
     pages::photo::{PhotoPage, opened::Origin},
     shell::{
+        command::ShellCommand,
         messages::Offer,
         overlays::Overlay,
         platform::Dialog,
@@ -58,7 +59,7 @@ use values::{
 /// The button that resumes the queue.
 const RESUME: Offer = ("Resume queue", Intent::Job(JobCommand::Pause(false)));
 /// The button that shows the list.
-const SHOW: Offer = ("Show queue", Intent::Job(JobCommand::ToggleQueue));
+const SHOW: Offer = ("Show queue", Intent::Shell(ShellCommand::ToggleDock));
 /// Name of the file of the queue.
 const FILE: &str = "exports.toml";
 /// Time between frames of the window while a job runs.
@@ -304,7 +305,6 @@ impl Jobs {
                     return self.add(shell, works, "Video");
                 }
             }
-            ToggleQueue => return shell.overlays.toggle(Overlay::Queue),
             Pause(pause) => self.pause(shell, pause),
             Cancel(id) => {
                 if let Some(running) = self.running.as_ref().filter(|running| running.id == id) {
@@ -506,7 +506,7 @@ impl Jobs {
         }
         // The list says it, too.
         if let Err(why) = &ended
-            && !matches!(shell.overlays.shown(), Some(Overlay::Queue))
+            && !shell.window.dock_open
         {
             shell.messages.error(why.clone());
         }

@@ -1,6 +1,6 @@
-//! Draws the list, and the button that opens it.
+//! Draws the list.
 
-use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder, vec2};
+use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder};
 
 use super::{
     Jobs,
@@ -9,13 +9,11 @@ use super::{
     time_left,
 };
 use crate::{
-    bars::STATUS_HEIGHT,
-    intent::{Command, Intent, Sends, ShellCommand},
+    intent::{Command, Intent, ShellCommand},
     pages::photo::paintings::Paintings,
     shell::shortcuts::plain_button,
     widgets::{
         drag::Drag,
-        fonts::icons,
         label::{name_label, remark},
         texture::paint_cover,
         theme::{self, caption},
@@ -53,29 +51,21 @@ impl Jobs {
         }
     }
 
-    /// Draws the button that opens the list, if there is anything in it.
-    pub fn button(&self, ui: &mut Ui) {
+    /// The state of the queue as text; `None` if it is empty.
+    pub fn summary(&self) -> Option<String> {
         let entries = &self.queue.entries;
-        if entries.is_empty() {
-            return;
-        }
         let unfinished = self.queue.unfinished();
         let failed = entries.iter().filter(|e| matches!(e.state, State::Failed(_))).count();
-        let text = if let Some(hold) = self.hold() {
+        let first = entries.first()?;
+        Some(if let Some(hold) = self.hold() {
             format!("Queue {hold} ({unfinished})")
         } else if unfinished > 0 {
-            let share = entries.first().map_or(0.0, Entry::share);
-            format!("Painting 1 of {unfinished} · {:.0} %", 100.0 * share)
+            format!("Painting 1 of {unfinished} · {:.0} %", 100.0 * first.share())
         } else if failed > 0 {
             format!("{} stopped", counted(failed, "job"))
         } else {
             "Queue done".to_owned()
-        };
-        let text = RichText::new(theme::icon_text(icons::VIDEO, &text, true)).small();
-        ui.add(Button::new(text).small().min_size(vec2(0.0, STATUS_HEIGHT)))
-            .on_hover_text("Show the queue.")
-            .accessible_name("Queue")
-            .sends(JobCommand::ToggleQueue);
+        })
     }
 
     /// Draws the list; jobs are shown with thumbnails from among the `paintings`.

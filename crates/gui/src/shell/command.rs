@@ -30,6 +30,9 @@ pub enum ShellCommand {
     CloseOverlay,
     /// Answer the open question with the button of this number, or with the text of its field.
     Answer(usize),
+    /// Show or hide the list of jobs and messages.
+    ToggleDock,
+    ClearMessages,
     /// Dismiss a message.
     Dismiss(u64),
     /// Change the stored choices of the window.

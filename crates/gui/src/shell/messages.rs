@@ -1,10 +1,9 @@
-//! The message area over the stage: errors and notices.
+//! Messages: errors and notices. The newest one is a line in the status line for its time; the dock lists all of them.
 //!
-//! - Errors stay until they are dismissed, or until they have been shown for a while and the user continues to work.
-//! - Notices disappear automatically. A notice that offers an action stays longer.
-//! - At most two messages are shown, if they leave three quarters of the picture visible.
-//! - A notice is replaced by newer notices and by messages on the same topic; errors wait for newer messages to leave.
-//! - If space is short, a message is a single line.
+//! - A notice is shown for some seconds, longer if it offers an action.
+//! - An error stays until it is dismissed, until the dock has shown it, or until it has been shown for a while and the
+//!   user continues to work.
+//! - A message replaces older ones on the same topic and with the same text.
 
 use super::{
     command::ShellCommand,
@@ -18,43 +17,26 @@ use crate::{
         theme,
     },
 };
-use eframe::egui::{
-    self, Align, Align2, CornerRadius, FontId, Frame, Label, Layout, Margin, Order, Stroke,
-    TextureHandle, Ui, Vec2, vec2,
-};
+use eframe::egui::{Button, Context, Image, Label, RichText, TextureHandle, Ui, Vec2, vec2};
 
-/// Maximum number of messages shown at a time; the newest are shown, and the oldest notice is removed first.
-const MAX_SHOWN: usize = 2;
-/// Maximum number of messages, shown or waiting; the oldest is removed first.
-const MAX_MESSAGES: usize = 6;
-/// How long a notice stays.
+/// Maximum number of messages; the oldest is removed first.
+const MAX_MESSAGES: usize = 30;
+/// How long a notice is shown.
 const NOTICE_SECONDS: f64 = 7.0;
-/// Minimum time that an error stays; after that it disappears with the user's next action.
+/// Minimum time that an error is shown; after that it disappears with the user's next action.
 const ERROR_SECONDS: f64 = 20.0;
-/// How long a notice with an offer stays.
+/// How long a notice with an offer is shown.
 const OFFER_SECONDS: f64 = 15.0;
-/// Maximum width of a message, in points.
-const WIDTH: f32 = 372.0;
-/// Maximum share of the area's height that messages cover.
-const MAX_COVERED: f32 = 0.25;
-/// Space between two messages, in points.
-const BETWEEN: f32 = 6.0;
-/// Padding of a message.
-const PADDING: Margin = Margin { left: 14, right: 6, top: 5, bottom: 5 };
-/// Space between the messages and the area's edges, in points.
-const EDGE: f32 = 8.0;
-/// Maximum width and height of a saved picture's thumbnail, in points.
+/// Maximum width and height of a saved picture's thumbnail in the dock, in points.
 const THUMBNAIL: Vec2 = vec2(84.0, 63.0);
-/// The same in a single-line message.
-const SMALL_THUMBNAIL: Vec2 = vec2(37.0, 28.0);
+/// The same in the status line.
+const SMALL_THUMBNAIL: Vec2 = vec2(28.0, 20.0);
 /// Width of the close button, in points.
 const CLOSE_WIDTH: f32 = 40.0;
 
 #[derive(Clone, Copy, PartialEq)]
-pub enum Kind {
-    /// Something went wrong; stays until the user is there to see it.
+enum Kind {
     Error,
-    /// Disappears automatically.
     Notice,
 }
 
@@ -68,36 +50,35 @@ pub enum Topic {
     Painting,
 }
 
-/// An action that a message offers: a button's text, and what the button sends. The message then disappears, unless it
-/// shows a picture.
+/// An action that a message offers: a button's text, and what the button sends. The message then disappears, unless the
+/// action is about a file.
 pub type Offer = (&'static str, Intent);
 
 struct Message {
     number: u64,
     kind: Kind,
     text: String,
-    /// When the message was first shown, by egui's clock.
+    /// When its time began, by egui's clock.
     since: Option<f64>,
+    /// The status line no longer shows it.
+    is_over: bool,
+    is_seen: bool,
     offers: Vec<Offer>,
     /// A thumbnail of a saved picture that the message is about.
     picture: Option<TextureHandle>,
     topic: Option<Topic>,
-    /// Height with all its lines, in points; `None` until it has been drawn that way.
-    height: Option<f32>,
+}
+
+/// True if an offer remains possible.
+fn is_of_file(intent: &Intent) -> bool {
+    use ShellCommand::{CopyFile, Play, ShowInFolder};
+    matches!(intent, Intent::Shell(ShowInFolder(_) | Play(_) | CopyFile(_)))
 }
 
 impl Message {
-    /// True if it must be a single line to be at most `most` points high.
-    fn is_low(&self, most: f32) -> bool {
-        self.height.is_some_and(|height| height > most)
-    }
-
     /// True if it is also shown over a picture that is shown alone: errors, and outcomes for files.
     fn is_for_all(&self) -> bool {
-        let has_file = self
-            .offers
-            .iter()
-            .any(|(_, intent)| matches!(intent, Intent::Shell(ShellCommand::ShowInFolder(_))));
+        let has_file = self.offers.iter().any(|(_, intent)| is_of_file(intent));
         self.kind == Kind::Error || has_file && self.picture.is_none()
     }
 
@@ -111,19 +92,18 @@ impl Message {
         Some(self.since? + stays - now)
     }
 
+    /// Takes it from the status line, and its offers that are not possible for long.
+    fn end(&mut self) {
+        self.is_over = true;
+        if self.kind == Kind::Notice {
+            self.offers.retain(|(_, intent)| is_of_file(intent));
+        }
+    }
+
     /// True if it disappears now. An error disappears only if `is_busy`: the user is doing something.
     fn leaves(&self, now: f64, is_busy: bool) -> bool {
         self.left(now).is_some_and(|left| left <= 0.0) && (is_busy || self.kind == Kind::Notice)
     }
-}
-
-/// Where messages are shown, at the left.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Corner {
-    /// At the bottom, over the picture.
-    Bottom,
-    /// At the top, over a dialog, whose buttons are at its lower edge: messages that arrived after it opened.
-    Top,
 }
 
 #[derive(Default)]
@@ -132,8 +112,6 @@ pub struct Messages {
     newest: u64,
     /// The newest message when that was last asked.
     arrived: u64,
-    /// Numbers of the messages that were shown in the last frame, at the bottom and at the top.
-    seen: [Vec<u64>; 2],
     /// The newest message that existed when the open dialog was opened.
     before_dialog: Option<u64>,
     /// The topic of the next message.
@@ -187,29 +165,25 @@ impl Messages {
             kind,
             text,
             since: None,
+            is_over: false,
+            is_seen: false,
             offers,
             picture,
             topic,
-            height: None,
         });
-        let older = self.list.len() - 1;
-        if older >= MAX_SHOWN {
-            let notice = self.list.iter().take(older).find(|m| m.kind == Kind::Notice);
-            let oldest = self.list.first().filter(|_| older >= MAX_MESSAGES);
-            if let Some(number) = notice.or(oldest).map(|m| m.number) {
-                self.dismiss(number);
-            }
+        if self.list.len() > MAX_MESSAGES {
+            self.list.remove(0);
         }
     }
 
-    /// Notes whether a dialog is open: older messages stay where they are, below it.
+    /// Notes whether a dialog is open: newer messages are shown in front of it.
     pub fn note_dialog(&mut self, is_open: bool) {
         self.before_dialog = is_open.then(|| self.before_dialog.unwrap_or(self.newest));
     }
 
-    /// Removes the notices, because another page is shown.
+    /// Ends the notices, because another page is shown.
     pub fn turn_page(&mut self) {
-        self.remove(|m| m.kind == Kind::Notice);
+        self.list.iter_mut().filter(|m| m.kind == Kind::Notice).for_each(Message::end);
     }
 
     fn remove(&mut self, goes: impl Fn(&Message) -> bool) {
@@ -248,163 +222,137 @@ impl Messages {
         }
     }
 
-    /// Removes the newest message; returns `false` if there is none.
-    pub fn dismiss_newest(&mut self) -> bool {
-        self.list.pop().is_some()
+    /// Removes the message of the status line.
+    pub fn dismiss_shown(&mut self) {
+        if let Some(at) = self.shown(false, false) {
+            self.list.remove(at);
+        }
     }
 
-    /// Shows the newest messages in the given corner of `area`, moved inwards by `further_in` points. Over a picture
-    /// that `is_alone`, only some are shown.
-    pub fn ui(
-        &mut self,
-        ui: &Ui,
-        area: egui::Rect,
-        corner: Corner,
-        further_in: f32,
-        is_alone: bool,
-    ) {
-        let now = ui.input(|i| i.time);
-        let is_busy = ui.input(|i| i.pointer.is_moving() || !i.events.is_empty());
-        self.remove(|m| m.leaves(now, is_busy));
-        let before = self.before_dialog.unwrap_or(u64::MAX);
-        let is_here = |m: &Message| (m.number <= before) == (corner == Corner::Bottom);
-        let most = MAX_COVERED * area.height();
-        let mut room = most;
-        let line = ui.spacing().interact_size.y + PADDING.sum().y;
-        let mut shown = Vec::new();
-        for message in self.list.iter_mut().rev().filter(|m| is_here(m)) {
-            if shown.len() == MAX_SHOWN || (is_alone && !message.is_for_all()) {
-                continue;
-            }
-            let height = if message.is_low(most) { line } else { message.height.unwrap_or(0.0) };
-            if !shown.is_empty() && height > room {
-                break;
-            }
-            room -= height + BETWEEN;
-            // The timer starts when the message is first shown.
-            message.since.get_or_insert(now);
-            shown.push(message.number);
-        }
-        let notices = self.list.iter().filter(|m| m.kind == Kind::Notice);
+    /// Removes all messages.
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Number of messages that were never shown, and whether one of them is an error.
+    pub fn unread(&self) -> (usize, bool) {
+        let unread = || self.list.iter().filter(|m| !m.is_seen);
+        (unread().count(), unread().any(|m| m.kind == Kind::Error))
+    }
+
+    /// Ends what has been shown for its time.
+    pub fn follow(&mut self, ctx: &Context) {
+        let (now, is_busy) = ctx.input(|i| (i.time, i.pointer.is_moving() || !i.events.is_empty()));
+        let current = self.list.iter_mut().filter(|m| !m.is_over);
+        current.filter(|m| m.leaves(now, is_busy)).for_each(Message::end);
+        let notices = self.list.iter().filter(|m| m.kind == Kind::Notice && !m.is_over);
         if let Some(seconds) = notices.filter_map(|m| m.left(now)).min_by(f64::total_cmp) {
-            ui.request_repaint_after_secs(seconds as f32 + 0.01);
+            ctx.request_repaint_after_secs(seconds as f32 + 0.01);
         }
-        if shown.is_empty() {
+    }
+
+    /// The place of the message that is shown now, in front of a dialog or not. Over a picture that `is_alone`, only
+    /// some are shown.
+    fn shown(&self, in_front: bool, is_alone: bool) -> Option<usize> {
+        let before = self.before_dialog.unwrap_or(u64::MAX);
+        let is_here = |m: &Message| (m.number > before) == in_front;
+        self.list.iter().rposition(|m| !m.is_over && is_here(m) && (!is_alone || m.is_for_all()))
+    }
+
+    /// Notes that the message of this kind of line is shown; returns whether there is one. The time of a notice begins
+    /// even if a newer message is shown.
+    pub fn has_line(&mut self, now: f64, in_front: bool, is_alone: bool) -> bool {
+        let Some(shown) = self.shown(in_front, is_alone) else {
+            return false;
+        };
+        for (at, message) in self.list.iter_mut().enumerate() {
+            message.is_seen |= at == shown;
+            if at == shown || message.kind == Kind::Notice && !is_alone {
+                message.since.get_or_insert(now);
+            }
+        }
+        true
+    }
+
+    /// Draws the message that is shown now as a line.
+    pub fn line(&self, ui: &mut Ui, in_front: bool, is_alone: bool) {
+        let Some(at) = self.shown(in_front, is_alone) else {
             return;
+        };
+        let message = &self.list[at];
+        mark(ui, message);
+        picture(ui, message, SMALL_THUMBNAIL);
+        // The text gets the room that the buttons leave.
+        let id = ui.scope_id().with("buttons of a message");
+        let before: f32 = ui.data(|d| d.get_temp(id)).unwrap_or_default();
+        let text = Label::new(RichText::new(&message.text).small()).truncate();
+        ui.scope(|ui| {
+            ui.set_max_width(
+                (ui.available_width() - before - ui.spacing().item_spacing.x).max(0.0),
+            );
+            ui.add(text);
+        });
+        let buttons = ui.scope(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::GAP;
+            message.offers.iter().for_each(|offer| offer_button(ui, message, offer));
+            close_button(ui, message);
+        });
+        let width = buttons.response.rect.width();
+        if before != width {
+            ui.data_mut(|d| d.insert_temp(id, width));
+            ui.request_discard("the width of a message's buttons");
         }
-        let widest = area.width() - 2.0 * EDGE;
-        let margin = EDGE + further_in;
-        let (pivot, at) = match corner {
-            Corner::Bottom => (Align2::LEFT_BOTTOM, area.left_bottom() + vec2(EDGE, -margin)),
-            Corner::Top => (Align2::LEFT_TOP, area.left_top() + vec2(EDGE, margin)),
-        };
-        // Dialogs are in the foreground.
-        let order = match (corner, self.before_dialog) {
-            (Corner::Bottom, Some(_)) => Order::Middle,
-            _ => Order::Foreground,
-        };
-        egui::Area::new(egui::Id::unique(("messages", corner == Corner::Top)))
-            .order(order)
-            .pivot(pivot)
-            .fixed_pos(at)
-            .constrain_to(area)
-            .show(ui, |ui| {
-                ui.set_max_width(widest);
-                ui.spacing_mut().item_spacing.y = BETWEEN;
-                for message in self.list.iter_mut().filter(|m| shown.contains(&m.number)) {
-                    let is_low = message.is_low(most);
-                    let width = if is_low { widest } else { WIDTH.min(widest) };
-                    let height = show(ui, message, width, is_low);
-                    if !is_low {
-                        message.height = Some(height);
-                    }
-                }
-                let seen_here = &mut self.seen[usize::from(corner == Corner::Top)];
-                if *seen_here != shown {
-                    *seen_here = shown;
-                    // Otherwise the messages would be placed by their previous height for a frame.
-                    ui.request_discard("other messages are up");
-                }
+    }
+
+    /// Draws all messages, the newest first; errors are thereby seen.
+    pub fn list(&mut self, ui: &mut Ui) {
+        let now = ui.input(|i| i.time);
+        for message in self.list.iter_mut().rev() {
+            message.since.get_or_insert(now);
+            message.is_seen = true;
+            message.is_over |= message.kind == Kind::Error;
+            ui.horizontal_top(|ui| {
+                mark(ui, message);
+                picture(ui, message, THUMBNAIL);
+                ui.vertical(|ui| {
+                    ui.set_max_width(ui.available_width() - CLOSE_WIDTH);
+                    ui.add(Label::new(&message.text).wrap());
+                    ui.horizontal_wrapped(|ui| {
+                        message.offers.iter().for_each(|offer| offer_button(ui, message, offer));
+                    });
+                });
+                close_button(ui, message);
             });
+        }
     }
 }
 
-/// Draws a message of at most this width, as a single line if `is_low`. Returns its height in points.
-fn show(ui: &mut Ui, message: &Message, width: f32, is_low: bool) -> f32 {
-    let p = theme::palette(ui);
-    let mark = match message.kind {
-        Kind::Error => p.error,
-        Kind::Notice => p.notice,
-    };
-    let frame = Frame::new()
-        .fill(p.card)
-        .stroke(Stroke::new(1.0, p.outline))
-        .corner_radius(theme::RADIUS)
-        .inner_margin(PADDING)
-        .shadow(ui.visuals().popup_shadow);
-    let picture = |ui: &mut Ui, size| {
-        if let Some(picture) = &message.picture {
-            let picture = egui::Image::from_texture(picture).fit_to_exact_size(size);
-            ui.add(picture.corner_radius(4.0).alt_text("The saved picture"));
-        }
-    };
-    let shown = frame.show(ui, |ui| {
-        let room = width - PADDING.sum().x;
-        if is_low {
-            let line = vec2(room, ui.spacing().interact_size.y);
-            ui.allocate_ui_with_layout(line, Layout::right_to_left(Align::Center), |ui| {
-                close_button(ui, message);
-                message.offers.iter().rev().for_each(|offer| offer_button(ui, message, offer));
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    picture(ui, SMALL_THUMBNAIL);
-                    ui.add(Label::new(&message.text).truncate());
-                });
-            });
-        } else {
-            ui.set_max_width(room);
-            ui.horizontal_top(|ui| {
-                picture(ui, THUMBNAIL);
-                ui.vertical(|ui| {
-                    ui.set_max_width(ui.available_width() - CLOSE_WIDTH);
-                    ui.add_space(4.0);
-                    ui.add(Label::new(&message.text).wrap());
-                    if !message.offers.is_empty() {
-                        ui.horizontal_wrapped(|ui| {
-                            message
-                                .offers
-                                .iter()
-                                .for_each(|offer| offer_button(ui, message, offer));
-                        });
-                    }
-                });
-                close_button(ui, message);
-            });
-        }
-    });
-    let mut strip = shown.response.rect;
-    // Errors have a mark that does not depend on its colour.
-    let is_error = message.kind == Kind::Error;
-    strip.set_width(if is_error { 12.0 } else { 4.0 });
-    ui.painter().rect_filled(
-        strip,
-        CornerRadius { nw: theme::RADIUS, sw: theme::RADIUS, ..CornerRadius::ZERO },
-        mark,
-    );
-    if is_error {
-        let (at, font) = (strip.center_top() + vec2(0.0, 18.0), FontId::new(13.0, semibold()));
-        ui.painter().text(at, Align2::CENTER_CENTER, "!", font, p.card);
+/// Marks an error, not by its colour alone.
+fn mark(ui: &mut Ui, message: &Message) {
+    if message.kind == Kind::Error {
+        ui.label(theme::error(ui, "!").family(semibold()));
     }
-    shown.response.rect.height()
+}
+
+fn picture(ui: &mut Ui, message: &Message, size: Vec2) {
+    if let Some(picture) = &message.picture {
+        let picture = Image::from_texture(picture).fit_to_exact_size(size);
+        ui.add(picture.corner_radius(4.0).alt_text("The saved picture"));
+    }
 }
 
 fn close_button(ui: &mut Ui, message: &Message) {
-    let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
+    let close = Button::new(icons::CLOSE).small().frame_when_inactive(false);
     button(ui, true, close, ["Dismiss"; 2], ShellCommand::Dismiss(message.number));
 }
 
 fn offer_button(ui: &mut Ui, message: &Message, (label, intent): &Offer) {
     let button = plain_button(ui, label, intent.clone());
-    if message.picture.is_none() {
+    if !is_of_file(intent) && message.picture.is_none() {
         button.sends(ShellCommand::Dismiss(message.number));
     }
 }

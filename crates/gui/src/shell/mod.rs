@@ -4,6 +4,7 @@ pub mod clipboard;
 pub mod command;
 pub mod common;
 pub mod controls;
+mod dock;
 pub mod full_screen;
 pub mod messages;
 pub mod overlays;

@@ -1,4 +1,4 @@
-//! Overlays over the window: questions, the queue, reports, the list of shortcuts, the program's credits and licences. The newest one is
+//! Overlays over the window: questions, forms, reports, the list of shortcuts, the program's credits and licences. The newest one is
 //! shown; older ones wait below it.
 
 use std::{mem::discriminant, ops::Range, path::Path};
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     intent::Command,
     jobs::{FORM_WIDTH, FolderForm, Form, Jobs},
-    pages::{live::ReportView, photo::paintings::Paintings},
+    pages::live::ReportView,
     styles::{
         reading::{self, Reading},
         source::Card,
@@ -89,8 +89,6 @@ pub enum Overlay<S> {
     Reading(Box<Reading>),
     ExportForm(Box<Form>),
     FolderForm(Box<FolderForm>),
-    /// The list of jobs.
-    Queue,
     /// The report of a measurement.
     Report(ReportView),
     /// The list of shortcuts that match this search text.
@@ -117,7 +115,6 @@ pub struct Shown<'a> {
     pub cards: &'a [Card],
     pub choices: &'a Choices,
     pub jobs: &'a Jobs,
-    pub paintings: &'a Paintings,
 }
 
 impl<S> Overlays<S> {
@@ -196,13 +193,12 @@ impl<S> Overlays<S> {
             Overlay::Reading(_) => ("reading", 1060.0),
             Overlay::ExportForm(_) => ("export", FORM_WIDTH),
             Overlay::FolderForm(_) => ("folder", FORM_WIDTH),
-            Overlay::Queue => ("queue", 620.0),
             Overlay::Report(_) => ("report", 760.0),
             Overlay::Shortcuts(_) => ("shortcuts", 720.0),
             Overlay::About(_) => ("about", 760.0),
         };
-        // These change their height, so they are anchored at the top.
-        let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Queue | Overlay::About(_));
+        // It changes its height, so it is anchored at the top.
+        let hangs = matches!(open, Overlay::Shortcuts(_));
         // A new id each time: egui would draw a list that was open before below the dialog, if a click takes one frame.
         let id = Id::unique((id, self.appeared));
         let closes = dialog(ctx, id, hangs, width, |ui| match open {
@@ -213,10 +209,6 @@ impl<S> Overlays<S> {
                 form.ui(ui, shown.jobs.queue.writes(&form.export.output), is_fresh)
             }
             Overlay::FolderForm(form) => form.ui(ui, shown.cards, is_fresh),
-            Overlay::Queue => {
-                shown.jobs.ui(ui, shown.paintings);
-                close_button(ui, false);
-            }
             Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, wanted, is_fresh);
@@ -379,6 +371,9 @@ pub struct About {
     licences: Vec<String>,
 }
 
+/// Height of a tab of [`About`], in points, if there is enough space.
+const ABOUT_HEIGHT: f32 = 360.0;
+
 /// The tabs of [`About`].
 const TABS: [&str; 3] = ["StyleForge", "Credits", "Licences"];
 
@@ -399,14 +394,19 @@ impl About {
             }
         });
         ui.add_space(theme::GAP);
-        let height = ui.available_height() - 60.0;
-        match self.tab {
-            "Credits" => {
-                _ = ScrollArea::vertical().max_height(height).show(ui, |ui| credits_ui(ui, cards));
+        // The same height with every tab.
+        let height = ABOUT_HEIGHT.min(ui.available_height() - 60.0);
+        ui.scope(|ui| {
+            ui.set_min_height(height);
+            match self.tab {
+                "Credits" => {
+                    let area = ScrollArea::vertical().max_height(height);
+                    area.show(ui, |ui| credits_ui(ui, cards));
+                }
+                "Licences" => licences_ui(&self.licences, ui, height),
+                _ => program_ui(ui),
             }
-            "Licences" => licences_ui(&self.licences, ui, height),
-            _ => program_ui(ui),
-        }
+        });
         ui.add_space(theme::GAP);
         close_button(ui, is_fresh);
     }

@@ -40,6 +40,8 @@ pub struct WindowState {
     pub has_file_dialog: bool,
     /// The controls are shown in a window that is too narrow to show everything.
     pub controls_open: bool,
+    /// The list of jobs and messages is shown.
+    pub dock_open: bool,
     /// Tooltips are currently suppressed.
     pub has_no_tooltips: bool,
     pub focus_frame: FocusFrame,

@@ -345,31 +345,36 @@ fn the_smallest_size_follows_the_screen() {
 }
 
 #[test]
-fn messages_leave_three_quarters_of_the_picture_free() {
+fn messages_cover_and_move_nothing_and_the_dock_takes_a_third_at_most() {
     for (width, height) in [(720.0, 480.0), (640.0, 420.0), (1300.0, 850.0)] {
         let mut w = Window::live_sized_after(width, height, saves_there);
         w.set_scale(2.0);
         w.until_live();
+        let picture = |w: &Window| w.harness.get_by_label_contains("Picture, ").rect();
+        let before = picture(&w);
         for name in ["candy-0001.png", "candy-0002.png"] {
             w.press(Key::S);
             w.until_contains(name);
         }
         assert!(!w.has_containing("candy-0001.png"), "the newest alone");
+        assert_eq!(picture(&w), before);
+        for part in ["Dismiss", "Show in folder", "The saved picture"] {
+            let part = w.harness.get_by_label(part).rect();
+            assert!(part.top() > before.bottom() && part.right() < width, "{part:?}");
+        }
         w.platform.refuse("No file manager could be opened.");
         w.click("Show in folder");
         w.until_contains("No file manager could be opened.");
-        let parts = ["Dismiss", "Show in folder", "The saved picture"]
-            .map(|part| w.harness.query_all_by_label(part));
-        let covered = parts
-            .into_iter()
-            .flatten()
-            .map(|part| part.rect())
-            .reduce(Rect::union)
-            .expect("a message")
-            .expand(5.0);
-        let picture = w.harness.get_by_label_contains("Picture, ").rect();
-        let share = covered.height() / picture.height();
-        assert!(share < 0.27, "{share} of {picture:?} at {width} x {height}");
+        w.show_queue();
+        w.step();
+        let top = w.harness.get_by_label("Clear messages").rect().top();
+        assert!(height - top < height / 3.0 + 40.0, "{top} of {height}");
+        assert!(picture(&w).bottom() < top && picture(&w).height() > 60.0, "{:?}", picture(&w));
+        assert!(w.has_containing("candy-0002.png"));
+        w.click("Clear messages");
+        w.until_label("There are no jobs and no messages.");
+        w.press(Key::Escape);
+        w.until("the dock to close", |w| picture(w) == before);
     }
 }
 

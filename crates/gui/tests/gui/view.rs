@@ -458,24 +458,6 @@ fn alt_shows_the_colours_of_a_pixel_of_a_photo() {
 }
 
 #[test]
-fn the_colours_of_a_pixel_are_above_messages() {
-    let mut w = Window::painted(64, 48);
-    w.press(Key::B);
-    w.until_contains("is only available in Live");
-    let picture = w.harness.get_by_label_contains("Picture, ").rect();
-    w.harness.hover_at(picture.center());
-    w.harness.event(egui::Event::ModifiersChanged(Modifiers::ALT));
-    w.until_contains("Painted ");
-    w.step();
-    assert!(w.has_containing("is only available in Live"));
-    let layers: Vec<egui::Id> =
-        w.harness.ctx.memory(|memory| memory.layer_ids().map(|layer| layer.id).collect());
-    let place = |id| layers.iter().position(|layer| *layer == id);
-    let messages = place(egui::Id::unique(("messages", false)));
-    assert!(messages.is_some() && place(egui::Id::unique("pixel")) > messages, "{layers:?}");
-}
-
-#[test]
 fn the_original_of_a_photo_is_seen_while_its_key_is_held() {
     let mut w = Window::painted(300, 200);
     w.click("Show split");

@@ -239,10 +239,14 @@ impl Window {
         self.until("the form to close", |w| !w.has("Overwrite existing files"));
     }
 
-    /// Shows the queue, or closes it.
+    /// Shows the list of jobs and messages, or closes it.
     pub fn show_queue(&mut self) {
-        self.until_label("Queue");
-        self.click("Queue");
+        let is_it =
+            |text: &String| text.starts_with("Jobs and messages,") || text == "Jobs and messages";
+        self.until("the handle", |w| w.texts().iter().any(is_it));
+        let name = self.texts().into_iter().find(is_it).expect("found just now");
+        self.click_last(&name);
+        self.step();
     }
 
     fn build_for(folder: Arc<tempfile::TempDir>, size: egui::Vec2, live: bool) -> Self {

@@ -102,8 +102,8 @@ fn red_dot(ui: &mut Ui, words: &str) {
 }
 
 impl LiveView {
-    /// Shows whether a camera is capturing, with a button to release it, or to use it if that `is_offered`.
-    pub fn source_bar(&self, ui: &mut Ui, is_offered: bool) {
+    /// Shows whether a camera is capturing, with a button to release it, or to use it.
+    pub fn source_bar(&self, ui: &mut Ui) {
         if self.uses_camera() {
             if self.is_capturing() {
                 red_dot(ui, "Camera on");
@@ -117,9 +117,6 @@ impl LiveView {
                 ["Turn off", "Turn the camera off at once."],
                 LiveCommand::ReleaseCamera,
             );
-            return;
-        }
-        if !is_offered {
             return;
         }
         let camera = Button::new(format!("{} Use camera", icons::VIDEO));

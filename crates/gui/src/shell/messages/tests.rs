@@ -1,40 +1,43 @@
 use super::*;
 
 #[test]
-fn the_area_is_bounded_and_does_not_repeat_itself() {
-    let texts = |messages: &Messages| -> Vec<String> {
-        messages.list.iter().map(|m| m.text.clone()).collect()
-    };
+fn the_list_is_bounded_and_does_not_repeat_itself() {
     let mut messages = Messages::default();
-    for n in 0..10 {
+    for n in 0..2 * MAX_MESSAGES {
         messages.notice(format!("Number {n}"));
         messages.notice(format!("Number {n}"));
     }
-    assert_eq!(texts(&messages), ["Number 8.", "Number 9."]);
-    // Errors wait for newer messages to leave; notices do not.
-    for n in 0..10 {
-        messages.error(format!("Wrong {n}"));
-    }
-    assert_eq!(messages.list.len(), MAX_MESSAGES);
-    messages.notice("Saved");
-    assert_eq!(messages.list.len(), MAX_MESSAGES);
-    messages.notice("Copied");
-    assert_eq!(texts(&messages)[MAX_MESSAGES - 2..], ["Wrong 9.", "Copied."]);
-    assert!(messages.dismiss_newest());
-    assert_eq!(texts(&messages)[MAX_MESSAGES - 3..], ["Wrong 8.", "Wrong 9."]);
+    let texts: Vec<&str> = messages.list.iter().map(|m| m.text.as_str()).collect();
+    assert_eq!((texts.len(), texts[MAX_MESSAGES - 2]), (MAX_MESSAGES, "Number 58."));
+    assert_eq!(messages.unread(), (MAX_MESSAGES, false));
+    messages.dismiss_shown();
+    assert_eq!(messages.list.last().map(|m| m.text.as_str()), Some("Number 58."));
 }
 
 #[test]
 fn the_time_of_a_message_begins_when_it_is_seen() {
     let mut messages = Messages::default();
-    messages.notice("Number 1");
-    let area = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(800.0, 600.0));
-    let mut seen = |is_alone| {
-        egui::__run_test_ui(|ui| messages.ui(ui, area, Corner::Bottom, 0.0, is_alone));
-        messages.list.first().and_then(|message| message.since)
-    };
-    assert!(seen(true).is_none(), "only the picture is shown");
-    assert!(seen(false).is_some());
+    messages.error("Number 1");
+    messages.notice("Number 2");
+    assert!(messages.has_line(0.0, false, true), "only the error, over a picture that is alone");
+    let since = |messages: &Messages| messages.list.iter().map(|m| m.since).collect::<Vec<_>>();
+    assert_eq!(since(&messages), [Some(0.0), None]);
+    assert_eq!(messages.unread(), (1, false));
+    assert!(messages.has_line(1.0, false, false));
+    assert_eq!(since(&messages), [Some(0.0), Some(1.0)]);
+    assert_eq!(messages.unread(), (0, false));
+}
+
+#[test]
+fn only_offers_about_files_outlast_the_time_of_a_notice() {
+    let mut messages = Messages::default();
+    let file = Intent::Shell(ShellCommand::Play("film.mp4".into()));
+    messages.offer("Exported", ("Play", file.clone()));
+    messages.offer("Removed", ("Undo", Intent::Shell(ShellCommand::HideHint)));
+    messages.turn_page();
+    assert!(!messages.has_line(0.0, false, false));
+    let offers: Vec<_> = messages.list.iter().flat_map(|m| &m.offers).collect();
+    assert_eq!(offers, [&("Play", file)]);
 }
 
 #[test]

@@ -11,7 +11,6 @@ use crate::{
     choice::{Choice, of_painting},
     intent::{Intent, PhotoCommand, ShellCommand, StyleCommand, ViewCommand},
     pages::photo::PhotoPage,
-    shell::overlays::Overlay,
     styles::mix,
     widgets::{
         label::{name_label, path_label},
@@ -42,7 +41,7 @@ impl PhotoPage {
             // Before the list is opened, so that it opens with its pictures.
             self.make_small_picture(shell, FileList::Recent);
         }
-        if matches!(shell.overlays.shown(), Some(Overlay::Queue)) {
+        if shell.window.dock_open {
             self.make_small_picture(shell, FileList::Paintings);
         }
         if !self.paintings.has_strip(shell) {
