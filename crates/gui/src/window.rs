@@ -23,7 +23,7 @@ use crate::{
         messages::Corner,
         shortcuts::{menu, plain_button},
     },
-    styles::trials::style_subject,
+    styles::{looks, trials::style_subject},
     widgets::{
         key_chips,
         label::{label, remark},
@@ -108,6 +108,8 @@ impl App {
                     });
                 let (subject, moving) =
                     (style_subject(&self.shell, &self.film), live.map(|live| &live.previews));
+                let can_save = style.is_some() && viewed.is_none();
+                looks::ui(&self.shell.styles.looks, ui, can_save);
                 self.shell.styles.gallery.ui(ui, subject, style, mix.as_ref(), painting, moving);
             });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
