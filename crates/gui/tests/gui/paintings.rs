@@ -169,6 +169,32 @@ fn a_saved_file_shows_its_own_settings_and_leads_back_to_them() {
     w.until_painted();
     assert!(w.is_chosen("Candy"));
     assert_eq!(w.value("Strength"), 70.0);
+    // Its look under a name, in the row above the styles.
+    w.click("Save look…");
+    w.until_label("Save look as");
+    w.style_source.looks.lock().unwrap().push(("warm_light".to_owned(), w.path("a.png")));
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("Look Warm light");
+    let kept = w.style_source.kept_looks.lock().unwrap().clone();
+    assert_eq!((kept.len(), kept[0].0.look.strength_percent, &*kept[0].1), (1, 70, "Candy"));
+    w.click("Udnie");
+    w.until_painted();
+    w.click("Look Warm light");
+    w.until("the look", |w| w.is_chosen("Candy"));
+    w.until_painted();
+    // A painting that is dropped offers its look for what was shown before.
+    w.click("Udnie");
+    w.until_painted();
+    w.drop_file(&w.path("a.png"));
+    let (question, offer) = ("Save the painting first?", "Use its look");
+    w.until("the file", |w| w.has(question) || w.has(offer));
+    if w.has(question) {
+        w.click("Open without saving");
+    }
+    w.until_label(offer);
+    w.click(offer);
+    w.until("the photo before", |w| w.is_chosen("Candy") && w.has("photo.png, 40 × 30 px"));
+    w.until_painted();
     // A WebP contains no settings.
     w.click("c.webp");
     w.until_label("This file does not contain its settings.");
