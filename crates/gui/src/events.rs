@@ -113,9 +113,8 @@ impl App {
                     .map(|saved| saved.path.clone())
                     .filter(|_| batch.sheet.is_none());
                 batch.note(done, name, outcome);
-                // One entry stands for the folder: the paintings of a large one would replace all others in the list.
-                if let Some(path) = saved.filter(|_| batch.results.saved == 1) {
-                    self.photo.note_painting(&mut self.shell, &path);
+                if let Some(path) = saved {
+                    self.photo.note_in_folder(&mut self.shell, &path);
                 }
             }
             Event::Live(event) => {
