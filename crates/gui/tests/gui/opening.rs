@@ -231,9 +231,9 @@ fn several_files_of_the_command_line_are_painted_like_the_first_one() {
     w.click("Same look for all…");
     w.until_label("Paint 3 photos");
     w.until_label("Candy");
-    w.click("Candy");
+    w.choose_style("Candy");
     w.start_folder();
-    w.until_label("3 photos painted into the folder");
+    w.until_contains("3 photos painted into ");
     w.until("the marks", |w| ["a", "b", "c"].iter().all(|n| w.has(&format!("{n}.png, painted"))));
 }
 

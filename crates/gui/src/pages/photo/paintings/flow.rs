@@ -9,7 +9,7 @@ use std::{
 use eframe::egui::{self, Ui};
 
 use super::{
-    Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting, photos_of,
+    Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting,
     strip::{self, Tile},
 };
 use crate::{
@@ -29,7 +29,7 @@ use settings::{MAX_RECENT, State, keep_newest};
 
 /// Window height below which the strip is folded at first, in points.
 const ROOM_FROM: f32 = 640.0;
-/// Maximum number of paintings whose thumbnails the list of exports needs.
+/// Maximum number of paintings whose thumbnails the queue's list needs.
 const MAX_LISTED: usize = 24;
 
 /// True if the window is so low that the picture needs the space of the strip.
@@ -44,19 +44,11 @@ impl PhotoPage {
         self.paintings.note_written(path);
     }
 
-    /// Notes that a painting was written to this file as one of many: its folder stands for all of them.
-    pub fn note_in_folder(&mut self, shell: &mut Shell, path: &Path) {
-        self.paintings.painted.extend(photos_of(&[path.to_owned()], &self.paintings.set));
-        if let Some(folder) = path.parent() {
-            self.note_painting(shell, folder);
-        }
-    }
-
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
     pub fn serve_paintings(&mut self, shell: &mut Shell) {
         // Before the list is opened, so that it opens with its pictures.
         self.make_small_picture(shell, &shell.settings.state.recent_photos);
-        if matches!(shell.overlays.shown(), Some(Overlay::Exports)) {
+        if matches!(shell.overlays.shown(), Some(Overlay::Queue)) {
             let listed = &shell.settings.state.paintings;
             self.make_small_picture(shell, &listed[..listed.len().min(MAX_LISTED)]);
         }
