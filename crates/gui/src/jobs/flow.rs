@@ -365,6 +365,11 @@ impl Jobs {
         }
     }
 
+    /// True while a job runs.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Notes what the running job has done since the last call.
     fn note_progress(&mut self, shell: &mut Shell, page: &mut PhotoPage, running: &Running) {
         let (progress, id) = (&running.run.progress, running.id);
