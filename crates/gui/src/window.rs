@@ -160,7 +160,8 @@ impl App {
             }
             if let Some(strip) = strip {
                 strip.draw(|ui| {
-                    self.photo.paintings.strip(ui, &self.shell.settings.state.paintings)
+                    let current = self.shell.workspace.shown_file();
+                    self.photo.paintings.strip(ui, &self.shell.settings.state.paintings, current)
                 });
             }
             actions.draw(|ui| self.action_bar(ui));

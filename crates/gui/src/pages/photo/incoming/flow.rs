@@ -185,7 +185,14 @@ impl App {
                 });
             }
             PictureUse::Style if !sorted.has_folder => make_styles(shell, photos),
-            _ if photos.len() > 1 || sorted.has_folder => offer_batch(shell, photos, sorted.notes),
+            _ if photos.len() > 1 || sorted.has_folder => {
+                if photos.len() > 1 {
+                    photo.open_set(shell, ticket, &photos, !sorted.has_folder);
+                }
+                if sorted.has_folder {
+                    offer_batch(shell, photos, sorted.notes);
+                }
+            }
             _ => {
                 for path in photos {
                     let is_unsaid = picture_use == PictureUse::Unsaid;
@@ -251,7 +258,8 @@ fn make_styles(shell: &mut Shell, pictures: Vec<PathBuf>) {
     }
 }
 
-fn offer_batch(shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
+/// Asks how to paint these files.
+pub fn offer_batch(shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
     shell.run(
         move || Ok(FolderForm::new(files, notes)),
         |app, form| Jobs::ask_about_folder(&mut app.shell, form),
