@@ -142,14 +142,16 @@ fn usable_styles(
     library: &StyleLibrary,
     job: &Job,
 ) -> Result<(Vec<ChosenNetwork>, usize), CliError> {
+    let margin = job.args.painting.margin;
     let mut usable: Vec<ChosenNetwork> =
         of_pictures(&job.args.pictures, job.args.start, job.args.painting.model)?
             .into_iter()
+            .map(|mixed| mixed.with_margin(margin))
             .collect();
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
         match choose_as(library, typed, job.args.painting.model, job.args.pixels.choice()) {
-            Ok(style) => usable.push(style),
+            Ok(style) => usable.push(style.with_margin(margin)),
             Err(error) if *from_all => {
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));
