@@ -242,6 +242,7 @@ impl StyleSource for Library {
         let chosen = NetworkChoice::Style(&style, model)
             .load()
             .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
+        let chosen = chosen.with_margin(None);
         Ok(Loaded { network: chosen.network, note: chosen.notes.into_iter().next() })
     }
 
