@@ -164,7 +164,7 @@ fn a_refused_kernel_is_named() {
     assert!(
         said.ends_with(
             "failed (cuModuleLoadData: as the test wished (error 209)); update the device's driver, \
-             or choose --device cpu"
+             or choose the CPU"
         ),
         "{said}"
     );
