@@ -5,6 +5,7 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+mod external;
 mod fake;
 #[path = "../../../../tests/support/home.rs"]
 mod home;
