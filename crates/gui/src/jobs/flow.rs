@@ -365,6 +365,14 @@ impl Jobs {
         }
     }
 
+    /// The export that runs, a frame that it has just painted, and how many it had painted about then.
+    pub fn take_frame(&self) -> Option<(&Export, Frame, u64)> {
+        let run = &self.running.as_ref()?.run;
+        let Work::Export(export) = &run.entry.work else { return None };
+        let frame = lock(&run.progress.frame).take()?;
+        Some((export, frame, run.progress.frames.load(Ordering::Relaxed)))
+    }
+
     /// True while a job runs.
     pub fn is_running(&self) -> bool {
         self.running.is_some()

@@ -63,9 +63,10 @@ impl Form {
         self.export.output = output;
     }
 
-    /// Width and height of the frames after rotating and cropping.
+    /// Width and height of the stored frames after rotating and cropping.
     pub fn size(&self) -> (usize, usize) {
-        self.export.framing.size(self.film.size)
+        let stored = self.film.stored_size();
+        self.export.framing.scaled(self.film.size, stored).size(stored)
     }
 
     /// The number of frames to export, if it is known.

@@ -17,13 +17,17 @@ use backend::RunControl;
 use engine::{
     FilmPainter,
     film::{Film, RenderError, Rendered, part_frames, render},
-    paint::PaintSettings,
+    paint::{OutputSize, PaintSettings},
 };
 use media::film::{Clip, Container, Tools};
 use network::Network;
 use pictures::alpha;
 use threads::WakeUp;
-use values::disk::{self, Existing};
+use values::{
+    disk::{self, Existing},
+    frame::Frame,
+    lock::lock,
+};
 
 /// How often a paused job looks whether it continues.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -37,6 +41,8 @@ pub struct Progress {
     pub frames: AtomicU64,
     pub painted: AtomicU64,
     pub is_paused: AtomicBool,
+    /// A painted frame of a video, until the window takes it.
+    pub frame: Mutex<Option<Frame>>,
     /// Items and outcomes that the window has not noted yet.
     pub outcomes: Mutex<Vec<(usize, Outcome)>>,
 }
@@ -125,7 +131,14 @@ impl Run {
         progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
         let paint = |frames: &[&Arc<_>], steadying: Option<&_>| {
             self.wait_while_paused();
-            self.painter.paint(frames, network, settings, steadying, control)
+            let painted = self.painter.paint(frames, network, settings, steadying, control);
+            if let (Some(frame), Some(painting)) = (frames.first(), painted.iter().flatten().next())
+            {
+                // Seldom, because it takes time.
+                let finished = || painting.finished(frame, OutputSize::Working, choice.look);
+                lock(&progress.frame).get_or_insert_with(finished);
+            }
+            painted
         };
         render(&tools, &film, share.flow, &paint, &|frames, painted| {
             progress.frames.store(frames, Ordering::Relaxed);

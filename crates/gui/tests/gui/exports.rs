@@ -174,7 +174,7 @@ fn the_brackets_of_a_timeline_are_moved_by_keys_and_by_the_pointer() {
 }
 
 #[test]
-fn wide_pixels_are_shown_square_and_exported_as_they_are() {
+fn wide_pixels_are_exported_as_they_are_and_counted_so() {
     let mut w = Window::open_after(saves_there);
     w.until_label("Candy");
     w.click("Candy");
@@ -182,7 +182,7 @@ fn wide_pixels_are_shown_square_and_exported_as_they_are() {
     let (_, _, shown) = OpenFilm::open(&clip).expect("a clip");
     assert_eq!(shown.size(), (128, 48));
     w.export(&clip);
-    w.until_contains("128 × 48 px");
+    w.until_contains("64 × 48 px");
     w.click("Export");
     w.until_contains("Exported as ");
     let output = w.path("clip-candy.mp4");

@@ -176,6 +176,17 @@ impl OpenFilm {
         Ok(last.filter(|seconds| start < seconds.max(end) + self.frame_seconds()))
     }
 
+    /// Width and height of its stored pictures, whose pixels may not be square, rotated as the file says.
+    pub fn stored_size(&self) -> (usize, usize) {
+        let is_high = |(width, height): (usize, usize)| width < height;
+        let (width, height) = self.clip.size;
+        if is_high(self.size) == is_high(self.clip.shown_size()) {
+            (width, height)
+        } else {
+            (height, width)
+        }
+    }
+
     /// Turns and crops a picture of it, which may be smaller. A crop that does not fit shows the whole picture.
     pub fn framed(&self, framing: Framing, frame: Frame) -> Frame {
         if framing.is_plain() {

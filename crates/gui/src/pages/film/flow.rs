@@ -12,6 +12,7 @@ use crate::{
     app::{App, Shell},
     choice::Choice,
     intent::ViewCommand,
+    jobs::Jobs,
     pages::photo::{
         PhotoPage,
         opened::{self, Opened, Whole},
@@ -204,6 +205,18 @@ impl FilmPage {
                 view.thumbnails.put(&app.shell.ctx, framing, read);
             }
         });
+    }
+
+    /// Shows a frame on the timeline that an export of the film has painted as it is painted here.
+    pub fn show_exported(&mut self, shell: &Shell, jobs: &Jobs) {
+        let exported = jobs.take_frame();
+        let (Some(view), Some((export, frame, done))) = (&mut self.view, exported) else { return };
+        let choice = Choice { framing: export.framing, ..Choice::from_settings(&export.choices) };
+        if view.film.path == export.source && view.thumbnails.are_of(&choice) {
+            let begins = export.range.start.unwrap_or(0.0);
+            let seconds = begins + done as f64 * view.film.frame_seconds();
+            view.thumbnails.put_painted(&shell.ctx, seconds / view.transport.length, &frame);
+        }
     }
 
     fn handle_film_event(&mut self, shell: &mut Shell, photos: &mut PhotoPage, event: PlayerEvent) {

@@ -37,6 +37,10 @@ const HALF_TIME: f32 = 32.0;
 /// Crop, style and look of painted thumbnails.
 type PaintedIn = (Framing, Option<NetworkOf>, Look);
 
+fn painted_in(choice: &Choice) -> PaintedIn {
+    (choice.framing, choice.network(choice.model), choice.look)
+}
+
 /// The thumbnails: at most [`SLOTS`] of the source, and as many painted ones.
 #[derive(Default)]
 pub struct Thumbnails {
@@ -54,7 +58,7 @@ impl Thumbnails {
     /// Removes thumbnails that show another crop, style or look; returns whether it is another one. Those of a shorter
     /// film are elsewhere.
     pub fn follow(&mut self, choice: &Choice, length: f64) -> bool {
-        let painted_in = (choice.framing, choice.network(choice.model), choice.look);
+        let painted_in = painted_in(choice);
         let is_new = self.painted_in != painted_in;
         if (self.painted_in.0, self.length) != (painted_in.0, length) {
             *self = Self { length, ..Self::default() };
@@ -63,6 +67,11 @@ impl Thumbnails {
         }
         self.painted_in = painted_in;
         is_new
+    }
+
+    /// True if the painted ones are painted like this.
+    pub fn are_of(&self, choice: &Choice) -> bool {
+        self.painted_in == painted_in(choice)
     }
 
     pub fn forget_painted(&mut self) {
@@ -146,7 +155,7 @@ pub fn ui(ui: &mut Ui, film: &Transport, thumbnails: &Thumbnails) {
     let id = ui.scope_id().with("timeline");
     // A pointer that is held still must not seek again and again.
     let has_moved = ui.input(|i| i.pointer.any_pressed() || i.pointer.delta() != Vec2::ZERO);
-    let strip = ui.interact(rows, id, Sense::click_and_drag());
+    let strip = ui.interact(rect, id, Sense::click_and_drag());
     let frames = moved(ui, &strip, "Position in the video", film.position);
     if frames != 0.0 {
         Step::Frame(if frames < 0.0 { -1 } else { 1 }).send(ui);
