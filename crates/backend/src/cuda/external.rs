@@ -69,14 +69,13 @@ impl ExternalJobs {
         let copied = launched.and_then(|()| driver.copy(DevicePtr(job.to), on.at(from), bytes));
         let flagged = copied.and_then(|()| {
             let from = on.at(on.layout.painting + plan.painting_bytes());
+            let bytes = plan.flag_bytes();
+            if bytes == 0 {
+                return Ok(());
+            }
             // SAFETY: pinned memory of this size that lives as long as the session, which waits before it is dropped.
             // The host only reads it after the event, or when the caller has waited for a captured job.
-            match plan.flag_bytes() {
-                0 => Ok(()),
-                bytes => unsafe {
-                    driver.download_pinned(self.flag.start, from, bytes, Queue::Painting)
-                },
-            }
+            unsafe { driver.download_pinned(self.flag.start, from, bytes, Queue::Painting) }
         });
         if !job.is_captured {
             // Recorded after a failure too, because some of the job may run.
@@ -134,9 +133,10 @@ impl ExternalSession for CudaSession {
         let Self { external: Some(jobs), network, first, .. } = self else {
             return Ok(());
         };
-        let launches: Vec<Prepared> = match job.is_exact {
-            true => Vec::new(),
-            false => first.launches.together.iter().flat_map(|t| t.launches.clone()).collect(),
+        let launches: Vec<Prepared> = if job.is_exact {
+            Vec::new()
+        } else {
+            first.launches.together.iter().flat_map(|t| t.launches.clone()).collect()
         };
         let theirs = network.driver.with_queues_for(Purpose::External(job.stream));
         let own = mem::replace(&mut network.driver, theirs);
