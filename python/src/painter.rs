@@ -153,9 +153,10 @@ impl Network {
             let free = self.backend.free_bytes().or_else(memory::available_bytes);
             let free = free.map_or(u64::MAX, |free| free.saturating_add(pool.held_bytes()));
             if needed > free {
-                let advice = match self.backend.has_own_memory() {
-                    true => "smaller pictures, or torch.cuda.empty_cache()",
-                    false => "smaller pictures",
+                let advice = if self.backend.has_own_memory() {
+                    "smaller pictures, or torch.cuda.empty_cache()"
+                } else {
+                    "smaller pictures"
                 };
                 return Err(PyMemoryError::new_err(format!(
                     "{width} x {height} pixels need {} MB of memory, and {} MB are free; use {advice}",
@@ -223,6 +224,7 @@ impl Network {
         precision: &str,
         variant: &str,
         pixels: Pixels,
+        margin: Option<&str>,
     ) -> PyResult<Self> {
         let backend = device.get().backend.clone();
         let choice = ModeChoice {
@@ -233,7 +235,10 @@ impl Network {
         let mode = backend.mode(choice);
         backend.supports(mode).map_err(raised)?;
         let model = model.map(parsed).transpose()?;
-        let chosen = interruptible(py, None, |_| source.load(&folders, model, &pixels))?;
+        let margin = margin.map(parsed).transpose()?;
+        let chosen = interruptible(py, None, |_| {
+            Ok(source.load(&folders, model, &pixels)?.with_margin(margin))
+        })?;
         Ok(Self {
             mode: chosen.network.mode(mode),
             backend,
@@ -337,11 +342,11 @@ impl Network {
         interruptible(py, None, |control| {
             let mut sessions = self.sessions(control)?;
             let queued = std::mem::take(&mut sessions.queued);
-            let finish = |key| match sessions.pool.has(key) {
-                true => Self::with_external(&mut sessions, key, |external| external.finish()),
-                false => Ok(()),
-            };
-            queued.iter().try_for_each(finish)
+            let is_open = |key: &&SessionKey| sessions.pool.has(key);
+            let open: Vec<_> = queued.iter().filter(is_open).collect();
+            open.into_iter().try_for_each(|key| {
+                Self::with_external(&mut sessions, key, |external| external.finish())
+            })
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What to load: a style by name, a file of weights or a picture, bytes of weights, or a mix of pictures.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt::Display,
     fs,
     io::ErrorKind,
@@ -43,7 +43,7 @@ pub fn library(folders: &[PathBuf]) -> StyleLibrary {
 }
 
 /// The style or the file of this name.
-fn named(text: &OsString, folders: &[PathBuf]) -> PyResult<NamedStyle> {
+fn named(text: &OsStr, folders: &[PathBuf]) -> PyResult<NamedStyle> {
     let library = library(folders);
     let path = Path::new(text);
     let file = || match fs::metadata(path) {

@@ -57,6 +57,7 @@ def load(
     input_range: str | None = None,
     output_range: str | None = None,
     channel_order: str | None = None,
+    margin: int | str | None = None,
 ) -> Network:
     """Loads a network.
 
@@ -70,6 +71,9 @@ def load(
 
     Some files do not say what their network reads and makes: ``input_range`` and ``output_range`` are ``"0..255"``,
     ``"0..1"``, ``"-1..1"``, ``"imagenet"`` or ``"caffe"``, ``channel_order`` is ``"rgb"`` or ``"bgr"``.
+
+    ``margin`` is the number of pixels around the picture that are painted, too, and cut off, or ``"auto"``. By default
+    there is one for styles and pictures, as in ``styleforge stylize``, and none for files of weights.
 
     Raises ``FileNotFoundError``, ``CheckpointError`` (a ``ValueError``) if the file is broken or of another kind,
     ``ValueError`` for an unknown name, ``NotImplementedError`` if the device lacks the precision, ``RuntimeError`` if
@@ -91,7 +95,8 @@ def load(
     else:
         raise TypeError(f"load needs a name, a path, bytes or a file, not {_pictures.name_of(source)}")
     pixels = (input_range, output_range, channel_order)
-    return Network(found, model, str(device), precision, variant, threads, pixels)
+    border = None if margin is None else str(margin)
+    return Network(found, model, str(device), precision, variant, threads, pixels, border)
 
 
 def from_pictures(
@@ -162,19 +167,20 @@ class Network:
         variant: str,
         threads: int | None,
         pixels: tuple[str | None, str | None, str | None] = (None, None, None),
+        margin: str | None = None,
     ) -> None:
-        self._arguments = (source, model, device, precision, variant, threads, pixels)
+        self._arguments = (source, model, device, precision, variant, threads, pixels, margin)
         self._open()
         for note in self._native.notes:
             warnings.warn(note, UserWarning, stacklevel=3)
 
     def _open(self) -> None:
-        source, model, device, precision, variant, threads, pixels = self._arguments
+        source, model, device, precision, variant, threads, pixels, margin = self._arguments
         opened, self.device = _device(device, threads)
         self._process = os.getpid()
         # What `torch` knows about sizes.
         self._sizes: dict[tuple[int, int, int], Any] = {}
-        self._native = _native.Network(opened, source, _FOLDERS, model, precision, variant, pixels)
+        self._native = _native.Network(opened, source, _FOLDERS, model, precision, variant, pixels, margin)
         self.precision, self.variant = self._native.precision, self._native.variant
 
     def __reduce__(self) -> Any:

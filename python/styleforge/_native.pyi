@@ -26,6 +26,7 @@ class Network:
         precision: str,
         variant: str,
         pixels: tuple[str | None, str | None, str | None],
+        margin: str | None,
     ) -> Network: ...
     @property
     def notes(self) -> list[str]: ...

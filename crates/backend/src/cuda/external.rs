@@ -2,16 +2,13 @@
 //! recording, because a recording cannot be replayed in a stream that is being captured; there are few of them, and they
 //! start earlier than their predecessors end as in the recording.
 
-use std::mem;
-
 use super::{
     device_network::DeviceNetwork,
-    driver::{DevicePtr, DriverResult, Purpose, Queue},
-    launches::Prepared,
-    session::CudaSession,
+    driver::{DevicePtr, DriverResult, Function, Queue},
+    launches::{Launches, Prepared},
     transfers::{EventList, Pinned},
 };
-use crate::{BackendResult, ExternalJob, ExternalSession};
+use crate::{BackendResult, ExternalJob};
 
 /// The jobs of a session.
 pub struct ExternalJobs {
@@ -26,20 +23,23 @@ pub struct ExternalJobs {
 }
 
 impl ExternalJobs {
-    fn new(session: &CudaSession) -> BackendResult<Self> {
-        let CudaSession { network, first, store_floats, .. } = session;
+    pub fn new(
+        network: &DeviceNetwork,
+        launches: &Launches,
+        store_floats: Function,
+    ) -> BackendResult<Self> {
         let failed = |f| network.backend_error(f);
         let makes_picture =
             |step: usize| network.maker().floats(&network.plan.steps[step].op).is_some();
         let mut exact = Vec::new();
-        for together in &first.launches.together {
+        for together in &launches.together {
             if !together.steps.clone().any(makes_picture) {
                 exact.extend(together.launches.iter().cloned());
                 continue;
             }
             exact.extend(together.steps.clone().map(|step| {
-                let prepared = &first.launches.single[step];
-                network.writing_floats(&network.plan.steps[step], prepared, *store_floats)
+                let prepared = &launches.single[step];
+                network.writing_floats(&network.plan.steps[step], prepared, store_floats)
             }));
         }
         let mut flag = Pinned::take(&network.driver, network.plan.flag_bytes()).map_err(failed)?;
@@ -48,10 +48,11 @@ impl ExternalJobs {
         Ok(Self { ended, stream: None, flag, exact })
     }
 
-    fn queue(
+    /// Queues a job in the queues of `on`, which are the caller's stream.
+    pub fn queue(
         &mut self,
         on: &DeviceNetwork,
-        session: &[Prepared],
+        launches: &Launches,
         job: ExternalJob,
     ) -> DriverResult {
         let (driver, plan) = (on.driver.as_ref(), &on.plan);
@@ -60,23 +61,26 @@ impl ExternalJobs {
             driver.wait_event(Queue::Painting, ended)?;
         }
         driver.copy(on.at(on.layout.photo), DevicePtr(job.from), plan.photo_bytes())?;
-        let (launches, from, bytes) = if job.is_exact {
-            (&self.exact[..], on.layout.floats, 3 * plan.painting_bytes())
+        let (from, bytes) = if job.is_exact {
+            (on.layout.floats, 3 * plan.painting_bytes())
         } else {
-            (session, on.layout.painting, plan.painting_bytes())
+            (on.layout.painting, plan.painting_bytes())
         };
-        let launched = launches.iter().try_for_each(|launch| on.launch(launch));
+        let launched = if job.is_exact {
+            self.exact.iter().try_for_each(|launch| on.launch(launch))
+        } else {
+            launches.together.iter().try_for_each(|together| on.launch_together(together))
+        };
         let copied = launched.and_then(|()| driver.copy(DevicePtr(job.to), on.at(from), bytes));
         let flagged = copied.and_then(|()| {
             let from = on.at(on.layout.painting + plan.painting_bytes());
+            let bytes = plan.flag_bytes();
+            if bytes == 0 {
+                return Ok(());
+            }
             // SAFETY: pinned memory of this size that lives as long as the session, which waits before it is dropped.
             // The host only reads it after the event, or when the caller has waited for a captured job.
-            match plan.flag_bytes() {
-                0 => Ok(()),
-                bytes => unsafe {
-                    driver.download_pinned(self.flag.start, from, bytes, Queue::Painting)
-                },
-            }
+            unsafe { driver.download_pinned(self.flag.start, from, bytes, Queue::Painting) }
         });
         if !job.is_captured {
             // Recorded after a failure too, because some of the job may run.
@@ -85,68 +89,24 @@ impl ExternalJobs {
         }
         flagged
     }
-}
 
-impl CudaSession {
-    /// Waits for the caller's jobs, before something else uses the session's memory.
-    pub fn wait_for_external(&self) -> DriverResult {
-        match &self.external {
-            Some(ExternalJobs { ended, stream: Some(_), .. }) => {
-                self.network.driver.wait_for(ended.list[0], self.network.patience())
-            }
-            _ => Ok(()),
+    /// Waits for the jobs that are not captured, before something else uses the session's memory.
+    pub fn wait(&self, on: &DeviceNetwork) -> DriverResult {
+        match self.stream {
+            Some(_) => on.driver.wait_for(self.ended.list[0], on.patience()),
+            None => Ok(()),
         }
     }
 
     /// The failure of an earlier job, once.
-    fn external_failure(&mut self) -> BackendResult {
-        let Self { external: Some(jobs), network, .. } = self else {
-            return Ok(());
-        };
-        let (_, flag) = jobs.flag.halves(0);
-        if flag.iter().all(|&byte| byte == 0) {
+    pub fn failure(&mut self, on: &DeviceNetwork) -> BackendResult {
+        if self.flag.halves(0).1.iter().all(|&byte| byte == 0) {
             return Ok(());
         }
-        let place = network.at(network.layout.painting + network.plan.painting_bytes());
-        let bytes = network.plan.flag_bytes();
+        let place = on.at(on.layout.painting + on.plan.painting_bytes());
         // No later job may report it again.
-        let cleared = network.driver.wait_for(jobs.ended.list[0], network.patience());
-        let cleared = cleared.and_then(|()| network.driver.clear(place, bytes));
-        flag.fill(0);
-        Err(cleared.map_or_else(|f| network.backend_error(f), |()| network.overflow()))
-    }
-}
-
-impl ExternalSession for CudaSession {
-    fn photo_size(&self) -> (usize, usize) {
-        let (height, width) = self.network.plan.extended;
-        (width, height)
-    }
-
-    unsafe fn queue(&mut self, job: ExternalJob) -> BackendResult {
-        if self.external.is_none() {
-            self.external = Some(ExternalJobs::new(self)?);
-        }
-        if !job.is_captured {
-            self.external_failure()?;
-        }
-        self.first.sent.withdraw();
-        let Self { external: Some(jobs), network, first, .. } = self else {
-            return Ok(());
-        };
-        let launches: Vec<Prepared> = match job.is_exact {
-            true => Vec::new(),
-            false => first.launches.together.iter().flat_map(|t| t.launches.clone()).collect(),
-        };
-        let theirs = network.driver.with_queues_for(Purpose::External(job.stream));
-        let own = mem::replace(&mut network.driver, theirs);
-        let queued = jobs.queue(network, &launches, job);
-        network.driver = own;
-        queued.map_err(|f| network.backend_error(f))
-    }
-
-    fn finish(&mut self) -> BackendResult {
-        self.wait_for_external().map_err(|f| self.network.backend_error(f))?;
-        self.external_failure()
+        let cleared = self.wait(on).and_then(|()| on.driver.clear(place, on.plan.flag_bytes()));
+        self.flag.halves(0).1.fill(0);
+        Err(cleared.map_or_else(|f| on.backend_error(f), |()| on.overflow()))
     }
 }

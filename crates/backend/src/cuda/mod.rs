@@ -17,6 +17,7 @@ pub mod cudnn;
 mod device_network;
 pub mod driver;
 mod external;
+mod external_session;
 mod folded;
 mod frame_slot;
 mod general_params;

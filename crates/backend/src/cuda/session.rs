@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{
     composer::{ComposeSource, Composer},
     device_network::{DeviceNetwork, SessionDevice},
-    driver::{Function, Purpose},
+    driver::{DriverResult, Function, Purpose},
     external::ExternalJobs,
     frame_slot::{Extras, FrameSlot},
     raw_decoder::{self, Decoding},
@@ -76,6 +76,11 @@ impl CudaSession {
         // All uploads are finished, and a recording runs in the queue in which it is replayed.
         session.network.driver = painting;
         Ok(session)
+    }
+
+    /// Waits for the caller's jobs, before something else uses the session's memory.
+    fn wait_for_external(&self) -> DriverResult {
+        self.external.as_ref().map_or(Ok(()), |jobs| jobs.wait(&self.network))
     }
 
     pub fn check(
