@@ -97,8 +97,7 @@ impl App {
                     });
                 let (subject, moving) =
                     (style_subject(&self.shell, &self.film), live.map(|live| &live.previews));
-                let can_save = style.is_some() && viewed.is_none();
-                looks::ui(&self.shell.styles.looks, ui, can_save);
+                looks::ui(&self.shell.styles.looks, ui);
                 self.shell.styles.gallery.ui(ui, subject, style, mix.as_ref(), painting, moving);
             });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);

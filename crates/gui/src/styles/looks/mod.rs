@@ -8,14 +8,15 @@ mod flow;
 use std::path::PathBuf;
 
 use eframe::egui::{
-    Id, Rect, Response, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureHandle, Ui, Vec2, vec2,
+    Button, Id, Rect, Response, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureHandle, Ui,
+    Vec2, pos2, vec2,
 };
 
 use self::command::LookCommand;
 use super::command::StyleCommand;
 use crate::{
     intent::{Intent, Sends},
-    shell::shortcuts::{menu, plain_button},
+    shell::shortcuts::menu,
     widgets::{
         texture::{cut_line, paint_cover},
         theme::{self, ColumnTooltip},
@@ -38,21 +39,24 @@ pub struct LookCard {
 
 /// Width and height of a look's picture, in points.
 const PICTURE: Vec2 = vec2(80.0, 56.0);
-/// Height of its name below it, in points.
+/// Width and height of the button that saves a look, in points.
+const SAVE: Vec2 = vec2(88.0, 22.0);
+/// Height of a look's name below its picture, in points.
 const NAME_HEIGHT: f32 = 20.0;
 
-/// Draws the row of looks, and the button that saves the look that paints if it `can_save`.
-pub fn ui(looks: &[LookCard], ui: &mut Ui, can_save: bool) {
+/// Draws the row of looks, and the button that saves the look that paints, at the right of the heading that follows.
+pub fn ui(looks: &[LookCard], ui: &mut Ui) {
     if !looks.is_empty() {
         theme::group_title(ui, "My looks");
         ScrollArea::horizontal().id_salt("looks").auto_shrink([false, true]).show(ui, |ui| {
             ui.horizontal(|ui| looks.iter().for_each(|look| look.ui(ui)));
         });
     }
-    ui.add_enabled_ui(can_save, |ui| plain_button(ui, "Save look…", LookCommand::Save))
-        .inner
-        .column_tooltip("Save style, detail, strength, colours and steadiness under a name.");
-    ui.add_space(theme::GAP);
+    let corner = pos2(ui.max_rect().right() - SAVE.x, ui.cursor().top() - 2.0);
+    let save = Button::new("Save look…").small();
+    ui.place(Rect::from_min_size(corner, SAVE), save)
+        .column_tooltip("Save style, detail, strength, colours and steadiness under a name.")
+        .sends(LookCommand::Save);
 }
 
 impl LookCard {
