@@ -14,6 +14,7 @@ a longer side of 352 pixels and style pictures a shorter side of 512, both as in
   without a step.
 - weave on grounds: the same on soft gradients, which contain nothing else.
 - grid: there, the energy at the frequencies of a grid of 8 pixels over that of the frequencies around them.
+- patches: there, how unevenly strokes are spread: the deviation of their strength in squares of 24 pixels over its mean.
 - face: content inside the faces of ``--faces`` in photos kept apart, shown with 60, 90 and 120 pixels.
 - content 320, content 512: content on the larger photos with these longer sides.
 
@@ -47,8 +48,8 @@ from style_net import TransformerNet, paint, read_network
 from style_photos import face_mask, read_faces, read_picture, to_image, to_levels
 
 FIGURES = (
-    "style", "content", "noise_flicker", "move_flicker", "style19", "weave", "weave_on_grounds", "grid", "face",
-    "content_320", "content_512",
+    "style", "content", "noise_flicker", "move_flicker", "style19", "weave", "weave_on_grounds", "grid",
+    "patches", "face", "content_320", "content_512",
 )  # fmt: skip
 
 FACE_PX = (60, 90, 120)
@@ -62,6 +63,7 @@ LIMITS = (
     ("noise_flicker", 0.48, "teacher", "noise_flicker"),
     ("move_flicker", 0.5, "teacher", "move_flicker"),
     ("grid", 0.5, "first", "grid"),
+    ("patches", 1.1, "first", "patches"),
     ("face", 1.0, "first", "face"),
     ("content_320", 1.0, "first", "content_320"),
 )
@@ -200,6 +202,13 @@ def weave_levels(painting: torch.Tensor, photo: torch.Tensor) -> torch.Tensor:
     return ((weights * energies).sum() / (weights.sum() + 1e-6)).clamp(min=0).sqrt()
 
 
+def patchiness(painting: torch.Tensor) -> float:
+    """How unevenly strokes are spread over a painting of a plain ground; 0 if they are everywhere alike."""
+    strokes = painting - F.avg_pool2d(painting, 13, 1, 6, count_include_pad=False)
+    strength = F.avg_pool2d(strokes.square(), 24).mean(1).sqrt()
+    return float(strength.std() / (strength.mean() + 0.5))
+
+
 def grounds() -> list[torch.Tensor]:
     """Soft gradients with slight noise, (1, 3, 240, 352) levels."""
     random = torch.Generator().manual_seed(5)
@@ -232,8 +241,9 @@ def measure(
             painted = [painter.paint(x, code).float().clamp(0, 255) for x in plain]
             on_grounds = [float(weave_levels(x, y)) for x, y in zip(painted, plain)]
             grids = [float(grid(x, y)[0].mean()) for x, y in zip(painted, plain)]
+            patches = [patchiness(x) for x in painted]
         values = [statistics.fmean(column) for column in zip(*rows)]
-        values += [statistics.fmean(on_grounds), statistics.fmean(grids), *close(painter, code).values()]
+        values += [statistics.fmean(on_grounds), statistics.fmean(grids), statistics.fmean(patches), *close(painter, code).values()]
         each[path.stem] = dict(zip(FIGURES, (round(value, 4) for value in values)))
     means = {name: statistics.fmean(figures[name] for figures in each.values()) for name in FIGURES}
     return {name: round(value, 4) for name, value in means.items()} | {"each": each}
@@ -314,7 +324,7 @@ def misses(results: dict[str, dict], names: list[str]):
 def as_markdown(results: dict[str, dict]) -> str:
     lines = [f"| network | {' | '.join(FIGURES).replace('_', ' ')} |", "| --- |" + " ---: |" * len(FIGURES)]
     for name, figures in results.items():
-        digits = (3, 3, 2, 2, 3, 2, 2, 1, 3, 3, 3)
+        digits = (3, 3, 2, 2, 3, 2, 2, 1, 2, 3, 3, 3)
         values = (f"{figures[figure]:.{places}f}" for figure, places in zip(FIGURES, digits))
         lines.append(f"| {name} | {' | '.join(values)} |")
     return "\n".join(lines) + "\n"
