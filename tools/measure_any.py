@@ -13,6 +13,15 @@ a longer side of 352 pixels and style pictures a shorter side of 512, both as in
 - weave: the pattern that repeats every 16 pixels where the photo is plain, RMS in levels; 0 to 2 by chance for texture
   without a step.
 - weave on grounds: the same on soft gradients, which contain nothing else.
+- grid: there, the energy at the frequencies of a grid of 8 pixels over that of the frequencies around them.
+- patches: there, how unevenly strokes are spread: the deviation of their strength in squares of 24 pixels over its mean.
+- face: content inside the faces of ``--faces`` in photos kept apart, shown with 60, 90 and 120 pixels.
+- content 320, content 512: content on the larger photos with these longer sides.
+
+``--check`` compares each network's figures with the teacher's and with those of the first weights given, and returns 1
+if it misses one of ``LIMITS``: a training must pass
+
+    python tools/measure_any.py --weights assets/any.safetensors --weights trained/any.safetensors --check ...
 
 With ``--time`` also PyTorch's time for one painting, fp16, channels-last, as a CUDA graph, with an existing code.
 """
@@ -25,6 +34,7 @@ import statistics
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
@@ -33,10 +43,30 @@ from any_net import AnyNet, pad_to_multiple, read_any
 from contact_sheet import fit
 from measure_styles import BORDER_PX, NOISE_SIGMA, SIDE_PX, STYLE_SHORT_SIDE_PX
 from perceptual import Vgg16, gram, relative_error
-from picture_losses import stepped
-from style_photos import read_picture, to_image, to_levels
+from picture_losses import Grid, stepped
+from style_net import TransformerNet, paint, read_network
+from style_photos import face_mask, read_faces, read_picture, to_image, to_levels
 
-FIGURES = ("style", "content", "noise_flicker", "move_flicker", "style19", "weave", "weave_on_grounds")
+FIGURES = (
+    "style", "content", "noise_flicker", "move_flicker", "style19", "weave", "weave_on_grounds", "grid",
+    "patches", "face", "content_320", "content_512",
+)  # fmt: skip
+
+FACE_PX = (60, 90, 120)
+LARGE_PHOTOS = 8
+
+#: (figure, maximum as a share of what, of whose figure). "first" are the first weights given.
+LIMITS = (
+    ("style", 1.0, "teacher", "style"),
+    ("style", 1.02, "first", "style"),
+    ("content", 1.0, "teacher", "content"),
+    ("noise_flicker", 0.48, "teacher", "noise_flicker"),
+    ("move_flicker", 0.5, "teacher", "move_flicker"),
+    ("grid", 0.5, "first", "grid"),
+    ("patches", 1.1, "first", "patches"),
+    ("face", 1.0, "first", "face"),
+    ("content_320", 1.0, "first", "content_320"),
+)
 
 #: Steps at which a weave is searched: the token stride, which includes all its divisors.
 STEP_PX = 16
@@ -59,6 +89,63 @@ def find(names: list[str], *folders: Path | None) -> list[Path]:
     """The files with these names in the folders; names that are not found are omitted."""
     by_name = {path.stem: path for folder in folders if folder for path in sorted(folder.iterdir())}
     return [by_name[name] for name in names if name in by_name]
+
+
+class FixedPainter:
+    """A network of one style with the interface of a network for any."""
+
+    def __init__(self, net: TransformerNet):
+        self.net = net
+
+    def code(self, picture: torch.Tensor) -> None:
+        return None
+
+    def paint(self, photo: torch.Tensor, code: None) -> torch.Tensor:
+        return paint(self.net, photo)
+
+
+class Close:
+    """What is measured on single faces and on photos of two sizes."""
+
+    @torch.no_grad()
+    def __init__(self, vgg: Vgg16, large: list[Path], with_faces: list[Path], faces: dict[str, list], device):
+        self.vgg, self.faces, self.photos = vgg, [], {}
+
+        def seen(photo: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return photo.to(device), vgg(photo.to(device), depth=3)[2]
+
+        for path in with_faces:
+            photo = read_picture(path)
+            for square in faces.get(path.stem, []):
+                shown = [self._shown(photo, square, side) for side in FACE_PX if side < 1.6 * square[2]]
+                self.faces += [(*seen(close), mask.to(device)) for close, mask in shown]
+        for side in (320, 512):
+            self.photos[side] = [seen(read_picture(path, long_side=side)) for path in large]
+
+    @staticmethod
+    def _shown(photo: torch.Tensor, square: list[int], side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """At most 384x288 pixels around a face of ``side`` pixels, and its mask at relu3_3."""
+        both = torch.cat((photo, face_mask([square], *photo.shape[2:])[None].float()), 1)
+        scale = side / square[2]
+        shown = F.interpolate(both, scale_factor=scale, mode="bilinear", antialias=True, align_corners=False)
+        middle = [(square[1] + square[2] / 2) * scale, (square[0] + square[2] / 2) * scale]
+        for dim, (place, length) in enumerate(zip(middle, (288, 384)), 2):
+            length = min(length, shown.shape[dim])
+            shown = shown.narrow(dim, int(min(max(0, place - length / 2), shown.shape[dim] - length)), length)
+        return shown[:, :3], F.avg_pool2d(shown[:, 3:] / 255, 4)
+
+    @torch.no_grad()
+    def __call__(self, painter, code) -> dict[str, float]:
+        def features(photo: torch.Tensor) -> torch.Tensor:
+            return self.vgg(painter.paint(photo, code).float().clamp(0, 255), depth=3)[2]
+
+        def distance(photo: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return (mask * (features(photo) - wanted).square()).sum() / (mask * wanted.square()).sum()
+
+        found = {"face": [distance(*face) for face in self.faces]}
+        for side, photos in self.photos.items():
+            found[f"content_{side}"] = [relative_error(features(photo), wanted) for photo, wanted in photos]
+        return {name: float(sum(values) / max(1, len(values))) for name, values in found.items()}
 
 
 class TeacherPainter:
@@ -115,6 +202,13 @@ def weave_levels(painting: torch.Tensor, photo: torch.Tensor) -> torch.Tensor:
     return ((weights * energies).sum() / (weights.sum() + 1e-6)).clamp(min=0).sqrt()
 
 
+def patchiness(painting: torch.Tensor) -> float:
+    """How unevenly strokes are spread over a painting of a plain ground; 0 if they are everywhere alike."""
+    strokes = painting - F.avg_pool2d(painting, 13, 1, 6, count_include_pad=False)
+    strength = F.avg_pool2d(strokes.square(), 24).mean(1).sqrt()
+    return float(strength.std() / (strength.mean() + 0.5))
+
+
 def grounds() -> list[torch.Tensor]:
     """Soft gradients with slight noise, (1, 3, 240, 352) levels."""
     random = torch.Generator().manual_seed(5)
@@ -130,21 +224,26 @@ def grounds() -> list[torch.Tensor]:
 
 
 def measure(
-    painter, vgg, teacher, paintings: list[Path], photos: list[Path], device, side=SIDE_PX, seen=STYLE_SHORT_SIDE_PX
+    painter, vgg, teacher, paintings: list[Path], photos: list[Path], close, device, side=SIDE_PX,
+    seen=STYLE_SHORT_SIDE_PX,
 ) -> dict:
     """The mean figures, and those of every style: photos of ``side`` pixels, style pictures as inputs of ``seen``
     pixels."""
     plain = [ground.to(device) for ground in grounds()]
     shown = [read_picture(path, long_side=side).to(device) for path in photos]
-    each = {}
+    each, grid = {}, Grid(device)
     for path in paintings:
         picture = read_picture(path, short_side=STYLE_SHORT_SIDE_PX).to(device)
         targets = style_targets(vgg, teacher, picture)
         with torch.no_grad():
             code = painter.code(read_picture(path, short_side=seen).to(device))
             rows = [measure_pair(painter, code, vgg, teacher, targets, x, seed) for seed, x in enumerate(shown)]
-            on_grounds = [float(weave_levels(painter.paint(x, code).float().clamp(0, 255), x)) for x in plain]
-        values = [statistics.fmean(column) for column in zip(*rows)] + [statistics.fmean(on_grounds)]
+            painted = [painter.paint(x, code).float().clamp(0, 255) for x in plain]
+            on_grounds = [float(weave_levels(x, y)) for x, y in zip(painted, plain)]
+            grids = [float(grid(x, y)[0].mean()) for x, y in zip(painted, plain)]
+            patches = [patchiness(x) for x in painted]
+        values = [statistics.fmean(column) for column in zip(*rows)]
+        values += [statistics.fmean(on_grounds), statistics.fmean(grids), statistics.fmean(patches), *close(painter, code).values()]
         each[path.stem] = dict(zip(FIGURES, (round(value, 4) for value in values)))
     means = {name: statistics.fmean(figures[name] for figures in each.values()) for name in FIGURES}
     return {name: round(value, 4) for name, value in means.items()} | {"each": each}
@@ -212,10 +311,20 @@ def make_large(painter, paintings: list[Path], photo: Path, device, size: tuple[
     return sheet
 
 
+def misses(results: dict[str, dict], names: list[str]):
+    """Lines on the limits that the networks after the first, or the only one, miss."""
+    for name in names[1:] or names:
+        for figure, share, whose, other in LIMITS:
+            reference = results.get(names[0] if whose == "first" else whose)
+            limit = share * reference[other] if reference else float("inf")
+            if results[name][figure] > limit and name != (names[0] if whose == "first" else whose):
+                yield f"{name}: {figure} {results[name][figure]:.3f} is above {limit:.3f}, {share} of {whose}'s {other}"
+
+
 def as_markdown(results: dict[str, dict]) -> str:
     lines = [f"| network | {' | '.join(FIGURES).replace('_', ' ')} |", "| --- |" + " ---: |" * len(FIGURES)]
     for name, figures in results.items():
-        digits = (3, 3, 2, 2, 3, 2, 2)
+        digits = (3, 3, 2, 2, 3, 2, 2, 1, 2, 3, 3, 3)
         values = (f"{figures[figure]:.{places}f}" for figure, places in zip(FIGURES, digits))
         lines.append(f"| {name} | {' | '.join(values)} |")
     return "\n".join(lines) + "\n"
@@ -230,6 +339,10 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--photos-large", type=Path)
     parser.add_argument("--paintings", type=Path, required=True)
+    parser.add_argument("--drawn", type=Path, help="measures the kept-apart pictures of this folder too")
+    parser.add_argument("--faces", type=Path, help="lines of NAME X Y SIDE (any_faces.txt)")
+    parser.add_argument("--network", type=Path, help="a network of one style, whose faces and sizes are measured too")
+    parser.add_argument("--check", action="store_true", help="fails if a network misses LIMITS")
     parser.add_argument("--limit", type=int, nargs=2, default=(None, None), metavar=("PAINTINGS", "PHOTOS"))
     parser.add_argument("--side", type=int, default=SIDE_PX, help="longer side of the photos, in pixels")
     parser.add_argument("--seen", type=int, default=STYLE_SHORT_SIDE_PX, help="shorter side of the style pictures given")
@@ -248,11 +361,26 @@ def main() -> None:
     photos = find(held_out["measured"], arguments.photos)[: arguments.limit[1]]
     vgg, teacher = Vgg16(arguments.vgg).to(device), Teacher(arguments.teacher).to(device)
     painters: dict[str, object] = {} if arguments.without_teacher else {"teacher": TeacherPainter(teacher)}
-    painters |= {path.stem: read_any(path)[0].to(device) for path in arguments.weights}
+    named = {path.stem: path for path in arguments.weights}
+    if len(named) < len(arguments.weights):
+        named = {str(path): path for path in arguments.weights}
+    painters |= {name: read_any(path)[0].to(device) for name, path in named.items()}
+    faces = read_faces(arguments.faces)
+    kept = [name for names in held_out.values() for name in names]
+    large = find(held_out["photos_large"], arguments.photos_large)
+    close = Close(
+        vgg, large[:LARGE_PHOTOS], find(sorted(set(kept)), arguments.photos, arguments.photos_large), faces, device
+    )
+    sets = {"": paintings, " drawn": find(held_out["drawn"], arguments.drawn)}
     results = {}
+    if arguments.network:
+        fixed = close(FixedPainter(read_network(arguments.network)[0].to(device)), None)
+        print(arguments.network, json.dumps(fixed), flush=True)
     for name, painter in painters.items():
         sizes = (arguments.side, arguments.seen)
-        results[name] = measure(painter, vgg, teacher, paintings, photos, device, *sizes)
+        for kind, pictures in sets.items():
+            if pictures:
+                results[name + kind] = measure(painter, vgg, teacher, pictures, photos, close, device, *sizes)
         if arguments.sheet:
             arguments.sheet.mkdir(parents=True, exist_ok=True)
             on_sheet = find(held_out["sheet_paintings"], arguments.paintings)
@@ -270,6 +398,10 @@ def main() -> None:
     if arguments.json:
         about = {"paintings": len(paintings), "photos": len(photos), "torch": torch.__version__}
         arguments.json.write_text(json.dumps(about | {"results": results}, indent=1) + "\n")
+    if arguments.check:
+        missed = list(misses(results, list(named)))
+        print("\n".join(missed) or "all limits are met")
+        raise SystemExit(bool(missed))
 
 
 if __name__ == "__main__":

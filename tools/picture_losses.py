@@ -39,6 +39,12 @@ PLAIN_FLOOR = 5.0
 #: Motifs in features are the differences from the mean over ``MOTIF_CELLS`` cells in each direction.
 MOTIF_CELLS = 7
 
+#: A grid of this step is searched in windows of ``GRID_WINDOW_PX`` pixels. The power of rounding to whole levels is
+#: added to that of other frequencies.
+GRID_STEP_PX = 8
+GRID_WINDOW_PX = 128
+ROUNDING_POWER = 1 / 12
+
 #: Patterns are searched in windows of ``PATTERN_PX`` pixels, every ``PATTERN_STEP_PX``, among periods of 2 to 10
 #: pixels.
 PATTERN_PX = 32
@@ -158,6 +164,46 @@ def _mean_around(half: torch.Tensor) -> torch.Tensor:
     """The mean over ``CALM_PX`` pixels around every place of a picture at half the size."""
     reach = CALM_PX // 4
     return F.avg_pool2d(half, 2 * reach + 1, 1, reach, count_include_pad=False)
+
+
+class Grid:
+    """The energy at the frequencies of a network's grid, relative to that of the frequencies around them.
+
+    ``stepped`` is in levels, and a plain painting shows a grid of a fraction of a level, next to which there is nothing
+    else.
+    """
+
+    def __init__(self, device: torch.device):
+        side = GRID_WINDOW_PX
+        waves = torch.arange(side, device=device)
+        turns = 2 * math.pi / side * (waves[:, None] * waves[None] % side)
+        self.cosines, self.sines = turns.cos(), turns.sin()
+        window = torch.hann_window(side, device=device)
+        window = window[:, None] * window
+        self.window = window / window.square().sum().sqrt()
+        on_grid = waves % (side // GRID_STEP_PX) == 0
+        chosen = on_grid[:, None] & on_grid[None, : side // 2 + 1]
+        chosen[0, 0] = False
+        down, right = chosen.nonzero().T
+        near = torch.tensor([-4, -3, 0, 3, 4], device=device)
+        offsets = torch.cartesian_prod(near, near)
+        offsets = offsets[offsets.abs().amin(1) + offsets.abs().amax(1) > 0]
+        self.places = down * side + right
+        around = [(down[:, None] + offsets[:, 0]) % side, (right[:, None] + offsets[:, 1]) % side]
+        self.around = around[0] * side + around[1]
+
+    def __call__(self, paintings: torch.Tensor, photos: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(ratios, weights), (N, rows, columns), of windows of ``GRID_WINDOW_PX``, and how plain the photo is there."""
+        side, step = GRID_WINDOW_PX, GRID_WINDOW_PX // 2
+        windows = paintings.unfold(2, side, step).unfold(3, side, step)
+        windows = (windows - windows.mean((-2, -1), keepdim=True)) * self.window
+        across, against = windows @ self.cosines, windows @ self.sines
+        real = self.cosines @ across - self.sines @ against
+        imaginary = self.sines @ across + self.cosines @ against
+        power = (real.square() + imaginary.square()).mean(1).flatten(3)
+        on_grid, others = power[..., self.places].mean(-1), power[..., self.around].mean((-2, -1))
+        weights = F.avg_pool2d(plainness(photos), side // 2, step // 2)[:, 0]
+        return on_grid / (others + ROUNDING_POWER), weights.square()
 
 
 class Patterns:

@@ -72,14 +72,46 @@ def _mirrored(places: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
     return torch.minimum(within.clamp(min=0.5), length - 0.5)
 
 
-class CropSampler:
-    """Random training crops of all photos, cut and augmented on the device."""
+#: Half the width and height of a face's ellipse, in sides of its square.
+FACE_REACH = (0.42, 0.55)
 
-    def __init__(self, paths: list[Path], device: torch.device, seed: int):
+
+def read_faces(path: Path | None) -> dict[str, list[list[int]]]:
+    """The squares (x, y, side), in pixels, of a file of lines NAME X Y SIDE, by the photo's name."""
+    faces: dict[str, list[list[int]]] = {}
+    for line in path.read_text().splitlines() if path else ():
+        if line and not line.startswith("#"):
+            name, *square = line.split()
+            faces.setdefault(name, []).append([int(value) for value in square])
+    return faces
+
+
+def face_mask(faces: list[list[int]], height: int, width: int) -> torch.Tensor:
+    """(1, height, width) levels: 255 in the ellipses of faces (x, y, side)."""
+    mask = torch.zeros(1, height, width, dtype=torch.uint8)
+    down, right = torch.arange(height)[:, None], torch.arange(width)[None]
+    for x, y, side in faces:
+        across = (right - x - side / 2) / (side * FACE_REACH[0])
+        mask[0][across**2 + ((down - y - side / 2) / (side * FACE_REACH[1])) ** 2 <= 1] = 255
+    return mask
+
+
+class CropSampler:
+    """Random training crops of all photos, cut and augmented on the device.
+
+    With ``faces`` of ``read_faces``, crops have a fourth channel, ``face_mask``.
+    """
+
+    def __init__(self, paths: list[Path], device: torch.device, seed: int, faces: dict[str, list] | None = None):
         with ThreadPoolExecutor(8) as pool:
             photos = list(pool.map(lambda path: read_picture(path)[0].to(torch.uint8), paths))
+        if faces:
+            found = [faces.get(path.stem, []) for path in paths]
+            photos = [torch.cat((x, face_mask(squares, *x.shape[1:]))) for x, squares in zip(photos, found)]
+            rows = [(row, *square) for row, squares in enumerate(found) for square in squares]
+            self.faces = torch.tensor(rows, device=device, dtype=torch.float32)
         side = max(max(photo.shape[1:]) for photo in photos)
-        canvas = torch.zeros(len(photos), 3, side, side, dtype=torch.uint8)
+        canvas = torch.zeros(len(photos), len(photos[0]), side, side, dtype=torch.uint8)
         for row, photo in zip(canvas, photos):
             row[:, : photo.shape[1], : photo.shape[2]] = photo
         self.canvas = canvas.to(device)
@@ -90,23 +122,49 @@ class CropSampler:
     def _uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
         return torch.rand(*shape, device=self.device, generator=self.random) * (high - low) + low
 
-    def crops(self, count: int, side: int, small_share: float = 0.0) -> torch.Tensor:
+    def crops(
+        self,
+        count: int,
+        side: int,
+        small_share: float = 0.0,
+        face_share: float = 0.0,
+        face_px: tuple[float, float] = (40, 200),
+        plain_share: float = 0.0,
+    ) -> torch.Tensor:
         """(count, 3, side, side) levels: windows of 55 to 100 % of the short edge, most of them wide, half mirrored.
 
-        A share of them is larger than their photos, which are then mirrored at their edges: small faces.
+        A share of them is larger than their photos, which are then mirrored at their edges: small faces. ``face_share``
+        of the crops contain a face of ``face_px`` pixels, if faces are known; ``plain_share`` are soft gradients.
         """
         rows = torch.randint(len(self.canvas), (count,), device=self.device, generator=self.random)
         size = self.sizes[rows]
         window = size.min(1).values * (1 - 0.45 * self._uniform(count) ** 2)
         reach = size.min(1).values * self._uniform(count, low=1.0, high=SMALL_REACH)
         window = torch.where(self._uniform(count) < small_share, reach, window)
-        return self._harder(self.cut(rows, window, side)).clamp_(0, 255)
+        corner = None
+        if face_share:
+            chosen = torch.randint(len(self.faces), (count,), device=self.device, generator=self.random)
+            face, on_face = self.faces[chosen], self._uniform(count) < face_share
+            wanted = math.log(face_px[0]) + self._uniform(count) * math.log(face_px[1] / face_px[0])
+            near = torch.minimum(face[:, 3] * side / wanted.exp(), SMALL_REACH * self.sizes[face[:, 0].long()].amin(1))
+            rows = torch.where(on_face, face[:, 0].long(), rows)
+            window, size = torch.where(on_face, near, window), self.sizes[rows]
+            # The face is anywhere in the crop, whole if it fits.
+            free = (near - face[:, 3])[:, None] * self._uniform(count, 2)
+            anywhere = (size - window[:, None]) * self._uniform(count, 2)
+            corner = torch.where(on_face[:, None], face[:, [2, 1]] - free, anywhere)
+        crops = self.cut(rows, window, side, corner)
+        levels = self._harder(crops[:, :3], plain_share).clamp_(0, 255)
+        return torch.cat((levels, crops[:, 3:]), 1)
 
-    def cut(self, rows: torch.Tensor, window: torch.Tensor, side: int) -> torch.Tensor:
-        """(count, 3, side, side) levels: a square of ``window`` pixels of each of these pictures, half of them
-        mirrored."""
+    def cut(
+        self, rows: torch.Tensor, window: torch.Tensor, side: int, corner: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(count, channels, side, side) levels: a square of ``window`` pixels of each of these pictures, half of them
+        mirrored; anywhere, or with ``corner`` (down, right)."""
         count, size = len(rows), self.sizes[rows]
-        corner = (size - window[:, None]) * self._uniform(count, 2)
+        if corner is None:
+            corner = (size - window[:, None]) * self._uniform(count, 2)
         mirror = torch.where(self._uniform(count) < 0.5, -1.0, 1.0)
         # Two samples in each direction for every pixel; otherwise a reduced picture would alias.
         line = (torch.arange(2 * side, device=self.device) + 0.5) / (2 * side)
@@ -118,7 +176,7 @@ class CropSampler:
         crops = F.grid_sample(self.canvas[rows].float(), grid, align_corners=False, padding_mode="border")
         return F.avg_pool2d(crops, 2)
 
-    def _harder(self, crops: torch.Tensor) -> torch.Tensor:
+    def _harder(self, crops: torch.Tensor, plain_share: float = 0.0) -> torch.Tensor:
         """Some crops made dark, bright, grey, of low contrast, with a plain sky, or a little noisy."""
         count = len(crops)
 
@@ -134,16 +192,18 @@ class CropSampler:
         faint = crops.mean((2, 3), keepdim=True) + (crops - crops.mean((2, 3), keepdim=True)) * per_crop(0.05, 0.5)
         crops = torch.where(chosen(0.1), faint, crops)
         crops = torch.where(chosen(0.12), self._with_sky(crops, per_crop), crops)
+        if plain_share:
+            crops = torch.where(chosen(plain_share), self._with_sky(crops, per_crop, 1), crops)
         noise = torch.randn(crops.shape, device=self.device, generator=self.random)
         # There is always some noise: instance norms of a crop of one colour have gradients that are not finite.
         return crops + noise * (LEAST_NOISE + torch.where(chosen(0.3), per_crop(0, 3), torch.zeros_like(gain)))
 
-    def _with_sky(self, crops: torch.Tensor, per_crop) -> torch.Tensor:
-        """The crops with a plain gradient on one side of a random soft line."""
+    def _with_sky(self, crops: torch.Tensor, per_crop, whole: float = 0.0) -> torch.Tensor:
+        """The crops with a plain gradient on one side of a random soft line, or as a ``whole``."""
         line = torch.linspace(-1, 1, crops.shape[-1], device=self.device)
         angle = per_crop(0, 2 * math.pi)
         along = line.view(1, 1, 1, -1) * angle.cos() + line.view(1, 1, -1, 1) * angle.sin()
-        cover = torch.sigmoid((along - per_crop(-0.5, 0.8)) * per_crop(3, 40))
+        cover = torch.sigmoid((along - per_crop(-0.5, 0.8)) * per_crop(3, 40)).clamp(min=whole)
         blend = (along + 1.4) / 2.8
         plain = per_crop(0, 255, 3) * 0.7 + per_crop(0, 255) * 0.3
         sky = plain * (1 - blend) + plain * per_crop(0.5, 1.4) * blend
