@@ -13,15 +13,15 @@
 //! | `shell` | what is around the pages: `tasks` on other threads, `messages`, `overlays` (questions, lists), settings (`settings_changes`, `settings_file`), keys (`shortcuts`), `full_screen`, the desktop ([`platform`], which tests replace; `clipboard`, `pointer`) |
 //! | `styles` | `gallery`, its tiles (`card`) and `order`; [`style_source`], which tests replace; `own` styles: renaming, removing; `mix`es of picture styles; `networks`; `trials`: pictures that are painted in parallel with other work; `reading`: the question about a network's pixel format if its file does not specify it |
 //! | `pages::photo` | a photo and its `painting`; `opening` and `incoming` (dropped, pasted) files; `controls`, `crop`; `save_flow` saves and asks before a result is lost; `paintings`: the recent photos and the saved paintings; `welcome`: the empty page |
-//! | `pages::film` | a video instead of a photo: playing, seeking, in and out points |
+//! | `pages::film` | a video instead of a photo: playing, its `timeline`, in and out points, a comparison of `steadiness` |
 //! | `pages::live` | live video: source, comparison, preview grid, recording |
 //! | `pages::lab` | measurements of live video: counters, steps, roofline |
-//! | `jobs` | `batch`: folders and contact sheets; `exports`: the form and the queue of videos |
+//! | `jobs` | one queue of folders, contact sheets and exports of videos; the forms that ask about them |
 //! | `widgets` | the `stage` (the picture in the middle: zoom, divider) and its `texture`s; lists, labels, key caps, icons, the `theme` |
 //!
 //! # Threads
 //!
-//! Everything except the work of `tasks`, the photos of a `batch` and running `exports` runs on the window's thread and never
+//! Everything except the work of `tasks` and of running `jobs` runs on the window's thread and never
 //! waits. A thread with an event or report for the window requests a repaint from egui. Without such a request and
 //! without input from mouse or keyboard, no frame is drawn.
 

@@ -63,8 +63,6 @@ impl App {
             self.shell.window.controls_open = false;
         } else if self.photo.painting.request.is_some() {
             self.photo.stop_painting(&mut self.shell);
-        } else if let Some(batch) = &self.jobs.batch {
-            self.perform(batch.stop());
         } else {
             self.shell.messages.dismiss_newest();
         }

@@ -50,9 +50,6 @@ const SMALL_THUMBNAIL: Vec2 = vec2(37.0, 28.0);
 /// Width of the close button, in points.
 const CLOSE_WIDTH: f32 = 40.0;
 
-/// Width of the area in which multi-line messages fit, in points.
-pub const ROOM: f32 = WIDTH + EDGE;
-
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     /// Something went wrong; stays until the user is there to see it.

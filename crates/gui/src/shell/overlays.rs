@@ -1,4 +1,4 @@
-//! Overlays over the window: questions, exports, reports, the list of shortcuts, the program's credits and licences. The newest one is
+//! Overlays over the window: questions, the queue, reports, the list of shortcuts, the program's credits and licences. The newest one is
 //! shown; older ones wait below it.
 
 use std::{mem::discriminant, ops::Range, path::Path};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     intent::Command,
-    jobs::exports::{self, Exports, Form},
+    jobs::{FORM_WIDTH, FolderForm, Form, Jobs},
     pages::{live::ReportView, photo::paintings::Paintings},
     styles::{
         reading::{self, Reading},
@@ -88,8 +88,9 @@ pub enum Overlay<S> {
     /// The pixel format of a network whose file does not specify it.
     Reading(Box<Reading>),
     ExportForm(Box<Form>),
-    /// The list of exports.
-    Exports,
+    FolderForm(Box<FolderForm>),
+    /// The list of jobs.
+    Queue,
     /// The report of a measurement.
     Report(ReportView),
     /// The list of shortcuts that match this search text.
@@ -115,7 +116,7 @@ impl<S> Default for Overlays<S> {
 pub struct Shown<'a> {
     pub cards: &'a [Card],
     pub choices: &'a Choices,
-    pub exports: &'a Exports,
+    pub jobs: &'a Jobs,
     pub paintings: &'a Paintings,
 }
 
@@ -166,6 +167,14 @@ impl<S> Overlays<S> {
         })
     }
 
+    /// The form for a folder.
+    pub fn folder_form(&mut self) -> Option<&mut FolderForm> {
+        self.open.iter_mut().find_map(|overlay| match overlay {
+            Overlay::FolderForm(form) => Some(&mut **form),
+            _ => None,
+        })
+    }
+
     /// The overlay that is shown.
     pub fn shown(&self) -> Option<&Overlay<S>> {
         self.open.last()
@@ -185,14 +194,15 @@ impl<S> Overlays<S> {
             Overlay::Buttons(_) => ("question", 460.0),
             Overlay::Field(_) => ("field", 560.0),
             Overlay::Reading(_) => ("reading", 1060.0),
-            Overlay::ExportForm(_) => ("export", exports::FORM_WIDTH),
-            Overlay::Exports => ("exports", 620.0),
+            Overlay::ExportForm(_) => ("export", FORM_WIDTH),
+            Overlay::FolderForm(_) => ("folder", FORM_WIDTH),
+            Overlay::Queue => ("queue", 620.0),
             Overlay::Report(_) => ("report", 760.0),
             Overlay::Shortcuts(_) => ("shortcuts", 720.0),
             Overlay::About(_) => ("about", 760.0),
         };
         // These change their height, so they are anchored at the top.
-        let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Exports | Overlay::About(_));
+        let hangs = matches!(open, Overlay::Shortcuts(_) | Overlay::Queue | Overlay::About(_));
         // A new id each time: egui would draw a list that was open before below the dialog, if a click takes one frame.
         let id = Id::unique((id, self.appeared));
         let closes = dialog(ctx, id, hangs, width, |ui| match open {
@@ -200,9 +210,13 @@ impl<S> Overlays<S> {
             Overlay::Field(field) => field.ui(ui, is_fresh),
             Overlay::Reading(question) => reading::ui(ui, question, is_fresh),
             Overlay::ExportForm(form) => {
-                form.ui(ui, shown.exports.queue.writes(&form.export.output), is_fresh)
+                form.ui(ui, shown.jobs.queue.writes(&form.export.output), is_fresh)
             }
-            Overlay::Exports => shown.exports.list_ui(ui, shown.paintings),
+            Overlay::FolderForm(form) => form.ui(ui, shown.cards, is_fresh),
+            Overlay::Queue => {
+                shown.jobs.ui(ui, shown.paintings);
+                close_button(ui, false);
+            }
             Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, wanted, is_fresh);

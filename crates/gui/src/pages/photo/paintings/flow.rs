@@ -42,7 +42,7 @@ impl PhotoPage {
             // Before the list is opened, so that it opens with its pictures.
             self.make_small_picture(shell, FileList::Recent);
         }
-        if matches!(shell.overlays.shown(), Some(Overlay::Exports)) {
+        if matches!(shell.overlays.shown(), Some(Overlay::Queue)) {
             self.make_small_picture(shell, FileList::Paintings);
         }
         if !self.paintings.has_strip(shell) {
