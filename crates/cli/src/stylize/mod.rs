@@ -149,18 +149,16 @@ fn usable_styles(
     library: &StyleLibrary,
     job: &Job,
 ) -> Result<(Vec<ChosenNetwork>, usize), CliError> {
-    let (model, margin) = (job.args.painting.model, job.args.painting.margin);
-    let mut usable: Vec<ChosenNetwork> = of_pictures(&job.args.pictures, job.args.start, model)?
-        .into_iter()
-        .map(|mixed| mixed.with_margin(margin))
-        .collect();
+    let model = job.args.painting.model;
+    let mut usable: Vec<ChosenNetwork> =
+        of_pictures(&job.args.pictures, job.args.start, model)?.into_iter().collect();
     if let Some(look) = job.args.styling_look() {
-        usable.push(of_look(look, library, model.or(look.painted.model))?.with_margin(margin));
+        usable.push(of_look(look, library, model.or(look.painted.model))?);
     }
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
         match choose_as(library, typed, model, job.args.pixels.choice()) {
-            Ok(style) => usable.push(style.with_margin(margin)),
+            Ok(style) => usable.push(style),
             Err(error) if *from_all => {
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));
@@ -175,7 +173,8 @@ fn usable_styles(
             "no style to paint in; choose one that styleforge styles lists, or a file of weights",
         );
     }
-    Ok((usable, broken))
+    let margin = job.args.painting.margin;
+    Ok((usable.into_iter().map(|style| style.with_margin(margin)).collect(), broken))
 }
 
 /// A photo whose file was read and whose pixels are not decoded yet.
