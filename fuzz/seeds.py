@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -536,6 +537,25 @@ def parts():
         yield name, b"\0".join((b"film.txt", b"", *files)) + b"\0"
 
 
+def looks():
+    """Looks: small pictures with texts."""
+    def chunk(kind, data):
+        whole = kind + data
+        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    pixels = chunk(b"IDAT", zlib.compress(b"\0\x10\x20\x30")) + chunk(b"IEND", b"")
+    about = {"Strength": "60 %", "Colours": "the source's", "Detail": "400", "Steadiness": "30 %"}
+    for name, texts in (
+        ("trained", {"Style": "candy lite", "Style 1": "0123456789abcdef\n\n\n"}),
+        ("file", {"Style": "own", "Style 1": "ff\n/tmp/own.pth\n\n", "Detail": "original"}),
+        ("mix", {"Style": "a+b", "Mix": "a 60 %, b 40 %", "Style 2": "\n\n00ff10\nffd8ffe0"}),
+    ):
+        chunks = b"".join(
+            chunk(b"iTXt", key.encode() + b"\0\0\0\0\0" + text.encode()) for key, text in (about | texts).items())
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+        yield f"{name}.png", b"\x89PNG\r\n\x1a\n" + header + chunks + pixels
+
+
 def main(folder):
     def write(target, name, data):
         path = folder / target / name
@@ -559,7 +579,7 @@ def main(folder):
         write("pth", f"shape-{name}.pth", zipped(data, [bytes(4096)]))
     for target, seeds in (
         ("nut", streams()), ("onnx", graphs()), ("parts", parts()), ("safetensors", headers()),
-        ("pixels", frames()), ("settings", settings()),
+        ("picture", looks()), ("pixels", frames()), ("settings", settings()),
     ):
         for name, data in seeds:
             write(target, f"shape-{name}", data)

@@ -16,7 +16,7 @@
 //! | [`gui`] | the window; the only egui. Left out of a build without the feature `window` | arguments | `backend`, `engine`, `measure`, `media`, `network`, `pictures`, `plan`, `settings`, `threads`, `values`, `weights` |
 //! | [`cli`] | the command line; the only argument parser. It does everything that the window does; only it has checks, benchmarks and `doctor` | the window | the same as `gui` |
 //! | `settings` | settings that are kept between runs | arguments, the window, devices | `engine`, `media`, `pictures`, `values`, `weights` |
-//! | `engine` | photos, films, batches and live painting: threads, sessions, the path of a frame. `engine::capture` has cameras (left out of a build without the feature `cameras`), the demo scene (feature `drawing`) and photos as live sources; `engine::camera_out` is a virtual camera; `engine::film` paints and writes films | arguments, the window, formats of image files | `backend`, `measure`, `media`, `network`, `pictures`, `plan`, `steady`, `threads`, `values`, `weights` |
+//! | `engine` | photos, films and live painting: threads, sessions, the path of a frame. `engine::capture` has cameras (left out of a build without the feature `cameras`), the demo scene (feature `drawing`) and photos as live sources; `engine::camera_out` is a virtual camera; `engine::film` paints and writes films | arguments, the window, formats of image files | `backend`, `measure`, `media`, `network`, `pictures`, `plan`, `steady`, `threads`, `values`, `weights` |
 //! | `measure` | how long a backend takes, and whether it computes correctly: `measure::verify` | arguments, the window, styles | `backend`, `media`, `network`, `oracle`, `pictures`, `plan`, `values` |
 //! | `media` | films and recordings through the user's ffmpeg: `media::film` reads and plays films; framing, upscaling, contact sheets | styles, devices, the window | `pictures`, `threads`, `values` |
 //! | [`pictures`] | image files: decoding, encoding, colours, metadata, scaling; other people's codecs | films, styles, devices, the window | `threads`, `values` |
@@ -97,8 +97,8 @@
 //!   where they are painted.
 //! - **Repaint**: repaints frozen frames and snapshots in the quality of photos, in parallel with live painting and
 //!   with its own sessions; started for the first one.
-//! - **Export** ([`gui`]): decodes, composes and encodes a film of the window's queue. The engine paints its frames
-//!   when nothing else waits for it.
+//! - **Job** ([`gui`]): decodes, composes and encodes the film or the photos of a job of the window's queue. The engine
+//!   paints them when nothing else waits for it.
 //! - **Camera**: fetches and decodes frames, and may hang with its device. A second thread, **capture**, watches
 //!   it, reports problems and reopens it. The other sources have only the capture thread.
 //! - **Recorder**: encodes and writes the frames that the engine sends. When it fails, it wakes up the surface, which

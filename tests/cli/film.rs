@@ -66,7 +66,7 @@ pub fn described(s: &Sandbox, file: &str) -> BTreeMap<String, String> {
 }
 
 /// A checksum of every decoded frame and packet of sound, with its time.
-fn checksums(s: &Sandbox, file: &str) -> String {
+pub fn checksums(s: &Sandbox, file: &str) -> String {
     s.shell(&format!("exec ffmpeg -nostdin -v error -i {file} -map 0 -f framemd5 -")).ends(0).text()
 }
 

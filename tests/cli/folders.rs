@@ -1,10 +1,19 @@
 //! `styleforge stylize` of many photos: subfolders, names that occur twice, what exists, and reports for programs.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::Stdio,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
+use crate::{
+    real_time::PATIENCE,
+    sandbox::{Run, Sandbox, send},
+};
 
 #[test]
 fn subfolders_are_painted_into_the_same_subfolders() {
@@ -102,4 +111,48 @@ fn a_percentage_may_have_its_sign() {
     s.stylize(&["photo.png", "--strength", "0%", "-o", "out.png"]).ends(0);
     assert_eq!(s.read("out.png"), s.read("photo.png"));
     s.stylize(&["photo.png", "--strength", "101", "-o", "x.png"]).ends(2).says("0 to 100");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_arrives_in_a_watched_folder_is_painted_once() {
+    let s = Sandbox::new();
+    s.photo("in/before.png", 9, 8);
+    s.photo("out/old-tiny.png", 4, 4);
+    s.photo("in/old.png", 9, 8);
+    let old = fs::read(s.path("out/old-tiny.png")).expect("read");
+    let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+    command.args(["stylize", "in", "-o", "out", "-s", "./tiny.safetensors", "--watch"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let end = Instant::now() + PATIENCE;
+    let painted_other = |name: &str, than: &[u8]| {
+        loop {
+            match fs::read(s.path(name)) {
+                Ok(bytes) if bytes != than => return bytes,
+                _ => assert!(Instant::now() < end, "waited in vain for {name}"),
+            }
+            sleep(Duration::from_millis(5));
+        }
+    };
+    let painted = |name: &str| painted_other(name, &[]);
+    painted("out/before-tiny.png");
+    s.photo("in/late.png", 9, 8);
+    fs::write(s.path("in/broken.png"), "no image").expect("written");
+    let first = painted("out/late-tiny.png");
+    // A new picture of the same name, and one whose painting somebody has changed.
+    fs::write(s.path("out/before-tiny.png"), "retouched").expect("written");
+    for name in ["before.png", "late.png"] {
+        s.photo(&format!("new/{name}"), 12, 8);
+        fs::rename(s.path(format!("new/{name}")), s.path(format!("in/{name}"))).expect("moved");
+    }
+    painted_other("out/late-tiny.png", &first);
+    send("-TERM", &child);
+    let run = Run::from(child.wait_with_output().expect("ends")).ends(1);
+    assert_eq!(run.text().lines().filter(|line| line.ends_with("late-tiny.png")).count(), 2);
+    let run = run.says("broken.png").says("in/before.png has changed; its painting");
+    assert_eq!(run.stderr.matches("broken.png").count(), 1, "{}", run.stderr);
+    assert_eq!(fs::read(s.path("out/before-tiny.png")).expect("read"), b"retouched");
+    assert_eq!(fs::read(s.path("out/old-tiny.png")).expect("read"), old);
+    s.stylize(&["in", "-o", ".", "--watch"]).ends(2).says("would arrive in the folder in");
+    s.stylize(&["in/old.png", "-o", "out", "--watch"]).ends(2).says("--watch is for folders");
 }

@@ -20,6 +20,8 @@ mod home;
 #[cfg(target_os = "linux")]
 mod keeping;
 mod live;
+#[cfg(unix)]
+mod looks;
 mod measuring;
 #[cfg(target_os = "linux")]
 mod memory;

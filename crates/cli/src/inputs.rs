@@ -2,13 +2,14 @@
 
 use std::{
     ffi::OsString,
+    fs,
     io::{ErrorKind, IsTerminal, stdin},
     path::{Path, PathBuf},
 };
 
 use itertools::Itertools;
 
-use super::{CliError, wrong_use};
+use super::{CliError, args::StylizeArgs, wrong_use};
 use media::film::Numbered;
 use pictures::folder::{FileInFolder, Folder};
 use values::disk::words;
@@ -97,8 +98,42 @@ pub fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inpu
     Ok(Inputs { sources, from_folder, notes })
 }
 
+/// The inputs of `--watch` before anything has arrived: only folders, none of them in that of the paintings.
+pub fn watched(args: &StylizeArgs) -> Result<Inputs, CliError> {
+    let output = fs::canonicalize(&args.output).ok();
+    for input in &args.inputs {
+        let name = input.display();
+        if !input.is_dir() {
+            return wrong_use(format!("--watch is for folders, and {name} is none"));
+        }
+        let real = fs::canonicalize(input).ok();
+        if output.as_ref().zip(real).is_some_and(|(output, real)| real.starts_with(output)) {
+            return wrong_use(format!(
+                "paintings in {} would arrive in the folder {name}, which is watched; choose another folder with -o",
+                args.output.display()
+            ));
+        }
+    }
+    Ok(Inputs { sources: Vec::new(), from_folder: true, notes: Vec::new() })
+}
+
 /// The photos of a folder, each with its subfolder, and notes about what is left out; `output` is left out silently.
 fn pictures_in(
+    path: &Path,
+    output: &Path,
+    recursive: bool,
+) -> Result<(Vec<FileInFolder>, Vec<String>), CliError> {
+    let (photos, notes) = listed(path, output, recursive)?;
+    if photos.is_empty() {
+        let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+        let name = path.display();
+        return wrong_use(format!("no photos or videos in the folder {name}{notes}"));
+    }
+    Ok((photos, notes))
+}
+
+/// As [`pictures_in`] of a folder that may be empty.
+pub fn listed(
     path: &Path,
     output: &Path,
     recursive: bool,
@@ -117,12 +152,7 @@ fn pictures_in(
             (folder.photos.into_iter().map(|photo| (photo, PathBuf::new())).collect(), notes)
         })
     };
-    let (photos, notes): (Vec<_>, Vec<String>) = listed.map_err(|e| {
+    listed.map_err(|e| {
         CliError::Failed(format!("the folder {name} could not be read: {}", words(&e)))
-    })?;
-    if photos.is_empty() {
-        let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
-        return wrong_use(format!("no photos or videos in the folder {name}{notes}"));
-    }
-    Ok((photos, notes))
+    })
 }

@@ -16,7 +16,7 @@ use super::{
     CliError,
     args::{AnyFormat, StylizeArgs},
     destination::{Destination, Form, Place, destination, name_of},
-    inputs::{Inputs, STANDARD_STREAM, inputs, is_numbered, stem_of},
+    inputs::{Inputs, STANDARD_STREAM, inputs, is_numbered, stem_of, watched},
     wrong_use,
 };
 use engine::{
@@ -126,9 +126,11 @@ impl Job {
     /// # Errors
     /// [`CliError::WrongUse`] if arguments contradict each other.
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
-        let has_pictures = !args.pictures.style_pictures.is_empty();
+        let look = args.styling_look();
+        // A style that is not in the list.
+        let has_other = !args.pictures.style_pictures.is_empty() || look.is_some();
         let mut typed_styles = args.styles.clone();
-        if args.contact_sheet && typed_styles.is_empty() && !has_pictures {
+        if args.contact_sheet && typed_styles.is_empty() && !has_other {
             typed_styles.push(OsString::from(ALL_STYLES));
         }
         let mut styles = Vec::new();
@@ -143,10 +145,13 @@ impl Job {
                 styles.push(JobStyle { typed, from_all: false });
             }
         }
-        let Inputs { sources, from_folder, mut notes } =
-            inputs(&args.inputs, &args.output, args.recursive)?;
+        let Inputs { sources, from_folder, notes } = if args.watch {
+            watched(&args)?
+        } else {
+            inputs(&args.inputs, &args.output, args.recursive)?
+        };
         let style_count =
-            if args.contact_sheet { 1 } else { styles.len() + usize::from(has_pictures) };
+            if args.contact_sheet { 1 } else { styles.len() + usize::from(has_other) };
         let several = sources.len() * style_count > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
         if args.json && destination.place == Place::Stdout {
@@ -154,9 +159,42 @@ impl Job {
                 "--json and the image cannot both go to standard output; name a file",
             );
         }
+        let of_look = args.painting.look.as_ref().map(|look| look.painted.detail);
+        let working_size = args.working_size.or(of_look).unwrap_or_default();
+        let stylization = args.painting.stylization(working_size);
+        let paint = PaintSettings {
+            max_memory_bytes: args.max_memory,
+            is_deep: args.bit_depth == "16",
+            ..stylization.paint_settings()
+        };
+        let existing = if args.force { Existing::Replace } else { Existing::Keep };
+        let framing = Framing { rotate: args.rotate, mirror: args.mirror, crop: args.crop };
+        let mut job = Self {
+            sources: Vec::new(),
+            films: Vec::new(),
+            styles,
+            stylization,
+            paint,
+            framing,
+            existing,
+            notes: Vec::new(),
+            destination,
+            args,
+        };
+        job.take(Inputs { sources, from_folder, notes })?;
+        Ok(job)
+    }
+
+    /// Paints these inputs instead of those before.
+    ///
+    /// # Errors
+    /// [`CliError::WrongUse`] if options do not suit them.
+    pub fn take(&mut self, found: Inputs) -> Result<(), CliError> {
+        let Inputs { sources, from_folder, mut notes } = found;
+        let args = &self.args;
         let (mut photos, mut films, mut unwritten) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (input, subfolder) in sources {
-            match destination.form(&input) {
+            match self.destination.form(&input) {
                 Form::Film(source, _) if args.contact_sheet && from_folder => notes.push(format!(
                     "{} is left out, because a contact sheet is for photos",
                     source.display()
@@ -171,31 +209,15 @@ impl Job {
                 }
             }
         }
-        check_films(&args, &films, &photos, &destination)?;
+        check_films(args, &films, &photos, &self.destination)?;
         if !unwritten.is_empty() {
             let endings = Vec::from_iter(unwritten).join(", ");
             notes.push(format!(
                 "paintings of {endings} photos are written as PNG; choose another format with --format"
             ));
         }
-        let stylization = args.painting.stylization(args.working_size.unwrap_or_default());
-        let paint = PaintSettings {
-            max_memory_bytes: args.max_memory,
-            is_deep: args.bit_depth == "16",
-            ..stylization.paint_settings()
-        };
-        Ok(Self {
-            sources: photos,
-            films,
-            styles,
-            stylization,
-            paint,
-            framing: Framing { rotate: args.rotate, mirror: args.mirror, crop: args.crop },
-            existing: if args.force { Existing::Replace } else { Existing::Keep },
-            notes,
-            destination,
-            args,
-        })
+        (self.sources, self.films, self.notes) = (photos, films, notes);
+        Ok(())
     }
 
     /// True if a photo at strength 0 may be written as it is.
@@ -227,12 +249,17 @@ impl Job {
     }
 
     /// The target of every source in every style; none for a source that is itself the painting of another one, made
-    /// before. `labels` are the styles' names in file names.
+    /// before. `labels` are the styles' names in file names; `taken` are the paintings of earlier sources, to which
+    /// these are added.
     ///
     /// # Errors
     /// [`CliError::WrongUse`] if a painting would have the name of an input, or a quality or 16 bits are chosen and no
     /// format has them.
-    pub fn targets(&self, labels: &[String]) -> Result<Targets, CliError> {
+    pub fn targets(
+        &self,
+        labels: &[String],
+        taken: &mut HashSet<PathBuf>,
+    ) -> Result<Targets, CliError> {
         let photos = self.sources.iter().filter_map(|photo| photo.input.file());
         let films = self.films.iter().flat_map(|film| match Numbered::of(&film.source) {
             Some(pictures) if is_numbered(&film.source) => pictures.paths().collect(),
@@ -251,7 +278,6 @@ impl Job {
             let is_one = |pictures: Numbered| inputs.iter().any(|input| pictures.has(input));
             inputs.contains(path) || Numbered::of(path).is_some_and(is_one)
         };
-        let mut taken: HashSet<PathBuf> = HashSet::new();
         let mut paintings: HashSet<PathBuf> = HashSet::new();
         let skips_existing = self.args.skip_existing && self.folder().is_some();
         let mut place = |stem: &OsStr, subfolder: &Path, label: &str, extension: &str| {
@@ -308,6 +334,10 @@ impl Job {
             photos.iter().flatten().any(|target| target.format.is_none_or(property))
         };
         let is_lossy = has(Format::is_lossy) || self.films.iter().any(FilmInput::is_lossy);
+        // What arrives later may have them.
+        if self.args.watch {
+            return Ok((photos, films));
+        }
         if self.args.quality.is_some() && !is_lossy {
             return wrong_use(
                 "--quality is for JPEG, animated WebP and the codecs h264, hevc and av1, and everything here is written \
@@ -367,7 +397,7 @@ fn check_films(
         ("--steadiness", args.painting.steadiness.is_some()),
     ];
     let mut unused = of_videos.iter().filter(|(_, is_unused)| *is_unused);
-    if let Some((name, _)) = unused.next().filter(|_| films.is_empty()) {
+    if let Some((name, _)) = unused.next().filter(|_| films.is_empty() && !args.watch) {
         return wrong_use(format!("{name} is for videos, and none is painted"));
     }
     if args.end.is_some_and(|end| end <= args.start.unwrap_or(0.0)) {

@@ -28,6 +28,7 @@ mod inspect;
 mod interrupt;
 mod job;
 mod live;
+mod looks;
 mod modes;
 mod progress;
 mod sample_sheet;
@@ -176,6 +177,7 @@ pub fn run(
         },
         Some(Command::Stylize(args)) => stylize::run(args),
         Some(Command::Styles(args)) => styles::run(args),
+        Some(Command::Looks(command)) => looks::run(command),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Bench(args)) => bench::run(&args),

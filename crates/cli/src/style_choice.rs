@@ -15,6 +15,7 @@ use engine::{
 use measure::Subject;
 use network::models::vit::{Spec, Transformer};
 use pictures::{folder::is_film, sample};
+use settings::looks::SavedLook;
 use values::{disk::words, mode::ModelSize};
 use weights::{
     BUILT_IN_NETWORK, LibraryError, NO_STYLE, PixelChoice, StyleLibrary, StyleNetwork, WeightsError,
@@ -145,6 +146,18 @@ pub fn of_pictures(
     check_one_size(NETWORK, model)?;
     let network = style_network(&StyleLibrary::standard(), typed)?;
     mixed(&network, &pictures.style_pictures, start).map(Some)
+}
+
+/// The network of a look.
+///
+/// # Errors
+/// [`CliError::Unusable`] if its style is missing, or its file is refused.
+pub fn of_look(
+    look: &SavedLook,
+    library: &StyleLibrary,
+    model: Option<ModelSize>,
+) -> Result<ChosenNetwork, CliError> {
+    look.network(library, model).map_err(|error| CliError::Unusable(error.to_string()))
 }
 
 /// As [`of_pictures`], for measuring and checking. A network without pictures uses the style of the sample. The name of
@@ -301,13 +314,17 @@ pub fn live_style(
         return Ok(None);
     }
     let library = StyleLibrary::standard();
-    let of_size = |size| choose(&library, typed.unwrap_or(DEFAULT_STYLE.as_ref()), size);
+    let look = args.painting.look.as_ref().filter(|_| typed.is_none());
+    let of_size = |size| match look {
+        Some(look) => of_look(look, &library, size),
+        None => choose(&library, typed.unwrap_or(DEFAULT_STYLE.as_ref()), size),
+    };
     let chosen = match (model, preferred) {
         (None, Some(_)) => of_size(preferred).or_else(|_| of_size(None)),
         _ => of_size(model),
     }?;
     print_notes(&chosen);
-    if typed.is_none() {
+    if typed.is_none() && look.is_none() {
         let label = chosen.label_with_model();
         write_message(format!(
             "style: {label}; --style names another, --style {NO_STYLE} shows the source as it is"

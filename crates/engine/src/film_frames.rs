@@ -1,4 +1,4 @@
-//! Frames of films: the engine's thread paints them when it has nothing else to do, for a thread that waits for them.
+//! Frames of films and photos of folders: the engine's thread paints them when it has nothing else to do, for a thread that waits for them.
 
 use std::{sync::Arc, time::Duration};
 

@@ -29,9 +29,7 @@ use super::{
         Preview, Snapshot, rate_control::first_source_px,
     },
     photos::draft_settings,
-    protocol::{
-        BatchJob, Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, Repainted,
-    },
+    protocol::{Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, Repainted},
     thread::run,
 };
 use crate::capture::Capture;
@@ -63,7 +61,6 @@ pub struct Engine {
     newest_repaint: RepaintNumber,
     /// The repaints that are running or queued.
     repaints: Vec<(RepaintNumber, Arc<RunControl>)>,
-    batch: Option<Arc<RunControl>>,
     measuring: Option<Arc<RunControl>>,
     /// Cancelled to stop live painting.
     live: Option<Arc<RunControl>>,
@@ -107,7 +104,6 @@ impl Engine {
             drafting: false,
             newest_repaint: RepaintNumber::default(),
             repaints: Vec::new(),
-            batch: None,
             measuring: None,
             live: None,
             capture: None,
@@ -261,30 +257,6 @@ impl Engine {
         }
     }
 
-    /// Starts a batch. Returns `false` and does nothing if one is running.
-    pub fn start_batch(&mut self, job: BatchJob) -> bool {
-        if self.batch.is_some() {
-            return false;
-        }
-        let control = self.batch.insert(Arc::default()).clone();
-        self.send(Command::Batch { job, control });
-        true
-    }
-
-    /// Pauses the batch after its current photo, or continues it.
-    pub fn pause_batch(&mut self, pause: bool) {
-        self.send(Command::PauseBatch(pause));
-    }
-
-    /// Cancels the batch; [`Event::BatchEnded`] follows.
-    pub fn cancel_batch(&mut self) {
-        if let Some(control) = &self.batch {
-            control.cancel();
-            // A paused batch waits for a command.
-            self.pause_batch(false);
-        }
-    }
-
     /// Paints frames of films for other threads.
     pub fn film_painter(&self) -> FilmPainter {
         self.film_painter.clone()
@@ -295,11 +267,6 @@ impl Engine {
         let control = self.painting.as_ref()?;
         // The draft is about a tenth of the work.
         Some(if self.drafting { 0.1 * control.progress() } else { 0.1 + 0.9 * control.progress() })
-    }
-
-    /// Completed share of the batch's current photo, 0 to 1; `None` without a batch.
-    pub fn batch_progress(&self) -> Option<f32> {
-        self.batch.as_ref().map(|control| control.progress())
     }
 
     /// The next event that is not outdated. Never waits.
@@ -324,7 +291,6 @@ impl Engine {
                 {
                     continue;
                 }
-                Event::BatchEnded { .. } => self.batch = None,
                 Event::Device { info, .. } => self.device = info.kind,
                 Event::Measured(_) => self.measuring = None,
                 _ => {}
@@ -338,7 +304,6 @@ impl Engine {
     /// Otherwise it is abandoned and ends with the process.
     pub fn shutdown(&mut self, patience: Duration) -> bool {
         let runs = (self.painting.iter())
-            .chain(&self.batch)
             .chain(&self.measuring)
             .chain(&self.live)
             .chain(self.repaints.iter().map(|(_, control)| control));

@@ -1,4 +1,4 @@
-//! Paints photos on the engine's thread: a single photo with its draft, and the photos of a batch one by one.
+//! Paints a photo, with its draft, on the engine's thread.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{
     error::{EngineError, caught},
     events::{Events, send_notices},
     paint::{PaintSettings, Painter, Painting, WorkingSize},
-    protocol::{BatchJob, Event, Generation, PaintJob, SavedPhoto, Unpainted},
+    protocol::{Event, Generation, PaintJob},
 };
 use backend::RunControl;
 use network::Network;
@@ -32,22 +32,6 @@ pub fn draft_settings(job: &PaintJob) -> Option<PaintSettings> {
     let (width, height) = job.photo.size();
     let px = draft_px(job.settings.working_size.resolve(width, height))?;
     Some(PaintSettings { working_size: WorkingSize::LongSide(px), ..job.settings })
-}
-
-/// A batch, and the index of its next photo.
-pub struct Batch {
-    pub job: BatchJob,
-    pub control: Arc<RunControl>,
-    pub next: usize,
-    /// The next photo waits until the batch continues or is cancelled.
-    pub is_paused: bool,
-}
-
-impl Batch {
-    /// True if there is something to do now.
-    pub fn is_due(&self) -> bool {
-        !self.is_paused || self.control.is_cancelled()
-    }
 }
 
 /// A single photo, with the number of its command.
@@ -97,48 +81,6 @@ fn paint_photo(
         painter.forget_sessions();
     }
     Ok(Arc::new(run??))
-}
-
-/// Paints the next photo of a batch. Returns whether the batch has ended.
-pub fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Events) -> bool {
-    let total = batch.job.source.len();
-    let cancelled = batch.control.is_cancelled();
-    if cancelled || batch.next >= total {
-        events.send(Event::BatchEnded { cancelled });
-        return true;
-    }
-    let index = batch.next;
-    batch.next += 1;
-    let BatchJob { source, networks, settings } = &mut batch.job;
-    let run = caught(|| -> Result<SavedPhoto, Unpainted> {
-        let network = networks
-            .get(source.network(index))
-            .ok_or_else(|| "there is no network for it".to_owned())?;
-        let photo: Arc<Frame> = source.open(index)?.into();
-        let painting = painter.paint(&photo, network, *settings, &batch.control);
-        Ok(source.finish(index, &photo, &painting.map_err(|error| error.to_string())?)?)
-    });
-    send_notices(painter, events);
-    let outcome = match run {
-        Ok(Err(_)) if batch.control.is_cancelled() => {
-            events.send(Event::BatchEnded { cancelled: true });
-            return true;
-        }
-        Ok(outcome) => outcome,
-        Err(error) => {
-            painter.forget_sessions();
-            Err(error.to_string().into())
-        }
-    };
-    // A paused batch shows no progress of a next photo.
-    batch.control.set_progress(0.0);
-    events.send(Event::BatchPhoto {
-        done: batch.next,
-        total,
-        name: batch.job.source.name(index),
-        outcome,
-    });
-    false
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! Plain data. A command has no return value; its outcome is an event. Events carry a number, so that events of
 //! replaced commands can be dropped: a paint command's [`Generation`], a repaint's [`RepaintNumber`], and
 //! the settings number of live painting ([`NumberedSettings`](super::live::NumberedSettings)).
-//! Batches and measurements need none, because only one of each runs at a time.
+//! Measurements need none, because only one runs at a time.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     error::EngineError,
@@ -62,73 +62,6 @@ pub struct Repainted {
     pub notes: Vec<String>,
 }
 
-/// Several photos to paint one after another.
-///
-/// The engine does no file I/O: [`PhotoSource`] supplies the photos and takes the paintings.
-pub struct BatchJob {
-    /// Supplies the photos and saves the results.
-    pub source: Box<dyn PhotoSource>,
-    /// The networks of the styles. [`PhotoSource::network`] returns which of them paints which photo.
-    pub networks: Vec<Arc<Network>>,
-    pub settings: PaintSettings,
-}
-
-/// The result of one photo of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedPhoto {
-    pub path: PathBuf,
-    /// Messages for the user, for example about a reduced working size.
-    pub notes: Vec<String>,
-}
-
-/// Why a photo of a batch has no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unpainted {
-    /// The result already existed, in this file.
-    Exists(PathBuf),
-    /// A message for the user.
-    Failed(String),
-}
-
-impl From<String> for Unpainted {
-    fn from(reason: String) -> Self {
-        Self::Failed(reason)
-    }
-}
-
-/// A list of photos, opened and finished one at a time on the engine thread.
-pub trait PhotoSource: Send {
-    /// Number of photos.
-    fn len(&self) -> usize;
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Name of photo `index`, for display.
-    fn name(&self, index: usize) -> String;
-
-    /// Index into [`BatchJob::networks`] of the network that paints photo `index`.
-    fn network(&self, index: usize) -> usize;
-
-    /// Opens photo `index`.
-    ///
-    /// # Errors
-    /// Why it is not painted.
-    fn open(&mut self, index: usize) -> Result<Frame, Unpainted>;
-
-    /// Saves the painting of photo `index` and returns where.
-    ///
-    /// # Errors
-    /// A message for the user: why it could not be saved.
-    fn finish(
-        &mut self,
-        index: usize,
-        photo: &Frame,
-        painting: &Painting,
-    ) -> Result<SavedPhoto, String>;
-}
-
 pub enum Command {
     /// Paints one photo and replaces every earlier paint command.
     Paint {
@@ -144,14 +77,6 @@ pub enum Command {
         /// Cancelled to stop.
         control: Arc<RunControl>,
     },
-    /// Paints several photos. Single photos are painted between them.
-    Batch {
-        job: BatchJob,
-        /// Reports progress of the current photo; cancelled to stop the whole batch.
-        control: Arc<RunControl>,
-    },
-    /// Pauses the batch after its current photo, or continues it.
-    PauseBatch(bool),
     /// Paints a source's frames, interleaved with all other work. Replaces the previous source.
     StartLive(Box<LiveStart>),
     /// Also paints previews of live pictures; an empty list stops them.
@@ -196,19 +121,6 @@ pub enum Event {
         number: RepaintNumber,
         result: Result<Arc<Repainted>, EngineError>,
     },
-    /// A photo of the batch is done, successfully or not.
-    BatchPhoto {
-        /// Photos done so far, including this one.
-        done: usize,
-        /// Photos in the batch.
-        total: usize,
-        /// Name of the photo.
-        name: String,
-        outcome: Result<SavedPhoto, Unpainted>,
-    },
     Live(LiveEvent),
     Measured(Result<Arc<MeasureReport>, MeasureError>),
-    BatchEnded {
-        cancelled: bool,
-    },
 }

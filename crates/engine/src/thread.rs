@@ -1,7 +1,7 @@
 //! The engine's thread: receives commands, sends events and pictures.
 //!
-//! Single photos come first, then live pictures and the photos of a batch in turn. Frames of films are
-//! painted when nothing else is ready, and while live pictures move only if that takes little time.
+//! Single photos come first, then live pictures. Frames of films and photos of folders are painted when nothing else is
+//! ready, and while live pictures move only if that takes little time.
 
 use std::{
     sync::Arc,
@@ -17,7 +17,7 @@ use super::{
     film_frames::FilmFrames,
     live::{Live, LiveEvent, MeasureJob, Sinks},
     paint::Painter,
-    photos::{Batch, Paint, serve_batch, serve_paint},
+    photos::{Paint, serve_paint},
     protocol::{Command, Event},
     repaint::{RepaintThread, Request},
     sessions::{Loader, LoaderThread},
@@ -36,7 +36,6 @@ const LIVE_MOVES: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Work {
     paint: Option<Paint>,
-    batch: Option<Batch>,
     live: Option<Live>,
     measure: Option<(MeasureJob, Arc<RunControl>)>,
     /// The sinks while live painting is stopped.
@@ -60,14 +59,6 @@ impl Work {
             Command::Repaint { number, job, control } => {
                 let backend = devices.first().backend().clone();
                 self.repaint(Request { number, job, control, backend }, events);
-            }
-            Command::Batch { job, control } => {
-                self.batch = Some(Batch { job, control, next: 0, is_paused: false });
-            }
-            Command::PauseBatch(pause) => {
-                if let Some(batch) = &mut self.batch {
-                    batch.is_paused = pause;
-                }
             }
             Command::StartLive(start) => {
                 events.live.set(start.number);
@@ -189,7 +180,7 @@ pub(super) fn run(
     loop {
         let live = engine.work.live.as_ref();
         let has_settings = live.is_some_and(|live| live.settings.pending.is_some());
-        let woken = if engine.work.batch.as_ref().is_some_and(Batch::is_due) || has_settings {
+        let woken = if has_settings {
             // There is work, so the channels are only polled.
             match commands.try_recv() {
                 Ok(command) => Some(WakeReason::Command(Box::new(command))),
@@ -276,11 +267,6 @@ fn serve(engine: &mut EngineThread, events: &Events) {
         serve_measure(devices, &mut work.live, measure, events);
     }
     serve_live(devices, &mut work.live, events);
-    if let Some(batch) = work.batch.as_mut().filter(|batch| batch.is_due())
-        && serve_batch(devices.first_mut(), batch, events)
-    {
-        work.batch = None;
-    }
     if let Some(frames) = work.film.take() {
         let began = Instant::now();
         let painter = devices.first_mut();
@@ -368,26 +354,11 @@ fn refuse(command: Command, error: EngineError, sinks: &mut Sinks, events: &Even
             events.send(Event::Repainted { number, result: Err(error) });
         }
         Command::Measure { .. } => events.send(Event::Measured(Err(MeasureError::Nothing))),
-        Command::Batch { job, .. } => {
-            let total = job.source.len();
-            for index in 0..total {
-                events.send(Event::BatchPhoto {
-                    done: index + 1,
-                    total,
-                    name: job.source.name(index),
-                    outcome: Err(error.to_string().into()),
-                });
-            }
-            events.send(Event::BatchEnded { cancelled: false });
-        }
         Command::StartLive(start) => {
             events.live.set(start.number);
             refuse_live(error, events);
         }
         Command::AddSink(sink) => sinks.add(sink),
-        Command::PauseBatch(_)
-        | Command::SetPreviews(_)
-        | Command::RecordFiner(..)
-        | Command::StopLive => {}
+        Command::SetPreviews(_) | Command::RecordFiner(..) | Command::StopLive => {}
     }
 }

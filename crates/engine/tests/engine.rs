@@ -18,7 +18,6 @@ mod repaints;
 mod support;
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -32,7 +31,7 @@ use engine::{
     compositor::{ComposeJob, Compositor, PREVIEW_PX},
     error::EngineError,
     paint::{OutputSize, PaintSettings, Painting, WorkingSize},
-    protocol::{BatchJob, Event, Generation, PaintJob, PhotoSource, SavedPhoto, Unpainted},
+    protocol::{Event, Generation, PaintJob, RepaintJob},
 };
 use support::{
     Behaviour, FakeBackend, Script, inverted, network, photo,
@@ -228,135 +227,18 @@ fn shutdown_does_not_wait_for_a_surface_that_no_longer_listens() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     // Many events that are not polled.
-    engine.start_batch(batch(200));
+    let repaint = RepaintJob {
+        frame: Arc::new(photo(8, 8)),
+        network: network(),
+        settings: PaintSettings { max_memory_bytes: Some(u64::MAX), ..PaintSettings::default() },
+        look: Look::default(),
+    };
+    (0..200).for_each(|_| {
+        engine.repaint(repaint.clone());
+    });
     wait_for("some runs", || (script.runs().len() > 20).then_some(()));
     std::thread::sleep(Duration::from_millis(20));
     assert!(engine.shutdown(PATIENCE));
-}
-
-struct BatchPhotos {
-    photos: usize,
-    broken: Option<usize>,
-    finished: Vec<usize>,
-}
-
-impl PhotoSource for BatchPhotos {
-    fn len(&self) -> usize {
-        self.photos
-    }
-
-    fn name(&self, index: usize) -> String {
-        format!("photo-{index}")
-    }
-
-    fn network(&self, _: usize) -> usize {
-        0
-    }
-
-    fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
-        if self.broken == Some(index) {
-            return Err(Unpainted::Failed("not a picture".to_owned()));
-        }
-        Ok(photo(8, 8))
-    }
-
-    fn finish(
-        &mut self,
-        index: usize,
-        _: &Frame,
-        painting: &Painting,
-    ) -> Result<SavedPhoto, String> {
-        assert_eq!(painting.painted, inverted(&photo(8, 8)));
-        self.finished.push(index);
-        Ok(SavedPhoto {
-            path: PathBuf::from(format!("painted-{index}")),
-            notes: painting.notes.clone(),
-        })
-    }
-}
-
-fn batch(photos: usize) -> BatchJob {
-    BatchJob {
-        source: Box::new(BatchPhotos { photos, broken: Some(1), finished: Vec::new() }),
-        networks: vec![network()],
-        settings: PaintSettings { max_memory_bytes: Some(u64::MAX), ..PaintSettings::default() },
-    }
-}
-
-#[test]
-fn one_bad_photo_does_not_stop_a_batch() {
-    let script = Arc::new(Script::default());
-    let mut engine = engine(&script);
-    skip_device(&mut engine);
-    assert!(engine.start_batch(batch(3)));
-    assert!(!engine.start_batch(batch(3)), "one batch at a time");
-    let mut reported = Vec::new();
-    loop {
-        match next(&mut engine) {
-            Event::BatchPhoto { done, total, name, outcome } => {
-                reported.push((done, total, name, outcome.is_ok()))
-            }
-            Event::BatchEnded { cancelled } => {
-                assert!(!cancelled);
-                break;
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    let expected = [(1, true), (2, false), (3, true)]
-        .map(|(done, good)| (done, 3, format!("photo-{}", done - 1), good));
-    assert_eq!(reported, expected);
-    assert!(engine.start_batch(batch(1)), "free for the next one");
-}
-
-/// An engine that is blocked in the first photo of a batch of three.
-fn engine_held_in_a_batch() -> (Arc<Script>, Engine) {
-    let script = Arc::new(Script::default());
-    let mut engine = engine(&script);
-    skip_device(&mut engine);
-    script.hold();
-    engine.start_batch(batch(3));
-    wait_for("the first photo", || (script.runs().len() == 1).then_some(()));
-    (script, engine)
-}
-
-#[test]
-fn single_photos_are_painted_between_those_of_a_batch() {
-    let (script, mut engine) = engine_held_in_a_batch();
-    engine.paint(job(5, 6));
-    script.release();
-    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 1, .. }));
-    assert!(matches!(next(&mut engine), Event::Painted { .. }));
-    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 2, .. }));
-}
-
-#[test]
-fn a_batch_can_be_stopped_in_the_middle_of_a_photo() {
-    let (_script, mut engine) = engine_held_in_a_batch();
-    engine.cancel_batch();
-    assert!(matches!(next(&mut engine), Event::BatchEnded { cancelled: true }));
-}
-
-#[test]
-fn a_paused_batch_continues_or_ends() {
-    let (script, mut engine) = engine_held_in_a_batch();
-    engine.pause_batch(true);
-    script.release();
-    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 1, .. }));
-    engine.paint(job(5, 6));
-    assert!(matches!(next(&mut engine), Event::Painted { .. }), "the batch waits");
-    engine.pause_batch(false);
-    // The second photo of the batch cannot be painted.
-    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 2, outcome: Err(_), .. }));
-    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 3, .. }));
-    assert!(matches!(next(&mut engine), Event::BatchEnded { cancelled: false }));
-
-    let (script, mut engine) = engine_held_in_a_batch();
-    engine.pause_batch(true);
-    script.release();
-    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 1, .. }));
-    engine.cancel_batch();
-    assert!(matches!(next(&mut engine), Event::BatchEnded { cancelled: true }));
 }
 
 #[test]

@@ -7,9 +7,10 @@ use engine::{
     paint::{OutputSize, PaintSettings, WorkingSize},
 };
 use media::framing::Framing;
+use serde::{Deserialize, Serialize};
 use settings::{
     Choices, LiveStyle,
-    painted_with::{self, DETAIL, MIX, PaintedStyle, STYLE, WORKING_SIZE},
+    painted_with::{Painted, PaintedStyle},
 };
 use values::{
     compose::Look,
@@ -25,7 +26,8 @@ pub const BRUSHES_PX: [usize; 14] =
 pub const DEFAULT_BRUSH: usize = 6;
 
 /// A network that paints.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NetworkOf {
     /// Of this style, in this size.
     Style(String, ModelSize),
@@ -268,34 +270,29 @@ pub fn finest_brush(long_side_px: usize) -> usize {
 
 /// The choice with the settings in the texts of a file; `None` if they name no style.
 pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
-    let text = |name: &str| {
-        texts.iter().find(|(keyword, _)| keyword == name).map(|(_, text)| text.as_str())
+    let Painted { styles, model, detail, look, steadiness } = Painted::of(texts)?;
+    let mix = match styles.as_slice() {
+        [(style, _)] => Mix::of(Some(style.clone())),
+        _ => Mix { styles },
     };
-    let mut choice = before.clone();
-    match text(MIX) {
-        Some(mix) => choice.mix = mix::parsed(mix)?,
-        None => {
-            let (style, model) = text(STYLE)?.rsplit_once(' ')?;
-            choice.mix = Mix::of(Some(style.to_owned()));
-            choice.model = model.parse().ok()?;
-        }
-    }
-    choice.look = painted_with::look(texts, choice.look);
-    if text(DETAIL).is_some() {
-        choice.brush = DEFAULT_BRUSH;
-    } else if let Some((width, height)) =
-        text(WORKING_SIZE).and_then(|t| t.strip_suffix(" px")?.split_once(" x "))
-        && let (Ok(width), Ok(height)) = (width.parse(), height.parse())
-    {
-        choice.brush = nearest_brush(usize::max(width, height));
-    }
-    Some(choice)
+    Some(Choice {
+        mix,
+        model: model.unwrap_or(before.model),
+        brush: match detail {
+            WorkingSize::Auto => DEFAULT_BRUSH,
+            WorkingSize::LongSide(px) => nearest_brush(px),
+            WorkingSize::Original => 0,
+        },
+        look,
+        steadiness: steadiness.unwrap_or(before.steadiness),
+        ..before.clone()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use settings::painted_with::PaintedWith;
+    use settings::painted_with::{DEFAULT, DETAIL, MIX, PaintedWith, STYLE, WORKING_SIZE};
 
     #[test]
     fn brushes_finer_than_the_photo_are_left_out() {
@@ -331,7 +328,9 @@ mod tests {
                 style: Some(NetworkOf::new("a b", &parts, model).as_painted()),
                 mode: None,
                 working,
+                detail: None,
                 look,
+                steadiness: None,
                 source: None,
                 device: None,
             };
@@ -342,11 +341,13 @@ mod tests {
             let expected = if parts.is_empty() { model } else { before.model };
             assert_eq!(found.model, expected);
         }
-        let texts = [(STYLE, "a full"), (WORKING_SIZE, "640 x 480 px"), (DETAIL, "default")]
+        let texts = [(STYLE, "a full"), (WORKING_SIZE, "640 x 480 px"), (DETAIL, DEFAULT)]
             .map(|(name, text)| (name.to_owned(), text.to_owned()));
         let brush = |texts: &[_]| of_painting(texts, &before).expect("a style").brush;
         assert_eq!((brush(&texts), BRUSHES_PX[brush(&texts[..2])]), (DEFAULT_BRUSH, 640));
-        assert_eq!(of_painting(&[("Style".to_owned(), "a".to_owned())], &before), None);
+        // Of a file or of pictures, which have no size.
+        let sizeless = of_painting(&[(STYLE.to_owned(), "a".to_owned())], &before);
+        assert_eq!(sizeless.as_ref().and_then(Choice::style), Some("a"));
         assert_eq!(of_painting(&[], &before), None);
         let mixed = |text: &str| of_painting(&[(MIX.to_owned(), text.to_owned())], &before);
         assert!(mixed("a 40 %, b 30 %, c 20 %, d 10 %").is_some());

@@ -5,7 +5,6 @@ use eframe::egui;
 use crate::{
     app::{App, Shell},
     intent::{Intent, ShellCommand},
-    jobs::batch::Phase,
     pages::{
         film::Step,
         photo::{PhotoPage, state::PaintRequest},
@@ -103,21 +102,6 @@ impl App {
                     done(self, number, result);
                 }
             }
-            Event::BatchPhoto { done, name, outcome, .. } => {
-                let Some(batch) = &mut self.jobs.batch else {
-                    return;
-                };
-                let saved = outcome
-                    .as_ref()
-                    .ok()
-                    .map(|saved| saved.path.clone())
-                    .filter(|_| batch.sheet.is_none());
-                batch.note(done, name, outcome);
-                // One entry stands for the folder: the paintings of a large one would replace all others in the list.
-                if let Some(path) = saved.filter(|_| batch.results.saved == 1) {
-                    self.photo.note_painting(&mut self.shell, &path);
-                }
-            }
             Event::Live(event) => {
                 if matches!(event, LiveEvent::Refused(_)) {
                     self.film.step_film(&mut self.shell, &mut self.photo, Step::Pause);
@@ -125,12 +109,6 @@ impl App {
                 self.live.handle_live_event(&mut self.shell, event);
             }
             Event::Measured(result) => self.live.handle_measured(&mut self.shell, result),
-            Event::BatchEnded { cancelled } => {
-                if let Some(batch) = &mut self.jobs.batch {
-                    batch.phase = Phase::Ended { cancelled };
-                }
-                self.jobs.write_contact_sheet(&mut self.shell);
-            }
         }
     }
 

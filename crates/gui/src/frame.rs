@@ -13,7 +13,7 @@ use crate::{
     app::{App, Launch, Shell},
     choice::Choice,
     intent::{Intent, PhotoCommand, ShellCommand},
-    jobs::{Jobs, batch::Batch},
+    jobs::Jobs,
     pages::{
         film::{FilmPage, FilmView},
         live::{
@@ -97,7 +97,7 @@ impl App {
             jobs: Jobs::default(),
             licences: launch.licences,
         };
-        app.jobs.load_exports(&mut app.shell);
+        app.jobs.load(&mut app.shell);
         app.shell.list_styles(None);
         sweep_pictures(&app.shell);
         app.shell.list_cameras(false);
@@ -124,7 +124,6 @@ impl App {
         // What other threads report, and what waited for it.
         self.handle_events();
         self.photo.paint_requested(&mut self.shell);
-        self.jobs.start_batch(&mut self.shell);
         if self.shell.ending.is_requested.load(Ordering::Relaxed) && !self.shell.ending.is_closing {
             self.close_without_question();
         }
@@ -155,11 +154,9 @@ impl App {
         self.photo.serve_paintings(&mut self.shell);
         let moves = self.live.view.as_ref().is_some_and(LiveView::is_moving)
             || self.film.view.as_ref().is_some_and(FilmView::is_playing);
-        self.jobs.serve_exports(&mut self.shell, &mut self.photo, moves);
+        self.jobs.serve(&mut self.shell, &mut self.photo, moves);
         self.shell.finish_changes();
-        if self.photo.painting.request.is_some()
-            || self.jobs.batch.as_ref().is_some_and(Batch::is_running)
-        {
+        if self.photo.painting.request.is_some() {
             self.shell.ctx.request_repaint_after(PROGRESS_EVERY);
         }
     }
@@ -183,7 +180,7 @@ impl App {
         let shown = Shown {
             cards: &self.shell.styles.gallery.cards,
             choices: &self.shell.settings.choices,
-            exports: &self.jobs.exports,
+            jobs: &self.jobs,
         };
         self.shell.overlays.ui(ui, &shown);
         self.shell.window.focus_frame.ui(ui);
@@ -213,8 +210,8 @@ impl App {
             film.player.end(Duration::from_millis(500));
         }
         // The window can no longer show messages, but there may be a terminal.
-        let exports = jobs.end_exports(shell, photo).err();
-        for failure in shell.tasks.finish_writing().into_iter().chain(exports) {
+        let jobs = jobs.end(shell, photo).err();
+        for failure in shell.tasks.finish_writing().into_iter().chain(jobs) {
             terminal::write_message(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) =

@@ -16,12 +16,12 @@
 //! | `pages::film` | a video instead of a photo: playing, seeking, in and out points |
 //! | `pages::live` | live video: source, comparison, preview grid, recording |
 //! | `pages::lab` | measurements of live video: counters, steps, roofline |
-//! | `jobs` | `batch`: folders and contact sheets; `exports`: the form and the queue of videos |
+//! | `jobs` | one queue of folders, contact sheets and exports of videos; the forms that ask about them |
 //! | `widgets` | the `stage` (the picture in the middle: zoom, divider) and its `texture`s; lists, labels, key caps, icons, the `theme` |
 //!
 //! # Threads
 //!
-//! Everything except the work of `tasks`, the photos of a `batch` and running `exports` runs on the window's thread and never
+//! Everything except the work of `tasks` and of running `jobs` runs on the window's thread and never
 //! waits. A thread with an event or report for the window requests a repaint from egui. Without such a request and
 //! without input from mouse or keyboard, no frame is drawn.
 

@@ -65,8 +65,6 @@ impl App {
             self.shell.window.dock_open = false;
         } else if self.photo.painting.request.is_some() {
             self.photo.stop_painting(&mut self.shell);
-        } else if let Some(batch) = &self.jobs.batch {
-            self.perform(batch.stop());
         } else {
             self.shell.messages.dismiss_shown();
         }
@@ -159,7 +157,7 @@ impl App {
             }
             CloseOverlay => shell.close_overlay(),
             Answer(button) => self.answer(button),
-            ToggleDock => shell.window.dock_open ^= true,
+            ShowDock(shows) => shell.window.dock_open = shows,
             ClearMessages => shell.messages.clear(),
             Dismiss(number) => shell.messages.dismiss(number),
             ShowPage(page) => self.show_page(page),

@@ -8,10 +8,6 @@ use crate::{
     app::{App, Shell},
     bars::{self, LowerPanel},
     intent::{Intent, JobCommand, StyleCommand, ViewCommand},
-    jobs::batch::{
-        Painting as BatchPainting, below_card,
-        flow::{batch_settings, batch_settings_place, batch_style_text},
-    },
     pages::{
         live,
         photo::{crop, opened::Origin, paintings, welcome},
@@ -183,7 +179,7 @@ impl App {
             None => {
                 let has_words = ui.available_width() >= WORDS_WIDTH;
                 ui.horizontal(|ui| {
-                    self.photo.save_buttons(&self.shell, &self.jobs, ui);
+                    self.photo.save_buttons(&self.shell, ui);
                     theme::at_the_right(ui, "views of the photo", |ui| {
                         self.photo.paintings.strip_button(&self.shell, ui);
                         live::full_screen_button(ui, has_words);
@@ -209,7 +205,7 @@ impl App {
 
     /// The photo, or the ways to open one.
     pub(super) fn photo_stage(&mut self, ui: &mut Ui) {
-        let Self { shell, photo, live, jobs, .. } = self;
+        let Self { shell, photo, live, .. } = self;
         if let Some(viewed) = &mut photo.paintings.viewed {
             viewed.ui(ui);
             return;
@@ -233,12 +229,7 @@ impl App {
             let entries = [
                 ("Save as…", "Ctrl+S", saves, Intent::View(ViewCommand::Save)),
                 ("Copy", "Ctrl+C", saves, Intent::View(ViewCommand::Copy)),
-                (
-                    "Contact sheet…",
-                    "",
-                    jobs.can_make_sheet(shell),
-                    Intent::Job(JobCommand::AskContactSheet),
-                ),
+                ("Contact sheet…", "", true, Intent::Job(JobCommand::AskContactSheet)),
             ];
             let style = file.map(|path| {
                 ("Use photo as style", "", true, Intent::Style(StyleCommand::UseAsStyle(path)))
@@ -259,27 +250,8 @@ impl App {
 
     /// Draws everything that floats over the stage. In full screen, `is_alone` is set.
     pub(super) fn over_stage(&mut self, ui: &Ui, area: Rect, is_alone: bool) {
-        let Self { shell, live, jobs, .. } = self;
-        if let Some(live) = &live.view {
-            let clear = below_card(ui, area, jobs.batch.is_some());
-            live.over_stage(ui, area, clear, is_alone);
-        }
-        if jobs.batch.is_some() {
-            let progress = shell.engine.batch_progress().unwrap_or(0.0);
-            let (style_text, mix) = batch_style_text(shell);
-            let may_fold = ui.content_rect().width() < CONTROLS_FROM;
-            let seen = !shell.window.full_screen.is_on && (!may_fold || shell.window.controls_open);
-            let painting = BatchPainting {
-                style: shell.workspace.photo_choice().style(),
-                style_text: &style_text,
-                mix: mix.as_deref(),
-                cards: &shell.styles.gallery.cards,
-                settings: &batch_settings(shell),
-                settings_place: batch_settings_place(shell, seen),
-            };
-            if let Some(batch) = &mut jobs.batch {
-                batch.ui(ui, area, &painting, progress);
-            }
+        if let Some(live) = &self.live.view {
+            live.over_stage(ui, area, is_alone);
         }
         if is_alone {
             let is_bare = !self.shell.window.full_screen.shows_controls(self.shell.now());

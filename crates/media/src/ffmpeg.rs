@@ -171,6 +171,8 @@ pub enum Input<'a> {
     Parts(&'a Path),
     /// Chapters that ffmpeg has written.
     Chapters(&'a Path),
+    /// A stream from the network, with what ffmpeg may use for it.
+    Network { protocols: &'a str, formats: &'a str, address: &'a str },
     /// A format of ffmpeg that reads no file, and what it is given.
     Device(&'a str, &'a str),
 }
@@ -189,11 +191,16 @@ impl Input<'_> {
             Self::Sent => ("nut", "pipe:0".into()),
             Self::Parts(list) => ("concat,mov", file(list)),
             Self::Chapters(path) => ("ffmetadata", file(path)),
+            Self::Network { formats, address, .. } => (formats, address.into()),
             Self::Device(format, device) => (format, device.into()),
         };
-        let protocol = if matches!(self, Self::Sent) { "pipe" } else { "file" };
+        let protocol = match self {
+            Self::Sent => "pipe",
+            Self::Network { protocols, .. } => protocols,
+            _ => "file",
+        };
         command.args(["-protocol_whitelist", protocol, "-format_whitelist", formats]);
-        if formats != VIDEOS {
+        if formats != VIDEOS && !matches!(self, Self::Network { .. }) {
             command.args(["-f", formats.split(',').next().unwrap_or_default()]);
         }
         command.arg("-i").arg(address);

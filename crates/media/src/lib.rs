@@ -24,6 +24,7 @@ pub mod encoder;
 pub mod ffmpeg;
 pub mod film;
 pub mod framing;
+pub mod incoming;
 pub mod memory;
 pub mod nut;
 pub mod record;

@@ -6,7 +6,7 @@
 use std::{
     borrow::Cow,
     fs::File,
-    io::{self, BufReader, Cursor, Read, Seek, Write},
+    io::{self, BufRead, BufReader, Cursor, Read, Seek, Write},
     path::Path,
 };
 
@@ -23,6 +23,7 @@ use super::{
     container::jpeg_segments,
     jpeg_segments::{AfterHeader, COMMENT},
     metadata::{Header, Metadata, SEGMENT_BYTES},
+    png_info::INFO_LIMITS,
     tiff_writer::write_tiff,
 };
 pub use values::disk::Existing;
@@ -168,10 +169,12 @@ pub fn texts(path: &Path) -> Vec<(String, String)> {
     if Format::from_path(path) == Some(Format::Jpeg) {
         return jpeg_texts(path).unwrap_or_default();
     }
-    let reader = File::open(path)
-        .ok()
-        .map(BufReader::new)
-        .and_then(|file| png::Decoder::new(file).read_info().ok());
+    File::open(path).map_or_else(|_| Vec::new(), |file| png_texts(BufReader::new(file)))
+}
+
+/// The uncompressed texts in a PNG file, with their keywords.
+pub fn png_texts(file: impl BufRead + Seek) -> Vec<(String, String)> {
+    let reader = png::Decoder::new_with_limits(file, INFO_LIMITS).read_info().ok();
     let chunks = reader.map(|reader| reader.info().utf8_text.clone()).unwrap_or_default();
     chunks
         .into_iter()

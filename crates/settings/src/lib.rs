@@ -1,6 +1,6 @@
-//! The settings that the program saves between runs: the user's choices and the window's state.
+//! What the program saves between runs: the user's choices, the window's state, and [looks].
 //!
-//! They are stored in one TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`.
+//! Settings are stored in one TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`.
 //! Unknown keys are kept when the file is written again. Invalid values are also kept until the user chooses others. So
 //! an older version never deletes what a newer one or the user wrote. A file that cannot be read as a whole is reported
 //! and never overwritten.
@@ -15,6 +15,7 @@ mod home;
 mod fields;
 mod file;
 mod live;
+pub mod looks;
 pub mod painted_with;
 
 pub use live::{LiveChoices, RecordAs};

@@ -113,7 +113,7 @@ impl LiveChoices {
     pub fn captures_mirrored(&self, source: &Source) -> bool {
         match source {
             Source::Camera(_) => self.mirror_saved,
-            Source::Demo | Source::Photo(_) | Source::Folder(_) | Source::Video(_) => self.mirror,
+            _ => self.mirror,
         }
     }
 

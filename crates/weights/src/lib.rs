@@ -57,6 +57,7 @@ use std::{
 use network::Network;
 use values::{allocation::can_allocate, named};
 
+pub use any_picture::code_file;
 pub use budget::{Budget, ReadCost};
 pub use choice::Choice;
 pub use code::{BUILT_IN_NETWORK, CodeOf, MadeBy};

@@ -67,6 +67,9 @@ pub enum Command {
     Stylize(StylizeArgs),
     /// List, import, rename and remove styles
     Styles(StylesArgs),
+    /// Save and list looks: style, detail, strength, colours and steadiness under a name, for --look
+    #[command(subcommand)]
+    Looks(LooksCommand),
     /// Show what a style or a file of weights contains, or why it is refused
     Inspect(InspectArgs),
     /// Write a style as an ONNX file, or as model folders for a Triton server
@@ -192,6 +195,56 @@ pub enum StylesCommand {
     Remove {
         /// Name of the style or network
         #[arg(value_name = "STYLE")]
+        name: String,
+    },
+}
+
+/// What can be done with looks.
+#[derive(Debug, Subcommand)]
+pub enum LooksCommand {
+    /// List your looks with their settings
+    List,
+    /// Show the settings of a look or painting, and if its style is missing
+    Show {
+        /// Name of a look, or a file: an exported look or a painting
+        #[arg(value_name = "NAME|FILE")]
+        look: OsString,
+    },
+    /// Save the look of a painting, or an exported look, under a name
+    Import {
+        /// PNG or JPEG file that StyleForge saved
+        file: PathBuf,
+        /// Name of the look [default: the file name]
+        #[arg(long)]
+        name: Option<String>,
+        /// Style of the look: a style name, file of weights or picture [default: the painting's]
+        #[arg(short, long, value_name = "STYLE")]
+        style: Option<OsString>,
+        /// Replace a look of this name
+        #[arg(long)]
+        force: bool,
+    },
+    /// Write a look to a file, for another computer
+    Export {
+        /// Name of the look
+        name: String,
+        /// PNG file to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Overwrite an existing file
+        #[arg(long)]
+        force: bool,
+    },
+    /// Rename a look
+    Rename {
+        /// Name of the look
+        name: String,
+        /// Its new name
+        new_name: String,
+    },
+    /// Remove a look, without confirmation
+    Remove {
+        /// Name of the look
         name: String,
     },
 }

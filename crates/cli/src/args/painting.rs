@@ -8,8 +8,8 @@ use super::{
     DeviceArgs, SharingArgs,
     values::{
         AnyFormat, MAX_BATCH, PixelArgs, StylePictureArgs, attentions, byte_size, color, formats,
-        frame_rate, model_sizes, number, percent, picture_size, precisions, seconds, source, time,
-        variants,
+        frame_rate, look, model_sizes, number, percent, picture_size, precisions, seconds, source,
+        time, variants,
     },
 };
 use engine::{
@@ -19,6 +19,7 @@ use engine::{
 };
 use media::{film::Codec, framing::Crop};
 use pictures::encode::Format;
+use settings::looks::SavedLook;
 use values::{
     compose::Look,
     mode::{AttentionChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
@@ -43,12 +44,16 @@ pub struct PaintingArgs {
     /// baseline and the fastest available otherwise
     #[arg(long, value_name = "ATTENTION", default_value = "auto", value_parser = attentions())]
     pub attention: AttentionChoice,
-    /// Blend: 0 = original, 100 = full effect
-    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = percent)]
-    pub strength: u8,
-    /// Keep the original colours and take only brightness from the painting
-    #[arg(long)]
-    pub keep_colors: bool,
+    /// Style, detail, strength, colours and steadiness of a saved look (see styleforge looks), an exported one or a
+    /// painting; other options win. Live, the rate decides the detail
+    #[arg(long, value_name = "NAME|FILE", value_parser = look())]
+    pub look: Option<SavedLook>,
+    /// Blend: 0 = original, 100 = full effect [default: 100]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub strength: Option<u8>,
+    /// Keep the original colours and take only brightness from the painting [default: false]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub keep_colors: Option<bool>,
     /// Steadiness of videos and live pictures: 0 paints each frame on its own, 100 keeps the strokes on moving things
     /// as steady as possible [default: 0]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
@@ -65,16 +70,22 @@ impl PaintingArgs {
             variant,
             precision,
             attention,
+            ref look,
             strength,
             keep_colors,
             steadiness,
         } = *self;
+        let saved = look.as_ref().map(|look| &look.painted);
+        let look = saved.map(|saved| saved.look).unwrap_or_default();
         Stylization {
             network: None,
             size,
             mode: ModeChoice { variant, precision, attention },
-            look: Look { strength_percent: strength, keep_colors },
-            steadiness: steadiness.unwrap_or(0),
+            look: Look {
+                strength_percent: strength.unwrap_or(look.strength_percent),
+                keep_colors: keep_colors.unwrap_or(look.keep_colors),
+            },
+            steadiness: steadiness.or(saved.and_then(|saved| saved.steadiness)).unwrap_or(0),
         }
     }
 }
@@ -89,7 +100,7 @@ pub enum ProfileChoice {
 /// `styleforge stylize`.
 #[derive(Debug, Args)]
 #[command(group(
-    ArgGroup::new("style").args(["styles", "style_pictures", "contact_sheet"]).required(true).multiple(true)
+    ArgGroup::new("style").args(["styles", "style_pictures", "look", "contact_sheet"]).required(true).multiple(true)
 ))]
 pub struct StylizeArgs {
     /// Photos, videos, folders of them, numbered pictures such as frames/%04d.png, or - for a photo on standard input
@@ -203,6 +214,10 @@ pub struct StylizeArgs {
     /// Also paint the photos and videos in subfolders, into the same subfolders of the output
     #[arg(short, long)]
     pub recursive: bool,
+    /// Keep running, and paint what arrives in the folders once it has stopped growing; existing paintings are kept.
+    /// Ctrl-C or SIGTERM finishes the photo in hand
+    #[arg(long, conflicts_with_all = ["contact_sheet", "dry_run", "force"])]
+    pub watch: bool,
     /// Print a line of JSON for each painting instead of its file name
     #[arg(long)]
     pub json: bool,
@@ -211,11 +226,20 @@ pub struct StylizeArgs {
     pub quiet: bool,
 }
 
+impl StylizeArgs {
+    /// The look whose style is used: no other style is given.
+    pub fn styling_look(&self) -> Option<&SavedLook> {
+        let is_free = self.styles.is_empty() && self.pictures.style_pictures.is_empty();
+        self.painting.look.as_ref().filter(|_| is_free)
+    }
+}
+
 /// `styleforge live`.
 #[derive(Debug, Args)]
 pub struct LiveArgs {
-    /// camera, camera:NAME (see styleforge cameras), demo, a photo, a video or a folder of photos; a camera's name
-    /// or /dev/video0 works too
+    /// camera, camera:NAME (see styleforge cameras), demo, a photo, a video or a folder of photos, screen (X11),
+    /// window:ID (see xwininfo), or the address of a stream: rtsp://, rtmp://, http://, srt:// or tcp://; a camera's
+    /// name or /dev/video0 works too
     #[arg(long, value_name = "SOURCE", default_value = "demo", value_parser = source())]
     pub source: Source,
     /// Style name or file of weights, or "none" for the unpainted source [default: candy]

@@ -12,6 +12,7 @@ use itertools::Itertools;
 use engine::capture::Source;
 use media::film::Container;
 use pictures::encode::Format;
+use settings::looks::{self, SavedLook};
 use values::mode::{
     AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant,
 };
@@ -93,6 +94,12 @@ pub fn mode(text: &str) -> Result<ModeChoice, String> {
             AttentionChoice::ALL.iter().join(", "),
         )
     })
+}
+
+/// Reads a look by its name or file.
+pub fn look() -> impl TypedValueParser<Value = SavedLook> {
+    OsStringValueParser::new()
+        .try_map(|typed| looks::find(&typed).and_then(|p| SavedLook::read(&p)))
 }
 
 /// Parses a camera, the demo scene, or a path, which need not be UTF-8.

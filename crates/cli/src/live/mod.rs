@@ -64,7 +64,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
         let camera = path.to_str().map(CameraId::new).filter(is_connected);
         args.source = Source::Camera(camera.ok_or_else(|| {
             CliError::WrongUse(format!(
-                "'{}' is not a source: there is no file and no camera of this name; use demo, camera, camera:NAME (see styleforge cameras), a photo, a video or a folder of photos",
+                "'{}' is not a source: there is no file and no camera of this name; use demo, camera, camera:NAME (see styleforge cameras), a photo, a video, a folder of photos, screen, window:ID, or the address of a stream (rtsp, rtmp, http, srt)",
                 path.display()
             ))
         })?);
@@ -109,7 +109,7 @@ pub fn run(mut args: LiveArgs) -> Result<(), CliError> {
             Source::Photo(_) | Source::Folder(_) => {
                 still = Some(StillRecording::new(sink, args.fps));
             }
-            Source::Demo | Source::Camera(_) | Source::Video(_) => engine.record(sink),
+            _ => engine.record(sink),
         }
         recorder
     });
@@ -411,7 +411,7 @@ impl LiveRun<'_> {
         let rate = |count: u64| {
             if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
         };
-        let has_rate = matches!(args.source, Source::Demo | Source::Camera(_));
+        let has_rate = matches!(args.source, Source::Demo | Source::Camera(_) | Source::Stream(_));
         let achieved_fps = f64::from(self.latency.per_second(now));
         // A photo arrived once, a while ago. The figures cover the last seconds in which frames arrived.
         let taken_at = self.taken_at.unwrap_or(now);
@@ -427,7 +427,7 @@ impl LiveRun<'_> {
                 Source::Photo(path) | Source::Folder(path) | Source::Video(path) => {
                     bytes_in_hex(path)
                 }
-                Source::Demo | Source::Camera(_) => None,
+                _ => None,
             },
             device: self.device.kind.name(),
             device_name: self.device.name.clone(),

@@ -63,11 +63,18 @@ impl<'a> Run<'a> {
         let all = (frames * self.styles.len() as u64).try_into().unwrap_or(usize::MAX);
         self.progress =
             if job.args.quiet { Progress::quiet() } else { Progress::of_long_pieces(all) };
-        let mut done = 0;
+        let (mut done, mut number) = (0, 0);
+        let videos = films.len() * self.styles.len();
         for ((film, opened), row) in films.iter().zip(targets) {
             for (style, target) in self.styles.iter().zip(row) {
                 self.stop_if_cancelled()?;
                 let before = done;
+                number += 1;
+                let place = if videos > 1 {
+                    format!("video {number} of {videos}, ")
+                } else {
+                    String::new()
+                };
                 done += opened.as_ref().map_or(0, |(_, clip)| frames_of(clip));
                 let first = first_output(film.container, target);
                 if job.args.skip_existing && first.exists() {
@@ -86,7 +93,7 @@ impl<'a> Run<'a> {
                 }
                 let painted = match &opened {
                     Ok((tools, clip)) => {
-                        self.paint_film(tools, (film, clip), style, target, before)
+                        self.paint_film(tools, (film, clip), style, target, (before, &place))
                     }
                     Err(error) => Err(error.clone().into()),
                 };
@@ -103,7 +110,7 @@ impl<'a> Run<'a> {
         (input, clip): (&FilmInput, &Clip),
         style: &'a ChosenNetwork,
         target: &Path,
-        before: u64,
+        (before, place): (u64, &str),
     ) -> Result<Option<Rendered>, RenderError> {
         let hardware = self.hardware(tools, input, clip);
         let (job, painters) = (self.job, self.painters);
@@ -179,7 +186,7 @@ impl<'a> Run<'a> {
                 let fps = painted as f64 / began.elapsed().as_secs_f64();
                 progress.reach(
                     before + frames,
-                    &format!("{frames}{of_total} frames, {fps:.1} fps  {name}"),
+                    &format!("{place}{frames}{of_total} frames, {fps:.1} fps  {name}"),
                 );
             },
         );

@@ -6,10 +6,12 @@ mod film;
 mod memory;
 mod output;
 mod shared;
+mod watch;
 
 use std::{
     borrow::Cow,
     cell::Cell,
+    collections::HashSet,
     fmt::Display,
     io::stdin,
     path::Path,
@@ -21,6 +23,7 @@ use serde_json::{Value, json};
 
 use memory::{OpenBytes, Reserved, held_bytes, open_bytes};
 use output::{Finished, check, failed, format_for, texts};
+use watch::Watch;
 
 use super::{
     CliError, SharedDevices,
@@ -30,7 +33,7 @@ use super::{
     job::{Job, JobStyle, PhotoInput, PhotoSource, Target},
     modes,
     progress::Progress,
-    style_choice::{choose_as, of_pictures},
+    style_choice::{choose_as, of_look, of_pictures},
     terminal::{write_message, write_note},
     wrong_use,
 };
@@ -64,7 +67,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     } else {
         styles.iter().map(|s| s.label.clone()).collect()
     };
-    let (targets, film_targets) = job.targets(&labels)?;
+    let (targets, film_targets) = job.targets(&labels, &mut HashSet::new())?;
     if let Some(folder) = job.folder() {
         disk::check_folder(folder).map_err(CliError::wrong_use)?;
     }
@@ -84,8 +87,12 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     }
     announce_mode(&devices, &job, &styles)?;
 
-    let control = interruptible();
     let painters = devices.painters(&job.args.painting.device);
+    if job.args.watch {
+        let failures = Watch::new(job, &styles, &labels, &painters).run()?;
+        return if failures + broken > 0 { Err(CliError::AlreadyReported) } else { Ok(()) };
+    }
+    let control = interruptible();
     let mut run = Run {
         progress,
         painters: &painters,
@@ -142,13 +149,15 @@ fn usable_styles(
     library: &StyleLibrary,
     job: &Job,
 ) -> Result<(Vec<ChosenNetwork>, usize), CliError> {
+    let model = job.args.painting.model;
     let mut usable: Vec<ChosenNetwork> =
-        of_pictures(&job.args.pictures, job.args.start, job.args.painting.model)?
-            .into_iter()
-            .collect();
+        of_pictures(&job.args.pictures, job.args.start, model)?.into_iter().collect();
+    if let Some(look) = job.args.styling_look() {
+        usable.push(of_look(look, library, model.or(look.painted.model))?);
+    }
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
-        match choose_as(library, typed, job.args.painting.model, job.args.pixels.choice()) {
+        match choose_as(library, typed, model, job.args.pixels.choice()) {
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
@@ -213,7 +222,7 @@ struct Run<'a> {
     /// Paintings that existed and are not painted again.
     skipped: usize,
     /// The notes about styles that were printed.
-    noted: Arc<Mutex<Vec<&'a str>>>,
+    noted: Arc<Mutex<Vec<String>>>,
 }
 
 impl Opened<'_> {
@@ -461,7 +470,7 @@ impl<'a> Run<'a> {
             let texts = if job.args.strip_metadata {
                 Vec::new()
             } else {
-                texts(style, &painting, look, device.clone())
+                texts(style, &painting, job, device.clone())
             };
             let picture = match painting.finished_deep(&photo.frame, size, look) {
                 Some(deep) => Picture::Deep(deep),
@@ -492,9 +501,9 @@ impl<'a> Run<'a> {
     /// Prints the note about a style once something was painted in it.
     fn note_style(&mut self, style: &'a ChosenNetwork) {
         let mut noted = lock(&self.noted);
-        for note in style.notes.iter().map(String::as_str) {
-            if !noted.contains(&note) {
-                noted.push(note);
+        for note in &style.notes {
+            if !noted.contains(note) {
+                noted.push(note.clone());
                 self.progress.note(note);
             }
         }

@@ -19,10 +19,7 @@ use pictures::{
     encode::{self, Attached, Format, Picture},
 };
 use settings::painted_with::{PaintedStyle, PaintedWith, Texts};
-use values::{
-    compose::Look,
-    disk::{self, WriteError},
-};
+use values::disk::{self, WriteError};
 
 /// The result of one photo in one style.
 pub enum Finished<'a> {
@@ -117,13 +114,15 @@ pub fn format_for(photo: &Photo, target: &Target) -> Format {
 }
 
 /// How a photo was painted, as texts for its file.
-pub fn texts(style: &ChosenNetwork, painting: &Painting, look: Look, device: String) -> Texts {
+pub fn texts(style: &ChosenNetwork, painting: &Painting, job: &Job, device: String) -> Texts {
     let style = PaintedStyle { label: style.label.clone(), model: style.model, mix: None };
     PaintedWith {
         style: Some(style),
         mode: Some(painting.mode),
         working: Some(painting.painted.size()),
-        look,
+        detail: Some(job.stylization.size),
+        look: job.stylization.look,
+        steadiness: None,
         source: None,
         device: Some(device),
     }

@@ -12,7 +12,7 @@ use threads::processors;
 use values::mode::DeviceChoice;
 
 /// Maximum number of threads for each GPU. They read and write files while one of them paints.
-const THREADS_PER_GPU: usize = 8;
+pub const THREADS_PER_GPU: usize = 8;
 
 impl Run<'_> {
     /// Paints every photo in every style. Files are reported in the order of the photos. Failures are reported and
@@ -79,6 +79,7 @@ fn parts(photos: usize, batch: usize, devices: usize) -> impl Iterator<Item = Ra
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::HashSet,
         fs,
         path::Path,
         sync::{Arc, atomic::Ordering},
@@ -146,7 +147,7 @@ mod tests {
             noted: Arc::default(),
             open_bytes: OpenBytes::unlimited(),
         };
-        let (targets, _) = job.targets(&labels).expect("targets");
+        let (targets, _) = job.targets(&labels, &mut HashSet::new()).expect("targets");
         thread::scope(|scope| {
             if lost_after > 0 {
                 // The other GPU waits for the loss, so that it cannot paint everything before.

@@ -105,6 +105,10 @@ impl Feed {
         self.events.send(CaptureEvent::Started { described, format: None });
     }
 
+    pub fn waiting(&self, problem: CaptureProblem) {
+        self.events.send(CaptureEvent::Waiting(problem));
+    }
+
     pub fn ended(&self, problem: CaptureProblem) {
         self.events.send(CaptureEvent::Ended(problem));
     }

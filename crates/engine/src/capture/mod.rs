@@ -1,12 +1,12 @@
-//! Sources of live pictures: cameras, photos, folders of photos, videos and the demo scene.
+//! Sources of live pictures: cameras, photos, folders of photos, videos, screens, streams and the demo scene.
 //!
 //! [`Capture::start`] returns a handle and the reading end of a [mailbox](values::mailbox). Every source runs on its
 //! own threads and delivers RGBA8 frames; a new frame replaces an unread one, so the source never waits. A camera's
 //! frames can also stay in the camera's format, if the reader decodes them. Sources send events, which
-//! [`Capture::poll`] returns. A camera that fails is retried until it works or the handle is dropped. Knows no style,
+//! [`Capture::poll`] returns. A camera or a stream that fails is retried until it works or the handle is dropped. Knows no style,
 //! no backend and no window.
 //!
-//! Threads: a photo, a folder, a video and the demo scene have one. A camera has two: one uses the device and can hang
+//! Threads: a photo, a folder, a video, a stream and the demo scene have one. A camera has two: one uses the device and can hang
 //! with it; the other watches the first, reports, and starts a replacement.
 
 mod camera;
@@ -21,6 +21,7 @@ mod orient;
 mod problem;
 mod source;
 mod stills;
+mod stream;
 mod video;
 
 use std::{
@@ -235,6 +236,7 @@ impl Capture {
             Source::Photo(path) => stills::run_photo(&path, &feed, frames, &settings),
             Source::Folder(path) => stills::run_folder(&path, &feed, frames, &settings),
             Source::Video(path) => video::run(&path, &feed, frames, &settings),
+            Source::Stream(address) => stream::run(&address, &feed, frames, &settings),
             Source::Camera(id) => camera::run(&id, feed, frames, &settings),
         };
         thread::Builder::new().name("capture".to_owned()).spawn(run)?;

@@ -102,6 +102,13 @@ pub enum CaptureProblem {
     /// A photo or folder cannot be used.
     #[error("{0}")]
     Photo(String),
+    /// A screen or stream sends nothing.
+    #[error("no picture comes from {name} ({why}); it is tried again every 2 s")]
+    Stream {
+        /// The address, without secrets.
+        name: String,
+        why: String,
+    },
     /// A video cannot be read.
     #[error("{0}")]
     Video(String),

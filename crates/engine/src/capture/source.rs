@@ -7,6 +7,7 @@ use std::{
     str::FromStr,
 };
 
+use media::incoming::Address;
 use pictures::folder::is_film;
 
 /// Prefix of a camera's name.
@@ -15,7 +16,8 @@ const DEMO: &str = "demo";
 
 /// A source of live pictures.
 ///
-/// Written and parsed as `demo`, `camera` (the first one), `camera:NAME`, or a path. `/dev/videoN` is a camera.
+/// Written and parsed as `demo`, `camera` (the first one), `camera:NAME`, an [`Address`], or a path. `/dev/videoN` is a
+/// camera. A password in an address is not written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     Camera(CameraId),
@@ -25,6 +27,8 @@ pub enum Source {
     Folder(PathBuf),
     /// A video file, looped.
     Video(PathBuf),
+    /// A screen, a window or a network stream.
+    Stream(Address),
     /// The built-in animated scene.
     #[default]
     Demo,
@@ -66,7 +70,9 @@ impl FromStr for Source {
     /// missing path counts as a file, so that opening it reports that. Checks no cameras.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.is_empty() {
-            return Err("use demo, camera, camera:NAME, a photo, a video or a folder of photos");
+            return Err(
+                "use demo, camera, camera:NAME, a photo, a video, a folder of photos, screen, or the address of a stream",
+            );
         }
         if text == DEMO {
             return Ok(Self::Demo);
@@ -80,7 +86,7 @@ impl FromStr for Source {
         if text.starts_with("/dev/video") {
             return Ok(Self::Camera(CameraId::new(text)));
         }
-        Ok(Self::at(PathBuf::from(text)))
+        Ok(Address::new(text).map_or_else(|| Self::at(PathBuf::from(text)), Self::Stream))
     }
 }
 
@@ -110,6 +116,7 @@ impl Display for Source {
             Self::Demo => f.pad(DEMO),
             Self::Camera(id) if *id == CameraId::first() => f.pad(CAMERA),
             Self::Camera(id) => write!(f, "{CAMERA}:{id}"),
+            Self::Stream(address) => write!(f, "{address}"),
             Self::Photo(path) | Self::Folder(path) | Self::Video(path) => {
                 write!(f, "{}", path.display())
             }
@@ -131,6 +138,7 @@ mod tests {
             Source::Photo(PathBuf::from("no such/photo.jpg")),
             Source::Folder(folder.path().to_owned()),
             Source::Video(PathBuf::from("no such/clip.MP4")),
+            Source::Stream(Address::new("rtsp://host/live").expect("an address")),
         ] {
             assert_eq!(source.to_string().parse(), Ok(source.clone()));
         }

@@ -73,6 +73,16 @@ impl FromStr for WorkingSize {
     }
 }
 
+impl Display for WorkingSize {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::LongSide(px) => write!(f, "{px}"),
+            Self::Original => f.write_str("original"),
+        }
+    }
+}
+
 /// The long side that the user typed instead of these `words`, in pixels.
 fn typed_px(text: &str, words: &str) -> Result<usize, String> {
     (text.parse().ok()).filter(|px| (MIN_WORKING_PX..=MAX_WORKING_PX).contains(px)).ok_or_else(

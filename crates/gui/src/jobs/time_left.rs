@@ -19,10 +19,6 @@ impl Stopwatch {
         self.paused_at = pause.then_some(now);
     }
 
-    pub fn is_paused(&self) -> bool {
-        self.paused_at.is_some()
-    }
-
     pub fn seconds(&self, now: f64) -> f64 {
         self.paused_at.unwrap_or(now) - self.began_at
     }

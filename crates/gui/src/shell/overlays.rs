@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     intent::Command,
-    jobs::exports::{self, Exports, Form},
+    jobs::{FORM_WIDTH, FolderForm, Form, Jobs},
     pages::live::ReportView,
     styles::{
         reading::{self, Reading},
@@ -88,6 +88,7 @@ pub enum Overlay<S> {
     /// The pixel format of a network whose file does not specify it.
     Reading(Box<Reading>),
     ExportForm(Box<Form>),
+    FolderForm(Box<FolderForm>),
     /// The report of a measurement.
     Report(ReportView),
     /// The list of shortcuts that match this search text.
@@ -113,7 +114,7 @@ impl<S> Default for Overlays<S> {
 pub struct Shown<'a> {
     pub cards: &'a [Card],
     pub choices: &'a Choices,
-    pub exports: &'a Exports,
+    pub jobs: &'a Jobs,
 }
 
 impl<S> Overlays<S> {
@@ -163,6 +164,14 @@ impl<S> Overlays<S> {
         })
     }
 
+    /// The form for a folder.
+    pub fn folder_form(&mut self) -> Option<&mut FolderForm> {
+        self.open.iter_mut().find_map(|overlay| match overlay {
+            Overlay::FolderForm(form) => Some(&mut **form),
+            _ => None,
+        })
+    }
+
     /// The overlay that is shown.
     pub fn shown(&self) -> Option<&Overlay<S>> {
         self.open.last()
@@ -182,7 +191,8 @@ impl<S> Overlays<S> {
             Overlay::Buttons(_) => ("question", 460.0),
             Overlay::Field(_) => ("field", 560.0),
             Overlay::Reading(_) => ("reading", 1060.0),
-            Overlay::ExportForm(_) => ("export", exports::FORM_WIDTH),
+            Overlay::ExportForm(_) => ("export", FORM_WIDTH),
+            Overlay::FolderForm(_) => ("folder", FORM_WIDTH),
             Overlay::Report(_) => ("report", 760.0),
             Overlay::Shortcuts(_) => ("shortcuts", 720.0),
             Overlay::About(_) => ("about", 760.0),
@@ -196,8 +206,9 @@ impl<S> Overlays<S> {
             Overlay::Field(field) => field.ui(ui, is_fresh),
             Overlay::Reading(question) => reading::ui(ui, question, is_fresh),
             Overlay::ExportForm(form) => {
-                form.ui(ui, shown.exports.queue.writes(&form.export.output), is_fresh)
+                form.ui(ui, shown.jobs.queue.writes(&form.export.output), is_fresh)
             }
+            Overlay::FolderForm(form) => form.ui(ui, shown.cards, is_fresh),
             Overlay::Report(report) => report.ui(ui, is_fresh),
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, wanted, is_fresh);

@@ -122,7 +122,7 @@ impl App {
         );
         shell.end_change();
         shell.workspace.rename_style(id, new);
-        jobs.rename_in_exports(shell, id, new);
+        jobs.rename_style(shell, id, new);
         if let Some(request) = &mut photo.painting.request {
             request.recipe.network.rename_style(id, new);
         }

@@ -356,7 +356,7 @@ pub fn floating_at(
     ui: &Ui,
     name: &str,
     order: Order,
-    place: (Align2, Pos2, Rect),
+    (pivot, at, area): (Align2, Pos2, Rect),
     contents: impl FnOnce(&mut Ui),
 ) -> Response {
     let colors = palette(ui);
@@ -365,32 +365,6 @@ pub fn floating_at(
         .stroke(Stroke::new(1.0, colors.outline))
         .corner_radius(10)
         .inner_margin(Margin::symmetric(10, 7));
-    floating_frame(ui, name, (order, frame), place, contents)
-}
-
-/// A large card of at most this width over the picture and its small cards.
-pub fn floating_window(
-    ui: &Ui,
-    name: &str,
-    place: (Align2, Pos2, Rect),
-    width: f32,
-    contents: impl FnOnce(&mut Ui),
-) {
-    let frame = Frame::window(ui.style()).inner_margin(16);
-    let width = width.min(place.2.width() - 32.0) - 34.0;
-    floating_frame(ui, name, (Order::Foreground, frame), place, |ui| {
-        ui.set_width(width);
-        contents(ui);
-    });
-}
-
-fn floating_frame(
-    ui: &Ui,
-    name: &str,
-    (order, frame): (Order, Frame),
-    (pivot, at, area): (Align2, Pos2, Rect),
-    contents: impl FnOnce(&mut Ui),
-) -> Response {
     egui::Area::new(Id::unique(name))
         .order(order)
         .pivot(pivot)

@@ -207,6 +207,7 @@ fn copied_files_are_asked_about_and_folders_are_not() {
     w.platform.put_on_clipboard(Clip::Files(vec![folder]));
     w.click("Paste");
     w.until_label("Paint 2 photos");
+    w.click("Cancel");
     w.platform.put_on_clipboard(Clip::Nothing);
     w.click("Paste");
     w.until_contains("There is no picture on the clipboard");

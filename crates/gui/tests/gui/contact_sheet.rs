@@ -1,6 +1,5 @@
 //! The photo in every style as one picture.
 
-use eframe::egui::{Key, Modifiers};
 use pictures::decode;
 use values::frame::Frame;
 
@@ -25,7 +24,7 @@ fn ask(w: &mut Window, name: &str) {
 fn every_style_of_the_photo_is_painted_on_one_sheet() {
     let mut w = Window::with_photo(480, 320);
     ask(&mut w, "sheet.png");
-    w.until_contains("Saved as");
+    w.until_contains("styles painted");
     // The photo and three styles in two rows, each with room for its title.
     let sheet = read(&w, "sheet.png");
     let (width, height) = (2 * 480 + 3 * 8, 2 * (320 + 34) + 3 * 8);
@@ -49,18 +48,16 @@ fn a_sheet_can_be_stopped_and_leaves_no_file() {
     let mut w = Window::painted(60, 40);
     w.script.hold();
     ask(&mut w, "sheet.png");
-    w.until_label("Painting 1 of 3");
-    w.click("Stop");
-    w.script.release();
-    w.until("the end", |w| !w.has("Stop"));
-    w.script.hold();
-    ask(&mut w, "sheet.png");
-    w.until_label("Painting 1 of 3");
-    w.key(Modifiers::NONE, Key::Escape);
-    w.until("the end", |w| !w.has("Stop"));
-    w.script.release();
-    assert_eq!(w.save_as("painting.png"), inverted(&photo(60, 40)));
+    w.until_contains("Contact sheet added to the queue.");
+    w.show_queue();
+    w.until_label("0 of 3 styles. Starting…");
+    w.click("Cancel job");
+    w.until_label("Cancelled at 0 of 3 styles");
     assert!(!w.path("sheet.png").exists());
+    w.script.release();
+    w.click("Resume");
+    w.until_label("Done. 3 styles painted.");
+    assert!(w.path("sheet.png").exists());
 }
 
 #[test]
@@ -69,7 +66,7 @@ fn failed_styles_are_reported_and_the_others_are_on_the_sheet() {
     w.style_source.refuse("The weights of Candy are damaged.");
     ask(&mut w, "sheet.png");
     w.until_contains("The weights of Candy are damaged.");
-    w.until_contains("Saved as");
+    w.until_contains("styles painted");
     // The photo and two styles.
     assert_eq!(read(&w, "sheet.png").width(), 3 * 480 + 4 * 8);
     w.script.behave(Behaviour::Fail);
@@ -84,7 +81,7 @@ fn all_pictures_of_a_sheet_have_one_size() {
     w.until_label("Barn");
     w.open_photo(480, 320);
     ask(&mut w, "sheet.png");
-    w.until_contains("Saved as");
+    w.until_contains("styles painted");
     // The photo and two styles above two more, each above its title.
     let sheet = read(&w, "sheet.png");
     let (width, height) = (3 * 480 + 4 * 8, 2 * (320 + 34) + 3 * 8);

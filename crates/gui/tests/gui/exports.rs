@@ -71,7 +71,7 @@ fn with_exports(count: usize) -> Window {
     for _ in 0..count {
         add(&mut w, &clip);
     }
-    w.open_dock();
+    w.show_queue();
     w
 }
 
@@ -92,13 +92,13 @@ fn a_film_is_exported_on_the_processor() {
     w.click("Export");
     w.until_contains("Exported as ");
     assert_eq!(frames(&output), "5");
-    w.open_dock();
+    w.show_queue();
     w.until_label("Done");
-    // A message beside the list offers it, too.
+    // A message below the list offers it, too.
     w.click_last("Show in folder");
     w.until("the folder", |w| w.platform.shown() == [output.clone()]);
     w.click("Clear completed");
-    w.until_label("There are no exports.");
+    w.until("an empty queue", |w| !w.has("Clear completed"));
     assert!(output.exists());
 }
 
@@ -119,7 +119,7 @@ fn interlaced_video_is_deinterlaced_until_the_user_switches_it_off() {
         w.click("Export");
         w.until("the form to close", |w| !w.has("Export video"));
     }
-    w.open_dock();
+    w.show_queue();
     w.script.release();
     w.until("both", |w| w.texts().iter().filter(|t| t.starts_with("Done")).count() == 2);
     let order = |name: &str| property(&w.path(name), "field_order");
@@ -147,7 +147,7 @@ fn wide_pixels_are_shown_square_and_exported_as_they_are() {
 fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
     let mut w = with_exports(3);
     let place = |w: &Window, name: &str| w.texts().iter().position(|text| text == name);
-    w.until_label("Starting…");
+    w.until_label("0 of 5 frames. Starting…");
     w.click("Move up");
     w.until("another order", |w| place(w, "clip-candy-3.mp4") < place(w, "clip-candy-2.mp4"));
     // Its name is dragged below that of the last one, and back.
@@ -162,7 +162,7 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
     w.click("Pause");
     w.until_contains("Paused at 0 of 5 frames");
     // The first one is running; removed, it goes with its parts.
-    w.click("Cancel export");
+    w.click("Cancel job");
     w.until_label("Cancelled at 0 of 5 frames");
     w.click("Delete");
     w.until("one less", |w| !w.has("clip-candy.mp4"));
@@ -182,16 +182,16 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
 #[test]
 fn a_queue_continues_after_a_restart() {
     let mut w = with_exports(2);
-    w.until_label("Starting…");
+    w.until_label("0 of 5 frames. Starting…");
     let mut w = w.reopened();
-    w.open_dock();
+    w.show_queue();
     w.until("both", |w| w.texts().iter().filter(|t| *t == "Done").count() == 2);
     assert_eq!(frames(&w.path("clip-candy-2.mp4")), "5");
     // A damaged list is kept.
     let mut w = Window::open_after(|folder| {
         fs::write(folder.join("exports.toml"), "{").expect("written");
     });
-    w.until_contains("The list of exports cannot be read");
+    w.until_contains("The queue cannot be read");
     assert_eq!(fs::read_to_string(w.path("exports.damaged")).expect("kept"), "{");
 }
 
@@ -205,11 +205,10 @@ fn videos_of_a_folder_become_exports() {
     w.drop_file(&folder);
     w.until_label("Paint 1 photo and 1 video");
     w.start_folder();
-    w.until_label("1 photo painted into the folder");
     w.until_contains("Exported as ");
+    assert!(folder.join("painted/a-candy.png").exists());
     let exported = folder.join("painted/clip-candy.mp4");
     assert_eq!(frames(&exported), "5");
-    w.click("Close");
     // Without photos there is nothing to paint but exports.
     fs::remove_file(folder.join("a.png")).expect("removed");
     let start = |w: &mut Window, replaces: bool| {
@@ -219,7 +218,6 @@ fn videos_of_a_folder_become_exports() {
             w.click("Overwrite existing files");
         }
         w.start_folder();
-        w.until("the card to close", |w| !w.has("Paint 1 video"));
     };
     start(&mut w, false);
     w.until_contains("1 of 1 videos exist already");
@@ -247,16 +245,16 @@ fn a_paused_queue_says_so_at_the_start_in_its_title_and_when_something_is_added(
     let folder = w.end();
     fs::write(&list, killed).expect("written");
     let mut w = Window::of_folder(folder);
-    w.until_contains("1 export stopped: StyleForge closed unexpectedly");
+    w.until_contains("1 job stopped: StyleForge closed unexpectedly");
     w.until_label("Candy");
-    w.open_dock();
-    w.until_label("Exports (paused)");
+    w.show_queue();
+    w.until_label("Queue (paused)");
     w.click("Close");
     let clip = w.path("clip.mp4");
     add(&mut w, &clip);
-    w.until_contains("Added to the exports, which are paused.");
-    w.click_last("Resume exports");
-    w.until("no message", |w| !w.has("Resume exports"));
+    w.until_contains("Video added to the queue, which is paused.");
+    w.click_last("Resume queue");
+    w.until("no message", |w| !w.has("Resume queue"));
     w.until_contains("Exported as ");
 }
 
@@ -365,16 +363,16 @@ fn a_failed_export_says_why_and_is_tried_again() {
     w.until_contains("taken.mp4");
     fs::rename(&clip, w.path("moved.mp4")).expect("moved");
     w.click("Export");
-    w.until_contains("taken.mp4 was not exported: ");
+    w.until_contains("taken.mp4 was not painted: ");
     assert_eq!(fs::read_to_string(&taken).expect("kept"), "mine");
     w.export(&w.path("moved.mp4"));
     w.until_label("Export video");
     w.platform.answer(Some(taken.clone()));
     w.click("Change…");
-    w.until_label("Another export writes this file.");
+    w.until_label("Another job writes this file.");
     w.click("Cancel");
     fs::rename(w.path("moved.mp4"), &clip).expect("moved");
-    w.open_dock();
+    w.show_queue();
     w.click("Try again");
     w.until_label("Done");
     assert_eq!(frames(&taken), "5");

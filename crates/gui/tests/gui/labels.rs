@@ -108,12 +108,13 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     w.until_plain("Paint 2 photos");
     assert!(w.has_containing("1 subfolder is not painted; choose that folder"));
     let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
-    w.click(&title.expect("the style"));
-    w.until_plain("In the style ");
+    w.choose_style(&title.expect("the style"));
     w.start_folder();
-    w.until_plain("1 photo painted into the folder");
+    w.until_plain("1 photo painted, 1 photo not painted.");
+    w.show_queue();
     w.until_plain("1 photo not painted");
     w.until_plain("1 warning");
+    w.click("Close");
     let empty = w.path(&format!("{HOSTILE} is empty"));
     fs::create_dir(&empty).expect("made");
     w.drop_file(&empty);

@@ -365,7 +365,7 @@ fn messages_cover_and_move_nothing_and_the_dock_takes_a_third_at_most() {
         w.platform.refuse("No file manager could be opened.");
         w.click("Show in folder");
         w.until_contains("No file manager could be opened.");
-        w.open_dock();
+        w.show_queue();
         w.step();
         let top = w.harness.get_by_label("Clear messages").rect().top();
         assert!(height - top < height / 3.0 + 40.0, "{top} of {height}");

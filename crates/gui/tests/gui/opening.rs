@@ -230,9 +230,9 @@ fn several_files_of_the_command_line_are_offered_as_a_folder() {
     });
     w.until_label("Paint 3 photos");
     w.until_label("Candy");
-    w.click("Candy");
+    w.choose_style("Candy");
     w.start_folder();
-    w.until_label("3 photos painted into the folder");
+    w.until_contains("3 photos painted into ");
 }
 
 #[test]

@@ -472,7 +472,7 @@ fn photos_are_painted_by_the_engine_that_is_chosen() {
     w.drop_file(&folder);
     w.until_label("Paint 1 photo");
     w.start_folder();
-    w.until_label("1 photo painted into the folder");
+    w.until_contains("1 photo painted into ");
     let of_folder = folder.join("painted").join("a-candy.png");
     let of_folder = pictures::decode::from_path(&of_folder).expect("painted");
     let darker = inverted(&photo(16, 12)).pixel(3, 3)[0].saturating_sub(9);

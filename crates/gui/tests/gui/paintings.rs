@@ -68,8 +68,7 @@ fn saved_paintings_are_on_the_strip_also_after_a_restart() {
     w.drop_file(&folder);
     w.until_label("Paint 1 photo");
     w.start_folder();
-    w.until_label("1 photo painted into the folder");
-    w.click("Close");
+    w.until_contains("1 photo painted into ");
     let all = ["a-candy.png", "sheet.png", "first.png"];
     w.until("the batch's painting", |w| strip(w) == all);
     w.until("their pictures", |w| small_pictures(w) == 3);

@@ -139,28 +139,3 @@ fn unsaved_copies_are_asked_about() {
     assert!(w.close_is_held_back());
     w.until_label("Save the painting first?");
 }
-
-#[test]
-fn closing_during_a_folder_run_asks_once_and_also_about_an_unsaved_painting() {
-    let mut w = Window::unsaved(40, 30);
-    w.close_during_a_folder_run();
-    assert!(w.has_containing("is not saved"), "{:#?}", w.texts());
-    w.click("Close without saving");
-    w.until("the window to close", |w| w.closes());
-}
-
-#[test]
-fn stopping_a_folder_run_closes_at_once_when_nothing_else_would_be_lost() {
-    let mut w = Window::painted(40, 30);
-    w.save_as("safe.png");
-    let folder = w.folder_of_photos(&["a.png", "b.png"]);
-    w.script.hold();
-    w.drop_file(&folder);
-    w.until_label("Paint 2 photos");
-    w.start_folder();
-    w.until_label("Painting 1 of 2");
-    assert!(w.close_is_held_back());
-    w.until_label("Stop painting the folder?");
-    w.click("Stop and close");
-    w.until("the window to close", |w| w.closes());
-}

@@ -236,6 +236,15 @@ impl Window {
     pub fn start_folder(&mut self) {
         let name = self.folder_button();
         self.click(&name);
+        self.until("the form to close", |w| !w.has("Overwrite existing files"));
+    }
+
+    /// Shows the list of jobs and messages, or closes it.
+    pub fn show_queue(&mut self) {
+        let handle = "Jobs and messages, ";
+        self.until_contains(handle);
+        self.harness.get_by_label_contains(handle).click();
+        self.step();
     }
 
     fn build_for(folder: Arc<tempfile::TempDir>, size: egui::Vec2, live: bool) -> Self {
@@ -375,19 +384,6 @@ impl Window {
         std::fs::write(path, &photo[..photo.len() - 2]).unwrap();
     }
 
-    /// Starts a run on a folder of three photos, holds the first, and requests to close; the window asks for
-    /// confirmation.
-    pub fn close_during_a_folder_run(&mut self) {
-        let folder = self.folder_of_photos(&["a.png", "b.png", "c.png"]);
-        self.script.hold();
-        self.drop_file(&folder);
-        self.until_label("Paint 3 photos");
-        self.start_folder();
-        self.until_label("Painting 1 of 3");
-        assert!(self.close_is_held_back());
-        self.until_label("Stop painting the folder?");
-    }
-
     /// Draws one frame per pending event, at least one.
     pub fn step(&mut self) {
         self.draw();
@@ -479,15 +475,6 @@ impl Window {
         self.step();
     }
 
-    /// Shows the list of jobs and messages.
-    pub fn open_dock(&mut self) {
-        let is_it = |text: &String| text.starts_with("Jobs and messages");
-        self.until("the handle", |w| w.texts().iter().any(is_it));
-        let name = self.texts().into_iter().find(is_it).expect("found just now");
-        self.click(&name);
-        self.until_label("Close");
-    }
-
     /// Double-clicks the slider with this name.
     pub fn double_click_slider(&mut self, label: &str) {
         let at = self.slider(label).rect().lerp_inside(egui::vec2(0.25, 0.5));
@@ -527,6 +514,24 @@ impl Window {
         self.open_list(list);
         self.click(entry);
         self.step();
+    }
+
+    /// Chooses the style in the form for a folder; its card in the gallery has the same name.
+    pub fn choose_style(&mut self, entry: &str) {
+        self.open_list("Style");
+        let is_entry = |node: &Node<'_>| {
+            ![Role::CheckBox, Role::RadioButton, Role::ComboBox]
+                .contains(&node.accesskit_node().role())
+        };
+        let entry = self.harness.query_all_by_label(entry).find(is_entry);
+        entry.expect("an entry of the list").click();
+        self.step();
+    }
+
+    /// The chosen entry of a list.
+    pub fn chosen(&self, list: &str) -> String {
+        let node = self.harness.query_all(by().label(list).role(Role::ComboBox)).last();
+        node.and_then(|node| node.accesskit_node().value()).unwrap_or_default()
     }
 
     /// Presses and releases a key.

@@ -127,7 +127,7 @@ impl Watch<'_> {
         let known = self.reported.as_ref();
         if known.is_none_or(|reported| !reported.is_same_kind(&problem)) {
             self.reported = Some(problem.clone());
-            self.feed.events.send(CaptureEvent::Waiting(problem));
+            self.feed.waiting(problem);
         }
         pause
     }

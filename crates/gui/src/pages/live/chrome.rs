@@ -294,15 +294,15 @@ impl LiveView {
 
     /// Draws the parts that float over the stage; `clear` is the part of it that is not covered. In full screen,
     /// `is_alone` is set.
-    pub fn over_stage(&self, ui: &Ui, area: Rect, clear: Rect, is_alone: bool) {
+    pub fn over_stage(&self, ui: &Ui, area: Rect, is_alone: bool) {
         if self.shows_message() {
-            self.problem(ui, clear);
+            self.problem(ui, area);
         } else {
             // Keep a picture that is shown alone uncovered.
             if self.refined.is_repainting && !is_alone {
-                self.repainting(ui, clear);
+                self.repainting(ui, area);
             }
-            self.difference_words(ui, clear);
+            self.difference_words(ui, area);
         }
         if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
             self.stage.pixel_ui(ui, area, pictures.into());

@@ -343,6 +343,7 @@ impl LiveView {
                     None => label(id.as_str()),
                 }
             }
+            Source::Stream(address) => label(&address.to_string()),
             Source::Photo(path) | Source::Folder(path) | Source::Video(path) => name_label(path),
         }
     }

@@ -2,14 +2,11 @@
 
 use eframe::egui::{ScrollArea, Ui};
 
-use super::{
-    PhotoPage, command::PhotoCommand, contact_sheet::NO_SHEET, output_size::output_control,
-};
+use super::{PhotoPage, command::PhotoCommand, output_size::output_control};
 use crate::{
     app::Shell,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     intent::{Command, Intent, JobCommand, ShellCommand, ViewCommand},
-    jobs::Jobs,
     shell::{
         controls::{model_row, painting_controls},
         platform::format_title,
@@ -84,7 +81,7 @@ impl PhotoPage {
     }
 
     /// The buttons that export a video and save or copy the painting, side by side.
-    pub fn save_buttons(&self, shell: &Shell, jobs: &Jobs, ui: &mut Ui) {
+    pub fn save_buttons(&self, shell: &Shell, ui: &mut Ui) {
         let is_video = shell.workspace.page() == Page::Video;
         if is_video {
             let can = self.shows_film(shell);
@@ -115,8 +112,8 @@ impl PhotoPage {
                 icons::GRID,
                 "Contact sheet…",
                 "Save the photo in every style on one image.",
-                jobs.can_make_sheet(shell),
-                NO_SHEET,
+                shell.workspace.photo().is_some(),
+                "Open a photo first.",
                 Intent::Job(JobCommand::AskContactSheet),
             ),
         ] {

@@ -2,16 +2,16 @@
 
 use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
-use crate::choice::{DEFAULT_BRUSH, NetworkOf, SavedKey, working_size_of};
+use crate::choice::{NetworkOf, SavedKey};
 use engine::{
-    paint::{OutputSize, Painting},
+    paint::{OutputSize, Painting, WorkingSize},
     protocol::Repainted,
 };
 use pictures::{
     encode::{Encoding, Picture},
     metadata::Metadata,
 };
-use settings::painted_with::{DETAIL, PaintedWith, Texts};
+use settings::painted_with::{PaintedWith, Texts};
 use values::{compose::Look, frame::Frame};
 
 /// The parts of a finished picture. They are combined when needed, outside the window's thread.
@@ -55,19 +55,18 @@ pub fn texts_of(
     device: Option<String>,
 ) -> Texts {
     let working = painting.painted.size();
-    let painted = PaintedWith {
+    let is_default = WorkingSize::Auto.resolve(photo.width(), photo.height()) == working;
+    PaintedWith {
         style: Some(network.as_painted()),
         mode: Some(painting.mode),
         working: Some(working),
+        detail: is_default.then_some(WorkingSize::Auto),
         look,
+        steadiness: None,
         source: None,
         device,
-    };
-    let mut texts = painted.texts();
-    if working_size_of(DEFAULT_BRUSH).resolve(photo.width(), photo.height()) == working {
-        texts.push((DETAIL, "default".to_owned()));
     }
-    texts
+    .texts()
 }
 
 /// A picture to be saved as a snapshot.

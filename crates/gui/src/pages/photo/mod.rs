@@ -2,7 +2,6 @@
 //! performs; `state` has the parts of its state without a module of their own.
 
 pub mod command;
-pub mod contact_sheet;
 pub mod controls;
 pub mod crop;
 pub mod finished;

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     app::{App, Shell},
     intent::{Intent, ShellCommand},
-    jobs::batch::Batch,
     pages::live::LiveView,
     shell::{
         messages::{Messages, Topic},
@@ -138,9 +137,12 @@ impl App {
         };
         let suggested = match (&dialog, dialog.file_name()) {
             (_, Some(file_name)) => free_path(self.shell.save_folder().join(file_name)),
-            (Dialog::TargetFolder, _) => {
-                self.jobs.batch.as_ref().map(|b| b.target.clone()).unwrap_or_default()
-            }
+            (Dialog::TargetFolder, _) => self
+                .shell
+                .overlays
+                .folder_form()
+                .map(|form| form.target.clone())
+                .unwrap_or_default(),
             (Dialog::SnapshotFolder, _) => self.shell.snapshot_folder(),
             // A file name without a folder is relative to this folder.
             _ => self.shell.opened_folder().join(""),
@@ -280,22 +282,14 @@ impl App {
     /// Closes the window without a question; [`App::end`] writes the remaining files.
     pub(crate) fn close_without_question(&mut self) {
         self.shell.ending.restarts = false;
-        self.jobs.stop_batch(&mut self.shell);
         self.live.end_recording(&mut self.shell);
         self.shell.close_now();
     }
 
     /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
     fn keeps_open(&mut self) -> bool {
-        let Self { shell, photo, live, jobs, .. } = self;
+        let Self { shell, photo, live, .. } = self;
         let mut losses = Vec::new();
-        if jobs.batch.as_ref().is_some_and(Batch::is_painting) {
-            losses.push((
-                ["Stop painting the folder?", "Keep painting", "Stop and close"],
-                "Photos of the folder are still being painted. Finished paintings are kept."
-                    .to_owned(),
-            ));
-        }
         if let Some((path, taken)) = live.view.as_ref().and_then(LiveView::recording) {
             let path = path_label(&path.map_or_else(|| shell.snapshot_folder(), Path::to_owned));
             losses.push((
@@ -327,7 +321,6 @@ impl App {
         let mut answers = vec![
             Answer::cancel(keep),
             Answer::new(stop, |app: &mut Self| {
-                app.jobs.stop_batch(&mut app.shell);
                 app.live.end_recording(&mut app.shell);
                 app.shell.ending.when_recorded = app.shell.ending.recordings > 0;
                 if !app.shell.ending.when_recorded {

@@ -132,7 +132,7 @@ impl FullScreen {
 fn bar_contents(app: &App, ui: &mut Ui) {
     match &app.live.view {
         Some(live) => live.take_buttons(ui, [false, true, true]),
-        None => app.photo.save_buttons(&app.shell, &app.jobs, ui),
+        None => app.photo.save_buttons(&app.shell, ui),
     }
     theme::at_the_right(ui, "full screen views", |ui| {
         ui.spacing_mut().item_spacing.x = 4.0;

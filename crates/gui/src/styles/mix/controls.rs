@@ -3,7 +3,7 @@
 use eframe::egui::{self, Button, ComboBox, Ui, Vec2};
 
 use super::{
-    Mix, parsed,
+    Mix,
     parts::{MAX_OTHERS, usual_share, with_share},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         theme::{self, ColumnTooltip},
     },
 };
+use settings::painted_with::parts;
 
 /// Width and height of the button that removes a style, in points.
 const CROSS: Vec2 = Vec2::splat(22.0);
@@ -57,7 +58,7 @@ pub fn ui(ui: &mut Ui, cards: &[Card], choice: &mut Choice, before: Option<&Choi
 
 /// The mix that was saved as a style, if all of its styles are in the list.
 fn saved_mix(cards: &[Card], chosen: &Card) -> Option<Mix> {
-    let parts = parsed(chosen.credit.strip_prefix(MIX_OF)?)?.styles.into_iter();
+    let parts = parts(chosen.credit.strip_prefix(MIX_OF)?)?.into_iter();
     let known = parts.map(|(title, share)| {
         let card = cards.iter().find(|card| card.title == title)?;
         Some((card.id.clone(), share))

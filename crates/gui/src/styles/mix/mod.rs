@@ -13,5 +13,5 @@ mod tile;
 
 pub use codes::{LastNetwork, MixedCodes, why_not_mixed};
 pub use controls::ui;
-pub use parts::{Mix, Parts, label, parsed, text};
+pub use parts::{Mix, Parts, label, text};
 pub use tile::UnkeptMix;

@@ -1,9 +1,10 @@
 //! The styles of a mix and their weights. Plain data.
 
 use itertools::Itertools;
+use settings::painted_with::MAX_STYLES;
 
 /// Maximum number of other styles in a mix.
-pub const MAX_OTHERS: usize = 3;
+pub const MAX_OTHERS: usize = MAX_STYLES - 1;
 /// The default weight of a style.
 const USUAL_WEIGHT: u8 = 50;
 
@@ -135,20 +136,6 @@ pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
     (0..shares.len())
         .map(|at| if at == place { share } else { others.next().unwrap_or_default() as u8 })
         .collect()
-}
-
-/// The mix in a text that [`text`] returned; `None` for other texts, and if a title contains a comma.
-pub fn parsed(text: &str) -> Option<Mix> {
-    let mut mix = Mix::default();
-    for part in text.split(", ") {
-        let (style, share) = part.strip_suffix(" %")?.rsplit_once(' ')?;
-        let share = share.parse().ok().filter(|share| *share <= 100)?;
-        if mix.styles.len() > MAX_OTHERS || mix.has(style) {
-            return None;
-        }
-        mix.styles.push((style.to_owned(), share));
-    }
-    Some(mix)
 }
 
 /// The mix as text, with the titles of its styles.

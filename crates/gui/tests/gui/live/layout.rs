@@ -228,36 +228,6 @@ fn a_picture_alone_has_no_name_on_it() {
     w.until_label("Settings");
 }
 
-#[test]
-fn a_folders_card_does_not_cover_an_error_of_live_video() {
-    let mut w = Window::live_sized(1000.0, 640.0);
-    w.until_live();
-    w.click("Adjust");
-    w.choose_absent_camera();
-    w.click("Adjust");
-    w.until_label("Show the demo scene");
-    let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
-    let folder = w.folder_of_photos(&names);
-    for name in names {
-        std::fs::write(folder.join(name), "rubbish").expect("written");
-    }
-    w.drop_file(&folder);
-    w.until_label("Paint 6 photos");
-    w.start_folder();
-    // The list of failures makes the card high.
-    w.until_label("Nothing was painted");
-    w.step();
-    // Including the card's edge.
-    let card = w.harness.get_by_label("Close").rect().expand(16.0);
-    for part in ["Show the demo scene", "here is no camera front"] {
-        let rect = w.harness.get_by_label_contains(part).rect();
-        assert!(
-            rect.top() > card.bottom() && rect.bottom() < 560.0,
-            "{part} is at {rect:?}, the card ends at {card:?}"
-        );
-    }
-}
-
 /// Shapes as large as a button in the accent colour of the dark theme.
 fn accents(w: &Window) -> Vec<Rect> {
     let accent = Color32::from_rgb(224, 152, 74);

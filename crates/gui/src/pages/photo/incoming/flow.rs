@@ -8,7 +8,7 @@ use super::{Before, ONE, PictureUse, SEVERAL, USES, target_at};
 use crate::{
     app::{App, Shell},
     intent::{Intent, StyleCommand},
-    jobs::batch::Batch,
+    jobs::{FolderForm, Jobs},
     pages::photo::{
         PhotoPage,
         opened::{FilesByKind, Opened, Origin, from_clipboard},
@@ -232,16 +232,8 @@ fn make_styles(shell: &mut Shell, pictures: Vec<PathBuf>) {
 
 fn offer_batch(shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
     shell.run(
-        move || Ok(Batch::new(files, notes)),
-        |app, batch| {
-            if app.jobs.batch.as_ref().is_some_and(Batch::is_busy) {
-                app.shell.messages.error(
-                    "A folder or a contact sheet is already being painted. Wait until it is done, or stop it first.",
-                );
-            } else {
-                app.jobs.batch = Some(batch);
-            }
-        },
+        move || Ok(FolderForm::new(files, notes)),
+        |app, form| Jobs::ask_about_folder(&mut app.shell, form),
     );
 }
 

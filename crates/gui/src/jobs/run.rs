@@ -1,16 +1,18 @@
-//! Runs one export, on a thread of its own.
+//! Runs one job, on a thread of its own.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::Duration,
 };
 
-use super::Export;
-use crate::choice::Choice;
+use itertools::Itertools;
+
+use super::queue::{Entry, Export, NO_STYLE, Outcome, Work};
+use crate::{choice::Choice, shell::tasks::OrText, widgets::label::sentence};
 use backend::RunControl;
 use engine::{
     FilmPainter,
@@ -20,40 +22,71 @@ use engine::{
 use media::film::{Clip, Container, Tools};
 use network::Network;
 use pictures::alpha;
+use threads::WakeUp;
 use values::disk::{self, Existing};
 
-/// How often a paused export looks whether it continues.
+/// How often a paused job looks whether it continues.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Shared between the window and the thread of an export.
+/// Shared between the window and the thread of a job.
 #[derive(Default)]
 pub struct Progress {
-    /// Number of frames in the film; 0 if not known. Not exact.
+    /// Number of frames or photos; 0 if not known. Not exact.
     pub total: AtomicU64,
-    /// Frames that are done, and those of them that this run has painted.
+    /// Those that are done, and those of them that this run has painted.
     pub frames: AtomicU64,
     pub painted: AtomicU64,
     pub is_paused: AtomicBool,
+    /// Items and outcomes that the window has not noted yet.
+    pub outcomes: Mutex<Vec<(usize, Outcome)>>,
 }
 
-/// An export with everything that it needs.
+/// A job with everything that it needs.
 pub struct Run {
-    pub export: Export,
-    pub network: Arc<Network>,
+    /// As it was when it began.
+    pub entry: Entry,
+    /// Of its styles, with their titles; a style without one is left out.
+    pub networks: Vec<Option<Arc<Network>>>,
+    pub titles: Vec<String>,
     pub painter: FilmPainter,
     pub on_gpu: bool,
+    /// Name of the device.
+    pub device: Option<String>,
     /// Cancelled to stop.
     pub control: Arc<RunControl>,
     pub progress: Progress,
+    pub wake_up: WakeUp,
 }
 
 impl Run {
-    /// Blocks until it has ended.
+    /// Blocks until it has ended. Returns notes for the user.
     ///
     /// # Errors
-    /// [`RenderError`]; any if it was stopped.
-    pub fn render(&self) -> Result<Rendered, RenderError> {
-        let Self { export, network, control, progress, on_gpu, .. } = self;
+    /// Why it failed; anything if it was stopped.
+    pub fn run(&self) -> Result<String, String> {
+        let network = self.networks.first().and_then(Option::as_ref);
+        match (&self.entry.work, network) {
+            (Work::Export(export), Some(network)) => {
+                let Rendered { notes, damage, .. } = self.render(export, network).or_text()?;
+                let damage = damage.map(|why| format!("the video is damaged ({why})"));
+                Ok(notes.iter().chain(&damage).map(|note| sentence(note)).join(" "))
+            }
+            (Work::Export(_), None) => Err(NO_STYLE.to_owned()),
+            (Work::Photos(photos), _) => {
+                self.paint_photos(photos, self.entry.progress[0] as usize)?;
+                Ok(String::new())
+            }
+        }
+    }
+
+    pub fn wait_while_paused(&self) {
+        while self.progress.is_paused.load(Ordering::Relaxed) && !self.control.is_cancelled() {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn render(&self, export: &Export, network: &Arc<Network>) -> Result<Rendered, RenderError> {
+        let Self { control, progress, on_gpu, .. } = self;
         let (tools, clip) = Tools::open(&export.source, control, None)?;
         let clip = Clip { deinterlaces: export.deinterlaces, ..clip };
         disk::make_folder(disk::folder_of(&export.output))?;
@@ -91,9 +124,7 @@ impl Run {
         let settings = PaintSettings { held_bytes: share.held_bytes, ..settings };
         progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
         let paint = |frames: &[&Arc<_>], steadying: Option<&_>| {
-            while progress.is_paused.load(Ordering::Relaxed) && !control.is_cancelled() {
-                thread::sleep(LOOK_EVERY);
-            }
+            self.wait_while_paused();
             self.painter.paint(frames, network, settings, steadying, control)
         };
         render(&tools, &film, share.flow, &paint, &|frames, painted| {

@@ -4,11 +4,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{Key, Ui};
 
-use super::{Action, Export};
+use super::{command::JobCommand, queue::Export, time_left};
 use crate::{
     choice::Choice,
-    intent::{Command, JobCommand, ShellCommand},
-    jobs::time_left,
+    intent::{Command, ShellCommand},
     pages::photo::output_size::output_control,
     shell::shortcuts::plain_button,
     widgets::{
@@ -69,9 +68,14 @@ impl Form {
         self.export.framing.size(self.film.size)
     }
 
+    /// The number of frames to export, if it is known.
+    pub fn frames(&self) -> Option<u64> {
+        self.export.range.frames_of(&self.film.clip, None)
+    }
+
     /// About how long the export takes, and how large the file gets, as text.
     fn estimate(&self, (width, height): (usize, usize)) -> String {
-        let Some(frames) = self.export.range.frames_of(&self.film.clip, None) else {
+        let Some(frames) = self.frames() else {
             return "The length of the video is not known.".to_owned();
         };
         let pixels = frames as f64 * width as f64 * height as f64;
@@ -87,7 +91,7 @@ impl Form {
         format!("{seconds:.1} s ({frames} frames) · {time} · {size}")
     }
 
-    /// Draws the form; `is_taken` if another export writes its file, `is_fresh` if it has just appeared.
+    /// Draws the form; `is_taken` if another job writes its file, `is_fresh` if it has just appeared.
     pub fn ui(&mut self, ui: &mut Ui, is_taken: bool, is_fresh: bool) {
         ui.heading("Export video");
         let OpenFilm { clip, tools, .. } = &*self.film;
@@ -97,7 +101,7 @@ impl Form {
         caption(ui, self.painting.as_str());
         ui.add_space(theme::GAP);
         theme::row(ui, "File", |ui, _| {
-            plain_button(ui, "Change…", JobCommand::Exports(Action::AskFile));
+            plain_button(ui, "Change…", JobCommand::AskFile);
             theme::cut_caption(ui, path_label(&self.export.output));
         });
         let mut container = self.container();
@@ -125,7 +129,7 @@ impl Form {
         } else if export.output == export.source {
             Some("A video cannot replace itself.".to_owned())
         } else if is_taken {
-            Some("Another export writes this file.".to_owned())
+            Some("Another job writes this file.".to_owned())
         } else {
             let companions = container.companions(tools, clip, &export.output, false);
             notes = companions.as_ref().map_or_else(|_| Vec::new(), |(_, notes)| notes.clone());
@@ -150,19 +154,23 @@ impl Form {
             ui.label(theme::error(ui, problem));
         }
         ui.add_space(theme::GAP);
-        ui.horizontal(|ui| {
-            let can = problem.is_none();
-            let response = ui.add_enabled(can, theme::main_button(ui, "Export", can));
-            if is_fresh {
-                response.request_focus();
-            }
-            // A click elsewhere has taken the focus from the button.
-            let enters =
-                ui.memory(|m| m.focused().is_none()) && ui.input(|i| i.key_pressed(Key::Enter));
-            if response.clicked() || can && enters {
-                JobCommand::Exports(Action::Confirm).send(ui);
-            }
-            plain_button(ui, "Cancel", ShellCommand::CloseOverlay);
-        });
+        confirm_ui(ui, "Export", problem.is_none(), is_fresh, JobCommand::Export);
     }
+}
+
+/// The buttons below a form; `is_fresh` if it has just appeared.
+pub fn confirm_ui(ui: &mut Ui, name: &str, can: bool, is_fresh: bool, command: JobCommand) {
+    ui.horizontal(|ui| {
+        let response = ui.add_enabled(can, theme::main_button(ui, name, can));
+        if is_fresh {
+            response.request_focus();
+        }
+        // A click elsewhere has taken the focus from the button.
+        let enters =
+            ui.memory(|m| m.focused().is_none()) && ui.input(|i| i.key_pressed(Key::Enter));
+        if response.clicked() || can && enters {
+            command.send(ui);
+        }
+        plain_button(ui, "Cancel", ShellCommand::CloseOverlay);
+    });
 }
