@@ -29,7 +29,8 @@
 //! | `threads` | threads that end in time, child processes, Ctrl-C and SIGTERM | pictures, devices | `values` |
 //! | [`values`] | shared data: frames, tensors, modes, numbers, text; files are written atomically ([`values::disk`]), standard output and error in one place ([`values::terminal`]) | networks, devices, file formats | none |
 //!
-//! `triton`, the server's backend, and `fuzz`, the fuzz targets, use these crates too. No crate uses them.
+//! `triton`, the server's backend, `python`, the Python package, and `fuzz`, the fuzz targets, use these crates too. No
+//! crate uses them.
 //!
 //! # Invariants
 //!

@@ -59,7 +59,7 @@ def ours(binary: Path, style: Path, photo: Path, size: str, frames: int) -> tupl
     modes = ("--variant=baseline", "--variant=fused", "--precision=fp16", "--precision=fp32")
     found = json.loads(run("bench", *of, f"--size={size}", *modes, f"--frames={frames}", "--warmup=10", "--json"))
     target = photo.with_name("painted.png")
-    run("stylize", photo, *of, "--variant=fused", "--precision=fp16", "--working-size=original", "--force", "-o", target)
+    run("stylize", photo, *of, "--margin=0", "--variant=fused", "--precision=fp16", "--working-size=original", "--force", "-o", target)
     rows = [(f"StyleForge {row['variant']} {row['precision']}", row["median_ms"]) for row in found["results"]]
     return rows, read_picture(target).cuda()
 

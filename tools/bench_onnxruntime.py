@@ -150,7 +150,7 @@ class Ours:
         height, width = picture.shape[:2]
         source, painted = folder / "source.png", folder / "painted.png"
         Image.fromarray(picture).save(source)
-        self.call("stylize", source, *self.common, "--working-size", max(width, height),
+        self.call("stylize", source, *self.common, "--margin=0", "--working-size", max(width, height),
                   "--output-size", "working", "--force", "-o", painted)
         return np.asarray(Image.open(painted).convert("RGB"))
 

@@ -127,7 +127,7 @@ class StyleForge:
         """The picture of one mode, (1, 3, H, W) levels."""
         variant, precision = mode
         target = self.folder / f"{variant}-{precision}.png"
-        words = ["stylize", photo, "--style", self.style, "--device=cuda", f"--variant={variant}"]
+        words = ["stylize", photo, "--style", self.style, "--margin=0", "--device=cuda", f"--variant={variant}"]
         words += [f"--precision={precision}", "--working-size=original", "--force", "-o", target]
         self.run(*words)
         return read_picture(target).cuda()

@@ -93,7 +93,7 @@ class Check:
     def stylize(self, style, pixels, name):
         source, made = self.folder / "photo.png", self.folder / "painted.png"
         Image.fromarray(pixels).save(source)
-        command = [self.options.binary, "stylize", source, *style, "-o", made, "--force", "--quiet"]
+        command = [self.options.binary, "stylize", source, *style, "--margin", "0", "-o", made, "--force", "--quiet"]
         program([*command, "--device", "cpu", "--precision", "fp32", "--working-size", "original"])
         with Image.open(made) as painted:
             return np.asarray(painted.convert("RGB"))

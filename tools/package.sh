@@ -3,11 +3,13 @@
 #
 #   tools/package.sh [deb|rpm|run|tarball|all]...   builds the program and packs it, by default as all of them
 #   tools/package.sh zip                            the same for 64-bit Windows, which is not packed with others
+#   tools/package.sh wheel                          the Python package, as one wheel for CPUs and GPUs
 #   tools/package.sh check PROGRAM                  only checks that a program runs on other computers
 #
 #   MACHINE=aarch64   builds for 64-bit ARM
 #   DEBEMAIL=ADDRESS  names the maintainer of the .deb, with DEBFULLNAME as Debian's tools do
 #   PROGRAM=FILE      packs this program instead, stripped and hardly compressed: to try the packages
+#   LIBRARY=FILE      packs this library instead, stripped and hardly compressed: to try the wheel
 #
 # The same program results in the same packages. Tools that are missing are named before anything is built. Those that
 # make the packages are built once, in a few minutes, into target/tools.
@@ -25,6 +27,11 @@ machine=${MACHINE:-$(uname --machine)}
 target=$machine-unknown-linux-gnu
 debian=$(sed 's/x86_64/amd64/; s/aarch64/arm64/' <<<"$machine")
 system=linux
+package=styleforge
+if [ "$*" = wheel ]; then
+    package=styleforge-python
+    newest_libc=2.34
+fi
 if [ "$*" = zip ]; then
     system=windows
     machine=x86_64
@@ -123,7 +130,7 @@ check_libraries() {
 check() {
     local program=$1 rust named libc=$newest_libc bytes
     rust=$(rustc --print sysroot)
-    [ $system = windows ] || check_libraries "$program"
+    [ $system = windows ] || [ $package != styleforge ] || check_libraries "$program"
     named=$({
         printf '%s\n' "$here" "$cargo_home" "$rust"
         [ "$HOME" = / ] || find "$HOME" -mindepth 1 -maxdepth 1
@@ -165,7 +172,7 @@ build() {
     rustup target add "$target"
     # Its own folder, so that other builds keep theirs. Encoded flags may contain spaces.
     CARGO_INCREMENTAL=0 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}") \
-        cargo build --locked --profile dist --package styleforge --target "$target" --target-dir "$out/build"
+        cargo build --locked --profile dist --package "$package" --target "$target" --target-dir "$out/build"
 }
 
 # Runs the program without the user's own styles and settings.
@@ -304,13 +311,39 @@ write_parts() {
     "$tools/bin/cargo-cyclonedx" cyclonedx --quiet --format json --no-build-deps --target "$target" \
         --override-filename parts.cdx
     sed "s,file://$here,file:///styleforge," parts.cdx.json >"$out/$name.cdx.json"
-    rm -f {.,fuzz,triton}/parts.cdx.json
+    rm -f {.,fuzz,python,triton}/parts.cdx.json
 }
 
 if [ "${1:-}" = check ]; then
     need_for_check
     end_if_missing
     check "$2"
+    exit
+fi
+if [ $package = styleforge-python ]; then
+    need python3 python3
+    [ -n "${SOURCE_DATE_EPOCH:-}" ] || need git git
+    need "$machine-linux-gnu-strip" binutils
+    [ -n "${LIBRARY:-}" ] || need_for_build
+    end_if_missing
+    export MACHINE=$machine SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+    rm -f "$out"/styleforge-*.whl
+    mkdir -p "$out"
+    if [ -n "${LIBRARY:-}" ]; then
+        "$machine-linux-gnu-strip" --strip-unneeded -o "$out/_native.so" "$LIBRARY"
+        export LEVEL=1
+    else
+        build
+        cp "$out/build/$target/dist/lib_native.so" "$out/_native.so"
+        check "$out/_native.so"
+    fi
+    # Everything else would be missing on other systems.
+    readelf --dynamic "$out/_native.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+        { ! grep --extended-regexp --invert-match '^(libc|libm|libgcc_s|ld-linux-.*)\.so\.[0-9]+$'; } ||
+        { echo "error: the library needs what is named above" >&2; exit 1; }
+    python3 tools/package/wheel.py "$out/_native.so" "$out" "$newest_libc"
+    rm "$out/_native.so"
+    (cd "$out" && sha256sum styleforge-*.whl | tee wheel.SHA256SUMS)
     exit
 fi
 formats=("$@")

@@ -34,8 +34,14 @@ fn a_style_picture_is_exported_with_its_code() {
         s.styleforge(&[&["stylize", "photo.png", "-o", output], arguments].concat()).ends(0);
         s.read(output)
     };
-    let own = stylize(&["--style-picture", "Wide one.png"], "own.png");
-    assert!(own == stylize(&["--style", "exported/Wide one.onnx"], "file.png"));
+    // A file has no margin unless the user chooses one.
+    let (own, file) = (["--style-picture", "Wide one.png"], ["--style", "exported/Wide one.onnx"]);
+    let plain = stylize(&[&own[..], &["--margin", "0"]].concat(), "plain.png");
+    assert!(plain == stylize(&file, "file.png"));
+    let wide = stylize(&own, "own.png");
+    assert!(
+        wide != plain && wide == stylize(&[&file[..], &["--margin", "auto"]].concat(), "wide.png")
+    );
 }
 
 #[test]

@@ -10,12 +10,12 @@ use crate::{
     screen::apart,
 };
 
-/// A part of the picture, the scrub bar, and the time next to the buttons below it, in pixels.
+/// A part of the picture, the timeline, and the time next to the buttons below it, in pixels.
 const PICTURE: [u32; 4] = [500, 200, 240, 250];
-const SCRUB: [u32; 4] = [220, 624, 806, 24];
+const TIMELINE: [u32; 4] = [220, 588, 806, 60];
 const TIME: [u32; 4] = [900, 652, 130, 26];
-/// Two places on the scrub bar, so that at least one of them seeks another frame.
-const MIDDLES: [(u32, u32); 2] = [(500, 636), (700, 636)];
+/// Two places on the timeline, so that at least one of them seeks another frame.
+const MIDDLES: [(u32, u32); 2] = [(500, 618), (700, 618)];
 /// Minimum difference between two pictures of the film that plays, of 255.
 const MOVES: f64 = 1.0;
 /// How long a picture must stay the same to be held.
@@ -55,7 +55,7 @@ pub fn tour() {
     window.until("the frame before", || window.keys(&["comma"]), || time() == stopped);
     window.until("the next frame again", || window.keys(&["period"]), || time() == next);
 
-    let bar = || window.part(SCRUB);
+    let bar = || window.part(TIMELINE);
     let whole = bar();
     window.until("the in point", || window.keys(&["i"]), || bar() != whole);
     let open_ended = bar();

@@ -55,8 +55,8 @@ pub enum Work {
         relu: bool,
         /// The map is first upsampled by 2.
         doubled: bool,
-        /// Reflection padding in pixels on every side.
-        margin: usize,
+        /// Reflection padding in pixels on every side; below zero, what is cut off.
+        margin: isize,
         /// Factor on the bias: that on the levels, if the input is scaled.
         bias_factor: f32,
     },

@@ -114,16 +114,14 @@ pub enum BackendError {
         reason: String,
     },
     /// A kernel failed to load or to start.
-    #[error(
-        "the kernel {kernel} failed ({reason}); update the device's driver, or choose --device cpu"
-    )]
+    #[error("the kernel {kernel} failed ({reason}); update the device's driver, or choose the CPU")]
     Kernel {
         kernel: String,
         /// The driver's message.
         reason: String,
     },
     /// A library that the device needs failed.
-    #[error("the library {library} failed ({reason}); reinstall it, or choose --device cpu")]
+    #[error("the library {library} failed ({reason}); reinstall it, or choose the CPU")]
     Library {
         library: String,
         /// The library's message.

@@ -44,6 +44,7 @@
 //! | CUDA: odd kernels, strides of 1 and 2 | tiles that are made for them | `unlike_specialised`, `has_tiles` | an error |
 //! | CUDA: constants | no longer than the space reserved for them | `Constant::new` | an assertion for each |
 //! | pinned memory | as long as the copy, and the device is idle | `photo_bytes`, `wait` | slices; the driver |
+//! | a caller's memory and stream | the caller's promise, [`ExternalSession::queue`] | `python/src/painter.rs` | the driver |
 
 #[cfg(test)]
 #[path = "../../../tests/support/home.rs"]
@@ -54,12 +55,14 @@ pub mod audit;
 pub mod cpu;
 pub mod cuda;
 mod error;
+mod external;
 mod inspect;
 mod job;
 mod select;
 pub mod signal;
 
 pub use error::{BackendError, BackendResult, Declined, at_most};
+pub use external::{ExternalJob, ExternalSession};
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use job::{
     Capabilities, Composition, Input, Job, SentFrames, SessionSpec, Steadiness, run_one_by_one,
@@ -157,6 +160,11 @@ pub trait Session: Send {
     /// The device's failures.
     fn restore_steady(&mut self, _state: &[u8]) -> BackendResult {
         Ok(())
+    }
+
+    /// Paints in a caller's stream; `None` for a device without streams.
+    fn external(&mut self) -> Option<&mut dyn ExternalSession> {
+        None
     }
 
     /// The interface for checks and measurements; `None` for a backend or session that only paints.

@@ -103,13 +103,6 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> BackendResult<Se
             cpu(Some(format!("CPU: {reason}")))
         }
         Err(error) if falls_back => cpu(Some(format!("CPU: {error}"))),
-        Err(BackendError::Unavailable { device, reason }) => Err(BackendError::Unavailable {
-            device,
-            reason: match options.gpu {
-                Some(_) => format!("{reason}; leave out --gpu to use any GPU"),
-                None => format!("{reason}; choose --device cpu or auto"),
-            },
-        }),
         Err(error) => Err(error),
     }
 }

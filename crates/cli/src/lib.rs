@@ -423,6 +423,10 @@ fn open_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     }
     backend::select(args.device, &device_options(args)).map_err(|error| match error {
         BackendError::Threads(_) => CliError::from(error),
+        BackendError::Unavailable { .. } => CliError::wrong_use(match args.gpu {
+            Some(_) => format!("{error}; leave out --gpu to use any GPU"),
+            None => format!("{error}; choose --device cpu or auto"),
+        }),
         // Whatever the reason, the chosen device is not available.
         other => CliError::wrong_use(other),
     })

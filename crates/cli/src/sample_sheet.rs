@@ -53,7 +53,7 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     let mut cells = vec![("the photo".to_owned(), Frame::clone(&photo))];
     for style in library.styles() {
         let chosen = match choose(&library, style.id.as_ref(), None) {
-            Ok(chosen) => chosen,
+            Ok(chosen) => chosen.with_margin(None),
             Err(error) => {
                 progress.note(error);
                 continue;

@@ -306,8 +306,9 @@ pub fn live_style(
     preferred: Option<ModelSize>,
 ) -> Result<Option<ChosenNetwork>, CliError> {
     let model = args.painting.model;
+    let margin = args.painting.margin;
     if let Some(mixed) = of_pictures(&args.pictures, None, model)? {
-        return Ok(Some(mixed));
+        return Ok(Some(mixed.with_margin(margin)));
     }
     let typed = args.style.as_deref();
     if typed.is_some_and(|typed| typed == NO_STYLE) {
@@ -322,7 +323,8 @@ pub fn live_style(
     let chosen = match (model, preferred) {
         (None, Some(_)) => of_size(preferred).or_else(|_| of_size(None)),
         _ => of_size(model),
-    }?;
+    }?
+    .with_margin(margin);
     print_notes(&chosen);
     if typed.is_none() && look.is_none() {
         let label = chosen.label_with_model();

@@ -233,10 +233,10 @@ fn shutdown_does_not_wait_for_a_surface_that_no_longer_listens() {
         settings: PaintSettings { max_memory_bytes: Some(u64::MAX), ..PaintSettings::default() },
         look: Look::default(),
     };
-    (0..200).for_each(|_| {
+    wait_for("some runs", || {
         engine.repaint(repaint.clone());
+        (script.runs().len() > 20).then_some(())
     });
-    wait_for("some runs", || (script.runs().len() > 20).then_some(()));
     std::thread::sleep(Duration::from_millis(20));
     assert!(engine.shutdown(PATIENCE));
 }

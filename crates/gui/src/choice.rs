@@ -211,6 +211,44 @@ impl Choice {
         styles + changed.into_iter().filter(|is_changed| *is_changed).count()
     }
 
+    /// The choice with the settings of a painting or look.
+    pub fn with(&self, painted: Painted) -> Self {
+        let Painted { styles, model, detail, look, steadiness } = painted;
+        let mix = match styles.as_slice() {
+            [(style, _)] => Mix::of(Some(style.clone())),
+            _ => Mix { styles },
+        };
+        Self {
+            mix,
+            model: model.unwrap_or(self.model),
+            brush: match detail {
+                WorkingSize::Auto => DEFAULT_BRUSH,
+                WorkingSize::LongSide(px) => nearest_brush(px),
+                WorkingSize::Original => 0,
+            },
+            look,
+            steadiness: steadiness.unwrap_or(self.steadiness),
+            ..self.clone()
+        }
+    }
+
+    /// The settings of a look, with this steadiness; `None` without a style.
+    pub fn as_look(&self, steadiness: u8) -> Option<Painted> {
+        let (style, parts) = (self.style()?, self.parts());
+        let is_mix = !parts.is_empty();
+        Some(Painted {
+            styles: if is_mix { parts } else { vec![(style.to_owned(), 100)] },
+            model: (!is_mix).then_some(self.model),
+            detail: if self.brush == DEFAULT_BRUSH {
+                WorkingSize::Auto
+            } else {
+                self.working_size()
+            },
+            look: self.look,
+            steadiness: Some(steadiness),
+        })
+    }
+
     /// Notes that a style has a new id.
     pub fn rename_style(&mut self, old: &str, new: &str) {
         rename(self.mix.styles.iter_mut().map(|(style, _)| style), old, new);
@@ -270,23 +308,7 @@ pub fn finest_brush(long_side_px: usize) -> usize {
 
 /// The choice with the settings in the texts of a file; `None` if they name no style.
 pub fn of_painting(texts: &[(String, String)], before: &Choice) -> Option<Choice> {
-    let Painted { styles, model, detail, look, steadiness } = Painted::of(texts)?;
-    let mix = match styles.as_slice() {
-        [(style, _)] => Mix::of(Some(style.clone())),
-        _ => Mix { styles },
-    };
-    Some(Choice {
-        mix,
-        model: model.unwrap_or(before.model),
-        brush: match detail {
-            WorkingSize::Auto => DEFAULT_BRUSH,
-            WorkingSize::LongSide(px) => nearest_brush(px),
-            WorkingSize::Original => 0,
-        },
-        look,
-        steadiness: steadiness.unwrap_or(before.steadiness),
-        ..before.clone()
-    })
+    Some(before.with(Painted::of(texts)?))
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ impl App {
         // What the pages do by themselves.
         self.live.live_logic(&mut self.shell);
         self.live.follow_camera_out(&mut self.shell);
-        self.film.film_logic(&mut self.shell, &mut self.photo);
+        self.film.film_logic(&mut self.shell, &mut self.photo, self.jobs.is_running());
         self.live.follow_repaints(&mut self.shell);
         self.guard_closing();
         // What runs in the background, if nothing else needs the device.

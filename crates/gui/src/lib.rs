@@ -12,8 +12,8 @@
 //! | `workspace`, `choice` | photo, choice, paintings, undo, saved results: rules without egui |
 //! | `shell` | what is around the pages: `tasks` on other threads, `messages`, the `dock` with jobs and messages, `overlays` (questions, forms), settings (`settings_changes`, `settings_file`), keys (`shortcuts`), `full_screen`, the desktop ([`platform`], which tests replace; `clipboard`, `pointer`) |
 //! | `styles` | `gallery`, its tiles (`card`) and `order`; [`style_source`], which tests replace; `own` styles: renaming, removing; `mix`es of picture styles; `networks`; `trials`: pictures that are painted in parallel with other work; `reading`: the question about a network's pixel format if its file does not specify it |
-//! | `pages::photo` | a photo and its `painting`; `opening` and `incoming` (dropped, pasted) files; `controls`, `crop`; `save_flow` saves and asks before a result is lost; `paintings`: the recent photos and the saved paintings; `welcome`: the empty page |
-//! | `pages::film` | a video instead of a photo: playing, seeking, in and out points |
+//! | `pages::photo` | a photo and its `painting`; `opening` and `incoming` (dropped, pasted) files; `controls`, `crop`; `save_flow` saves and asks before a result is lost; `paintings`: the strip of opened photos and saved paintings, the recent photos; `welcome`: the empty page |
+//! | `pages::film` | a video instead of a photo: playing, its `timeline`, in and out points, a comparison of `steadiness` |
 //! | `pages::live` | live video: source, comparison, preview grid, recording |
 //! | `pages::lab` | measurements of live video: counters, steps, roofline |
 //! | `jobs` | one queue of folders, contact sheets and exports of videos; the forms that ask about them |

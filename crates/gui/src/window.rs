@@ -13,7 +13,7 @@ use crate::{
         photo::{crop, opened::Origin, paintings, welcome},
     },
     shell::shortcuts::menu,
-    styles::trials::style_subject,
+    styles::{looks, trials::style_subject},
     widgets::{
         label::{label, remark},
         theme,
@@ -97,6 +97,8 @@ impl App {
                     });
                 let (subject, moving) =
                     (style_subject(&self.shell, &self.film), live.map(|live| &live.previews));
+                let can_save = style.is_some() && viewed.is_none();
+                looks::ui(&self.shell.styles.looks, ui, can_save);
                 self.shell.styles.gallery.ui(ui, subject, style, mix.as_ref(), painting, moving);
             });
         let controls = Panel::right("controls").resizable(false).exact_size(theme::CONTROLS_WIDTH);
@@ -158,7 +160,8 @@ impl App {
             }
             if let Some(strip) = strip {
                 strip.draw(|ui| {
-                    self.photo.paintings.strip(ui, &self.shell.settings.state.paintings)
+                    let current = self.shell.workspace.shown_file();
+                    self.photo.paintings.strip(ui, &self.shell.settings.state.paintings, current)
                 });
             }
             actions.draw(|ui| self.action_bar(ui));

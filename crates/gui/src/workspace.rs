@@ -12,7 +12,7 @@ use crate::{
     styles::mix::Mix,
     widgets::label::stem,
 };
-use engine::paint::Painting;
+use engine::paint::{OutputSize, Painting};
 use media::framing::Framing;
 use pictures::encode::Format;
 use settings::LiveChoices;
@@ -167,6 +167,14 @@ impl Workspace {
         let framing = opened.framing;
         self.choice.framing = framing;
         self.history.reframe(framing, &self.choice);
+        // A size in pixels was chosen for one picture.
+        let size = opened.photo.frame.size();
+        let is_other = |before: &OpenPhoto| before.opened.photo.frame.size() != size;
+        if matches!(self.choice.output, OutputSize::LongSide(_))
+            && self.photo.as_ref().is_some_and(is_other)
+        {
+            self.choice.output = OutputSize::default();
+        }
         let before = self.photo.replace(OpenPhoto {
             number: self.photos_opened,
             framing: Framing::default(),

@@ -158,6 +158,12 @@ impl Network {
         Ok(Self { graph, weights })
     }
 
+    /// The same network with [`Graph::with_margin`]; unchanged if its graph cannot have one.
+    #[must_use]
+    pub fn with_margin(self, px: usize) -> Self {
+        Self { graph: self.graph.with_margin(px).unwrap_or(self.graph), ..self }
+    }
+
     pub fn into_parts(self) -> (Graph, Weights) {
         (self.graph, self.weights)
     }
@@ -210,11 +216,14 @@ impl Network {
         &self.graph
     }
 
-    /// A number that differs between networks of different values, the same in every run of this program.
+    /// A number that differs between networks of different values or margins, the same in every run of this program.
     pub fn digest(&self) -> u64 {
         let mut nodes: Vec<_> = self.weights.0.iter().collect();
         nodes.sort_by_key(|(name, _)| *name);
         let mut hasher = DefaultHasher::new();
+        for node in self.graph.nodes() {
+            node.op.margin_px().hash(&mut hasher);
+        }
         for (name, values) in nodes {
             name.hash(&mut hasher);
             for value in values.weight.iter().chain(&values.bias) {

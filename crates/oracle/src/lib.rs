@@ -317,6 +317,14 @@ pub fn reflect_pad(input: &Map, pad: usize) -> Map {
     operations::pad(input, PadMode::Reflect, sides)
 }
 
+/// [`reflect_pad`], or below zero a crop.
+pub fn with_margin(input: &Map, px: isize) -> Map {
+    match usize::try_from(px) {
+        Ok(px) => reflect_pad(input, px),
+        Err(_) => operations::crop_sides(input, Sides::all(px.unsigned_abs())),
+    }
+}
+
 /// Valid convolution with weights `[out][in][row][column]`.
 pub fn conv(input: &Map, weight: &[f64], bias: &[f64], kernel: usize, stride: usize) -> Map {
     let conv = Conv::square(input.channels, bias.len(), kernel, stride);

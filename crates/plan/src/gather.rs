@@ -55,13 +55,21 @@ impl Grouped<'_> {
             (found, if found { nodes.input(id) } else { id })
         };
         let padded = *nodes.node(group.op).inputs.first()?;
-        let (is_padded, input) = step_over(padded, |op| op.reflected_px().is_some());
-        let margin_px = nodes.op(padded).reflected_px().filter(|_| is_padded);
+        let (is_padded, input) = step_over(padded, |op| op.margin_px().is_some());
+        let margin_px = nodes.op(padded).margin_px().filter(|_| is_padded).unwrap_or_default();
         let Op::Conv2d(conv) = *nodes.op(group.op) else {
             return None;
         };
-        conv.as_square().filter(|(kernel_px, _)| margin_px.unwrap_or_default() == kernel_px / 2)?;
         let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
+        // Around the photo there may be more, which is cut off before the picture.
+        let usual_px = conv.as_square()?.0 as isize / 2;
+        let is_picture = group.epilogue.iter().any(|&id| *nodes.op(id) == Op::Picture);
+        let has_kernel = margin_px == usual_px
+            || (margin_px > usual_px && *nodes.op(map) == Op::Photo)
+            || (margin_px < usual_px && is_picture);
+        if !has_kernel {
+            return None;
+        }
         let raw_of = |norm: NodeId| match nodes.op(norm) {
             Op::InstanceNorm { .. } if is_gathered(norm) => {
                 nodes.conv_of_norm(norm).filter(|raw| !is_gathered(*raw))

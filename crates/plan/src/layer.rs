@@ -22,8 +22,8 @@ pub struct ConvLayer {
     /// Side of the kernel, in pixels.
     pub kernel: usize,
     pub stride: usize,
-    /// Reflection padding in pixels on each side.
-    pub padding: usize,
+    /// Reflection padding in pixels on each side; below zero, what is cut off first.
+    pub padding: isize,
     /// Its input is upsampled by 2 first.
     pub upsample: bool,
     pub reads_photo: bool,
@@ -59,7 +59,7 @@ impl ConvLayer {
         let (mut padding, mut upsample) = (0, false);
         let mut input = node.inputs[0];
         loop {
-            match (nodes[input].op, nodes[input].op.reflected_px()) {
+            match (nodes[input].op, nodes[input].op.margin_px()) {
                 (_, Some(margin_px)) => padding += margin_px,
                 (Op::Upsample, None) => upsample = true,
                 _ => break,
@@ -97,7 +97,8 @@ impl ConvLayer {
     pub fn output_size(&self, height: usize, width: usize) -> (usize, usize) {
         let side = |side: usize| {
             let doubled = if self.upsample { side * 2 } else { side };
-            (doubled + 2 * self.padding - self.kernel) / self.stride + 1
+            let padded = doubled.saturating_add_signed(2 * self.padding);
+            (padded - self.kernel) / self.stride + 1
         };
         (side(height), side(width))
     }
@@ -138,7 +139,7 @@ mod tests {
             size = layer.output_size(size.0, size.1);
             assert_eq!(layer.name, node.name);
             assert_eq!(size, (shape.height, shape.width), "{}", layer.name);
-            assert_eq!(layer.padding, layer.kernel / 2);
+            assert_eq!(layer.padding, layer.kernel as isize / 2);
             count += 1;
         }
         assert_eq!((layers.len(), count), (16, 16));

@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::PathBuf, thread};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use super::{LiveChoices, LiveStyle, MAX_PAINTINGS, MAX_RECENT, Refused, Settings};
+use super::{LiveChoices, LiveStyle, MAX_LIST_BYTES, MAX_RECENT, Refused, Settings};
 use values::disk::reason;
 
 /// The file format version that this program reads and writes; a larger number belongs to a newer program.
@@ -46,7 +46,7 @@ impl Settings {
         settings.choices.live = has_live_style.then_some(live.style);
         settings.state = settings.read_part("state", &mut table, &mut warnings);
         keep_newest(&mut settings.state.recent_photos, MAX_RECENT);
-        keep_newest(&mut settings.state.paintings, MAX_PAINTINGS);
+        keep_newest(&mut settings.state.paintings, usize::MAX);
         settings.unknown = table;
         (settings, warnings)
     }
@@ -117,10 +117,13 @@ impl Settings {
     }
 }
 
-/// Keeps the first `most` distinct paths.
-fn keep_newest(paths: &mut Vec<PathBuf>, most: usize) {
-    let mut seen = HashSet::new();
-    paths.retain(|path| seen.len() < most && seen.insert(path.clone()));
+/// Keeps the first `most` distinct paths, as far as they fit into the settings file.
+pub fn keep_newest(paths: &mut Vec<PathBuf>, most: usize) {
+    let (mut seen, mut bytes) = (HashSet::new(), 0);
+    paths.retain(|path| {
+        bytes += path.as_os_str().len();
+        seen.len() < most && bytes <= MAX_LIST_BYTES && seen.insert(path.clone())
+    });
 }
 
 /// Parses the text of a settings file.

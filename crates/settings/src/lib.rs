@@ -18,7 +18,10 @@ mod live;
 pub mod looks;
 pub mod painted_with;
 
-pub use live::{LiveChoices, RecordAs};
+pub use self::{
+    file::keep_newest,
+    live::{LiveChoices, RecordAs},
+};
 
 use std::{
     fs::{self, File},
@@ -41,8 +44,8 @@ use values::{
 
 /// Maximum number of recently opened photos.
 pub const MAX_RECENT: usize = 10;
-/// Maximum number of recently saved paintings.
-pub const MAX_PAINTINGS: usize = 24;
+/// Maximum length of all paths of a list of files, in bytes: the settings must stay below [`MAX_BYTES`].
+const MAX_LIST_BYTES: usize = 128 << 10;
 
 /// Maximum size of a file to read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -163,7 +166,7 @@ pub struct State {
     /// The most recently opened photos, newest first, at most [`MAX_RECENT`].
     #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub recent_photos: Vec<PathBuf>,
-    /// The most recently saved paintings, newest first, without duplicates, at most [`MAX_PAINTINGS`].
+    /// The saved paintings, newest first, without duplicates: files, and folders that were painted as a whole.
     #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub paintings: Vec<PathBuf>,
     /// The strip of paintings is collapsed.

@@ -264,6 +264,39 @@ impl SavedLook {
         Ok(())
     }
 
+    /// Adds its style pictures to the library, unless they are there, and returns the look with the ids of its styles.
+    ///
+    /// # Errors
+    /// [`LookError::NoStyle`], or why a style cannot be added.
+    pub fn adopt(&self, library: &mut StyleLibrary) -> Result<Painted, LookError> {
+        let mut painted = self.painted.clone();
+        for ((name, _), origin) in painted.styles.iter_mut().zip(&self.origins) {
+            if origin.code.is_empty() {
+                *name = found(library, name)?.id.clone();
+                continue;
+            }
+            let code = origin.code(library, name, &mut Vec::new())?;
+            let is_it = |style: &Style| {
+                let own = style.load_or_lite(None).ok().and_then(|(own, ..)| own.code);
+                own.is_some_and(|own| own.code == code.code)
+            };
+            // Another style may have the name.
+            let (mut title, mut number) = (name.clone(), 1);
+            *name = loop {
+                match library.find(&title) {
+                    Some(style) if is_it(style) => break style.id.clone(),
+                    Some(_) => number += 1,
+                    None => {
+                        let kept = library.keep_style_picture(&code, &title, &origin.picture, None);
+                        break kept?.id;
+                    }
+                }
+                title = format!("{name} {number}");
+            };
+        }
+        Ok(painted)
+    }
+
     /// The name of the style or mix.
     pub fn label(&self) -> String {
         let names: Vec<&str> = self.painted.styles.iter().map(|(name, _)| &**name).collect();

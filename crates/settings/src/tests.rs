@@ -243,3 +243,12 @@ fn no_more_is_written_than_is_read_again() {
     let (kept, warnings) = Settings::load(&path);
     assert_eq!((kept.state, warnings), (of(10).state, Vec::new()));
 }
+
+#[test]
+fn a_list_of_files_fits_into_the_settings_file() {
+    let mut paths: Vec<_> = (0..5000).map(|n| PathBuf::from(format!("{n:0100}.png"))).collect();
+    paths.insert(0, paths[1].clone());
+    let newest = paths[0].clone();
+    keep_newest(&mut paths, usize::MAX);
+    assert_eq!((paths.len(), &paths[0]), (MAX_LIST_BYTES / 104 - 1, &newest));
+}

@@ -68,7 +68,7 @@ pub use folders::{absolute, user_styles_folder};
 pub use inspect::{Inspection, TensorFacts, Work, describe, describe_bytes, describe_within};
 pub use library::StyleLibrary;
 pub use library_error::LibraryError;
-pub use names::{ALL_STYLES, NO_STYLE, id_from};
+pub use names::{ALL_STYLES, NO_STYLE, id_from, title_from};
 pub use networks::NetworkLibrary;
 pub use pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange, with_levels};
 pub use readings::likely_formats;

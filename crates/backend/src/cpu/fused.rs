@@ -129,6 +129,7 @@ impl CpuSession {
                     input,
                     algorithm,
                     kernel: spec.kernel,
+                    reach: spec.padding,
                     stride: spec.stride,
                     upsample: spec.upsample,
                     staging: Staging::of(spec, algorithm, self.plan.variant),

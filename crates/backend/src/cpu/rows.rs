@@ -81,6 +81,8 @@ pub struct RowConv<'a> {
     pub input: Input,
     pub algorithm: Algorithm,
     pub kernel: usize,
+    /// Pixels that the kernel extends up and to the left of an output's position.
+    pub reach: isize,
     /// 1 or 2.
     pub stride: usize,
     /// Upsamples the input while staging. Only for [`Algorithm::Direct`] and [`Algorithm::ShiftedColumns`]; the four
@@ -135,8 +137,7 @@ impl Tasks for RowConv<'_> {
             end_column,
         };
         let four_phase = self.algorithm == Algorithm::FourPhase;
-        let (reach_up, rows_needed) =
-            if four_phase { (1, 3) } else { (self.kernel / 2, self.kernel) };
+        let (reach_up, rows_needed) = if four_phase { (1, 3) } else { (self.reach, self.kernel) };
         let centre = match (&self.input, &self.output, self.weights) {
             // Sums of bytes are exact, so a flat map stays flat.
             (.., Packed::Bytes(_)) => Centre::NONE,
@@ -146,7 +147,7 @@ impl Tasks for RowConv<'_> {
         };
         let mut staged_until = isize::MIN;
         for y in first_row..end_row {
-            let first_needed = (y * self.stride) as isize - reach_up as isize;
+            let first_needed = (y * self.stride) as isize - reach_up;
             let mut row = first_needed.max(staged_until);
             while row < first_needed + rows_needed as isize {
                 let owned = (first_row as isize..end_row as isize).contains(&row)
@@ -182,7 +183,7 @@ impl Tasks for RowConv<'_> {
 #[inline(always)]
 fn slot(layer: &RowConv<'_>, row: isize) -> usize {
     let rows = layer.staging.rows;
-    (row + rows as isize * 8) as usize % rows
+    row.rem_euclid(rows as isize) as usize
 }
 
 #[inline(always)]
@@ -194,7 +195,7 @@ unsafe fn stage_row<S: Simd>(
     centre: &Centre,
 ) {
     let four_phase = layer.algorithm == Algorithm::FourPhase;
-    let reach = if four_phase { 1 } else { layer.kernel / 2 };
+    let reach = if four_phase { 1 } else { layer.reach };
     let border = match (four_phase, layer.upsample) {
         (true, _) => Border::Replicate,
         (false, true) => Border::ReflectUpsampled,
@@ -205,7 +206,7 @@ unsafe fn stage_row<S: Simd>(
     assert!(narrower <= layer.staging.columns, "columns of a staged row");
     let staged = StagedRow {
         row,
-        first_column: (strip.first_column * layer.stride) as isize - reach as isize,
+        first_column: (strip.first_column * layer.stride) as isize - reach,
         columns: layer.staging.columns - narrower,
         owned: owned.then_some((strip.first_column, strip.end_column)),
     };
@@ -243,7 +244,7 @@ impl RowSum {
         let channels = layer.staging.channels;
         let own = strip.end_column - strip.first_column;
         let centred = Self {
-            first: (y * layer.stride) as isize - (layer.kernel / 2) as isize,
+            first: (y * layer.stride) as isize - layer.reach,
             rows: layer.kernel,
             stretch: layer.kernel * channels,
             shift: 0,

@@ -130,6 +130,7 @@ impl Context {
     /// The stream of a queue. Preparing sessions has one stream for all queues.
     pub const fn stream(&self, purpose: Purpose, queue: Queue) -> CUstream {
         match (purpose, queue) {
+            (Purpose::External(stream), _) => stream as CUstream,
             (Purpose::Preparing, _) => self.streams.0[3],
             (Purpose::Painting, Queue::Painting) => self.streams.0[0],
             (Purpose::Painting, Queue::Upload) => self.streams.0[1],
@@ -155,6 +156,7 @@ impl Context {
         Ok(match purpose {
             Purpose::Painting => painting,
             Purpose::Preparing => preparing,
+            Purpose::External(_) => return Err("it only runs in our own streams".to_owned()),
         })
     }
 

@@ -66,6 +66,8 @@ pub enum Purpose {
     Painting,
     /// Preparing sessions while others paint.
     Preparing,
+    /// All queues are this stream of the caller's.
+    External(u64),
 }
 
 /// An event on the device's clock.

@@ -75,7 +75,7 @@ impl FrameSlot {
         let driver = &network.driver;
         let plan = &network.plan;
         let (height, width) = plan.photo;
-        let bytes = photo_bytes(plan) + painting_bytes(plan);
+        let bytes = plan.photo_bytes() + painting_bytes(plan);
         let pinned = Pinned::take(driver, bytes).map_err(|f| {
             if f.is_out_of_memory() {
                 // Host memory, not the GPU's.
@@ -104,7 +104,7 @@ impl FrameSlot {
     pub fn stage(&mut self, plan: &CudaPlan, inputs: &[&Frame]) {
         let ((height, width), batch) = (plan.extended, plan.batch);
         let extend = (height, width) != plan.photo;
-        let (photos, _) = self.pinned.halves(photo_bytes(plan));
+        let (photos, _) = self.pinned.halves(plan.photo_bytes());
         let each = photos.chunks_exact_mut(4 * height * width);
         for (place, to) in each.enumerate().take(batch) {
             let Some(frame) = inputs.get(place).or(inputs.last()) else {
@@ -120,7 +120,7 @@ impl FrameSlot {
 
     /// Copies a camera's frame to pinned memory. No format has more bytes than RGBA.
     pub fn stage_raw(&mut self, plan: &CudaPlan, raw: &RawFrame) {
-        let (to, _) = self.pinned.halves(photo_bytes(plan));
+        let (to, _) = self.pinned.halves(plan.photo_bytes());
         let (to, _) = to.split_at_mut(raw.bytes().len());
         parallel_copy::copy(to, raw.bytes());
     }
@@ -128,7 +128,7 @@ impl FrameSlot {
     /// Copies the decoded photo from pinned memory.
     pub fn unstage_photo(&mut self, plan: &CudaPlan, upright: &mut Frame) {
         let ((_, wide), (_, width)) = (plan.extended, plan.photo);
-        let (photo, _) = self.pinned.halves(photo_bytes(plan));
+        let (photo, _) = self.pinned.halves(plan.photo_bytes());
         let to = upright.rgba_mut();
         if wide == width {
             return parallel_copy::copy(to, &photo[..to.len()]);
@@ -144,7 +144,7 @@ impl FrameSlot {
     /// [`BackendError::Unsupported`] if the maps' format could not represent a value.
     pub fn unstage(&mut self, on: &DeviceNetwork, outputs: &mut [Frame]) -> BackendResult {
         let plan = &on.plan;
-        let (_, from) = self.pinned.halves(photo_bytes(plan));
+        let (_, from) = self.pinned.halves(plan.photo_bytes());
         let (mut paintings, flag) = from.split_at_mut(plan.painting_bytes());
         if flag.iter().any(|&byte| byte != 0) {
             let place = on.at(self.layout.painting + plan.painting_bytes());
@@ -163,7 +163,7 @@ impl FrameSlot {
     /// Queues the upload of what was staged.
     pub fn queue_upload(&self, on: &DeviceNetwork, queue: Queue) -> DriverResult {
         self.sent.withdraw();
-        let (to, bytes) = (on.at(self.layout.photo), photo_bytes(&on.plan));
+        let (to, bytes) = (on.at(self.layout.photo), on.plan.photo_bytes());
         // SAFETY: pinned memory of this size, and the caller waits for the upload before it accesses the memory again.
         unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
     }
@@ -171,7 +171,7 @@ impl FrameSlot {
     /// Queues the copy of photos that are in the device's memory.
     fn queue_copy(&self, on: &DeviceNetwork, from: &SentPlace) -> DriverResult {
         let to = on.at(self.layout.photo);
-        if from.at == to { Ok(()) } else { on.driver.copy(to, from.at, photo_bytes(&on.plan)) }
+        if from.at == to { Ok(()) } else { on.driver.copy(to, from.at, on.plan.photo_bytes()) }
     }
 
     /// Queues the upload of a camera's frame to the place of the painting, and decodes it to the photo.
@@ -189,12 +189,12 @@ impl FrameSlot {
         driver.wait_event(Queue::Download, self.event(Uploaded))?;
         let (to, from) = (self.pinned.start, on.at(self.layout.photo));
         // SAFETY: as above; the photo does not change while it is painted.
-        unsafe { driver.download_pinned(to, from, photo_bytes(&on.plan), Queue::Download) }
+        unsafe { driver.download_pinned(to, from, on.plan.photo_bytes(), Queue::Download) }
     }
 
     /// Queues the download of the paintings and the flag, from this byte offset.
     pub fn queue_download(&self, on: &DeviceNetwork, begin: usize, queue: Queue) -> DriverResult {
-        let to = PinnedPtr(self.pinned.start.0 + photo_bytes(&on.plan) + begin);
+        let to = PinnedPtr(self.pinned.start.0 + on.plan.photo_bytes() + begin);
         let from = on.at(self.layout.painting + begin);
         let bytes = painting_bytes(&on.plan) - begin;
         if bytes == 0 {
@@ -311,11 +311,6 @@ impl FrameSlot {
             method: TimingMethod::Device,
         })
     }
-}
-
-/// Bytes of the photos of a batch.
-fn photo_bytes(plan: &CudaPlan) -> usize {
-    4 * plan.batch * plan.extended.0 * plan.extended.1
 }
 
 /// Bytes of the paintings of a batch, and of the flag after them.

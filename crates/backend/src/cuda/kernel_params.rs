@@ -281,9 +281,9 @@ impl ParamsMaker<'_> {
     fn node(&self, op: &Op, from: MapId, other: Option<MapId>, to: MapId) -> KernelParams {
         let (height, width, channels) = self.size(from);
         let (from, to) = (self.map(from), self.map(to));
-        match (op.reflected_px(), other) {
+        match (op.margin_px(), other) {
             (Some(margin_px), _) => {
-                let margin = int(margin_px);
+                let margin = margin_px as i32;
                 Pad(PadParams { from, to, width, height, channels, margin })
             }
             (None, Some(other)) => {
@@ -310,7 +310,7 @@ impl ParamsMaker<'_> {
             tiles_y: int(launch.tiles.0),
             tiles_x: int(launch.tiles.1),
             stride: int(launch.stride),
-            origin: int(launch.origin),
+            origin: launch.origin as i32,
             taps_y: int(launch.tap_grid.0),
             taps_x: int(launch.tap_grid.1),
             phases: int(launch.phases),

@@ -16,6 +16,7 @@ mod context;
 pub mod cudnn;
 mod device_network;
 pub mod driver;
+mod external;
 mod folded;
 mod frame_slot;
 mod general_params;

@@ -10,6 +10,7 @@ use super::{
     composer::{ComposeSource, Composer},
     device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
+    external::ExternalJobs,
     frame_slot::{Extras, FrameSlot},
     raw_decoder::{self, Decoding},
     sent_photos::SentHandle,
@@ -17,8 +18,8 @@ use super::{
     transfers::EventList,
 };
 use crate::{
-    BackendError, BackendResult, Capabilities, Composition, Declined, Input, InspectSession, Job,
-    RunControl, SentFrames, Session,
+    BackendError, BackendResult, Capabilities, Composition, Declined, ExternalSession, Input,
+    InspectSession, Job, RunControl, SentFrames, Session,
 };
 use network::Weights;
 use plan::{PlanSummary, cuda::CudaPlan};
@@ -35,6 +36,8 @@ pub struct CudaSession {
     raw_decoder: Option<Function>,
     /// Steadies paintings; prepared for the first one.
     steady: Option<DeviceSteady>,
+    /// The jobs in a caller's streams; prepared for the first one.
+    pub external: Option<ExternalJobs>,
     /// Writes the output before rounding, in the variants in which storing the picture is a separate step.
     pub store_floats: Function,
     pub network: DeviceNetwork,
@@ -65,6 +68,7 @@ impl CudaSession {
             step_events: None,
             raw_decoder: None,
             steady: None,
+            external: None,
             store_floats: network.store_floats()?,
             network,
             composer,
@@ -376,6 +380,7 @@ impl Drop for CudaSession {
         // The memory that is freed next may still be in use. A lost context cannot be waited for, but then nothing uses
         // the memory.
         self.network.driver.wait().ok();
+        self.wait_for_external().ok();
     }
 }
 
@@ -402,6 +407,7 @@ impl Session for CudaSession {
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> BackendResult<RunTiming> {
+        self.wait_for_external().map_err(|f| self.network.backend_error(f))?;
         self.begin_steady(&job)?;
         let run = self.run_job(job, control, meanwhile);
         if let Some(steady) = &mut self.steady {
@@ -433,6 +439,10 @@ impl Session for CudaSession {
 
     fn sent(&self) -> Option<SentFrames> {
         SentHandle::of(&self.first.sent).map(SentFrames::new)
+    }
+
+    fn external(&mut self) -> Option<&mut dyn ExternalSession> {
+        Some(self)
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

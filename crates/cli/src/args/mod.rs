@@ -72,11 +72,11 @@ pub enum Command {
     Looks(LooksCommand),
     /// Show what a style or a file of weights contains, or why it is refused
     Inspect(InspectArgs),
-    /// Write a style as an ONNX file, or as model folders for a Triton server
+    /// Write a style as an ONNX file, or as model folders for a Triton server, without a margin
     Export(ExportArgs),
-    /// Measure how fast this computer paints
+    /// Measure how fast this computer paints, without a margin
     Bench(BenchArgs),
-    /// Compare the speed and output of two modes
+    /// Compare the speed and output of two modes, without a margin
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
     /// Paint a camera, the demo scene, a video or photos live, without a window

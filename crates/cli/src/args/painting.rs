@@ -15,6 +15,7 @@ use super::{
 use engine::{
     Stylization,
     capture::{PixelFormat, Rotation, Source},
+    network_choice::Margin,
     paint::{OutputSize, WorkingSize},
 };
 use media::{film::Codec, framing::Crop};
@@ -58,6 +59,10 @@ pub struct PaintingArgs {
     /// as steady as possible [default: 0]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub steadiness: Option<u8>,
+    /// Pixels of reflected photo around it that are painted too and cut off, so that the border looks like the rest; 0
+    /// is what other programs paint [default: auto for built-in styles and style pictures, otherwise 0]
+    #[arg(long, value_name = "auto|PX")]
+    pub margin: Option<Margin>,
 }
 
 impl PaintingArgs {
@@ -67,6 +72,7 @@ impl PaintingArgs {
             // They choose the network and the device.
             model: _,
             device: _,
+            margin: _,
             variant,
             precision,
             attention,

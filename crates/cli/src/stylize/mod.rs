@@ -149,16 +149,18 @@ fn usable_styles(
     library: &StyleLibrary,
     job: &Job,
 ) -> Result<(Vec<ChosenNetwork>, usize), CliError> {
-    let model = job.args.painting.model;
-    let mut usable: Vec<ChosenNetwork> =
-        of_pictures(&job.args.pictures, job.args.start, model)?.into_iter().collect();
+    let (model, margin) = (job.args.painting.model, job.args.painting.margin);
+    let mut usable: Vec<ChosenNetwork> = of_pictures(&job.args.pictures, job.args.start, model)?
+        .into_iter()
+        .map(|mixed| mixed.with_margin(margin))
+        .collect();
     if let Some(look) = job.args.styling_look() {
-        usable.push(of_look(look, library, model.or(look.painted.model))?);
+        usable.push(of_look(look, library, model.or(look.painted.model))?.with_margin(margin));
     }
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
         match choose_as(library, typed, model, job.args.pixels.choice()) {
-            Ok(style) => usable.push(style),
+            Ok(style) => usable.push(style.with_margin(margin)),
             Err(error) if *from_all => {
                 // A style of `all` that does not have the chosen size is skipped; this is not a failure.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));

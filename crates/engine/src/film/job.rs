@@ -190,8 +190,8 @@ impl Film<'_> {
     /// What a decoder reads after the first `skipped` pictures.
     pub(super) fn reading(&self, skipped: u64) -> Reading<'_> {
         let Self { source, clip, range, fps, .. } = *self;
-        let (long_side_px, flow) = (None, Flow::default());
-        Reading { source, clip, range, fps, skipped, long_side_px, flow }
+        let (long_side_px, key_frames, flow) = (None, None, Flow::default());
+        Reading { source, clip, range, fps, skipped, long_side_px, key_frames, flow }
     }
 
     /// How long the last frame is shown, which begins at `last` seconds of the film. `None` if it is unknown.

@@ -17,7 +17,9 @@
 //! | `join` | the finished file |
 //! | `memory` | how many frames are on their way at once |
 //! | `render` | the threads: decode, paint, encode |
+//! | `comparison` | a part with several values of steadiness |
 
+mod comparison;
 mod job;
 mod join;
 mod memory;
@@ -26,6 +28,7 @@ mod render;
 #[cfg(all(test, unix))]
 mod tests;
 
+pub use comparison::Comparison;
 pub use job::{Film, USUAL_QUALITY, bits_per_pixel, first_output, part_frames};
 pub use memory::Share;
 pub use parts::{discard, tidy};

@@ -5,6 +5,7 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+mod external;
 mod fake;
 #[path = "../../../../tests/support/home.rs"]
 mod home;
@@ -164,7 +165,7 @@ fn a_refused_kernel_is_named() {
     assert!(
         said.ends_with(
             "failed (cuModuleLoadData: as the test wished (error 209)); update the device's driver, \
-             or choose --device cpu"
+             or choose the CPU"
         ),
         "{said}"
     );

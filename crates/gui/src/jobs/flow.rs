@@ -364,6 +364,11 @@ impl Jobs {
         }
     }
 
+    /// True while a job runs.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Notes what the running job has done since the last call.
     fn note_progress(&mut self, shell: &mut Shell, page: &mut PhotoPage, running: &Running) {
         let (progress, id) = (&running.run.progress, running.id);
@@ -382,12 +387,14 @@ impl Jobs {
             for (item, outcome) in outcomes {
                 let (path, style) = photos.of_item(item);
                 let names = (name_label(path), &*running.run.titles[style]);
-                let saved = outcome.as_ref().ok().map(|(path, _)| path.clone());
-                photos.note(item, names, outcome);
-                // One entry stands for the folder: the paintings of a large one would replace all others in the list.
-                if let Some(path) = saved.filter(|_| is_folder && photos.results.saved.len() == 1) {
-                    page.note_painting(shell, &path);
+                // One entry stands for the folder.
+                if let Some(folder) = outcome.as_ref().ok().and_then(|(saved, _)| saved.parent())
+                    && is_folder
+                {
+                    page.paintings.painted.insert(path.to_owned());
+                    page.note_painting(shell, folder);
                 }
+                photos.note(item, names, outcome);
             }
             // After a crash, paintings that are not noted would be those of other photos of the same name.
             if has_outcomes && is_folder {

@@ -271,7 +271,7 @@ fn table() -> Vec<Group> {
             vec![
                 line(
                     "Left, Right",
-                    "Move the divider; next saved painting",
+                    "Next photo or painting; move the divider",
                     [-0.05, 0.05].map(Wipe).map(StepView),
                 ),
                 line("Space", "Freeze (Live); switch view (Photo)", [HoldOrCompare])

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::styles::order::Move;
+use crate::styles::{looks::command::LookCommand, order::Move};
 use weights::PixelFormat;
 
 /// Commands for the styles.
@@ -35,6 +35,7 @@ pub enum StyleCommand {
     TakeReading(PixelFormat),
     /// Add the picture in this file as a style.
     UseAsStyle(PathBuf),
+    Look(LookCommand),
     /// Use this example of a style for the open photo, or for the sample.
     UseExample(usize),
     /// Add the photo in this file as a style, and show the previous photo again.

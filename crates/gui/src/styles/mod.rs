@@ -3,6 +3,7 @@
 pub mod card;
 pub mod command;
 pub mod gallery;
+pub mod looks;
 pub mod mix;
 pub mod networks;
 pub mod order;
@@ -17,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-use self::{gallery::Gallery, reading::Unclear, source::StyleSource};
+use self::{gallery::Gallery, looks::LookCard, reading::Unclear, source::StyleSource};
 use crate::choice::NetworkOf;
 use engine::{
     error::EngineError,
@@ -29,6 +30,7 @@ use values::frame::Frame;
 /// The styles, and the small pictures that are painted in them.
 pub struct Styles<A> {
     pub gallery: Gallery,
+    pub looks: Vec<LookCard>,
     pub source: Arc<dyn StyleSource>,
     /// The networks of styles, and of the newest mix.
     pub networks: HashMap<NetworkOf, Result<Arc<Network>, Missing>>,
@@ -44,6 +46,7 @@ impl<A> Styles<A> {
     pub fn new(gallery: Gallery, source: Arc<dyn StyleSource>) -> Self {
         Self {
             gallery,
+            looks: Vec::new(),
             source,
             networks: HashMap::new(),
             painted_apart: HashMap::new(),

@@ -22,6 +22,7 @@ impl Shell {
 
     /// Lists the styles, and chooses the one that was `added`, if any.
     pub fn list_styles(&self, added: Option<String>) {
+        self.list_looks();
         let styles = self.styles.source.clone();
         self.run(
             move || Ok(styles.cards()),
@@ -241,7 +242,12 @@ impl App {
     }
 
     /// Handles a new list of styles.
-    fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String], added: Option<String>) {
+    pub(super) fn handle_styles(
+        &mut self,
+        cards: Vec<Card>,
+        problems: &[String],
+        added: Option<String>,
+    ) {
         let Self { shell, photo, .. } = self;
         let changed = shell.styles.gallery.set_cards(&shell.ctx, cards);
         shell.styles.networks.retain(|of, _| !of.styles().iter().any(|id| changed.contains(*id)));

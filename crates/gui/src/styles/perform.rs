@@ -19,6 +19,7 @@ impl App {
             AskStyle => shell.ask(Dialog::Style, |app, path| app.shell.import(path)),
             PreferStyle(path) => self.prefer_style(path),
             UseAsStyle(path) => shell.import(path),
+            Look(command) => self.perform_look(command),
             UseExample(place) => {
                 let Some(example) = EXAMPLES.get(place) else {
                     return;

@@ -17,7 +17,12 @@ use engine::{network_choice::NetworkChoice, style_picture, trial::only_color};
 use network::Network;
 use pictures::{
     decode::{self, FORMATS},
+    encode::Existing,
     scale::{scaled, size_within},
+};
+use settings::{
+    looks::{self, SavedLook},
+    painted_with::Painted,
 };
 use values::{frame::Frame, lock::lock, mode::ModelSize};
 use weights::{
@@ -164,6 +169,21 @@ pub trait StyleSource: Send + Sync {
     /// # Errors
     /// A message for the user: why the file cannot be read.
     fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String>;
+
+    /// The user's looks: names and files.
+    fn looks(&self) -> Vec<(String, PathBuf)>;
+
+    /// Adds the style pictures of a look that are not in the library.
+    ///
+    /// # Errors
+    /// A message for the user: why the look cannot be used.
+    fn adopt_look(&self, look: &SavedLook) -> Result<Painted, String>;
+
+    /// Saves a look under a name, shown by `picture`.
+    ///
+    /// # Errors
+    /// A message for the user: why it is not saved.
+    fn keep_look(&self, look: Painted, name: &str, picture: &Frame) -> Result<(), String>;
 }
 
 /// The program's style library as a [`StyleSource`].
@@ -222,6 +242,7 @@ impl StyleSource for Library {
         let chosen = NetworkChoice::Style(&style, model)
             .load()
             .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
+        let chosen = chosen.with_margin(None);
         Ok(Loaded { network: chosen.network, note: chosen.notes.into_iter().next() })
     }
 
@@ -315,6 +336,21 @@ impl StyleSource for Library {
         Checkpoint::read_as(path, PixelChoice::from(format))
             .map(|checkpoint| checkpoint.network)
             .or_text()
+    }
+
+    fn looks(&self) -> Vec<(String, PathBuf)> {
+        let file = |name: String| Some((looks::own(&name).ok()?, name));
+        looks::names().into_iter().filter_map(file).map(|(path, name)| (name, path)).collect()
+    }
+
+    fn adopt_look(&self, look: &SavedLook) -> Result<Painted, String> {
+        self.with(|library| look.adopt(library)).or_text()
+    }
+
+    fn keep_look(&self, look: Painted, name: &str, picture: &Frame) -> Result<(), String> {
+        let mut look = SavedLook::new(look);
+        self.with(|library| look.complete(library)).or_text()?;
+        look.save(name, picture, Existing::Keep).or_text()
     }
 }
 

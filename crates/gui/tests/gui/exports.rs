@@ -6,8 +6,8 @@ use std::{
     process::Command,
 };
 
-use eframe::egui::{Event, Key, Modifiers, pos2, vec2};
-use egui_kittest::kittest::{NodeT, Queryable};
+use eframe::egui::{Event, Key, Modifiers, Role, pos2, vec2};
+use egui_kittest::kittest::{NodeT, Queryable, by};
 use gui::platform::Dialog;
 use media::film::OpenFilm;
 
@@ -125,6 +125,52 @@ fn interlaced_video_is_deinterlaced_until_the_user_switches_it_off() {
     let order = |name: &str| property(&w.path(name), "field_order");
     assert_eq!(order("clip-candy.mp4"), "progressive");
     assert_ne!(order("clip-candy-2.mp4"), "progressive");
+}
+
+#[test]
+fn the_brackets_of_a_timeline_are_moved_by_keys_and_by_the_pointer() {
+    let mut w = Window::open_after(saves_there);
+    w.until_label("Candy");
+    w.click("Candy");
+    let clip = clip_of(&w.path(""), 10);
+    w.drop_file(&clip);
+    w.until_label("Position in the video");
+    w.until_painted();
+    let node = |w: &Window, name: &str| {
+        let bracket = w.harness.get(by().label(name).role(Role::Slider));
+        (bracket.accesskit_node().value().expect("a time"), bracket.rect())
+    };
+    let value = |w: &Window, name: &str| node(w, name).0;
+    let textures = |w: &Window, name: &str| {
+        let manager = w.harness.ctx.tex_manager();
+        manager.read().allocated().filter(|(_, about)| about.name == name).count()
+    };
+    assert_eq!([value(&w, "In"), value(&w, "Out")], ["0:00.00", "0:00.40"]);
+    w.harness.get(by().label("In").role(Role::Slider)).focus();
+    w.step();
+    w.press(Key::ArrowRight);
+    w.until("a later beginning", |w| value(w, "In") == "0:00.04");
+    let strip = node(&w, "Position in the video").1;
+    w.drag(node(&w, "Out").1.center(), strip.center());
+    w.until("an earlier end", |w| ("0:00.15".."0:00.25").contains(&&*value(w, "Out")));
+    // Dragged to the edge, a bracket encloses the whole film again.
+    w.drag(node(&w, "Out").1.center(), strip.right_center() + vec2(40.0, 0.0));
+    w.until("the end", |w| value(w, "Out") == "0:00.40");
+    w.click("Clear In/Out");
+    w.until("the beginning", |w| value(w, "In") == "0:00.00");
+    // It has a single key frame.
+    w.until("thumbnails", |w| textures(w, "film") == 1);
+
+    let middle = "0:00.15".."0:00.25";
+    w.click("Position in the video");
+    w.until("the middle", |w| middle.contains(&&*value(w, "Position in the video")));
+    w.click("Compare steadiness");
+    // The rest of the film: five frames with three values of steadiness.
+    w.until("all frames", |w| (12..=18).contains(&textures(w, "steadiness")));
+    w.click("Steadiness 50 %");
+    w.until_label("50 %");
+    w.click("Compare steadiness");
+    w.until("it to close", |w| !w.has("Steadiness 100 %"));
 }
 
 #[test]

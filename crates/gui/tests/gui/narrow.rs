@@ -82,9 +82,9 @@ fn the_picture_keeps_most_of_a_low_window() {
     w.click("Dismiss");
     w.step();
     assert_eq!(height(&w), before, "nothing takes its room unasked");
-    w.click("Show saved paintings");
+    w.click("Show the strip");
     w.until_label("saved.png");
-    w.click("Hide saved paintings");
+    w.click("Hide the strip");
     w.until("the strip to go", |w| !w.has("saved.png"));
 
     let mut w = Window::live_sized(720.0, 480.0);

@@ -219,7 +219,7 @@ fn a_painting_of_the_start_page_becomes_a_style_for_the_sample() {
 }
 
 #[test]
-fn several_files_of_the_command_line_are_offered_as_a_folder() {
+fn several_files_of_the_command_line_are_painted_like_the_first_one() {
     let mut w = Window::of_files(|folder| {
         ["b.png", "a.png", "c.png"].map(|name| {
             let path = folder.join(name);
@@ -228,11 +228,13 @@ fn several_files_of_the_command_line_are_offered_as_a_folder() {
             path
         })
     });
+    w.click("Same look for all…");
     w.until_label("Paint 3 photos");
     w.until_label("Candy");
     w.choose_style("Candy");
     w.start_folder();
     w.until_contains("3 photos painted into ");
+    w.until("the marks", |w| ["a", "b", "c"].iter().all(|n| w.has(&format!("{n}.png, painted"))));
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! The strip of recently saved paintings.
+//! The strip of the opened photos and the saved paintings.
 
 use std::fs;
 
-use eframe::egui::{Event, Key, Modifiers, Pos2, Rect, Role, vec2};
+use eframe::egui::{Event, Key, Modifiers, Pos2, Rect, Role, accesskit::Toggled, vec2};
 use egui_kittest::kittest::{NodeT, Queryable, by};
-use settings::{MAX_PAINTINGS, Settings};
+use pictures::encode::{self, Encoding, Existing, Format};
+use settings::Settings;
 
 use crate::{
     support::{inverted, photo},
@@ -22,8 +23,8 @@ fn strip(w: &Window) -> Vec<String> {
         .filter(|node| node.accesskit_node().toggled().is_some())
         .filter_map(|node| {
             let name = node.accesskit_node().label()?;
-            let is_painting =
-                [".png", ".jpg", ", cannot be shown"].iter().any(|ending| name.ends_with(ending));
+            let is_painting = name.contains(", folder of ")
+                || [".png", ".jpg", ", cannot be shown"].iter().any(|end| name.ends_with(end));
             is_painting.then(|| (node.rect().left(), name))
         })
         .collect();
@@ -69,7 +70,7 @@ fn saved_paintings_are_on_the_strip_also_after_a_restart() {
     w.until_label("Paint 1 photo");
     w.start_folder();
     w.until_contains("1 photo painted into ");
-    let all = ["a-candy.png", "sheet.png", "first.png"];
+    let all = ["painted, folder of 1", "sheet.png", "first.png"];
     w.until("the batch's painting", |w| strip(w) == all);
     w.until("their pictures", |w| small_pictures(w) == 3);
     assert_eq!(w.picture("painting"), before, "also beside more of them");
@@ -78,12 +79,66 @@ fn saved_paintings_are_on_the_strip_also_after_a_restart() {
     w.click("Save as…");
     w.until_label("Replace first.png?");
     w.click("Replace");
-    let again = ["first.png", "a-candy.png", "sheet.png"];
+    let again = ["first.png", "painted, folder of 1", "sheet.png"];
     w.until("the order", |w| strip(w) == again);
 
     let mut w = w.reopened();
     w.until("the pictures of before", |w| strip(w) == again && small_pictures(w) == 3);
     assert!(w.has("Try the sample photo"), "the first page is there");
+    w.click("painted, folder of 1");
+    let unfolded = ["first.png", "painted, folder of 1", "a-candy.png", "sheet.png"];
+    w.until("its pictures", |w| strip(w) == unfolded);
+    w.click("a-candy.png");
+    w.until_label("a-candy.png, 16 × 12 px");
+    assert!(!w.has("Remove from the list"), "its folder is the entry");
+    w.key(Modifiers::NONE, Key::ArrowRight);
+    w.until_contains("sheet.png, ");
+    w.click("painted, folder of 1");
+    w.until("it to fold", |w| strip(w) == again);
+}
+
+#[test]
+fn the_keys_go_through_the_opened_photos() {
+    let mut w = Window::of_files(|folder| {
+        std::array::from_fn::<_, 30, _>(|n| {
+            let path = folder.join(format!("{n}.png"));
+            let png = Encoding::of(Format::Png);
+            encode::save(&path, &photo(30, 20), None, png, Existing::Keep).expect("saved");
+            if n == 2 {
+                fs::write(&path, "rubbish").expect("written");
+            }
+            path
+        })
+    });
+    let is_open = |w: &mut Window, n: usize| w.until_label(&format!("{n}.png, 30 × 20 px"));
+    is_open(&mut w, 0);
+    w.until_label("30 opened");
+    w.until_label("2.png, cannot be shown");
+    assert!(!w.has("29.png"), "only what is visible is drawn");
+    w.key(Modifiers::NONE, Key::ArrowRight);
+    is_open(&mut w, 1);
+    w.key(Modifiers::NONE, Key::ArrowRight);
+    w.until_contains("2.png is not a picture");
+    w.key(Modifiers::NONE, Key::ArrowRight);
+    is_open(&mut w, 3);
+    w.keys_at_once(Modifiers::NONE, &[Key::ArrowRight; 20]);
+    is_open(&mut w, 23);
+    let tile = |w: &Window, name: &str| {
+        let node = w.harness.query(by().label(name).role(Role::Button))?;
+        node.accesskit_node().toggled()
+    };
+    w.until("its tile", |w| tile(w, "23.png") == Some(Toggled::True));
+    w.press(Key::F);
+    w.key(Modifiers::NONE, Key::ArrowLeft);
+    w.step();
+    w.press(Key::F);
+    is_open(&mut w, 22);
+    let state = Settings::load(&w.settings_path()).0.state;
+    assert!(state.recent_photos.is_empty(), "they do not replace earlier ones");
+    open_menu(&mut w, "22.png");
+    w.click("Remove from the list");
+    w.until_label("29 opened");
+    assert!(w.path("22.png").exists());
 }
 
 #[test]
@@ -92,7 +147,7 @@ fn snapshots_of_live_video_are_on_the_strip_of_the_photo_page() {
     w.until_live();
     w.press(Key::S);
     w.until_label("The saved picture");
-    assert!(!w.has("Hide saved paintings"), "not below live pictures");
+    assert!(!w.has("Hide the strip"), "not below live pictures");
     w.press(Key::L);
     w.until("the snapshot", |w| strip(w) == ["snapshot-candy-0001.png"] && small_pictures(w) == 1);
 }
@@ -169,6 +224,32 @@ fn a_saved_file_shows_its_own_settings_and_leads_back_to_them() {
     w.until_painted();
     assert!(w.is_chosen("Candy"));
     assert_eq!(w.value("Strength"), 70.0);
+    // Its look under a name, in the row above the styles.
+    w.click("Save look…");
+    w.until_label("Save look as");
+    w.style_source.looks.lock().unwrap().push(("warm_light".to_owned(), w.path("a.png")));
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("Look Warm light");
+    let kept = w.style_source.kept_looks.lock().unwrap().clone();
+    assert_eq!((kept.len(), kept[0].0.look.strength_percent, &*kept[0].1), (1, 70, "Candy"));
+    w.click("Udnie");
+    w.until_painted();
+    w.click("Look Warm light");
+    w.until("the look", |w| w.is_chosen("Candy"));
+    w.until_painted();
+    // A painting that is dropped offers its look for what was shown before.
+    w.click("Udnie");
+    w.until_painted();
+    w.drop_file(&w.path("a.png"));
+    let (question, offer) = ("Save the painting first?", "Use its look");
+    w.until("the file", |w| w.has(question) || w.has(offer));
+    if w.has(question) {
+        w.click("Open without saving");
+    }
+    w.until_label(offer);
+    w.click(offer);
+    w.until("the photo before", |w| w.is_chosen("Candy") && w.has("photo.png, 40 × 30 px"));
+    w.until_painted();
     // A WebP contains no settings.
     w.click("c.webp");
     w.until_label("This file does not contain its settings.");
@@ -205,13 +286,13 @@ fn the_button_that_folds_the_strip_stays_below_the_pointer() {
     w.save_as("a.png");
     w.until("its picture", |w| small_pictures(w) == 1);
     let button = |w: &Window, name: &str| w.harness.get_by_label(name).rect();
-    let unfolded = button(&w, "Hide saved paintings");
-    w.click("Hide saved paintings");
-    w.until_label("Show saved paintings");
-    assert_eq!(button(&w, "Show saved paintings"), unfolded);
-    w.click("Show saved paintings");
+    let unfolded = button(&w, "Hide the strip");
+    w.click("Hide the strip");
+    w.until_label("Show the strip");
+    assert_eq!(button(&w, "Show the strip"), unfolded);
+    w.click("Show the strip");
     w.until_label("a.png");
-    assert_eq!(button(&w, "Hide saved paintings"), unfolded);
+    assert_eq!(button(&w, "Hide the strip"), unfolded);
 }
 
 #[test]
@@ -284,8 +365,8 @@ fn deleted_or_damaged_files_are_reported_and_no_pipe_is_waited_for() {
 }
 
 #[test]
-fn the_newest_are_remembered_and_folding_too() {
-    let most = MAX_PAINTINGS + 3;
+fn all_are_remembered_and_folding_too() {
+    let most = 40;
     let mut w = Window::open_after(|folder| {
         let path = |n: usize| folder.join(format!("{n}.png")).display().to_string();
         // The first one twice.
@@ -297,26 +378,21 @@ fn the_newest_are_remembered_and_folding_too() {
         fs::write(folder.join("settings.toml"), text).expect("written");
     });
     w.until_label("Candy");
-    w.until("all to be looked for", |w| {
-        strip(w).into_iter().filter(|n| n.ends_with("be shown")).count() == MAX_PAINTINGS
-    });
-    let names = strip(&w);
-    assert_eq!(names[0], "0.png, cannot be shown");
-    assert_eq!(names[1], "1.png, cannot be shown");
+    let first = ["0.png, cannot be shown", "1.png, cannot be shown"];
+    w.until("the first ones", |w| strip(w).starts_with(&first.map(str::to_owned)));
     w.drop_photo("photo.png", 40, 30);
     w.click("Candy");
     w.until_painted();
     w.save_as("new.png");
     w.until("the new one", |w| strip(w)[0] == "new.png");
-    assert_eq!(strip(&w).len(), MAX_PAINTINGS);
-    w.click("Hide saved paintings");
+    w.click("Hide the strip");
     w.until("the strip to fold", |w| strip(w).is_empty());
     let mut w = w.reopened();
-    w.until_label("Show saved paintings");
+    w.until_label("Show the strip");
     assert!(strip(&w).is_empty());
-    w.click("Show saved paintings");
+    w.click("Show the strip");
     w.until("the new one", |w| strip(w)[0] == "new.png" && small_pictures(w) == 1);
-    assert_eq!(listed(&w).len(), MAX_PAINTINGS);
+    assert_eq!(listed(&w).len(), most + 1);
 }
 
 #[test]
@@ -377,7 +453,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     let mut w = Window::sized_after(size.x, size.y, |folder| {
         saves_there(folder);
         let path = |n: usize| folder.join(format!("{n}.png")).display().to_string();
-        let paths: Vec<String> = (0..MAX_PAINTINGS).map(path).collect();
+        let paths: Vec<String> = (0..24).map(path).collect();
         for path in &paths {
             fs::write(path, "damaged").expect("written");
         }
@@ -403,7 +479,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
         "Show split",
         "Fit",
         "Actual size",
-        "Hide saved paintings",
+        "Hide the strip",
         "0.png, cannot be shown",
     ] {
         let rect = w.harness.get_by_label(name).rect();

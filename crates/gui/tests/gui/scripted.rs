@@ -28,6 +28,7 @@ use network::{
     Network,
     graph::{Graph, NodeId, Op},
 };
+use settings::{looks::SavedLook, painted_with::Painted};
 use values::{frame::Frame, mode::ModelSize};
 use weights::{MadeBy, PixelChoice, PixelFormat};
 
@@ -286,6 +287,8 @@ pub struct ScriptedStyles {
     loading: Mutex<()>,
     imports: Mutex<Vec<(String, PixelChoice)>>,
     mixes: Mutex<Vec<(Parts, Arc<Network>)>>,
+    pub looks: Mutex<Vec<(String, PathBuf)>>,
+    pub kept_looks: Mutex<Vec<(Painted, String)>>,
 }
 
 /// Styles of a mix and their weights.
@@ -352,6 +355,8 @@ impl ScriptedStyles {
             loading: Mutex::default(),
             imports: Mutex::default(),
             mixes: Mutex::default(),
+            looks: Mutex::default(),
+            kept_looks: Mutex::default(),
         }
     }
 }
@@ -493,6 +498,22 @@ impl StyleSource for ScriptedStyles {
     fn remove(&self, id: &str) -> Result<(), String> {
         self.check()?;
         self.cards.lock().unwrap().retain(|card| card.id != id);
+        Ok(())
+    }
+
+    fn looks(&self) -> Vec<(String, PathBuf)> {
+        self.looks.lock().unwrap().clone()
+    }
+
+    fn adopt_look(&self, look: &SavedLook) -> Result<Painted, String> {
+        Ok(look.painted.clone())
+    }
+
+    fn keep_look(&self, look: Painted, name: &str, _: &Frame) -> Result<(), String> {
+        if self.kept_looks.lock().unwrap().iter().any(|(_, other)| other == name) {
+            return Err("it already exists".to_owned());
+        }
+        self.kept_looks.lock().unwrap().push((look, name.to_owned()));
         Ok(())
     }
 

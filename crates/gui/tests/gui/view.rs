@@ -386,7 +386,7 @@ fn tab_goes_through_the_window_as_it_is_read() {
         "Zoom out",
         "Fit",
         "Save as…",
-        "Hide saved paintings",
+        "Hide the strip",
         "Full screen",
     ];
     let place = |name: &str| reached.iter().position(|one| one == name);

@@ -99,7 +99,7 @@ pub fn verify_kernels(
 /// See [`adversarial_subjects`].
 pub fn kernel_subjects() -> Result<Vec<Subject>, NetworkError> {
     let mut subjects = adversarial_subjects()?;
-    subjects.retain(|s| ["random 32-64-128", "random 5-7-13"].contains(&s.name.as_str()));
+    subjects.retain(|s| ["random 32-64-128, margin 8", "random 5-7-13"].contains(&s.name.as_str()));
     for subject in &mut subjects {
         subject.pictures.retain(|(name, _)| name == "noise 33 x 21");
     }

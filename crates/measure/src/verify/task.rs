@@ -28,7 +28,7 @@ impl Task<'_> {
             Work::Node(Op::Upsample) => Some(oracle::upsample(&first)),
             Work::Node(Op::Relu) => Some(oracle::relu(&first)),
             Work::Node(Op::Add) => stored(sum(first, &second?)),
-            Work::Node(op) => Some(oracle::reflect_pad(&first, op.reflected_px()?)),
+            Work::Node(op) => Some(oracle::with_margin(&first, op.margin_px()?)),
             Work::Keep { relu } => stored(before_conv(first, second, relu)),
             Work::Normalise { eps } => {
                 let ones = vec![1.0; first.channels];
@@ -137,9 +137,9 @@ impl Task<'_> {
     }
 
     /// The map that a convolution reads, with its upsampling and margin.
-    fn gathered(&self, map: Map, doubled: bool, margin: usize) -> Map {
+    fn gathered(&self, map: Map, doubled: bool, margin: isize) -> Map {
         let map = if doubled { oracle::upsample(&map) } else { map };
-        oracle::reflect_pad(&map, margin)
+        oracle::with_margin(&map, margin)
     }
 
     fn cropped(&self, map: &Map) -> Map {

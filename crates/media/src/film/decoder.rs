@@ -225,11 +225,15 @@ impl Decoder {
     }
 
     fn receive(&mut self) -> Result<Option<Sent>, FilmError> {
-        self.receive_or::<()>(&never()).or_else(|stop| match stop {
-            Stop::Failed(error) => Err(error),
-            // Nothing comes from a channel that never delivers.
-            Stop::Message(_) => Ok(None),
-        })
+        unstopped(self.receive_or(&never()))
+    }
+
+    /// The next picture and its time in the film, in seconds; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Self::next_picture`].
+    pub fn next_timed(&mut self) -> Result<Option<(f64, Frame)>, FilmError> {
+        unstopped(self.next_or(&never()))
     }
 
     /// What the decoder sends next, unless a message comes first.
@@ -310,6 +314,15 @@ impl Decoder {
     fn wrong(&self, reason: String) -> FilmError {
         FilmError::file(&self.name, reason)
     }
+}
+
+/// What was read without messages.
+pub(super) fn unstopped<R>(read: Result<Option<R>, Stop<()>>) -> Result<Option<R>, FilmError> {
+    read.or_else(|stop| match stop {
+        Stop::Failed(error) => Err(error),
+        // Nothing comes from a channel that never delivers.
+        Stop::Message(_) => Ok(None),
+    })
 }
 
 /// Reads the stream to its end, or until no one receives.

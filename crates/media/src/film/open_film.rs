@@ -10,9 +10,11 @@ use crossbeam_channel::{Receiver, never};
 
 use super::{
     Clip, FilmError, Range, Tools,
-    decoder::{Decoder, Stop},
+    clip::Reader,
+    decoder::{Decoder, Stop, unstopped},
     reading::Reading,
 };
+use crate::framing::Framing;
 use crate::memory::{Flow, picture_bytes, too_much};
 use pictures::{
     MediaError,
@@ -76,14 +78,11 @@ impl OpenFilm {
         let mut film = Self { path: path.to_owned(), size: clip.size, clip, tools, flow };
         let (mut decoder, _) =
             film.begin(Range { start, end: None }, |range| film.decoder(range, None))?;
-        match decoder.next_or::<()>(&never()) {
-            Ok(Some((seconds, frame))) => {
-                film.size = frame.size();
-                Ok((film, seconds, frame))
-            }
-            Err(Stop::Failed(error)) => Err(error),
-            _ => Err(decoder.without_pictures()),
-        }
+        let Some((seconds, frame)) = decoder.next_timed()? else {
+            return Err(decoder.without_pictures());
+        };
+        film.size = frame.size();
+        Ok((film, seconds, frame))
     }
 
     /// Starts to read a range with `decoder`, which has its first picture. If no picture begins in the range, it begins
@@ -113,11 +112,10 @@ impl OpenFilm {
     }
 
     /// Starts to read a part, whose pictures are scaled down to `long_side_px`.
-    pub(super) fn decoder(
-        &self,
-        range: Range,
-        long_side_px: Option<usize>,
-    ) -> Result<Decoder, FilmError> {
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn decoder(&self, range: Range, long_side_px: Option<usize>) -> Result<Decoder, FilmError> {
         Decoder::start(&self.tools, &self.reading(range, long_side_px))
     }
 
@@ -126,8 +124,23 @@ impl OpenFilm {
         let range = Range { start: range.start.filter(|&start| start > 0.0), ..range };
         // Pixels of pictures on the screen are square.
         let long_side_px = long_side_px.or((clip.pixel_aspect != 1.0).then_some(MAX_SIDE_PX));
-        let (fps, skipped, flow) = (None, 0, *flow);
-        Reading { source: path, clip, range, fps, skipped, long_side_px, flow }
+        let (fps, skipped, key_frames, flow) = (None, 0, None, *flow);
+        Reading { source: path, clip, range, fps, skipped, long_side_px, key_frames, flow }
+    }
+
+    /// A picture near this time, scaled down to `long_side_px`, and its time: the key frame before it, which is found
+    /// quickly, or the picture itself in what has no key frames. One thread of a process decodes it.
+    ///
+    /// # Errors
+    /// [`FilmError`].
+    pub fn thumbnail(&self, at: f64, long_side_px: usize) -> Result<(f64, Frame), FilmError> {
+        let has_keys = self.clip.reader == Reader::File && self.clip.plays.is_none();
+        let range = Range { start: Some(at).filter(|_| !has_keys), end: None };
+        let key_frames = has_keys.then_some(at);
+        let reading = self.reading(range, Some(long_side_px));
+        let reading = Reading { key_frames, flow: Flow::Frugal, ..reading };
+        let mut decoder = Decoder::start(&self.tools, &reading)?;
+        decoder.next_timed()?.ok_or_else(|| decoder.without_pictures())
     }
 
     /// The last picture before `end` and its time, in seconds, unless a message comes first.
@@ -159,13 +172,16 @@ impl OpenFilm {
         if start >= end + MAX_SHORT {
             return Ok(None);
         }
-        match self.last_before::<()>(start, &never()) {
-            Ok(last) => Ok(last
-                .map(|(seconds, _)| seconds)
-                .filter(|seconds| start < seconds.max(end) + self.frame_seconds())),
-            Err(Stop::Failed(error)) => Err(error),
-            Err(Stop::Message(_)) => Ok(None),
+        let last = unstopped(self.last_before(start, &never()))?.map(|(seconds, _)| seconds);
+        Ok(last.filter(|seconds| start < seconds.max(end) + self.frame_seconds()))
+    }
+
+    /// Turns and crops a picture of it, which may be smaller. A crop that does not fit shows the whole picture.
+    pub fn framed(&self, framing: Framing, frame: Frame) -> Frame {
+        if framing.is_plain() {
+            return frame;
         }
+        framing.scaled(self.size, frame.size()).applied(&frame).unwrap_or(frame)
     }
 
     /// Time between two pictures, in seconds.

@@ -67,7 +67,7 @@ pub enum PlayerEvent {
     },
     /// The end or beginning is reached and nothing is repeated.
     Ended,
-    /// The sound cannot be played here.
+    /// The sound cannot be played here; reported after the start, and by every play.
     Silent,
     Failed(FilmError),
 }
@@ -138,6 +138,10 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
+        // Known before it plays. This takes a tenth of a second, in which there is hardly an order.
+        if self.film.has_sound() && self.sound.is_silent(&self.film.tools) {
+            self.tell(PlayerEvent::Silent);
+        }
         let mut next = self.orders.recv().ok();
         while let Some(order) = next {
             let (number, order) = self.orders.try_iter().last().unwrap_or(order);

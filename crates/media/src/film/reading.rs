@@ -44,6 +44,9 @@ pub struct Reading<'a> {
     pub skipped: u64,
     /// Longer pictures are scaled down to this, and their pixels become square.
     pub long_side_px: Option<usize>,
+    /// Only key frames are decoded, from the one at or before this time of a file on; the range is ignored. Much faster
+    /// than the picture at that time.
+    pub key_frames: Option<f64>,
     pub flow: Flow,
 }
 
@@ -76,7 +79,11 @@ impl Reading<'_> {
             command.args(["-c:v", decoder]);
         }
         command.args(["-copyts", "-noaccurate_seek"]);
-        if let Some(seconds) = self.range.start.and_then(|start| self.seek_before(tools, start)) {
+        if self.key_frames.is_some() {
+            command.args(["-skip_frame", "nokey"]);
+        }
+        let start = || self.range.start.and_then(|start| self.seek_before(tools, start));
+        if let Some(seconds) = self.key_frames.or_else(start) {
             command.args(["-ss", &decimal(seconds)]);
         }
         Input::Video(self.source).add_to(command);

@@ -1,13 +1,16 @@
 //! The sound of a clip, played by a process of its own.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
-use super::{decimal, open_film::OpenFilm};
+use super::{Tools, decimal, open_film::OpenFilm};
 use crate::ffmpeg::Input;
-use threads::process::{End, Process};
+use threads::process::{End, Process, succeed};
 
 /// The outputs of ffmpeg that play sound, best first, and the names to open them by. One that this ffmpeg lacks fails.
 const OUTPUTS: [[&str; 2]; 2] = [["pulse", "StyleForge"], ["alsa", "default"]];
+
+/// How long the trial of an output may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Plays the sound until it is stopped or dropped.
 #[derive(Default)]
@@ -18,6 +21,18 @@ pub struct Sound {
 }
 
 impl Sound {
+    /// Tries the outputs with a moment of silence; returns whether none works.
+    pub fn is_silent(&mut self, tools: &Tools) -> bool {
+        let works = |[output, name]: &[&str; 2]| {
+            let mut command = tools.ffmpeg.command();
+            Input::Device("lavfi", "anullsrc").add_to(&mut command);
+            command.args(["-t", "0.05", "-f", output, name]);
+            succeed(command, PATIENCE, &tools.control).is_ok()
+        };
+        self.failed = OUTPUTS.iter().position(works).unwrap_or(OUTPUTS.len());
+        self.failed == OUTPUTS.len()
+    }
+
     /// Plays the sound from this time on. Does nothing if no output works.
     pub fn start(&mut self, film: &OpenFilm, seconds: f64) {
         self.stop();

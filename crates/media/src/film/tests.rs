@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     Clip, Container, Decoder, OpenFilm, Order, Play, Player, PlayerEvent, Range, Reader, Reading,
-    Tools,
+    Tools, sound::Sound,
 };
 use crate::{
     fake_ffmpeg,
@@ -101,6 +101,7 @@ fn a_picture_of_another_size_is_named() {
         fps: None,
         skipped: 0,
         long_side_px: None,
+        key_frames: None,
         flow: Flow::default(),
     };
     let mut decoder = Decoder::start(&tools, &reading).expect("started");
@@ -124,6 +125,49 @@ fn a_file_without_pictures_is_named_in_other_words_than_those_of_ffmpeg() {
     let error = decoder.without_pictures().to_string();
     let words = "clip.mp4: no picture of it can be read; it is incomplete, or its index is damaged";
     assert!(error.starts_with(words), "{error}");
+}
+
+/// A film whose ffmpeg runs this script.
+fn film(here: &Path, script: &str) -> OpenFilm {
+    let tools = Tools { patience: Duration::from_secs(60), ..tools(here, script) };
+    OpenFilm { path: "a.mp4".into(), size: clip().size, clip: clip(), tools, flow: Flow::Usual }
+}
+
+#[test]
+fn a_thumbnail_is_a_key_frame_and_takes_one_process() {
+    let here = tempfile::tempdir().expect("a folder");
+    let nut = here.path().join("clip.nut");
+    film_tools(here.path(), [""; 3]);
+    let asked = here.path().join("asked");
+    let film = film(here.path(), &format!("echo \"$*\" >>{asked:?}; exec cat {nut:?}"));
+    let (seconds, frame) = film.thumbnail(3.0, 32).expect("a picture");
+    // The stream begins with the file's first picture: it has no key frame after that.
+    assert_eq!((seconds, frame.size()), (0.0, (64, 48)));
+    let asked = fs::read_to_string(asked).expect("written");
+    assert!(asked.contains("-skip_frame nokey -ss 3.000000 "), "{asked}");
+    assert!(asked.contains("min(1,32/max(iw*sar,ih))") && !asked.contains("trim="), "{asked}");
+    assert_eq!(asked.lines().count(), 1, "{asked}");
+}
+
+#[test]
+fn a_player_reports_at_once_that_no_output_plays_sound() {
+    let here = tempfile::tempdir().expect("a folder");
+    for (script, is_silent) in [("case $* in *alsa*) ;; *) exit 1; esac", false), ("exit 1", true)]
+    {
+        let mut sound = Sound::default();
+        assert_eq!(sound.is_silent(&tools(here.path(), script)), is_silent, "{script}");
+    }
+    let mut film = film(here.path(), "exit 1");
+    let streams = json!([
+        { "index": 0, "codec_type": "video", "width": 64, "height": 48 },
+        { "index": 1, "codec_type": "audio", "codec_name": "aac" },
+    ]);
+    film.clip = Clip::of("a.mp4", &json!({ "streams": streams })).expect("a clip");
+    let (sender, woken) = unbounded();
+    let player = Player::start(Arc::new(film), Arc::new(move || sender.send(()).expect("waits")));
+    let player = player.expect("a thread");
+    woken.recv().expect("an event");
+    assert!(matches!(player.poll(), Some(PlayerEvent::Silent)));
 }
 
 /// A player whose decoder runs this script, and the folder in which it does.

@@ -399,6 +399,72 @@ impl Graph {
         Ok(((rows, columns), self.shapes(rows, columns)?))
     }
 
+    /// The same graph with `px` pixels of reflection around the photo that are cut off the picture. A reflection or a
+    /// last convolution's padding that is there already is enlarged or made smaller. `None` for a graph that does not
+    /// make one picture from one photo, or only from a photo of one size.
+    pub fn with_margin(&self, px: usize) -> Option<Self> {
+        self.check_is_picture_network().ok()?;
+        if self.fixed_size().is_some() || px > MAX_MARGIN_PX / 2 {
+            return None;
+        }
+        let (nodes, readers) = (&self.nodes, self.readers());
+        let is_pad = |&id: &NodeId| readers[id].len() == 1 && nodes[id].op.reflected_px().is_some();
+        // Steps of single values may come before the padding and after the convolution.
+        let keeps_places = |id: NodeId| {
+            readers[id].len() == 1
+                && match nodes[id].op {
+                    Op::Sized(rule) => [0, 1].iter().all(|&axis| rule.allows_side(2 * px, axis)),
+                    Op::Affine | Op::Function(_) => true,
+                    _ => false,
+                }
+        };
+        let photo = nodes.iter().position(|node| node.op == Op::Photo)?;
+        let mut entry = photo;
+        while let [only] = readers[entry][..] {
+            entry = only;
+            if !keeps_places(entry) {
+                break;
+            }
+        }
+        let entry = Some(entry).filter(is_pad);
+        let picture = nodes.len() - 1;
+        let mut last = nodes[picture].inputs[0];
+        while keeps_places(last) {
+            last = nodes[last].inputs[0];
+        }
+        let exit = match nodes[last].op {
+            Op::Conv2d(conv) if conv.stride == [1; 2] && readers[last].len() == 1 => {
+                Some(nodes[last].inputs[0])
+            }
+            _ => None,
+        };
+        let exit = exit.filter(|pad| is_pad(pad) && Some(*pad) != entry);
+        let (mut graph, mut moved) = (Self::default(), Vec::new());
+        for (id, node) in nodes.iter().enumerate() {
+            let mut inputs: Vec<NodeId> = node.inputs.iter().map(|&input| moved[input]).collect();
+            let own_px = node.op.reflected_px().unwrap_or_default();
+            let op = if Some(id) == entry {
+                Op::reflect(own_px + px)
+            } else if Some(id) != exit {
+                node.op
+            } else if own_px < px {
+                Op::Crop(Sides::all(px - own_px))
+            } else {
+                Op::reflect(own_px - px)
+            };
+            if id == picture && exit.is_none() {
+                inputs =
+                    vec![graph.then(&node.name, "cut", Op::Crop(Sides::all(px)), &inputs).ok()?];
+            }
+            let mut at = graph.add(&node.name, &node.layer, op, &inputs).ok()?;
+            if id == photo && entry.is_none() {
+                at = graph.then(&node.name, "margin", Op::reflect(px), &[at]).ok()?;
+            }
+            moved.push(at);
+        }
+        Some(graph)
+    }
+
     /// Rows and columns at which the graph runs on maps of these channels, rows and columns. All maps must have the
     /// same rows and columns.
     ///
@@ -499,6 +565,40 @@ mod tests {
         // A picture that would be smaller than the photo is made from a larger photo.
         let cropped = of(Op::Crop(Sides::all(3)));
         assert_eq!(extended(&cropped, 10, 20), Ok((16, 26)));
+    }
+
+    #[test]
+    fn a_margin_is_reflected_and_cut_off() {
+        let chain = |ops: &[Op]| {
+            let (mut graph, mut at) = (Graph::default(), vec![]);
+            for (id, &op) in [&[Op::Photo], ops, &[Op::Picture]].concat().iter().enumerate() {
+                at = vec![graph.add(&id.to_string(), "", op, &at).expect("an input")];
+            }
+            graph
+        };
+        let (pad, cut) = (Op::reflect, |px| Op::Crop(Sides::all(px)));
+        let [conv, large] = [9, 17].map(|kernel_px| Op::Conv2d(Conv::square(3, 3, kernel_px, 1)));
+        let sized = |px| Op::Sized(SizeRule::MultipleOf(px));
+        // What is between photo and picture, without and with a margin of 6 pixels.
+        for (plain, wide) in [
+            (vec![], vec![pad(6), cut(6)]),
+            (vec![pad(4), conv], vec![pad(10), conv, cut(6)]),
+            (vec![pad(4), conv, pad(8), large], vec![pad(10), conv, pad(2), large]),
+            (
+                vec![sized(4), Op::Affine, pad(4), conv, pad(4), conv, Op::Affine],
+                vec![sized(4), Op::Affine, pad(10), conv, cut(2), conv, Op::Affine],
+            ),
+            (vec![sized(8), pad(4), conv], vec![pad(6), sized(8), cut(2), conv]),
+        ] {
+            let found = chain(&plain).with_margin(6).expect("one photo and one picture");
+            let ops: Vec<Op> = found.nodes().iter().map(|node| node.op).collect();
+            assert_eq!(ops, [vec![Op::Photo], wide, vec![Op::Picture]].concat());
+            let (_, shapes) = found.for_photo(12, 20).expect("a size");
+            let Shape { height, width, .. } = shapes[shapes.len() - 1];
+            assert!((12..20).contains(&height) && (20..28).contains(&width), "{plain:?}");
+        }
+        let fixed = chain(&[Op::Sized(SizeRule::Exactly([32, 48]))]);
+        assert!(fixed.with_margin(6).is_none() && Graph::default().with_margin(6).is_none());
     }
 
     #[test]

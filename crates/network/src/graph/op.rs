@@ -209,6 +209,15 @@ impl Op {
         }
     }
 
+    /// The pixels that it reflects on every side, or minus those that it removes, if [`Op::reflect`] or a crop of equal
+    /// sides can make this operation.
+    pub fn margin_px(&self) -> Option<isize> {
+        match self {
+            Self::Crop(sides) => sides.uniform().map(|px| -(px as isize)),
+            _ => self.reflected_px().map(|px| px as isize),
+        }
+    }
+
     /// The padding around a map of `height` x `width` pixels, with its mode; `None` for other operations.
     pub fn padding(&self, height: usize, width: usize) -> Option<(PadMode, Sides)> {
         match *self {

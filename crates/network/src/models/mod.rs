@@ -309,19 +309,20 @@ pub fn random(size: ModelSize, blocks: usize) -> Result<Network, NetworkError> {
 /// # Errors
 /// [`NetworkError`]; does not occur for these shapes.
 pub fn adversarial() -> Result<Vec<(&'static str, Network)>, NetworkError> {
-    let spec = |widths, blocks, kernels| NetworkSpec { widths, blocks, kernels };
+    let spec = |widths, blocks, kernels| (NetworkSpec { widths, blocks, kernels }, 0);
+    let margin = |(spec, _), px| (spec, px);
     let usual = Kernels::default();
     let large = Kernels { first: 5, down: [5, 3], residual: 5, up: [3, 5], last: 7 };
     let small = Kernels { first: 3, down: [3, 1], residual: 1, up: [1, 3], last: 1 };
     [
         ("random 8-16-32", spec([8, 16, 32], 2, usual)),
-        ("random 32-64-128", spec([32, 64, 128], 2, usual)),
+        ("random 32-64-128, margin 8", margin(spec([32, 64, 128], 2, usual), 8)),
         ("random 5-7-13", spec([5, 7, 13], 1, usual)),
-        ("random 12-20-36, large kernels", spec([12, 20, 36], 1, large)),
-        ("random 9-8-17, small kernels", spec([9, 8, 17], 3, small)),
+        ("random 12-20-36, large kernels, margin 2", margin(spec([12, 20, 36], 1, large), 2)),
+        ("random 9-8-17, margin 9, small kernels", margin(spec([9, 8, 17], 3, small), 9)),
     ]
     .into_iter()
     .zip(1..)
-    .map(|((name, spec), seed)| Ok((name, spec.random(seed)?)))
+    .map(|((name, (spec, px)), seed)| Ok((name, spec.random(seed)?.with_margin(px))))
     .collect()
 }

@@ -10,8 +10,8 @@ use crate::ConvLayer;
 pub struct Blocks {
     /// In each direction.
     pub side: usize,
-    /// Pixels that the kernel extends up and to the left.
-    pub reach: usize,
+    /// Pixels that the kernel extends up and to the left of an output's position.
+    pub reach: isize,
 }
 
 /// How the tiles of a map are divided into tasks.
@@ -63,7 +63,7 @@ impl Blocks {
         let is_outer = conv.reads_photo != conv.makes_picture;
         let fits = (5..=TILE * Self::MOST).contains(&conv.kernel);
         (is_outer && fits && conv.stride == 1 && !conv.upsample)
-            .then(|| Self { side: conv.kernel.div_ceil(TILE), reach: conv.kernel / 2 })
+            .then(|| Self { side: conv.kernel.div_ceil(TILE), reach: conv.padding })
     }
 
     /// Number of adjacent tiles for which a task has room: those whose inputs it transforms, plus register-tile slack.

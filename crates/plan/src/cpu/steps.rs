@@ -52,12 +52,12 @@ impl<'a> Builder<'a> {
                 self.node(id, "load", node.op, (Vec::new(), to), 2 * shape.len());
                 Some(to)
             }
-            Op::Upsample | Op::Pad { .. } => {
+            Op::Upsample | Op::Pad { .. } | Op::Crop(_) => {
                 let from = read()?;
                 let name = match node.op {
                     Op::Upsample => "upsample",
                     _ => {
-                        let margin_px = node.op.reflected_px()?;
+                        let margin_px = node.op.margin_px()?;
                         let mut convs = self.grouped.convs.iter();
                         convs.find(|c| c.name == node.layer && c.padding == margin_px)?;
                         "pad"

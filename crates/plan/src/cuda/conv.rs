@@ -21,7 +21,7 @@ pub struct ConvShape {
     pub tap_grid: (usize, usize),
     pub phases: usize,
     pub stride: usize,
-    pub origin: usize,
+    pub origin: isize,
     /// Rows and columns that are computed, for each phase.
     pub grid: (usize, usize),
     /// A bias is added even if the output is not the picture.

@@ -70,7 +70,7 @@ pub enum CudaPlanError {
         most: usize,
     },
     /// No kernel computes the operation.
-    #[error("{node} is an operation that only the CPU supports; choose --device cpu")]
+    #[error("{node} is an operation that only the CPU supports; choose the CPU")]
     Operation { node: String },
     /// Only the plain kernels compute this, and they do not support the mode.
     #[error("{cause}; choose fused, or baseline in fp32, fp16 or bf16")]

@@ -142,8 +142,8 @@ pub struct ConvLaunch {
     pub input_tile: (usize, usize),
     /// Input pixels from one output to the next.
     pub stride: usize,
-    /// Distance of the first tap before the output's position, in pixels.
-    pub origin: usize,
+    /// Distance of the first tap before the output's position, in pixels; below zero if it is after it.
+    pub origin: isize,
     /// Positions outside the map repeat the edge instead of being mirrored.
     pub replicate: bool,
     /// The input is upsampled by 2 while loading.

@@ -272,6 +272,11 @@ impl CudaPlan {
         }
     }
 
+    /// Bytes of the photos of a batch, in RGBA8.
+    pub const fn photo_bytes(&self) -> usize {
+        4 * self.batch * self.extended.0 * self.extended.1
+    }
+
     /// Bytes of the paintings of a batch, in RGBA8, without what follows them.
     pub const fn painting_bytes(&self) -> usize {
         4 * self.batch * self.photo.0 * self.photo.1

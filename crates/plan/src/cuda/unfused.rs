@@ -67,8 +67,8 @@ impl Builder<'_> {
                 Some(to)
             }
             Op::Upsample => Some(self.upsample(layer, input(0)?)),
-            Op::Pad { .. } => {
-                node.op.reflected_px().ok_or_else(no_kernel)?;
+            Op::Pad { .. } | Op::Crop(_) => {
+                node.op.margin_px().ok_or_else(no_kernel)?;
                 let from = input(0)?;
                 let to = self.map_of(shape, self.maps[from].stored_channels);
                 self.node_step(layer, node.op, (from, None), to);
@@ -204,7 +204,9 @@ impl Builder<'_> {
         reads.chain([to]).for_each(|map| self.reads(map));
         let (grid, written) = (self.pack_grid(to), self.maps[to].shape.len());
         let step = CudaOp::Node { op, from, other, to };
-        self.plain_step(layer, op.name(), step, grid, read, written);
+        // A crop is a padding of less than nothing.
+        let name = if matches!(op, Op::Crop(_)) { "pad" } else { op.name() };
+        self.plain_step(layer, name, step, grid, read, written);
     }
 
     /// A convolution over a padded map, with its bias.

@@ -91,12 +91,12 @@ impl Tasks for PhotoConv<'_> {
         let mut all = Running::of(mean, squares);
         for tile_row in own.rows.clone() {
             for row in tile_row.max(transformed_until)..tile_row + blocks {
-                rows.first = (3 * row) as isize - reach as isize;
+                rows.first = (3 * row) as isize - reach;
                 let end = rows.first + ThreeOutputs::WINDOW as isize;
                 for y in rows.first.max(staged_until)..end {
                     let source = StagedRow {
                         row: y,
-                        first_column: (3 * own.columns.start) as isize - reach as isize,
+                        first_column: (3 * own.columns.start) as isize - reach,
                         columns: 3 * across + 2,
                         owned: None,
                     };

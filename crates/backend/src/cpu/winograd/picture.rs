@@ -54,7 +54,7 @@ impl Tasks for PictureConv<'_> {
         let transformed = transformed.as_mut_ptr();
         let sums_of = |row: usize| sums.as_ptr().cast_mut().at(row % blocks * points * line);
         for row in own.rows.start..own.rows.end + blocks - 1 {
-            let start = |tile: usize| (3 * tile) as isize - reach as isize;
+            let start = |tile: usize| (3 * tile) as isize - reach;
             for t in 0..across {
                 let corner = (start(row), start(own.columns.start + t));
                 let window = MapWindow::<{ ThreeOutputs::WINDOW }>::new(

@@ -4,14 +4,19 @@ use std::sync::{Arc, Mutex};
 
 use super::{
     FilmFrame, FilmPage, FilmView, Painting, Step,
+    bar::NO_OUTPUT,
+    timeline::THUMBNAIL_PX,
     transport::{Motion, Transport},
 };
 use crate::{
     app::{App, Shell},
+    choice::Choice,
+    intent::ViewCommand,
     pages::photo::{
         PhotoPage,
-        opened::{Opened, Whole, framed},
+        opened::{self, Opened, Whole},
     },
+    shell::tasks::OrText,
     widgets::{
         label::{remark, sentence},
         texture::opaque_image_of,
@@ -43,7 +48,17 @@ impl FilmPage {
 
     /// Performs a step.
     pub fn step_film(&mut self, shell: &mut Shell, photos: &mut PhotoPage, step: Step) {
-        self.act_film(shell, photos, |film, now| film.act(step, now));
+        match step {
+            Step::Compare => {
+                self.step_film(shell, photos, Step::Pause);
+                self.toggle_comparison(shell);
+            }
+            Step::Steady(steadiness) => {
+                let choice = Choice { steadiness, ..shell.workspace.choice.clone() };
+                shell.intents.push(ViewCommand::Edit(choice).into());
+            }
+            _ => self.act_film(shell, photos, |film, now| film.act(step, now)),
+        }
     }
 
     /// Changes the state of the page, and lets the player do what follows from that.
@@ -87,7 +102,6 @@ impl FilmPage {
         speed: f64,
     ) -> Option<Play> {
         let framing = shell.workspace.choice.framing;
-        let whole = shell.workspace.photo()?.opened.photo.frame.size();
         let settings = self.film_settings(shell);
         let kind = shell.device.info.as_ref().map_or(DeviceChoice::Auto, |device| device.kind);
         let long_side_px = first_source_px(settings.stylization.size, settings.upscale, kind);
@@ -113,21 +127,19 @@ impl FilmPage {
                 output: Arc::new(Mutex::new(writer)),
                 pictures,
                 sent: (settings, framing),
+                settings: 0,
                 order: 0,
             });
         }
-        let film = self.view.as_mut()?;
-        let painting = film.painting.as_mut()?;
+        let view = self.view.as_mut()?;
+        let painting = view.painting.as_mut()?;
         painting.sent.1 = framing;
         painting.order += 1;
         let (output, order) = (painting.output.clone(), painting.order);
+        let film = view.film.clone();
+        let has_sound = film.has_sound() && !view.transport.is_mute;
         let show = move |seconds: f64, frame: Frame| {
-            // A crop that does not fit shows the whole picture.
-            let frame = if framing.is_plain() {
-                frame
-            } else {
-                framing.scaled(whole, frame.size()).applied(&frame).unwrap_or(frame)
-            };
+            let frame = film.framed(framing, frame);
             let mut writer = lock(&output);
             writer.value = Captured::of(frame);
             writer.value.sequence = order;
@@ -137,16 +149,17 @@ impl FilmPage {
         Some(Play {
             from,
             speed,
-            range: film.transport.range,
-            loops: film.transport.loops,
-            has_sound: film.film.has_sound() && !film.transport.is_mute,
+            range: view.transport.range,
+            loops: view.transport.loops,
+            has_sound,
             long_side_px,
             show: Box::new(show),
         })
     }
 
-    /// Takes the player's events and the newest painted picture, and sends changed settings.
-    pub fn film_logic(&mut self, shell: &mut Shell, photos: &mut PhotoPage) {
+    /// Takes the player's events and the newest painted picture, and sends changed settings. Reads no thumbnails while a
+    /// video `exports`.
+    pub fn film_logic(&mut self, shell: &mut Shell, photos: &mut PhotoPage, exports: bool) {
         if shell.workspace.is_live() {
             return;
         }
@@ -160,6 +173,37 @@ impl FilmPage {
             self.sync_film(shell, photos);
             self.take_film_picture(shell, photos);
         }
+        self.serve_timeline(shell, exports || photos.painting.request.is_some());
+    }
+
+    /// Keeps the thumbnails and the comparison up to date; reads none while something else `works`.
+    fn serve_timeline(&mut self, shell: &mut Shell, works: bool) {
+        let Some(view) = &mut self.view else { return };
+        let choice = &shell.workspace.choice;
+        let length = view.transport.length;
+        if view.thumbnails.follow(choice, length) {
+            view.comparison = None;
+        }
+        if let Some(comparison) = &mut view.comparison {
+            comparison.percent = choice.steadiness;
+            comparison.follow(&shell.ctx);
+        }
+        let is_free = !works && view.painting.is_none() && view.comparison.is_none();
+        let Some(share) = is_free.then(|| view.thumbnails.next(&shell.ctx)).flatten() else {
+            return;
+        };
+        let (film, framing) = (view.film.clone(), choice.framing);
+        let same = film.clone();
+        let read = move || {
+            let (seconds, frame) = film.thumbnail(share * length, THUMBNAIL_PX).or_text()?;
+            Ok((seconds / length, film.framed(framing, frame)))
+        };
+        shell.tasks.spawn(read, move |app, read| {
+            let view = app.film.view.as_mut().filter(|view| Arc::ptr_eq(&view.film, &same));
+            if let Some(view) = view {
+                view.thumbnails.put(&app.shell.ctx, framing, read);
+            }
+        });
     }
 
     fn handle_film_event(&mut self, shell: &mut Shell, photos: &mut PhotoPage, event: PlayerEvent) {
@@ -173,7 +217,13 @@ impl FilmPage {
                 self.act_film(shell, photos, Transport::deliver);
             }
             PlayerEvent::Ended => self.step_film(shell, photos, Step::Pause),
-            PlayerEvent::Silent => film.is_silent = true,
+            PlayerEvent::Silent => {
+                film.is_silent = true;
+                // It may not have been played yet.
+                if film.painting.is_some() && !std::mem::replace(&mut self.said_silent, true) {
+                    shell.messages.notice(NO_OUTPUT);
+                }
+            }
             PlayerEvent::Failed(error) => {
                 self.fail_film(shell, photos, sentence(&remark(&error.to_string())))
             }
@@ -198,7 +248,7 @@ impl FilmPage {
         let framing = shell.workspace.choice.framing;
         let make = move || {
             let opened = Opened::of_film(FilmFrame { film, seconds }, frame);
-            let framed = framed(opened.whole(), framing)?;
+            let framed = opened::framed(opened.whole(), framing)?;
             Ok((opened, framed))
         };
         shell.run(make, move |app, (opened, framed)| {
@@ -244,11 +294,12 @@ impl FilmPage {
     fn sync_film(&mut self, shell: &mut Shell, photos: &mut PhotoPage) {
         let settings = self.film_settings(shell);
         let framing = shell.workspace.choice.framing;
-        let Some(FilmView { painting: Some(painting), .. }) = &mut self.view else {
+        let Some(FilmView { painting: Some(painting), thumbnails, .. }) = &mut self.view else {
             return;
         };
         if painting.sent.0 != settings {
-            shell.engine.set_live(settings.clone());
+            thumbnails.forget_painted();
+            painting.settings = shell.engine.set_live(settings.clone());
             painting.sent.0 = settings;
         }
         if painting.sent.1 != framing {
@@ -258,7 +309,8 @@ impl FilmPage {
 
     /// Puts the newest painted picture on the stage.
     fn take_film_picture(&mut self, shell: &mut Shell, photos: &mut PhotoPage) {
-        let Some(FilmView { painting: Some(painting), transport, .. }) = &mut self.view else {
+        let Some(FilmView { painting: Some(painting), transport, thumbnails, .. }) = &mut self.view
+        else {
             return;
         };
         let is_new = painting.pictures.take();
@@ -270,6 +322,11 @@ impl FilmPage {
         let framing = painting.sent.1;
         let size = framing.size(photo.opened.photo.frame.size());
         if facts.mode.is_some() {
+            // Not one in another style.
+            if facts.settings >= painting.settings {
+                let share = facts.film_seconds / transport.length;
+                thumbnails.put_painted(&shell.ctx, share, painted);
+            }
             photos.stage.set_live(&shell.ctx, [original, painted].map(opaque_image_of), size);
         } else {
             photos.stage.set_live_alone(&shell.ctx, opaque_image_of(original), size, "Original");

@@ -5,14 +5,19 @@
 //! [player](media::film::Player) decodes on its own thread.
 //!
 //! - [`transport`] decides what the buttons and keys do, without threads or egui.
-//! - `flow` performs it; `bar` draws the buttons and the scrub bar.
+//! - `flow` performs it; `bar` draws the buttons, `timeline` the thumbnails with the brackets around what is played.
+//! - `steadiness` paints one second in several ways.
 
 mod bar;
 mod flow;
+mod steadiness;
+mod timeline;
 mod transport;
 
 use std::sync::{Arc, Mutex};
 
+use steadiness::Comparison;
+use timeline::Thumbnails;
 pub use transport::Step;
 use transport::Transport;
 
@@ -42,6 +47,8 @@ struct Painting {
     pictures: Reader<LivePicture>,
     /// The settings that were last sent to the engine, and the framing that the player applies.
     sent: (LiveSettings, Framing),
+    /// Number of these settings, unless it began with them.
+    settings: u64,
     /// Number of the player's newest order to play, which all its pictures have.
     order: u64,
 }
@@ -51,6 +58,8 @@ struct Painting {
 pub struct FilmPage {
     /// The film of which the photo on the table is a frame.
     pub view: Option<FilmView>,
+    /// A message said that sound cannot be played here.
+    said_silent: bool,
 }
 
 /// An open film.
@@ -58,6 +67,8 @@ pub struct FilmView {
     film: Arc<OpenFilm>,
     pub player: Player,
     transport: Transport,
+    thumbnails: Thumbnails,
+    comparison: Option<Comparison>,
     /// While it plays.
     painting: Option<Painting>,
     /// Number of frames that were held.
@@ -77,6 +88,8 @@ impl FilmView {
             player: Player::start(film.clone(), wake_up)?,
             transport: Transport::new(&film, seconds),
             film,
+            thumbnails: Thumbnails::default(),
+            comparison: None,
             painting: None,
             held: 0,
             is_silent: false,

@@ -8,7 +8,7 @@ const MAX_SPEED: f64 = 8.0;
 /// holding a key would show nothing.
 const SEEK_PATIENCE: f64 = 0.4;
 /// Difference below which two times are the same frame, in seconds.
-const SAME: f64 = 0.0004;
+pub const SAME: f64 = 0.0004;
 
 /// What the user does. Times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +30,10 @@ pub enum Step {
     ClearRange,
     ToggleLoop,
     ToggleSound,
+    /// Show or close the comparison of steadiness.
+    Compare,
+    /// Paint with this steadiness, in percent.
+    Steady(u8),
 }
 
 /// What the player does next.
@@ -51,7 +55,8 @@ pub enum Motion {
 pub struct Transport {
     /// Length of the film; grows if the file declares none.
     pub length: f64,
-    frame: f64,
+    /// Time between two frames.
+    pub frame: f64,
     /// Time of the frame that is shown or sought.
     pub position: f64,
     /// What is played and exported.
@@ -137,17 +142,19 @@ impl Transport {
             }
             Step::MoveIn(to) => {
                 let to = to.min(self.bounds().1 - self.frame).max(0.0);
-                (self.range.start, self.speed) = (Some(to), 0.0);
+                (self.range.start, self.speed) = (Some(to).filter(|to| *to > 0.0), 0.0);
                 return self.act(Step::Seek(to), now);
             }
             Step::MoveOut(to) => {
                 let to = to.max(self.bounds().0 + self.frame).min(self.length);
-                (self.range.end, self.speed) = (Some(to), 0.0);
+                (self.range.end, self.speed) = (Some(to).filter(|to| *to < self.length), 0.0);
                 return self.act(Step::Seek(to - self.frame), now);
             }
             Step::ClearRange => self.range = Range::default(),
             Step::ToggleLoop => self.loops = !self.loops,
             Step::ToggleSound => self.is_mute = !self.is_mute,
+            // They change nothing here.
+            Step::Compare | Step::Steady(_) => return None,
         }
         self.again(now)
     }
@@ -271,6 +278,11 @@ mod tests {
         assert_eq!(film.act(Step::MoveIn(8.0), 9.0), hold(5.9, 0));
         film.act(Step::MoveOut(1.0), 9.0);
         assert_eq!(film.bounds(), (5.9, 6.0));
+        // At the ends there is no need for one.
+        film.deliver(9.0);
+        film.act(Step::MoveIn(-1.0), 9.0);
+        film.act(Step::MoveOut(99.0), 9.0);
+        assert_eq!(film.range, Range::default());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::paintings::FileList;
+
 /// Commands of the photo page.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PhotoCommand {
@@ -13,12 +15,10 @@ pub enum PhotoCommand {
     AskFolder,
     /// Open these files: a photo, a checkpoint, a folder, or several photos.
     OpenFiles(Vec<PathBuf>),
+    /// Paint all opened photos as the one on the table.
+    PaintOpened,
     /// Open a photo from the list of recent photos.
     OpenRecent(PathBuf),
-    /// The list of recent photos was opened: load its thumbnails.
-    SeeRecents,
-    /// Clear the list of recent photos.
-    ClearRecents,
     OpenSample,
     /// Read the clipboard.
     Paste,
@@ -26,11 +26,11 @@ pub enum PhotoCommand {
     ShowPainting(PathBuf),
     /// Show the photo again instead of a saved painting.
     ClosePainting,
-    /// Remove this painting from the list of saved paintings; keep its file.
-    ForgetPainting(PathBuf),
-    /// Clear the list of saved paintings; keep the files.
-    ClearPaintings,
-    /// Show or hide the strip of saved paintings.
+    /// Remove a file from a list; keep the file.
+    Forget(FileList, PathBuf),
+    /// Clear a list; keep the files.
+    Clear(FileList),
+    /// Show or hide the strip.
     ToggleStrip,
     /// Paint with the default detail.
     UsualDetail,

@@ -1,13 +1,15 @@
 //! Opens a file, the sample or a list entry and puts the photo on the table.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
+
+use itertools::Itertools;
 
 use super::{
     PhotoPage,
     command::PhotoCommand,
     incoming::PictureUse,
     opened::{Opened, Origin, if_there, opened, sorted},
-    paintings::FileList,
+    paintings::{FileList, Tile, painted_before},
     state::NextStep,
     welcome::Recent,
 };
@@ -67,6 +69,62 @@ impl PhotoPage {
         }
     }
 
+    /// Shows these photos on the strip, and opens the first one if `opens_first`, or if there is no picture yet.
+    pub fn open_set(
+        &mut self,
+        shell: &mut Shell,
+        ticket: u64,
+        photos: &[PathBuf],
+        opens_first: bool,
+    ) {
+        let set: Arc<Vec<_>> = Arc::new(photos.iter().unique().cloned().collect());
+        self.paintings.show_set(shell, set.clone());
+        let is_empty = shell.workspace.photo().is_none() && !shell.workspace.is_live();
+        if let Some(first) = photos.first().filter(|_| opens_first || is_empty) {
+            self.paintings.at = Some(first.clone());
+            self.open_file(shell, ticket, first.clone());
+        }
+        shell.tasks.spawn(
+            move || Ok(painted_before(&set)),
+            |app, painted| app.photo.paintings.painted.extend(painted.into_iter().flatten()),
+        );
+    }
+
+    /// Shows the painting, or opens the photo, that is `by` positions to the right of the shown one on the strip, if
+    /// there is one. Returns `false` if the shown one is not on the strip.
+    pub fn step_strip(&mut self, shell: &mut Shell, by: isize) -> bool {
+        let paintings = &mut self.paintings;
+        // Start from what is being opened, because key presses are faster than reading files.
+        let viewed = paintings.opening.as_deref().or(paintings.viewed.as_ref().map(|v| &*v.path));
+        let photo = paintings.at.as_deref().or(shell.workspace.shown_file());
+        let is_passed = |tile| tile != Tile::Folder && (tile == Tile::Photo) == viewed.is_none();
+        let tiles = paintings.tiles(&shell.settings.state.paintings).into_iter();
+        let passed: Vec<_> =
+            tiles.filter(|(tile, _)| is_passed(*tile)).map(|(_, path)| path).collect();
+        let Some(place) = passed.iter().position(|path| viewed.or(photo) == Some(path)) else {
+            return false;
+        };
+        let next = place.checked_add_signed(by).and_then(|place| passed.get(place));
+        let next = next.map(|path| (*path).clone());
+        if viewed.is_some() {
+            shell.intents.extend(next.map(|path| Intent::Photo(PhotoCommand::ShowPainting(path))));
+        } else if next.is_some() {
+            (paintings.at, paintings.is_behind) = (next, true);
+            self.open_next(shell);
+        }
+        true
+    }
+
+    /// Opens the photo that the keys led to.
+    fn open_next(&mut self, shell: &mut Shell) {
+        if !self.opening.is_running
+            && std::mem::take(&mut self.paintings.is_behind)
+            && let Some(path) = self.paintings.at.clone()
+        {
+            self.open(shell, Origin::File(path));
+        }
+    }
+
     /// Opens a photo of the list.
     pub fn open_recent(&mut self, shell: &mut Shell, path: PathBuf) {
         let ticket = self.begin_opening();
@@ -110,6 +168,7 @@ impl App {
                 Ok(opened) => self.ask_or_perform(NextStep::Put(opened)),
                 Err(error) => self.shell.messages.error(error),
             }
+            self.photo.open_next(&mut self.shell);
         }
     }
 
@@ -125,7 +184,9 @@ impl App {
             && let Some(folder) = path.parent()
         {
             self.shell.settings.state.open_folder = Some(folder.to_owned());
-            self.photo.note_file(&mut self.shell, FileList::Recent, path);
+            if !self.photo.paintings.set.contains(path) {
+                self.photo.note_file(&mut self.shell, FileList::Recent, path);
+            }
             self.shell.settings_changed();
         }
         self.photo.drop_request(&mut self.shell);
@@ -137,6 +198,7 @@ impl App {
             self.photo.stage.appear_over(&self.shell.ctx, before);
         }
         self.photo.paintings.close_view();
+        self.photo.paintings.follow_put();
         name_window(&self.shell.ctx, Some(&opened.title()));
         self.photo.stage.set_photo(&self.shell.ctx, &opened.preview, opened.photo.frame.clone());
         self.photo.note_put(&mut self.shell, opened, was_live);

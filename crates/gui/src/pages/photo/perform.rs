@@ -1,8 +1,11 @@
 //! Performs the commands of the photo page, and those for the picture while it is shown.
 
 use super::{
-    PhotoPage, command::PhotoCommand, crop::Cropping, incoming::PictureUse, opened::Origin,
-    paintings::FileList,
+    PhotoPage,
+    command::PhotoCommand,
+    crop::Cropping,
+    incoming::{PictureUse, flow::offer_batch},
+    opened::Origin,
 };
 use crate::{
     app::Shell,
@@ -30,16 +33,15 @@ impl PhotoPage {
             }
             OpenFiles(files) => self.sort(shell, files, PictureUse::Photo),
             OpenRecent(path) => self.open_recent(shell, path),
-            SeeRecents => self.make_small_picture(shell, FileList::Recent),
-            ClearRecents => self.clear_files(shell, FileList::Recent),
+            PaintOpened => offer_batch(shell, self.paintings.set.to_vec(), Vec::new()),
             OpenSample => self.open(shell, Origin::Sample),
             Paste => self.paste(shell),
             ShowPainting(path) => self.show_painting(shell, path),
             ClosePainting => {
                 self.close_painting(shell);
             }
-            ForgetPainting(path) => self.forget_file(shell, FileList::Paintings, &path),
-            ClearPaintings => self.clear_files(shell, FileList::Paintings),
+            Forget(list, path) => self.forget_file(shell, list, &path),
+            Clear(list) => self.clear_files(shell, list),
             ToggleStrip => self.paintings.toggle_strip(shell),
             UsualDetail => self.edit(shell, |choice| choice.brush = DEFAULT_BRUSH),
             Cancel => self.stop_painting(shell),
@@ -86,9 +88,9 @@ impl PhotoPage {
                 }
             }
             Look(compare) => self.stage.compare = compare,
-            StepView(ViewStep::Wipe(by)) if self.paintings.shows_painting(shell) => {
-                self.paintings.step_painting(shell, if by < 0.0 { -1 } else { 1 });
-            }
+            StepView(ViewStep::Wipe(by))
+                if self.seen_crop(shell).is_none()
+                    && self.step_strip(shell, by.signum() as isize) => {}
             StepView(step) => {
                 let viewed = self.paintings.viewed.as_mut().map(|viewed| &mut viewed.stage);
                 viewed.unwrap_or(&mut self.stage).step(step);

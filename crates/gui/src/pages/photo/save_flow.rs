@@ -201,6 +201,9 @@ impl App {
             Ok(notes) => {
                 self.shell.messages.report_saved(&save.path);
                 self.photo.note_painting(&mut self.shell, &save.path);
+                if let Some(photo) = self.shell.workspace.shown_file() {
+                    self.photo.paintings.painted.insert(photo.to_owned());
+                }
                 self.shell.workspace.saved.push(save.finished.key);
                 for note in notes {
                     self.shell.messages.notice(note);

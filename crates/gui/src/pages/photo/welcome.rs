@@ -8,9 +8,12 @@ use eframe::egui::{
     RichText, ScrollArea, Sense, Stroke, TextureHandle, TextureOptions, Ui, UiBuilder, Vec2, vec2,
 };
 
-use super::{command::PhotoCommand, paintings::Paintings};
+use super::{
+    command::PhotoCommand,
+    paintings::{FileList, Paintings},
+};
 use crate::{
-    intent::{Command, Intent, LiveCommand, Sends},
+    intent::{Intent, LiveCommand, Sends},
     shell::shortcuts::plain_button,
     styles::command::StyleCommand,
     widgets::{
@@ -253,12 +256,11 @@ pub fn recent_button(ui: &mut Ui, recent: Recent<'_>, has_word: bool) {
         .accessible_name("Recent photos");
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);
-        PhotoCommand::SeeRecents.send(ui);
         for path in recent.files {
             entry(ui, path, recent.paintings);
         }
         ui.separator();
-        plain_button(ui, "Clear recent photos", PhotoCommand::ClearRecents);
+        plain_button(ui, "Clear recent photos", PhotoCommand::Clear(FileList::Recent));
     });
 }
 
@@ -275,7 +277,6 @@ fn on_first_page(ui: &mut Ui, recent: Recent<'_>) {
     if recent.files.is_empty() {
         return;
     }
-    PhotoCommand::SeeRecents.send(ui);
     ui.add_space(theme::GAP);
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;

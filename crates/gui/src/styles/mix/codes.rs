@@ -22,7 +22,8 @@ impl MixedCodes {
     /// # Errors
     /// [`NetworkChoiceError::Mix`] if all weights are zero.
     pub fn painting(&self) -> Result<Arc<Network>, NetworkChoiceError> {
-        NetworkChoice::Mix(&self.network, &self.codes).load().map(|chosen| chosen.network)
+        let chosen = NetworkChoice::Mix(&self.network, &self.codes).load()?;
+        Ok(chosen.with_margin(None).network)
     }
 
     /// What is stored of the mix.

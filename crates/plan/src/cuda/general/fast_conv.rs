@@ -10,7 +10,7 @@ use crate::{
 use network::graph::{NodeId, Op};
 
 /// Reflection padding of an upsampled map, in pixels, that the four small kernels of its phases implement.
-const FOUR_PHASE_MARGIN_PX: usize = 1;
+const FOUR_PHASE_MARGIN_PX: isize = 1;
 
 /// A convolution with the other nodes that its launch computes.
 #[derive(Clone, Debug)]
@@ -72,8 +72,8 @@ impl Finder<'_> {
             }
             passes
         };
-        let margin_px = nodes.op(from).reflected_px().unwrap_or_default();
-        let is_padded = pass(&|op| op.reflected_px().is_some(), &mut from);
+        let margin_px = nodes.op(from).margin_px().unwrap_or_default();
+        let is_padded = pass(&|op| op.margin_px().is_some(), &mut from);
         let padding = if is_padded { margin_px } else { 0 };
         let doubles = pass(&|op| *op == Op::Upsample, &mut from);
         if nodes.padding(from).is_some() {

@@ -23,7 +23,7 @@ pub fn unlike_specialised(nodes: &Nodes<'_>, photo: (usize, usize)) -> Option<No
         let (levels, doubled) = (reads(&is_levels), reads(&is_doubled));
         is_levels[id] = node.op == Op::Photo;
         match node.op {
-            Op::Pad { .. } | Op::Upsample => {
+            Op::Pad { .. } | Op::Crop(_) | Op::Upsample => {
                 is_levels[id] = levels;
                 is_doubled[id] = doubled || node.op == Op::Upsample;
                 false

@@ -17,9 +17,12 @@ use crate::{
     shell::{
         overlays::{Answer, Buttons},
         platform::Clip,
+        tasks::OrText,
     },
+    styles::looks::command::LookCommand,
     widgets::{label::name_label, texture::image_of},
 };
+use settings::looks::SavedLook;
 use values::{compose::Look, frame::Frame};
 
 /// Time between two queries of the pointer while files are dragged.
@@ -46,9 +49,7 @@ impl PhotoPage {
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
         // Only the message leads back to what was shown before.
-        let can_return =
-            |offered: &Intent| matches!(offered, Intent::Style(StyleCommand::PreferStyle(_)));
-        self.incoming.before.take_if(|_| !shell.messages.has_offer(can_return));
+        self.incoming.before.take_if(|_| !shell.messages.has_offer(returns));
         if !dropped.is_empty() {
             let area = self.incoming.targets_over;
             ask_pointer(shell, move |app, pointer| {
@@ -116,9 +117,7 @@ impl PhotoPage {
 
     /// Puts a photo on the table. If its use was not specified, a message offers to make a style of it.
     pub fn note_put(&mut self, shell: &mut Shell, opened: Opened, was_live: bool) {
-        shell
-            .messages
-            .withdraw(|intent| matches!(intent, Intent::Style(StyleCommand::PreferStyle(_))));
+        shell.messages.withdraw(returns);
         let is_it =
             |path: &PathBuf| opened.origin == Origin::File(path.clone()) && opened.film.is_none();
         let unsaid = self.incoming.unsaid.take().filter(is_it);
@@ -134,9 +133,26 @@ impl PhotoPage {
         };
         shell.messages.offer(
             text,
-            ("Use it as the style instead", Intent::Style(StyleCommand::PreferStyle(path))),
+            ("Use it as the style instead", Intent::Style(StyleCommand::PreferStyle(path.clone()))),
         );
+        let file = path.clone();
+        let look = move || SavedLook::read(&file).or_text();
+        shell.tasks.spawn(look, |app, look| {
+            if look.is_ok() && app.shell.workspace.shown_file() == Some(path.as_path()) {
+                let use_look = Intent::Style(StyleCommand::Look(LookCommand::Prefer(path)));
+                let text = "StyleForge painted this file. Use its look?";
+                app.shell.messages.offer(text, ("Use its look", use_look));
+            }
+        });
     }
+}
+
+/// True if an offer restores what was shown before.
+fn returns(offered: &Intent) -> bool {
+    let Intent::Style(command) = offered else {
+        return false;
+    };
+    matches!(command, StyleCommand::PreferStyle(_) | StyleCommand::Look(LookCommand::Prefer(_)))
 }
 
 impl App {
@@ -169,7 +185,14 @@ impl App {
                 });
             }
             PictureUse::Style if !sorted.has_folder => make_styles(shell, photos),
-            _ if photos.len() > 1 || sorted.has_folder => offer_batch(shell, photos, sorted.notes),
+            _ if photos.len() > 1 || sorted.has_folder => {
+                if photos.len() > 1 {
+                    photo.open_set(shell, ticket, &photos, !sorted.has_folder);
+                }
+                if sorted.has_folder {
+                    offer_batch(shell, photos, sorted.notes);
+                }
+            }
             _ => {
                 for path in photos {
                     let is_unsaid = picture_use == PictureUse::Unsaid;
@@ -183,6 +206,11 @@ impl App {
     /// Makes a style of a photo that was opened, and restores what was shown before.
     pub(crate) fn prefer_style(&mut self, path: PathBuf) {
         self.shell.import(path);
+        self.restore_before();
+    }
+
+    /// Shows again what was shown before the photo that a message is about.
+    pub(crate) fn restore_before(&mut self) {
         let Some(Before { photo, was_live }) = self.photo.incoming.before.take() else {
             return;
         };
@@ -230,7 +258,8 @@ fn make_styles(shell: &mut Shell, pictures: Vec<PathBuf>) {
     }
 }
 
-fn offer_batch(shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
+/// Asks how to paint these files.
+pub fn offer_batch(shell: &mut Shell, files: Vec<PathBuf>, notes: Vec<String>) {
     shell.run(
         move || Ok(FolderForm::new(files, notes)),
         |app, form| Jobs::ask_about_folder(&mut app.shell, form),

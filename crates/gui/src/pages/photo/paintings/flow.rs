@@ -1,11 +1,17 @@
 //! The lists of files in the settings, newest first: the recently opened photos and the saved paintings. Adds paintings
 //! when they are saved, shows them again, and removes them from the list.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use eframe::egui::{self, Ui};
 
-use super::{Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting, strip};
+use super::{
+    Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting,
+    strip::{self, Tile},
+};
 use crate::{
     app::Shell,
     choice::{Choice, of_painting},
@@ -18,10 +24,12 @@ use crate::{
         theme,
     },
 };
-use settings::{MAX_PAINTINGS, MAX_RECENT, State};
+use settings::{MAX_RECENT, State, keep_newest};
 
 /// Window height below which the strip is folded at first, in points.
 const ROOM_FROM: f32 = 640.0;
+/// Maximum number of paintings whose thumbnails the queue's list needs.
+const MAX_LISTED: usize = 24;
 
 /// True if the window is so low that the picture needs the space of the strip.
 pub fn is_low(ctx: &egui::Context) -> bool {
@@ -37,12 +45,11 @@ impl PhotoPage {
 
     /// Makes missing thumbnails of the strip, and checks the files again when the window gets the focus.
     pub fn serve_paintings(&mut self, shell: &mut Shell) {
-        if !shell.workspace.is_live() {
-            // Before the list is opened, so that it opens with its pictures.
-            self.make_small_picture(shell, FileList::Recent);
-        }
+        // Before the list is opened, so that it opens with its pictures.
+        self.make_small_picture(shell, &shell.settings.state.recent_photos);
         if shell.window.dock_open {
-            self.make_small_picture(shell, FileList::Paintings);
+            let listed = &shell.settings.state.paintings;
+            self.make_small_picture(shell, &listed[..listed.len().min(MAX_LISTED)]);
         }
         if !self.paintings.has_strip(shell) {
             return;
@@ -57,7 +64,9 @@ impl PhotoPage {
                 app.photo.paintings.outdated.extend(changed.into_iter().flatten());
             });
         }
-        self.make_small_picture(shell, FileList::Paintings);
+        let needed = std::mem::take(&mut self.paintings.needed);
+        self.make_small_picture(shell, &needed);
+        self.paintings.needed = needed;
     }
 
     /// Opens a painting of the list to show it large.
@@ -77,7 +86,7 @@ impl PhotoPage {
                         let mut viewed =
                             Viewed::new(&app.shell.ctx, path, &painting, texts, framing);
                         viewed.stage.appear_over(&app.shell.ctx, before);
-                        app.photo.paintings.scrolls_to_viewed = true;
+                        app.photo.paintings.scrolls = true;
                         app.photo.paintings.viewed = Some(viewed);
                     }
                     Ok(None) => app.photo.forget_gone(&mut app.shell, FileList::Paintings, &path),
@@ -97,18 +106,6 @@ impl PhotoPage {
     /// The photo and its painting, or the saved painting that is shown large instead.
     pub fn seen_pictures(&self) -> ShownPictures {
         self.paintings.viewed.as_ref().map_or(&self.stage, |viewed| &viewed.stage).seen_pictures()
-    }
-
-    /// Shows the photo again if the painting that is shown large is no longer in the list.
-    fn close_forgotten(&mut self, shell: &mut Shell) {
-        let listed = &shell.settings.state.paintings;
-        let viewed = self.paintings.viewed.as_ref();
-        if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {
-            // A painting that is being opened is still shown.
-            let opening = self.paintings.opening.take();
-            self.close_painting(shell);
-            self.paintings.opening = opening;
-        }
     }
 
     /// Fades the photo in over the painting that was shown large; returns `false` if none was shown or being opened.
@@ -152,48 +149,44 @@ impl PhotoPage {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FileList {
+    /// The photos that were opened together.
+    Opened,
     /// The recently opened photos.
     Recent,
     /// The saved paintings.
     Paintings,
 }
 
-impl FileList {
-    /// The files, their maximum number, and their kind as text.
-    fn of(self, state: &mut State) -> (&mut Vec<PathBuf>, usize, &'static str) {
-        match self {
-            Self::Recent => (&mut state.recent_photos, MAX_RECENT, "recent photos"),
-            Self::Paintings => (&mut state.paintings, MAX_PAINTINGS, "saved paintings"),
+impl PhotoPage {
+    /// The files of a list, their maximum number, and their kind as text.
+    fn list<'a>(
+        &'a mut self,
+        state: &'a mut State,
+        list: FileList,
+    ) -> (&'a mut Vec<PathBuf>, usize, &'static str) {
+        match list {
+            FileList::Opened => (Arc::make_mut(&mut self.paintings.set), usize::MAX, "photos"),
+            FileList::Recent => (&mut state.recent_photos, MAX_RECENT, "recent photos"),
+            FileList::Paintings => (&mut state.paintings, usize::MAX, "saved paintings"),
         }
     }
-}
 
-/// Moves a file to the front of a list of at most `most` files; returns `false` if it already is at the front.
-fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
-    let is_new = listed.first().is_none_or(|first| first != path);
-    if is_new {
-        listed.retain(|other| other != path);
-        listed.insert(0, path.to_owned());
-        listed.truncate(most);
-    }
-    is_new
-}
-
-impl PhotoPage {
     /// Moves a file to the front of its list.
     pub fn note_file(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
-        let (listed, most, _) = list.of(&mut shell.settings.state);
-        if put_first(listed, path, most) {
-            self.file_lists_changed(shell);
+        let (listed, most, _) = self.list(&mut shell.settings.state, list);
+        if listed.first().is_none_or(|first| first != path) {
+            listed.insert(0, path.to_owned());
+            keep_newest(listed, most);
+            shell.settings_changed();
         }
     }
 
     /// Removes a file from its list; keeps the file.
     pub fn forget_file(&mut self, shell: &mut Shell, list: FileList, path: &Path) {
-        list.of(&mut shell.settings.state).0.retain(|other| other != path);
-        self.file_lists_changed(shell);
+        self.list(&mut shell.settings.state, list).0.retain(|other| other != path);
+        self.file_removed(shell, list, Some(path));
     }
 
     /// Removes a file that no longer exists from its list, and reports that.
@@ -202,34 +195,37 @@ impl PhotoPage {
         shell.messages.error(format!(
             "{} no longer exists and was removed from the list of {}.",
             path_label(path),
-            list.of(&mut shell.settings.state).2
+            self.list(&mut shell.settings.state, list).2
         ));
     }
 
     /// Clears a list; keeps the files.
     pub fn clear_files(&mut self, shell: &mut Shell, list: FileList) {
-        list.of(&mut shell.settings.state).0.clear();
-        self.file_lists_changed(shell);
+        self.list(&mut shell.settings.state, list).0.clear();
+        self.file_removed(shell, list, None);
     }
 
-    /// Makes the next missing thumbnail of a list that is shown.
-    pub fn make_small_picture(&mut self, shell: &mut Shell, list: FileList) {
-        if let Some(path) = self.paintings.begin_next(list.of(&mut shell.settings.state).0) {
+    /// Makes the next missing thumbnail of files that are shown.
+    pub fn make_small_picture(&mut self, shell: &Shell, files: &[PathBuf]) {
+        if let Some(path) = self.paintings.begin_next(files) {
             let file = path.clone();
             shell.tasks.spawn(
                 move || Ok(SmallPicture::of(&file)),
-                |app, small| {
-                    app.photo.paintings.take_in(&app.shell.ctx, path, small);
-                    app.photo.paintings.keep_only(&app.shell.settings.state);
-                },
+                |app, small| app.photo.paintings.take_in(&app.shell.ctx, path, small),
             );
         }
     }
 
-    fn file_lists_changed(&mut self, shell: &mut Shell) {
-        self.paintings.keep_only(&shell.settings.state);
-        self.close_forgotten(shell);
+    /// Follows the removal of a file, or of all files, from a list.
+    fn file_removed(&mut self, shell: &mut Shell, list: FileList, path: Option<&Path>) {
         shell.settings_changed();
+        let viewed = self.paintings.viewed.as_ref().filter(|_| list == FileList::Paintings);
+        if viewed.is_some_and(|viewed| path.is_none_or(|path| path == viewed.path)) {
+            // A painting that is being opened is still shown.
+            let opening = self.paintings.opening.take();
+            self.close_painting(shell);
+            self.paintings.opening = opening;
+        }
     }
 }
 
@@ -239,30 +235,23 @@ impl Paintings {
     }
 
     pub fn has_strip(&self, shell: &Shell) -> bool {
-        offers_strip(shell) && !self.folds_strip(shell) && !shell.window.full_screen.is_on
+        self.offers_strip(shell) && !self.folds_strip(shell) && !shell.window.full_screen.is_on
     }
 
     /// The button that shows or hides the strip.
     pub fn strip_button(&self, shell: &Shell, ui: &mut Ui) {
-        if offers_strip(shell) {
+        if self.offers_strip(shell) {
             strip::button(ui, self.folds_strip(shell));
         }
     }
 
-    /// Shows the painting `by` positions to the right in the strip, if there is one.
-    pub fn step_painting(&mut self, shell: &mut Shell, by: isize) {
-        let listed: Vec<_> =
-            shell.settings.state.paintings.iter().filter(|path| !self.is_gone(path)).collect();
-        // Start from the painting that is being opened, because key presses are faster than reading files.
-        let place = self
-            .opening
-            .as_ref()
-            .or(self.viewed.as_ref().map(|v| &v.path))
-            .and_then(|path| listed.iter().position(|listed| *listed == path));
-        let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
-        shell
-            .intents
-            .extend(next.map(|path| Intent::Photo(PhotoCommand::ShowPainting((*path).clone()))));
+    /// Shows photos that were opened together.
+    pub fn show_set(&mut self, shell: &mut Shell, set: Arc<Vec<PathBuf>>) {
+        (self.set, self.at, self.is_behind, self.scrolls) = (set, None, false, true);
+        self.painted.clear();
+        if self.folds_strip(shell) {
+            self.toggle_strip(shell);
+        }
     }
 
     /// Folds or unfolds the strip.
@@ -305,17 +294,23 @@ impl Paintings {
         let viewed = self.viewed.as_ref().filter(|_| !shell.workspace.is_live());
         if let Some(viewed) = viewed {
             ui.horizontal_wrapped(|ui| {
-                strip::buttons(ui, &viewed.path);
+                let tile = if shell.settings.state.paintings.contains(&viewed.path) {
+                    Tile::Painting
+                } else {
+                    Tile::InFolder
+                };
+                strip::buttons(ui, &viewed.path, tile);
                 theme::at_the_right(ui, "views of the painting", |ui| self.strip_button(shell, ui));
             });
         }
         viewed.is_some()
     }
-}
 
-/// True if there is a strip, shown or folded. If there is space, there is one even before the first painting is
-/// saved, so that the photo does not move then.
-fn offers_strip(shell: &Shell) -> bool {
-    let may_be_empty = !is_low(&shell.ctx) && shell.workspace.photo().is_some();
-    !shell.workspace.is_live() && (may_be_empty || !shell.settings.state.paintings.is_empty())
+    /// True if there is a strip, shown or folded. If there is space, there is one even before the first painting is
+    /// saved, so that the photo does not move then.
+    fn offers_strip(&self, shell: &Shell) -> bool {
+        let may_be_empty = !is_low(&shell.ctx) && shell.workspace.photo().is_some();
+        let is_empty = self.set.is_empty() && shell.settings.state.paintings.is_empty();
+        !shell.workspace.is_live() && (may_be_empty || !is_empty)
+    }
 }

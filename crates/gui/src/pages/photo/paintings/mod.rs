@@ -1,19 +1,21 @@
-//! Recently saved paintings: a strip of thumbnails below the photo, kept across restarts. A click shows a painting
-//! large instead of the photo; for a video, its first frame with a button that plays it.
+//! The strip of thumbnails below the photo: the photos that were opened together, then the saved paintings, which are
+//! kept across restarts. A click opens a photo, or shows a painting large instead of it; for a video, its first frame
+//! with a button that plays it. A folder that was painted is one tile, which unfolds into its pictures.
 //!
 //! The list of recently opened photos has the same kind of thumbnails.
 //!
-//! The settings contain the list of files. Thumbnails are made in the background, one after the other, as long as the
-//! strip or the list is shown.
+//! The settings contain the lists of files. Thumbnails are made in the background, one after the other, for what is
+//! visible and then for what is next to it. Those that were not drawn for the longest time are dropped.
 
 mod flow;
 mod strip;
 pub use {
     flow::{FileList, is_low},
-    strip::Viewed,
+    strip::{Tile, Viewed},
 };
 
 use std::{
+    cell::Cell,
     collections::{HashMap, HashSet},
     fs,
     io::ErrorKind,
@@ -24,20 +26,21 @@ use std::{
 
 use eframe::egui::{self, TextureHandle};
 
-use super::opened::{Opened, Origin, from_clipboard, if_there, opened, smaller};
+use super::opened::{Opened, Origin, PAINTED, from_clipboard, if_there, opened, smaller};
 use crate::{
     shell::tasks::OrText,
     widgets::{
-        label::path_label,
+        label::{path_label, stem},
         texture::{MIPMAPPED, image_of},
     },
 };
+use itertools::Itertools;
 use media::record::beginning_of;
 use pictures::{
     decode,
-    folder::{is_animated, is_film},
+    folder::{Folder, is_animated, is_film},
 };
-use settings::{State, painted_with};
+use settings::painted_with;
 use values::{disk::words, frame::Frame};
 
 /// The kind of a file in the list, as text.
@@ -52,22 +55,38 @@ struct Thumbnail {
     /// It moves: a video, or an animated picture.
     moves: bool,
     picture: Result<TextureHandle, String>,
+    /// The pictures of a folder.
+    files: Option<Vec<PathBuf>>,
+    /// The frame of the strip in which it was last drawn.
+    drawn_in: Cell<u64>,
 }
 
-/// The thumbnails of the strip, and the painting that is shown large.
+/// The strip, and the painting that is shown large.
 #[derive(Default)]
 pub struct Paintings {
     thumbnails: HashMap<PathBuf, Thumbnail>,
     /// Files that have changed since their thumbnail was made.
     outdated: HashSet<PathBuf>,
+    /// The files that are visible on the strip, and those next to them.
+    needed: Vec<PathBuf>,
+    /// Number of frames in which the strip was drawn.
+    frames: u64,
+    /// The photos and videos that were opened together.
+    pub set: Arc<Vec<PathBuf>>,
+    /// Those of the set with a saved painting.
+    pub painted: HashSet<PathBuf>,
+    /// The photo of the set that the keys led to, until it is on the table.
+    pub at: Option<PathBuf>,
+    /// It is opened after the photo that is being opened.
+    pub is_behind: bool,
+    /// The folder whose pictures are shown next to its tile.
+    unfolded: Option<PathBuf>,
     /// The file whose thumbnail is being made.
     running: Option<PathBuf>,
-    /// Scrolls the newest painting into view.
-    has_new: bool,
-    /// Scrolls the painting that is shown large into view.
-    scrolls_to_viewed: bool,
+    /// Scrolls the photo on the table, or the painting that is shown large, into view; without them, the first tile.
+    scrolls: bool,
     /// The painting that is being opened.
-    opening: Option<PathBuf>,
+    pub opening: Option<PathBuf>,
     /// The painting that is shown large instead of the photo.
     pub viewed: Option<Viewed>,
     /// The strip is open in a low window, where it takes space from the picture.
@@ -78,7 +97,7 @@ impl Paintings {
     /// Notes that this file was written.
     fn note_written(&mut self, path: &Path) {
         self.outdated.insert(path.to_owned());
-        self.has_new = true;
+        self.scrolls = true;
     }
 
     /// The next of these files that needs a thumbnail; it is marked as started.
@@ -109,31 +128,54 @@ impl Paintings {
             stamp: Some(Stamp::default()),
             moves: false,
             picture: Err(error),
+            files: None,
         });
         let texture = |frame| ctx.load_texture("painting small", image_of(&frame), MIPMAPPED);
-        let SmallPicture { stamp, moves, picture } = small;
-        let thumbnail = Thumbnail { stamp, moves, picture: picture.map(texture) };
+        let SmallPicture { stamp, moves, picture, files } = small;
+        let drawn_in = Cell::new(self.frames);
+        let thumbnail = Thumbnail { stamp, moves, picture: picture.map(texture), files, drawn_in };
         self.thumbnails.insert(path, thumbnail);
+        self.drop_old();
+    }
+
+    /// Drops the textures that were not drawn for the longest time if there are too many.
+    fn drop_old(&mut self) {
+        // Folders, which are few, keep the list of their pictures.
+        let bytes = |thumbnail: &Thumbnail| match &thumbnail.picture {
+            Ok(texture) if thumbnail.files.is_none() => texture.byte_size(),
+            _ => 0,
+        };
+        while self.thumbnails.values().map(bytes).sum::<usize>() > MAX_TEXTURES
+            && let Some(oldest) = (self.thumbnails.iter())
+                .filter(|(_, thumbnail)| bytes(thumbnail) > 0)
+                .min_by_key(|(_, thumbnail)| thumbnail.drawn_in.get())
+                .map(|(path, _)| path.clone())
+        {
+            self.thumbnails.remove(&oldest);
+        }
+    }
+
+    /// The pictures of a folder, if `path` is one.
+    fn files_in(&self, path: &Path) -> Option<&[PathBuf]> {
+        self.thumbnails.get(path)?.files.as_deref()
+    }
+
+    /// Notes the photo on the table.
+    pub fn follow_put(&mut self) {
+        self.at.take_if(|_| !self.is_behind);
+        self.scrolls = true;
     }
 
     /// True if the file did not exist when its thumbnail was made. It is not shown, but stays in the list: its disk may
     /// be connected again.
     fn is_gone(&self, path: &Path) -> bool {
         self.thumbnails.get(path).is_some_and(|thumbnail| thumbnail.stamp.is_none())
+            && !self.outdated.contains(path)
     }
 
     /// Files that have thumbnails, with the file versions of these.
     fn stamps(&self) -> Vec<(PathBuf, Option<Stamp>)> {
         self.thumbnails.iter().map(|(path, seen)| (path.clone(), seen.stamp)).collect()
-    }
-
-    /// Discards the thumbnails of files that are no longer in a list.
-    pub fn keep_only(&mut self, state: &State) {
-        let is_listed = |path: &PathBuf| {
-            [&state.paintings, &state.recent_photos].iter().any(|list| list.contains(path))
-        };
-        self.thumbnails.retain(|path, _| is_listed(path));
-        self.outdated.retain(is_listed);
     }
 
     /// The thumbnail of a file in a list, if it is ready.
@@ -150,6 +192,8 @@ impl Paintings {
 
 /// Maximum size of a file, and maximum memory to read it, in bytes; larger files take too long for a thumbnail.
 const MAX_BYTES: u64 = 512 << 20;
+/// Maximum size of all textures of thumbnails, in bytes; more than a screen needs.
+const MAX_TEXTURES: usize = 32 << 20;
 /// Long side of a thumbnail, in pixels: twice the size in points, for high-resolution screens.
 pub const THUMBNAIL_PX: usize = 192;
 
@@ -176,13 +220,41 @@ pub struct SmallPicture {
     pub moves: bool,
     /// The picture, with a long side of at most [`THUMBNAIL_PX`], or why there is none.
     pub picture: Result<Frame, String>,
+    /// The pictures of a folder.
+    files: Option<Vec<PathBuf>>,
 }
 
 impl SmallPicture {
     pub fn of(path: &Path) -> Self {
+        let files = path.is_dir().then(|| pictures_in(path));
         let moves = is_film(path) || is_animated(path);
-        Self { stamp: Stamp::of(path), moves, picture: small(path) }
+        let first = files.iter().flatten().next().map_or(path, |first| first);
+        let picture = small(first);
+        Self { stamp: Stamp::of(path), moves, picture, files }
     }
+}
+
+/// The pictures and videos of a folder, by name.
+fn pictures_in(folder: &Path) -> Vec<PathBuf> {
+    Folder::open(folder).map_or_else(|_| Vec::new(), |folder| folder.with_films().photos)
+}
+
+/// Those of `photos` that these files are paintings of, by their names: `beach-candy.png` is one of `beach.jpg`.
+fn photos_of(files: &[PathBuf], photos: &[PathBuf]) -> Vec<PathBuf> {
+    let by_stem: HashMap<_, _> = photos.iter().map(|photo| (stem(photo), photo)).collect();
+    let photo_of = |file: &PathBuf| {
+        let name = stem(file);
+        let ends = name.rmatch_indices('-');
+        ends.map(|(end, _)| &name[..end]).find_map(|name| by_stem.get(name)).copied().cloned()
+    };
+    files.iter().filter_map(photo_of).collect()
+}
+
+/// Those of `photos` with a painting in the folder for paintings next to them. Reads folders.
+pub fn painted_before(photos: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = photos.iter().filter_map(|photo| photo.parent()).unique();
+    let painted = folders.map(|folder| pictures_in(&folder.join(PAINTED)));
+    painted.flat_map(|paintings| photos_of(&paintings, photos)).collect()
 }
 
 /// A painting, and its settings if its file contains them.
@@ -270,6 +342,29 @@ mod tests {
             let said = small(&path(name)).expect_err(name);
             assert!(said.contains(why), "{name}: {said}");
         }
+    }
+
+    #[test]
+    fn old_textures_are_dropped_and_the_newest_stay() {
+        let mut paintings = Paintings::default();
+        let path = |n: usize| PathBuf::from(format!("{n}.png"));
+        for n in 0..300 {
+            paintings.frames += 1;
+            let picture = Ok(Frame::from_fn(THUMBNAIL_PX, THUMBNAIL_PX, |_, _| [1, 2, 3, 255]));
+            let small = SmallPicture { stamp: None, moves: false, picture, files: None };
+            paintings.take_in(&egui::Context::default(), path(n), Ok(small));
+        }
+        let kept = MAX_TEXTURES / (4 * THUMBNAIL_PX * THUMBNAIL_PX);
+        assert_eq!(paintings.thumbnails.len(), kept);
+        assert!(paintings.small(&path(299)).is_some() && paintings.small(&path(0)).is_none());
+    }
+
+    #[test]
+    fn a_painting_belongs_to_the_photo_with_the_longest_name() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let photos = paths(&["in/a.jpg", "in/a-2.jpg", "in/b.jpg"]);
+        let files = paths(&["a-2-candy.png", "b-candy-3.png", "b.png", "c-candy.png"]);
+        assert_eq!(photos_of(&files, &photos), paths(&["in/a-2.jpg", "in/b.jpg"]));
     }
 
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Draws the strip of paintings, and a painting of it instead of the photo with its buttons.
+//! Draws the strip, and a painting of it instead of the photo with its buttons.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use eframe::egui::{
     ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, vec2,
 };
 
-use super::{Paintings, Thumbnail, is_film, kind};
+use super::{FileList, Paintings, Thumbnail, is_film, kind};
 use crate::{
     choice::Choice,
     intent::{Command, Intent, PhotoCommand, Sends, ShellCommand, StyleCommand, ViewCommand},
     pages::photo::opened::Opened,
-    shell::shortcuts::menu,
+    shell::shortcuts::{menu, plain_button},
     widgets::{
         fonts::icons,
         key_chips,
@@ -26,23 +26,58 @@ use settings::painted_with::{COLOURS, DETAIL, MIX, OF_STYLE, STYLE, WORKING_SIZE
 
 /// Width and height of a thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(80.0, 56.0);
+/// Space between the opened set and the saved paintings, in points.
+const GAP: f32 = 16.0;
+
+/// What a tile of the strip shows.
+#[derive(Clone, Copy, Debug, Hash, PartialEq)]
+pub enum Tile {
+    /// A photo of the opened set.
+    Photo,
+    /// A saved painting.
+    Painting,
+    /// A folder of paintings.
+    Folder,
+    /// A painting in the unfolded folder.
+    InFolder,
+}
+
+impl Tile {
+    /// The list with its file.
+    fn list(self) -> Option<FileList> {
+        match self {
+            Self::Photo => Some(FileList::Opened),
+            Self::Painting | Self::Folder => Some(FileList::Paintings),
+            Self::InFolder => None,
+        }
+    }
+}
 
 impl Paintings {
-    /// Draws the strip of the `listed` files into `ui`.
-    pub fn strip(&mut self, ui: &mut Ui, listed: &[PathBuf]) {
-        let listed: Vec<&PathBuf> = listed.iter().filter(|path| !self.is_gone(path)).collect();
+    /// The tiles of the opened set and of the `listed` paintings.
+    pub fn tiles<'a>(&'a self, listed: &'a [PathBuf]) -> Vec<(Tile, &'a PathBuf)> {
+        let mut tiles: Vec<_> = self.set.iter().map(|path| (Tile::Photo, path)).collect();
+        for path in listed.iter().filter(|path| !self.is_gone(path)) {
+            let files = self.files_in(path);
+            tiles.push((if files.is_some() { Tile::Folder } else { Tile::Painting }, path));
+            let shown = files.filter(|_| self.unfolded.as_ref() == Some(path));
+            tiles.extend(shown.into_iter().flatten().map(|path| (Tile::InFolder, path)));
+        }
+        tiles
+    }
+
+    /// Draws the strip of the opened set and of the `listed` paintings into `ui`. `current` is the file on the table.
+    pub fn strip(&mut self, ui: &mut Ui, listed: &[PathBuf], current: Option<&Path>) {
         // The wheel scrolls the strip, which has no other direction.
         ui.style_mut().always_scroll_the_only_direction = true;
         // Reserve the height of the scroll bar, so that nothing above moves when it appears.
-        let bar = ui.spacing().scroll.allocated_width();
-        ui.set_min_height(SIZE.y + bar);
-        let width = (SIZE.x + ui.spacing().item_spacing.x) * listed.len() as f32;
-        if width <= ui.available_width() {
-            // Without a scroll bar, add its height here, so that the lower edges of thumbnails and button are aligned.
-            ui.add_space(bar);
-        }
-        if listed.is_empty() {
+        ui.set_min_height(SIZE.y + ui.spacing().scroll.allocated_width());
+        self.frames += 1;
+        let scrolls = std::mem::take(&mut self.scrolls);
+        let tiles = self.tiles(listed);
+        if tiles.is_empty() {
             ui.set_width(ui.available_width());
+            ui.add_space(ui.spacing().scroll.allocated_width());
             ui.horizontal(|ui| {
                 // A placeholder for the first painting.
                 let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
@@ -55,109 +90,188 @@ impl Paintings {
             });
             return;
         }
-        let mut area = ScrollArea::horizontal().auto_shrink([false, true]);
-        if std::mem::take(&mut self.has_new) {
-            area = area.horizontal_scroll_offset(0.0);
+        let (needed, clicked) = ui
+            .horizontal_top(|ui| {
+                if self.set.len() > 1 {
+                    ui.vertical(|ui| {
+                        theme::caption(ui, format!("{} opened", self.set.len()));
+                        plain_button(ui, "Same look for all…", PhotoCommand::PaintOpened)
+                            .on_hover_text("Paint all opened files with these settings.");
+                    });
+                }
+                ui.vertical(|ui| self.tiles_ui(ui, &tiles, current, scrolls)).inner
+            })
+            .inner;
+        if clicked.is_some() {
+            self.unfolded = clicked.filter(|folder| self.unfolded.as_ref() != Some(folder));
         }
-        area.show(ui, |ui| {
-            ui.horizontal(|ui| {
-                for path in listed {
-                    let thumbnail = self.thumbnails.get(path);
-                    let is_viewed = self.viewed.as_ref().is_some_and(|v| v.path == *path);
-                    let response = picture(ui, path, thumbnail, is_viewed);
-                    let comes = is_viewed && std::mem::take(&mut self.scrolls_to_viewed);
-                    if response.gained_focus() || comes {
+        if self.needed != needed {
+            self.needed = needed;
+            ui.request_repaint();
+        }
+    }
+
+    /// Draws the tiles that are visible; returns these and their neighbours, and the folder that was clicked.
+    fn tiles_ui(
+        &self,
+        ui: &mut Ui,
+        tiles: &[(Tile, &PathBuf)],
+        current: Option<&Path>,
+        scrolls: bool,
+    ) -> (Vec<PathBuf>, Option<PathBuf>) {
+        let step = SIZE.x + ui.spacing().item_spacing.x;
+        let from_left = |place: usize| {
+            let is_after_set = !self.set.is_empty() && place >= self.set.len();
+            place as f32 * step + if is_after_set { GAP } else { 0.0 }
+        };
+        let width = from_left(tiles.len());
+        if width <= ui.available_width() {
+            // Without a scroll bar, add its height here, so that the lower edges of thumbnails and button are aligned.
+            ui.add_space(ui.spacing().scroll.allocated_width());
+        }
+        let is_shown = |(tile, path): (Tile, &PathBuf)| match tile {
+            Tile::Photo => self.viewed.is_none() && current == Some(path),
+            Tile::Folder => self.unfolded.as_ref() == Some(path),
+            _ => self.viewed.as_ref().is_some_and(|viewed| viewed.path == *path),
+        };
+        ScrollArea::horizontal()
+            .auto_shrink([false, true])
+            .show_viewport(ui, |ui, visible| {
+                ui.set_min_size(vec2(width, SIZE.y));
+                let left = ui.max_rect().min;
+                let place_of =
+                    |place| Rect::from_min_size(left + vec2(from_left(place), 0.0), SIZE);
+                if scrolls {
+                    let shown = tiles.iter().position(|tile| is_shown(*tile));
+                    ui.scroll_to_rect(place_of(shown.unwrap_or(0)), None);
+                }
+                // Tiles next to the visible ones are drawn for the keys that move the focus.
+                let [first, last] =
+                    [visible.left(), visible.right()].map(|at| (at / step) as usize);
+                let drawn = first.saturating_sub(2)..(last + 3).min(tiles.len());
+                let mut clicked = None;
+                for place in drawn.clone() {
+                    let (tile, path) = tiles[place];
+                    let is_shown = is_shown((tile, path));
+                    let response = self.tile_ui(ui, (tile, path), place_of(place), is_shown);
+                    if response.gained_focus() {
                         response.scroll_to_me(None);
                     }
-                    if response.has_focus()
-                        && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Delete))
-                    {
-                        PhotoCommand::ForgetPainting(path.clone()).send(ui);
+                    let deletes = response.has_focus()
+                        && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Delete));
+                    if let Some(list) = tile.list().filter(|_| deletes) {
+                        PhotoCommand::Forget(list, path.clone()).send(ui);
                     }
                     response.context_menu(|ui| {
-                        let last = (
-                            "Clear the list",
-                            "",
-                            true,
-                            Intent::Photo(PhotoCommand::ClearPaintings),
-                        );
-                        let of_file = actions(path).into_iter().map(|(name, intent)| {
-                            let deletes =
-                                matches!(intent, Intent::Photo(PhotoCommand::ForgetPainting(_)));
+                        let of_file = actions(path, tile).into_iter().map(|(name, intent)| {
+                            let deletes = matches!(intent, Intent::Photo(PhotoCommand::Forget(..)));
                             (name, if deletes { "Delete" } else { "" }, true, intent)
                         });
-                        menu(ui, of_file.chain([last]));
+                        let clear = |list| {
+                            ("Clear the list", "", true, Intent::Photo(PhotoCommand::Clear(list)))
+                        };
+                        menu(ui, of_file.chain(tile.list().map(clear)));
                     });
-                    response.sends(PhotoCommand::ShowPainting(path.clone()));
+                    let command = match tile {
+                        Tile::Folder => {
+                            clicked = clicked.or(response.clicked().then(|| path.clone()));
+                            continue;
+                        }
+                        Tile::Photo if current == Some(path) => PhotoCommand::ClosePainting,
+                        Tile::Photo => PhotoCommand::OpenFiles(vec![path.clone()]),
+                        _ => PhotoCommand::ShowPainting(path.clone()),
+                    };
+                    response.sends(command);
                 }
-            });
-        });
+                // As many on both sides are made in advance.
+                let near = drawn.len();
+                let near = drawn.start.saturating_sub(near)..(drawn.end + near).min(tiles.len());
+                (drawn.chain(near).map(|place| tiles[place].1.clone()).collect(), clicked)
+            })
+            .inner
+    }
+
+    /// Draws a tile.
+    fn tile_ui(
+        &self,
+        ui: &mut Ui,
+        (tile, path): (Tile, &PathBuf),
+        rect: Rect,
+        is_shown: bool,
+    ) -> Response {
+        let thumbnail = self.thumbnails.get(path);
+        let name = name_label(path);
+        // The id comes from the path, so that the focus stays on the tile when it moves in the list.
+        let response = ui.interact(rect, egui::Id::unique(("tile", tile, path)), Sense::click());
+        let moves = thumbnail.is_some_and(|thumbnail| thumbnail.moves);
+        let problem = match thumbnail.map(|thumbnail| &thumbnail.picture) {
+            // A saved video's thumbnail may need a program that is no longer installed.
+            Some(Err(why)) if !moves || tile == Tile::Photo => Some(why),
+            _ => None,
+        };
+        let files = thumbnail.and_then(|thumbnail| thumbnail.files.as_ref());
+        let is_painted = tile == Tile::Photo && self.painted.contains(path);
+        let spoken = match (problem, files) {
+            (Some(_), _) => format!("{name}, cannot be shown"),
+            (None, Some(files)) => format!("{name}, folder of {}", files.len()),
+            (None, None) if is_painted => format!("{name}, painted"),
+            (None, None) => name.clone(),
+        };
+        theme::named_choice(&response, Role::Button, is_shown, &spoken);
+        if ui.is_rect_visible(rect) {
+            let colors = theme::palette(ui);
+            let painter = ui.painter();
+            painter.rect_filled(rect, theme::RADIUS, colors.card);
+            let middle = Align2::CENTER_CENTER;
+            let white = |text: String, size| {
+                painter.layout_no_wrap(text, FontId::proportional(size), Color32::WHITE)
+            };
+            if let Some(Thumbnail { picture: Ok(texture), drawn_in, .. }) = thumbnail {
+                drawn_in.set(self.frames);
+                paint_cover(ui, texture, rect, theme::RADIUS);
+                if moves {
+                    let play = white(icons::PLAY.to_owned(), 15.0);
+                    tag(painter, play, middle, rect.center(), vec2(6.0, 4.0), 13);
+                }
+            } else {
+                // The thumbnail is not ready or not available, so show the name.
+                let text = if moves { format!("{} {name}", icons::VIDEO) } else { name };
+                let letters = cut_line(ui, text, colors.quiet, rect.width() - 8.0);
+                let at = middle.anchor_size(rect.center(), letters.size()).min;
+                painter.galley(at, letters, colors.quiet);
+                if problem.is_some() {
+                    let (at, font) = (rect.center_bottom(), FontId::proportional(10.0));
+                    painter.text(at, Align2::CENTER_BOTTOM, "Cannot be shown", font, colors.quiet);
+                }
+            }
+            let count = files.map(|files| files.len().to_string());
+            if let Some(mark) = count.or(is_painted.then(|| "✔".to_owned())) {
+                let corner = rect.right_bottom() - vec2(3.0, 3.0);
+                tag(painter, white(mark, 11.0), Align2::RIGHT_BOTTOM, corner, vec2(4.0, 1.0), 6);
+            }
+            let outline = match (is_shown, response.hovered()) {
+                (true, _) => Stroke::new(2.5, colors.quiet),
+                (false, true) => Stroke::new(1.0, colors.quiet),
+                (false, false) => Stroke::new(1.0, colors.outline),
+            };
+            painter.rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Inside);
+        }
+        response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(match problem {
+            Some(why) => why.clone(),
+            None => path_label(path),
+        })
     }
 }
 
 /// The button that folds or unfolds the strip.
 pub fn button(ui: &mut Ui, is_folded: bool) {
-    let [text, name] = if is_folded {
-        ["Show saved", "Show saved paintings"]
-    } else {
-        ["Hide saved", "Hide saved paintings"]
-    };
+    let [text, name] =
+        if is_folded { ["Show strip", "Show the strip"] } else { ["Hide strip", "Hide the strip"] };
     // Wide enough for both names, so that it stays below the pointer.
     ui.add(Button::new(text).frame_when_inactive(false).min_size(vec2(100.0, 32.0)))
-        .on_hover_text("Recently saved paintings")
+        .on_hover_text("Opened photos and saved paintings")
         .accessible_name(name)
         .sends(PhotoCommand::ToggleStrip);
-}
-
-/// A painting in the strip.
-fn picture(ui: &mut Ui, path: &Path, thumbnail: Option<&Thumbnail>, is_viewed: bool) -> Response {
-    let name = name_label(path);
-    let (_, rect) = ui.allocate_space(SIZE);
-    // The id comes from the path, so that the focus stays on the painting when it moves in the list.
-    let response = ui.interact(rect, egui::Id::unique(("painting", path)), Sense::click());
-    let problem = match thumbnail.map(|thumbnail| &thumbnail.picture) {
-        // A video's thumbnail may need a program that is no longer installed.
-        Some(Err(why)) if !is_film(path) => Some(why),
-        _ => None,
-    };
-    let spoken = match problem {
-        Some(_) => format!("{name}, cannot be shown"),
-        None => name.clone(),
-    };
-    theme::named_choice(&response, Role::Button, is_viewed, &spoken);
-    if ui.is_rect_visible(rect) {
-        let colors = theme::palette(ui);
-        ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
-        let painter = ui.painter();
-        let middle = Align2::CENTER_CENTER;
-        if let Some(Thumbnail { picture: Ok(texture), moves, .. }) = thumbnail {
-            paint_cover(ui, texture, rect, theme::RADIUS);
-            if *moves {
-                let play = painter.layout_no_wrap(
-                    icons::PLAY.to_owned(),
-                    FontId::proportional(15.0),
-                    Color32::WHITE,
-                );
-                tag(painter, play, middle, rect.center(), vec2(6.0, 4.0), 13);
-            }
-        } else {
-            // The thumbnail is not ready or not available, so show the name.
-            let text = if is_film(path) { format!("{} {name}", icons::VIDEO) } else { name };
-            let letters = cut_line(ui, text, colors.quiet, rect.width() - 8.0);
-            let at = middle.anchor_size(rect.center(), letters.size()).min;
-            painter.galley(at, letters, colors.quiet);
-        }
-        let outline = match (is_viewed, response.hovered()) {
-            (true, _) => Stroke::new(2.5, colors.quiet),
-            (false, true) => Stroke::new(1.0, colors.quiet),
-            (false, false) => Stroke::new(1.0, colors.outline),
-        };
-        ui.painter().rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Inside);
-    }
-    response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(match problem {
-        Some(why) => why.clone(),
-        None => path_label(path),
-    })
 }
 
 /// Width and height of the play button over a video, in points.
@@ -197,7 +311,9 @@ impl Viewed {
     pub fn ui(&mut self, ui: &mut Ui) {
         let path = &self.path;
         self.stage.ui(ui).context_menu(|ui| {
-            let actions = actions(path).into_iter().map(|(name, intent)| (name, "", true, intent));
+            let actions = actions(path, Tile::InFolder)
+                .into_iter()
+                .map(|(name, intent)| (name, "", true, intent));
             let style = (
                 "Use as style",
                 "",
@@ -257,27 +373,29 @@ pub fn settings(
     }
 }
 
-/// The actions for a painting of the strip, in display order: names and intents.
-fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
+/// The actions for a file of the strip, in display order: names and intents.
+fn actions(path: &Path, tile: Tile) -> Vec<(&'static str, Intent)> {
     let owned = || path.to_owned();
     let mut actions = vec![("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(owned())))];
     if is_film(path) {
         actions.insert(0, ("Play", Intent::Shell(ShellCommand::Play(owned()))));
-    } else {
+    } else if tile != Tile::Folder {
         actions.push(("Copy", Intent::Shell(ShellCommand::CopyFile(owned()))));
         actions.push(("Open as a photo", Intent::Photo(PhotoCommand::OpenFiles(vec![owned()]))));
     }
-    actions.push(("Remove from the list", Intent::Photo(PhotoCommand::ForgetPainting(owned()))));
+    let forget =
+        |list| ("Remove from the list", Intent::Photo(PhotoCommand::Forget(list, owned())));
+    actions.extend(tile.list().map(forget));
     actions
 }
 
 /// The buttons below a painting that is shown large.
-pub fn buttons(ui: &mut Ui, path: &Path) {
+pub fn buttons(ui: &mut Ui, path: &Path, tile: Tile) {
     let back = ui.add(theme::tall(Button::new("Back to photo")));
     key_chips::hint(back, "Show the photo again.", "Esc").sends(PhotoCommand::ClosePainting);
-    for (name, intent) in actions(path) {
+    for (name, intent) in actions(path, tile) {
         let mut response = ui.add(theme::tall(Button::new(name)));
-        if matches!(intent, Intent::Photo(PhotoCommand::ForgetPainting(_))) {
+        if matches!(intent, Intent::Photo(PhotoCommand::Forget(..))) {
             response = response.on_hover_text("The file stays.");
         }
         response.sends(intent);

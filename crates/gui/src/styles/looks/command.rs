@@ -1,0 +1,19 @@
+//! Commands for the looks.
+
+use std::path::PathBuf;
+
+/// Commands for the looks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LookCommand {
+    /// Paint in the look of this file.
+    Use(PathBuf),
+    /// Show again what was shown before the photo in this file, and paint it in the file's look.
+    Prefer(PathBuf),
+    /// Ask for a name for the look that paints.
+    Save,
+    /// Ask for a new name for this look.
+    Rename(String),
+    /// Ask for a file to write this look to.
+    Export(String),
+    Remove(String),
+}
