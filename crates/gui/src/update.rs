@@ -157,7 +157,7 @@ impl App {
             }
             CloseOverlay => shell.close_overlay(),
             Answer(button) => self.answer(button),
-            ToggleDock => shell.window.dock_open ^= true,
+            ShowDock(shows) => shell.window.dock_open = shows,
             ClearMessages => shell.messages.clear(),
             Dismiss(number) => shell.messages.dismiss(number),
             ShowPage(page) => self.show_page(page),

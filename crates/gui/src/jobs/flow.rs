@@ -24,10 +24,9 @@ use super::{
 use crate::{
     app::{App, Shell},
     choice::{Choice, NetworkOf},
-    intent::Intent,
+    intent::{Intent, ShellCommand},
     pages::photo::{PhotoPage, opened::Origin},
     shell::{
-        command::ShellCommand,
         messages::Offer,
         overlays::Overlay,
         platform::Dialog,
@@ -59,7 +58,7 @@ use values::{
 /// The button that resumes the queue.
 const RESUME: Offer = ("Resume queue", Intent::Job(JobCommand::Pause(false)));
 /// The button that shows the list.
-const SHOW: Offer = ("Show queue", Intent::Shell(ShellCommand::ToggleDock));
+const SHOW: Offer = ("Show queue", Intent::Shell(ShellCommand::ShowDock(true)));
 /// Name of the file of the queue.
 const FILE: &str = "exports.toml";
 /// Time between frames of the window while a job runs.

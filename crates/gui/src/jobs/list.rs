@@ -1,4 +1,4 @@
-//! Draws the list.
+//! Draws the list of jobs.
 
 use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder};
 
@@ -54,9 +54,9 @@ impl Jobs {
     /// The state of the queue as text; `None` if it is empty.
     pub fn summary(&self) -> Option<String> {
         let entries = &self.queue.entries;
+        let first = entries.first()?;
         let unfinished = self.queue.unfinished();
         let failed = entries.iter().filter(|e| matches!(e.state, State::Failed(_))).count();
-        let first = entries.first()?;
         Some(if let Some(hold) = self.hold() {
             format!("Queue {hold} ({unfinished})")
         } else if unfinished > 0 {
@@ -71,41 +71,14 @@ impl Jobs {
     /// Draws the list; jobs are shown with thumbnails from among the `paintings`.
     pub fn ui(&self, ui: &mut Ui, paintings: &Paintings) {
         let hold = self.hold().map_or_else(String::new, |hold| format!(" ({hold})"));
-        ui.heading(format!("Queue{hold}"));
-        if let Some(total) = self.total() {
-            ui.label(total);
-        }
-        caption(
-            ui,
-            "Jobs run in order; drag to reorder. Without a GPU, they wait while video plays. They continue after a restart.",
-        );
-        ui.add_space(theme::GAP);
         let entries = &self.queue.entries;
-        ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            let mut drag = Drag::default();
-            for entry in entries {
-                // With the sense for clicks, a drag starts only after a movement, so that buttons can be pressed.
-                let sense = if entry.state == State::Waiting {
-                    Sense::CLICK | Sense::DRAG
-                } else {
-                    Sense::hover()
-                };
-                let scope = UiBuilder::new().id_salt(entry.id).sense(sense);
-                let drawn = ui.scope_builder(scope, |ui| self.entry_ui(ui, entry, paintings));
-                if !entry.is_done() {
-                    drag.note(&drawn.response, entry.id);
-                }
-                ui.separator();
+        ui.horizontal_wrapped(|ui| {
+            ui.label(theme::heading(&format!("Queue{hold}"))).on_hover_text(
+                "Jobs run in order; drag to reorder. Without a GPU, they wait while video plays. They continue after a restart.",
+            );
+            if let Some(total) = self.total() {
+                caption(ui, total);
             }
-            if let Some((id, before)) = drag.ui(ui) {
-                JobCommand::Move(id, before).send(ui);
-            }
-            if entries.is_empty() {
-                ui.label("The queue is empty.");
-            }
-        });
-        ui.horizontal(|ui| {
             if self.queue.unfinished() > 0 {
                 let is_paused = self.queue.is_paused;
                 let name = if is_paused { "Resume" } else { "Pause" };
@@ -116,6 +89,24 @@ impl Jobs {
                     .on_hover_text("Remove them from the list, and keep their files.");
             }
         });
+        let mut drag = Drag::default();
+        for entry in entries {
+            // With the sense for clicks, a drag starts only after a movement, so that buttons can be pressed.
+            let sense = if entry.state == State::Waiting {
+                Sense::CLICK | Sense::DRAG
+            } else {
+                Sense::hover()
+            };
+            let scope = UiBuilder::new().id_salt(entry.id).sense(sense);
+            let drawn = ui.scope_builder(scope, |ui| self.entry_ui(ui, entry, paintings));
+            if !entry.is_done() {
+                drag.note(&drawn.response, entry.id);
+            }
+            ui.separator();
+        }
+        if let Some((id, before)) = drag.ui(ui) {
+            JobCommand::Move(id, before).send(ui);
+        }
     }
 
     fn entry_ui(&self, ui: &mut Ui, entry: &Entry, paintings: &Paintings) {
@@ -145,7 +136,7 @@ impl Jobs {
                 if let Some(photos) = entry.work.photos() {
                     remarks_ui(ui, photos);
                 }
-                ui.horizontal(|ui| {
+                ui.horizontal_wrapped(|ui| {
                     let mut offer = |name, intent| plain_button(ui, name, intent);
                     let has_file =
                         entry.is_done() || folder.is_some_and(|of| !of.results.saved.is_empty());

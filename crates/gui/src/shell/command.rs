@@ -31,7 +31,7 @@ pub enum ShellCommand {
     /// Answer the open question with the button of this number, or with the text of its field.
     Answer(usize),
     /// Show or hide the list of jobs and messages.
-    ToggleDock,
+    ShowDock(bool),
     ClearMessages,
     /// Dismiss a message.
     Dismiss(u64),

@@ -43,7 +43,13 @@ impl App {
                     plain_button(ui, "Clear messages", ShellCommand::ClearMessages);
                 }
                 let close = Button::new(icons::CLOSE).frame_when_inactive(false);
-                button(ui, true, close, ["Close", "Close this panel."], ShellCommand::ToggleDock);
+                button(
+                    ui,
+                    true,
+                    close,
+                    ["Close", "Close this panel."],
+                    ShellCommand::ShowDock(false),
+                );
             });
         });
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -85,21 +91,21 @@ impl App {
         if jobs.is_none() && messages.is_empty() && !is_open {
             return;
         }
-        let text = jobs.unwrap_or_else(|| "Messages".to_owned());
-        let mut text = Atoms::new(RichText::new(text).small());
-        let mut name = NAME.to_owned();
+        let jobs = jobs.unwrap_or_else(|| "Messages".to_owned());
+        let mut name = format!("{NAME}, {jobs}");
+        let mut text = Atoms::new(RichText::new(jobs).small());
         let (unread, has_error) = messages.unread();
         if unread > 0 {
             let colors = theme::palette(ui);
             let color = if has_error { colors.error } else { colors.notice };
             text.push_right(RichText::new(format!("● {unread}")).small().color(color));
-            name = format!("{NAME}, {unread} unread");
+            name += &format!(", {unread} unread");
         }
         let handle = Button::selectable(is_open, text).min_size(vec2(0.0, STATUS_HEIGHT));
         ui.add(handle.frame_when_inactive(true))
             .on_hover_text("Show jobs and messages.")
             .accessible_name(name)
-            .sends(ShellCommand::ToggleDock);
+            .sends(ShellCommand::ShowDock(!is_open));
     }
 
     /// What is being done, or what to do, as text; and the painted share of a photo.

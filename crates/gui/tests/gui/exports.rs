@@ -94,11 +94,11 @@ fn a_film_is_exported_on_the_processor() {
     assert_eq!(frames(&output), "5");
     w.show_queue();
     w.until_label("Done");
-    // A message beside the list offers it, too.
+    // A message below the list offers it, too.
     w.click_last("Show in folder");
     w.until("the folder", |w| w.platform.shown() == [output.clone()]);
     w.click("Clear completed");
-    w.until_label("The queue is empty.");
+    w.until("an empty queue", |w| !w.has("Clear completed"));
     assert!(output.exists());
 }
 

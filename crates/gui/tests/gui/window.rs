@@ -241,11 +241,9 @@ impl Window {
 
     /// Shows the list of jobs and messages, or closes it.
     pub fn show_queue(&mut self) {
-        let is_it =
-            |text: &String| text.starts_with("Jobs and messages,") || text == "Jobs and messages";
-        self.until("the handle", |w| w.texts().iter().any(is_it));
-        let name = self.texts().into_iter().find(is_it).expect("found just now");
-        self.click_last(&name);
+        let handle = "Jobs and messages, ";
+        self.until_contains(handle);
+        self.harness.get_by_label_contains(handle).click();
         self.step();
     }
 
