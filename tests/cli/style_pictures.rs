@@ -49,7 +49,8 @@ fn a_picture_without_strokes_is_reported_with_what_to_expect() {
 #[test]
 fn without_a_style_both_options_that_name_one_are_shown() {
     let run = with_pictures().styleforge(&["stylize", "photo.png", "-o", "out.png"]);
-    run.ends(2).says("--style <STYLE>|--style-picture <FILE[:WEIGHT]>|--contact-sheet");
+    run.ends(2)
+        .says("--style <STYLE>|--style-picture <FILE[:WEIGHT]>|--look <NAME|FILE>|--contact-sheet");
 }
 
 #[test]

@@ -67,16 +67,22 @@ pub enum Command {
     Stylize(StylizeArgs),
     /// List, import, rename and remove styles
     Styles(StylesArgs),
-    /// Save and list looks: style, detail, strength, colours and steadiness under a name, for --look
+    /// Save, list and remove looks: a painting's settings under a name
     #[command(subcommand)]
     Looks(LooksCommand),
     /// Show what a style or a file of weights contains, or why it is refused
     Inspect(InspectArgs),
-    /// Write a style as an ONNX file, or as model folders for a Triton server, without a margin
+    /// Write a style as an ONNX file, or as model folders for a Triton server
+    ///
+    /// Without a margin, unlike `stylize`: other programs paint what is in the file.
     Export(ExportArgs),
-    /// Measure how fast this computer paints, without a margin
+    /// Measure how fast this computer paints
+    ///
+    /// Without a margin around the picture, unlike `stylize`.
     Bench(BenchArgs),
-    /// Compare the speed and output of two modes, without a margin
+    /// Compare the speed and output of two modes
+    ///
+    /// Without a margin around the picture, unlike `stylize`.
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
     /// Paint a camera, the demo scene, a video or photos live, without a window

@@ -2,7 +2,8 @@
 //! painted, and the newest message for its time.
 
 use eframe::egui::{
-    Align2, Atoms, Button, Frame, Label, Order, ProgressBar, Rect, RichText, ScrollArea, Ui, vec2,
+    Align2, Atoms, Button, Frame, Id, Label, Order, ProgressBar, Rect, RichText, ScrollArea, Ui,
+    UiBuilder, vec2,
 };
 
 use super::{
@@ -19,8 +20,7 @@ use crate::{
 
 /// What it is called.
 const NAME: &str = "Jobs and messages";
-/// Usual height of the dock, in points, and its maximum share of the window's height.
-const HEIGHT: f32 = 180.0;
+/// Usual and largest share of the window's height.
 const MAX_SHARE: f32 = 1.0 / 3.0;
 /// Space between a message and the window's edges if it floats, in points.
 const EDGE: f32 = 8.0;
@@ -29,7 +29,7 @@ impl App {
     /// Reserves the place of the dock if it is open.
     pub(crate) fn dock_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
         let most = MAX_SHARE * ui.content_rect().height();
-        self.shell.window.dock_open.then(|| drawer(ui, "dock", frame, HEIGHT, most))
+        self.shell.window.dock_open.then(|| drawer(ui, "dock", frame, most, most))
     }
 
     /// Draws the dock.
@@ -77,7 +77,9 @@ impl App {
             self.dock_handle(ui);
             activity_ui(ui, self.activity());
             if has_line {
-                self.shell.messages.line(ui, false, false);
+                // What comes and goes before it does not take a click from its buttons.
+                let scope = UiBuilder::new().scope_id(Id::unique("message of the status line"));
+                ui.scope_builder(scope, |ui| self.shell.messages.line(ui, false, false));
             }
             // In the room that is left.
             self.status().iter().for_each(|text| theme::cut_caption(ui, text));
@@ -98,7 +100,7 @@ impl App {
         if unread > 0 {
             let colors = theme::palette(ui);
             let color = if has_error { colors.error } else { colors.notice };
-            text.push_right(RichText::new(format!("● {unread}")).small().color(color));
+            text.push_right(RichText::new(format!("• {unread}")).small().color(color));
             name += &format!(", {unread} unread");
         }
         let handle = Button::selectable(is_open, text).min_size(vec2(0.0, STATUS_HEIGHT));

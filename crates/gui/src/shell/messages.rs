@@ -181,9 +181,10 @@ impl Messages {
         self.before_dialog = is_open.then(|| self.before_dialog.unwrap_or(self.newest));
     }
 
-    /// Ends the notices, because another page is shown.
+    /// Ends the notices that were shown, because another page is.
     pub fn turn_page(&mut self) {
-        self.list.iter_mut().filter(|m| m.kind == Kind::Notice).for_each(Message::end);
+        let shown = |m: &&mut Message| m.kind == Kind::Notice && m.since.is_some();
+        self.list.iter_mut().filter(shown).for_each(Message::end);
     }
 
     fn remove(&mut self, goes: impl Fn(&Message) -> bool) {

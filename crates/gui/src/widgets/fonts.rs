@@ -49,6 +49,7 @@ pub mod icons {
     /// Add.
     pub const PLUS: &str = "\u{E3D4}";
     pub const SAVE: &str = "\u{E248}";
+    pub const CHECK: &str = "\u{E182}";
     pub const COPY: &str = "\u{E1CA}";
     /// Close or remove.
     pub const CLOSE: &str = "\u{E4F6}";

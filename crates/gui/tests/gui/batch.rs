@@ -133,8 +133,10 @@ fn a_style_that_cannot_be_loaded_is_reported_and_the_others_are_painted() {
     // Candy is already loaded.
     w.style_source.refuse("The weights of Wave are damaged.");
     w.start_folder();
-    w.until_contains("The weights of Wave are damaged.");
     w.until_contains("1 picture painted, 1 picture not painted");
+    w.show_queue();
+    w.until_contains("The weights of Wave are damaged.");
+    w.show_queue();
     assert!(w.path("album/painted/a-candy.png").exists());
     assert!(!w.path("album/painted/a-wave.png").exists());
     // If no style is left, the job can be tried again.

@@ -71,6 +71,9 @@ fn with_exports(count: usize) -> Window {
     for _ in 0..count {
         add(&mut w, &clip);
     }
+    // High enough that nothing in the list has to be scrolled to.
+    w.harness.set_size(vec2(1300.0, 1500.0));
+    w.step();
     w.show_queue();
     w
 }
@@ -168,7 +171,7 @@ fn the_brackets_of_a_timeline_are_moved_by_keys_and_by_the_pointer() {
     // The rest of the film: five frames with three values of steadiness.
     w.until("all frames", |w| (12..=18).contains(&textures(w, "steadiness")));
     w.click("Steadiness 50 %");
-    w.until_label("50 %");
+    w.until_label("Reset steadiness");
     w.click("Compare steadiness");
     w.until("it to close", |w| !w.has("Steadiness 100 %"));
 }
@@ -194,7 +197,7 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
     let mut w = with_exports(3);
     let place = |w: &Window, name: &str| w.texts().iter().position(|text| text == name);
     w.until_label("0 of 5 frames. Starting…");
-    w.click("Move up");
+    w.click_listed("Move up");
     w.until("another order", |w| place(w, "clip-candy-3.mp4") < place(w, "clip-candy-2.mp4"));
     // Its name is dragged below that of the last one, and back.
     for (below, by) in [(true, 30.0), (false, -30.0)] {
@@ -208,12 +211,13 @@ fn exports_run_one_after_another_in_an_order_that_can_be_changed() {
     w.click("Pause");
     w.until_contains("Paused at 0 of 5 frames");
     // The first one is running; removed, it goes with its parts.
-    w.click("Cancel job");
+    w.harness.query_all_by_label("Cancel job").next().expect("listed").click_accesskit();
+    w.step();
     w.until_label("Cancelled at 0 of 5 frames");
-    w.click("Delete");
+    w.click_listed("Delete");
     w.until("one less", |w| !w.has("clip-candy.mp4"));
     w.script.release();
-    w.click("Resume");
+    w.click_listed("Resume");
     w.until("both", |w| {
         !w.has("Waiting") && w.texts().iter().filter(|t| *t == "Done").count() == 2
     });

@@ -107,7 +107,8 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     w.drop_file(&folder);
     w.until_plain("Paint 2 photos");
     assert!(w.has_containing("1 subfolder is not painted; choose that folder"));
-    let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
+    let title =
+        w.texts().into_iter().find(|text| text.starts_with(SHOWN) && text.contains("title"));
     w.choose_style(&title.expect("the style"));
     w.start_folder();
     w.until_plain("1 photo painted, 1 photo not painted.");

@@ -159,6 +159,7 @@ fn the_first_photo_says_what_it_has_from_live_pictures() {
     w.press(Key::K);
     w.press(Key::PageDown);
     w.open_photo(300, 200);
+    w.show_queue();
     w.until_contains(
         "The photo starts with your live settings: strength 95 %, the photo's colours kept.",
     );

@@ -126,6 +126,7 @@ fn a_jpeg_without_its_end_marker_is_shown_with_a_note() {
     fs::write(&file, &whole[..whole.len() * 6 / 10]).expect("written");
     w.drop_file(&file);
     w.until_label("cut.jpg, 320 × 240 px");
+    w.show_queue();
     w.until_contains("The file is incomplete");
 }
 

@@ -234,6 +234,8 @@ impl Window {
 
     /// Confirms the question about a folder.
     pub fn start_folder(&mut self) {
+        self.until_contains("Paint ");
+        self.step();
         let name = self.folder_button();
         self.click(&name);
         self.until("the form to close", |w| !w.has("Overwrite existing files"));
@@ -475,6 +477,13 @@ impl Window {
         self.step();
     }
 
+    /// Clicks a widget of a list that may have to be scrolled to it.
+    pub fn click_listed(&mut self, label: &str) {
+        self.until_label(label);
+        self.harness.get_by_label(label).click_accesskit();
+        self.step();
+    }
+
     /// Double-clicks the slider with this name.
     pub fn double_click_slider(&mut self, label: &str) {
         let at = self.slider(label).rect().lerp_inside(egui::vec2(0.25, 0.5));
@@ -505,7 +514,8 @@ impl Window {
     /// Opens the list of this name.
     pub fn open_list(&mut self, list: &str) {
         let node = self.harness.get(by().label(list).role(Role::ComboBox));
-        node.click();
+        // It may be below the part of the panel that is visible.
+        node.click_accesskit();
         self.step();
     }
 

@@ -1,14 +1,18 @@
 //! Draws the timeline and the buttons of a film.
 
-use eframe::egui::{Rect, Ui};
+use std::time::Duration;
+
+use eframe::egui::{Align, Align2, Layout, Rect, Ui, vec2};
 
 use super::{
-    FilmView, steadiness, timeline,
+    FilmView,
+    steadiness::{Comparison, PERCENTS, SECONDS},
+    timeline,
     transport::{Step, clock},
 };
 use crate::{
     shell::shortcuts::button,
-    widgets::{fonts::icons, theme},
+    widgets::{fonts::icons, texture::paint_cover, theme},
 };
 
 /// Minimum width at which buttons have their whole text, in points.
@@ -75,10 +79,44 @@ impl FilmView {
         });
         if let Some(comparison) = &self.comparison {
             let above = Rect::from_x_y_ranges(rows.x_range(), ui.content_rect().top()..=rows.top());
-            steadiness::ui(ui, comparison, above);
+            comparison_ui(ui, comparison, above);
         }
     }
 }
 
 /// Why sound is not played.
 pub const NO_OUTPUT: &str = "The sound cannot be played here, because ffmpeg found no output that works (PulseAudio or ALSA). The export keeps it.";
+
+/// Draws the comparison as a card over `area`.
+fn comparison_ui(ui: &Ui, comparison: &Comparison, area: Rect) {
+    let Comparison { from, percent, frames, .. } = comparison;
+    theme::floating(ui, "steadiness", Align2::CENTER_BOTTOM, area, |ui| {
+        let width = ((area.width() - 84.0) / PERCENTS.len() as f32).min(280.0);
+        let shape = frames.first().map_or(vec2(16.0, 9.0), |(_, [first, ..])| first.size_vec2());
+        let height = (width * shape.y / shape.x).min(0.4 * area.height());
+        ui.label(format!("Steadiness on {} frames from {}", frames.len(), clock(*from)));
+        // It is repeated, also as long as it is not complete.
+        let length = frames.last().map_or(SECONDS, |(seconds, _)| seconds + 0.04);
+        let now = ui.input(|i| i.time) % length;
+        let shown = frames.iter().rev().find(|(at, _)| *at <= now).or(frames.first());
+        ui.horizontal(|ui| {
+            for (place, each) in PERCENTS.into_iter().enumerate() {
+                let down = Layout::top_down(Align::Center);
+                ui.allocate_ui_with_layout(vec2(width, 0.0), down, |ui| {
+                    let (_, rect) = ui.allocate_space(vec2(width, height));
+                    ui.painter().rect_filled(rect, 0.0, theme::palette(ui).stage);
+                    if let Some((_, textures)) = shown {
+                        paint_cover(ui, &textures[place], rect, 0);
+                    }
+                    let name = format!("Steadiness {each} %");
+                    let words = [name.as_str(), "Paint the video with this steadiness."];
+                    let toggle = theme::toggle(each == *percent, format!("{each} %"));
+                    button(ui, true, toggle, words, Step::Steady(each));
+                });
+            }
+        });
+        if frames.len() > 1 {
+            ui.request_repaint_after(Duration::from_millis(20));
+        }
+    });
+}

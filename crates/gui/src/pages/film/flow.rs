@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use super::{
     FilmFrame, FilmPage, FilmView, Painting, Step,
     bar::NO_OUTPUT,
+    steadiness::{Comparison, MAX_FRAMES, PERCENTS, SECONDS, SIDE_PX},
     timeline::THUMBNAIL_PX,
-    transport::{Motion, Transport},
+    transport::{Motion, SAME, Transport},
 };
 use crate::{
     app::{App, Shell},
@@ -26,6 +27,7 @@ use crate::{
 };
 use engine::{
     capture::Captured,
+    film,
     live::{LivePicture, LiveSettings, LiveSource, rate_control::first_source_px},
 };
 use media::{
@@ -43,6 +45,42 @@ impl PhotoPage {
 }
 
 impl FilmPage {
+    /// Closes the comparison, or paints one from the frame that is shown.
+    pub fn toggle_comparison(&mut self, shell: &mut Shell) {
+        let Some(view) = &mut self.view else { return };
+        if view.comparison.take().is_some() {
+            return;
+        }
+        let choice = &shell.workspace.choice;
+        let (framing, stylization) = (choice.framing, choice.stylization());
+        let network = choice.network(choice.model).map(|network| shell.network(&network));
+        let Some(Ok(network)) = network else {
+            return shell.messages.notice("Choose a style first, and wait until it is loaded.");
+        };
+        let from = view.transport.position - SAME;
+        let (comparison, sender) = Comparison::new(from, stylization.steadiness);
+        view.comparison = Some(comparison);
+        let compared = film::Comparison {
+            film: view.film.clone(),
+            range: Range { start: Some(from), end: Some(from + SECONDS) },
+            long_side_px: SIDE_PX,
+            max_frames: MAX_FRAMES,
+            framing,
+            network,
+            stylization,
+        };
+        let (painter, wake_up) = (shell.engine.film_painter(), shell.tasks.wake_up());
+        let paint = move || {
+            let take = |seconds, frames| {
+                wake_up();
+                // Fails only if the comparison is closed.
+                sender.send((seconds, frames)).is_ok()
+            };
+            compared.paint(PERCENTS, &painter, take).or_text()
+        };
+        shell.run(paint, |_, ()| {});
+    }
+
     pub fn plays_film(&self) -> bool {
         self.view.as_ref().is_some_and(|film| film.painting.is_some())
     }

@@ -2,7 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::paintings::FileList;
+/// A list of files.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FileList {
+    /// The photos that were opened together.
+    Opened,
+    /// The recently opened photos.
+    Recent,
+    /// The saved paintings.
+    Paintings,
+}
 
 /// Commands of the photo page.
 #[derive(Debug, Clone, PartialEq)]

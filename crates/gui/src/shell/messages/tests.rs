@@ -34,6 +34,7 @@ fn only_offers_about_files_outlast_the_time_of_a_notice() {
     let file = Intent::Shell(ShellCommand::Play("film.mp4".into()));
     messages.offer("Exported", ("Play", file.clone()));
     messages.offer("Removed", ("Undo", Intent::Shell(ShellCommand::HideHint)));
+    assert!(messages.has_line(0.0, false, false));
     messages.turn_page();
     assert!(!messages.has_line(0.0, false, false));
     let offers: Vec<_> = messages.list.iter().flat_map(|m| &m.offers).collect();

@@ -8,8 +8,8 @@ mod flow;
 use std::path::PathBuf;
 
 use eframe::egui::{
-    Button, Id, Rect, Response, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureHandle, Ui,
-    Vec2, pos2, vec2,
+    Button, Id, Rect, Response, Role, ScrollArea, Sense, Stroke, StrokeKind, TextWrapMode,
+    TextureHandle, Ui, Vec2, pos2, vec2,
 };
 
 use self::command::LookCommand;
@@ -53,7 +53,7 @@ pub fn ui(looks: &[LookCard], ui: &mut Ui) {
         });
     }
     let corner = pos2(ui.max_rect().right() - SAVE.x, ui.cursor().top() - 2.0);
-    let save = Button::new("Save look…").small();
+    let save = Button::new("Save look…").small().wrap_mode(TextWrapMode::Extend);
     ui.place(Rect::from_min_size(corner, SAVE), save)
         .column_tooltip("Save style, detail, strength, colours and steadiness under a name.")
         .sends(LookCommand::Save);

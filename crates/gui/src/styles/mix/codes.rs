@@ -161,16 +161,16 @@ mod tests {
             library.find(name).expect("kept").code(&mine).expect("read").expect("of a picture")
         };
         let (barn, night) = (code(&library, "barn"), code(&library, "night"));
-        let wanted = style_picture::network_of(&mine.transformer, &[(&barn, 1.0), (&night, 1.0)])
-            .expect("mixed");
+        let plain = style_picture::network_of(&mine.transformer, &[(&barn, 1.0), (&night, 1.0)]);
+        let wanted = Network::clone(&plain.expect("mixed")).with_margin(8);
         let style_source = Library::of(library);
         let mixed = style_source.mix(&parts(["barn", "night"])).expect("mixed");
-        assert!(*mixed.network == *wanted);
+        assert!(*mixed.network == wanted);
         let kept = style_source.keep_mix(&parts(["barn", "night"]), "Both", "two");
         assert_eq!(kept, Ok("both".to_owned()));
         assert_eq!(style_source.rename("both", "Two"), Ok("two".to_owned()));
         let again = style_source.mix(&parts(["two", "two"])).expect("mixed");
-        assert!(*again.network == *wanted);
+        assert!(*again.network == wanted);
         let opened = StyleLibrary::open(&[], place.path().join("styles"));
         let two = opened.find("two").expect("kept");
         let made_by = two.made_by.as_ref().expect("of pictures");

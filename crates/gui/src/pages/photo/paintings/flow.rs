@@ -9,7 +9,7 @@ use std::{
 use eframe::egui::{self, Ui};
 
 use super::{
-    Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting,
+    FileList, Paintings, SmallPicture, Stamp, Viewed, is_film, kind, open_painting,
     strip::{self, Tile},
 };
 use crate::{
@@ -147,16 +147,6 @@ impl PhotoPage {
         }
         true
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum FileList {
-    /// The photos that were opened together.
-    Opened,
-    /// The recently opened photos.
-    Recent,
-    /// The saved paintings.
-    Paintings,
 }
 
 impl PhotoPage {

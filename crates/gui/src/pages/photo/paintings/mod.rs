@@ -10,7 +10,8 @@
 mod flow;
 mod strip;
 pub use {
-    flow::{FileList, is_low},
+    super::command::FileList,
+    flow::is_low,
     strip::{Tile, Viewed},
 };
 

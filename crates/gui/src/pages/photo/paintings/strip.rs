@@ -245,7 +245,7 @@ impl Paintings {
                 }
             }
             let count = files.map(|files| files.len().to_string());
-            if let Some(mark) = count.or(is_painted.then(|| "✔".to_owned())) {
+            if let Some(mark) = count.or(is_painted.then(|| icons::CHECK.to_owned())) {
                 let corner = rect.right_bottom() - vec2(3.0, 3.0);
                 tag(painter, white(mark, 11.0), Align2::RIGHT_BOTTOM, corner, vec2(4.0, 1.0), 6);
             }
