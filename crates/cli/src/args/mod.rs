@@ -73,16 +73,10 @@ pub enum Command {
     /// Show what a style or a file of weights contains, or why it is refused
     Inspect(InspectArgs),
     /// Write a style as an ONNX file, or as model folders for a Triton server
-    ///
-    /// Without a margin, unlike `stylize`: other programs paint what is in the file.
     Export(ExportArgs),
-    /// Measure how fast this computer paints
-    ///
-    /// Without a margin around the picture, unlike `stylize`.
+    /// Measure how fast this computer paints, without a margin
     Bench(BenchArgs),
-    /// Compare the speed and output of two modes
-    ///
-    /// Without a margin around the picture, unlike `stylize`.
+    /// Compare the speed and output of two modes, without a margin
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
     /// Paint a camera, the demo scene, a video or photos live, without a window
