@@ -211,7 +211,9 @@ fn a_checkpoint_becomes_a_style() {
     let assumed = w.path("Lines.pth");
     fs::write(&assumed, "assumed").expect("written");
     w.drop_file(&assumed);
+    w.show_queue();
     w.until_contains("It was assumed that it is one of two.");
+    w.show_queue();
     let bad = w.path("broken.pth");
     fs::write(&bad, "bad").expect("written");
     w.platform.answer(Some(bad));
