@@ -76,7 +76,7 @@ pub enum NetworkChoice<'a> {
 /// them the zeros and reflections inside the network show at the painting's border, in some styles as hatching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Margin {
-    /// [`AUTO_MARGIN_PX`].
+    /// 8 pixels.
     Auto,
     Px(usize),
 }

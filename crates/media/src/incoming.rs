@@ -1,7 +1,7 @@
 //! Screens, windows and network streams as live pictures, through the user's ffmpeg.
 //!
-//! An address can contain a password. It is given to ffmpeg only: what is shown, written and logged goes through
-//! [`Address`]'s own text or [`Address::without_secrets`].
+//! An address can contain a password. It is given to ffmpeg only: what is shown, written and logged is an address as
+//! text, or a message of ffmpeg from which its secrets were removed.
 
 use std::{
     borrow::Cow,

@@ -168,8 +168,7 @@ impl Photos {
         };
         let in_a_style = format!("{photo} in ");
         match results.failures.iter_mut().find(|(before, why)| {
-            *why == reason
-                && ([&name, &photo].contains(&before) || before.starts_with(&in_a_style))
+            *why == reason && ([&name, &photo].contains(&before) || before.starts_with(&in_a_style))
         }) {
             // The reason is the style.
             Some((before, _)) if *before == name => {}
