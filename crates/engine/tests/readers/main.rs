@@ -148,7 +148,7 @@ impl Line {
         // that grows is reallocated each time that it doubles, at most twice in total. In addition there is the text of
         // an error, which may be copied a few times before it is cut.
         for taken in [&self.read, &self.described] {
-            let drawn_bytes = 2 * taken.cost.bytes + 8 * self.file_bytes as u64 + 120_000;
+            let drawn_bytes = 2 * taken.cost.bytes + 8 * self.file_bytes as u64 + 100_000;
             if taken.allocated.taken > drawn_bytes {
                 fail(format!("{:?} for {:?}", taken.allocated, taken.cost));
             }
