@@ -425,8 +425,11 @@ impl<'m> Reader<'m> {
         }
         let budget = self.budget();
         budget.steps(self.sizes.len() * (1 + inputs.len()))?;
-        let held = size_of::<graph::Node>() + 2 * name.len() + size_of_val(inputs);
-        budget.bytes(held + self.sizes.len() * size_of::<Shape>() + 256)?;
+        let lists = size_of::<(graph::Node, Vec<Shape>, Option<PendingWeights>)>();
+        let held = lists + 2 * name.len() + size_of_val(inputs);
+        // The sizes at every probe: of the node, and twice of its inputs meanwhile.
+        let shapes = self.sizes.len() * (1 + 2 * inputs.len());
+        budget.bytes(held + shapes * size_of::<Shape>() + 256)?;
         let id = (self.graph.add(&name, &self.layer, op, inputs))
             .map_err(|error| refused(error.to_string()))?;
         let mut shapes = Vec::new();

@@ -145,11 +145,14 @@ impl<'m> Scope<'m> {
     pub fn int_lists(&self, attribute: &str, index: usize) -> Result<Option<Vec<Vec<i64>>>> {
         let node = self.node;
         if let Some(attribute) = node.attribute(attribute) {
+            self.budget.items::<i64>(self.probe_count * attribute.ints.len())?;
             return Ok(Some(vec![attribute.ints.clone(); self.probe_count]));
         }
         let Some(numbers) = self.numbers(index)? else {
             return Ok(None);
         };
+        let counts = numbers.iter().filter_map(|numbers| Some(numbers.as_ints()?.len()));
+        self.budget.items::<i64>(counts.sum())?;
         (numbers.iter())
             .map(|numbers| numbers.as_ints().map(<[i64]>::to_vec))
             .collect::<Option<_>>()

@@ -9,8 +9,9 @@ use network::graph::{Conv, MAX_CHANNELS, Op};
 
 /// Maximum side of a block into which rows and columns are split.
 const MAX_BLOCK_PX: usize = 16;
-/// Steps to charge per side when a map is tried with other sides.
+/// Steps and bytes to charge per side and probe when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
+const BYTES_PER_SIDE: usize = 16;
 
 impl Reader<'_> {
     pub fn transpose(&mut self, x: MapValue) -> Result<MapValue> {
@@ -63,15 +64,16 @@ impl Reader<'_> {
     pub fn reshape(&mut self, x: MapValue) -> Result<MapValue> {
         let node = self.scope.node;
         let lengths = self.lengths(&x);
+        let is_expand = node.op_type == "Expand";
+        let wanted = if is_expand { self.scope.int_lists("shape", 1)? } else { None };
         let mut shapes = Vec::new();
         for (probe, own) in lengths.iter().enumerate() {
-            let shape = if node.op_type == "Expand" {
+            let shape = if is_expand {
                 // Sides of length 1 may be added. A map cannot be repeated.
-                let wanted = self.scope.int_lists("shape", 1)?;
                 let long = |sides: &[usize]| {
                     sides.iter().copied().filter(|&side| side != 1).collect::<Vec<_>>()
                 };
-                wanted
+                (wanted.as_ref())
                     .and_then(|wanted| expanded(own, &wanted[probe]))
                     .filter(|made| long(made) == long(own))
             } else {
@@ -89,6 +91,7 @@ impl Reader<'_> {
             return Ok(x);
         }
         let sizes = self.sizes_of(x.node);
+        self.budget().bytes(BYTES_PER_SIDE * shapes.iter().map(Vec::len).sum::<usize>())?;
         let reshaped = match x.layout.reshaped(&sizes, &shapes) {
             Some(layout) => Some(MapValue { layout, ..x }),
             None => self.reshaped_in_blocks(&x, &shapes)?,
@@ -120,6 +123,7 @@ impl Reader<'_> {
                 continue;
             }
             self.budget().steps(STEPS_PER_SIDE * sides)?;
+            self.budget().bytes(BYTES_PER_SIDE * sides)?;
             let smaller: Vec<(usize, usize)> =
                 (sizes.iter()).map(|size| (size.0 / block, size.1 / block)).collect();
             let blocks = x.layout.in_blocks(block);
