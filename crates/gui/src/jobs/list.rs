@@ -68,7 +68,7 @@ impl Jobs {
         })
     }
 
-    /// Draws the list; jobs are shown with thumbnails from among the `paintings`.
+    /// Draws the title with its buttons, and the list, which scrolls; jobs are shown with thumbnails from among the `paintings`.
     pub fn ui(&self, ui: &mut Ui, paintings: &Paintings) {
         let hold = self.hold().map_or_else(String::new, |hold| format!(" ({hold})"));
         let entries = &self.queue.entries;
@@ -89,8 +89,13 @@ impl Jobs {
                     .on_hover_text("Remove them from the list, and keep their files.");
             }
         });
+        let area = ScrollArea::vertical().id_salt("jobs").auto_shrink(false);
+        area.show(ui, |ui| self.entries_ui(ui, paintings));
+    }
+
+    fn entries_ui(&self, ui: &mut Ui, paintings: &Paintings) {
         let mut drag = Drag::default();
-        for entry in entries {
+        for entry in &self.queue.entries {
             // With the sense for clicks, a drag starts only after a movement, so that buttons can be pressed.
             let sense = if entry.state == State::Waiting {
                 Sense::CLICK | Sense::DRAG

@@ -52,17 +52,16 @@ impl App {
                 );
             });
         });
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.columns(if has_jobs && has_messages { 2 } else { 1 }, |columns| {
-                if has_jobs {
-                    jobs.ui(&mut columns[0], &self.photo.paintings);
-                }
-                if let (Some(column), true) = (columns.last_mut(), has_messages) {
-                    messages.list(column);
-                } else if !has_jobs {
-                    theme::caption(&mut columns[0], "There are no jobs and no messages.");
-                }
-            });
+        ui.columns(if has_jobs && has_messages { 2 } else { 1 }, |columns| {
+            if has_jobs {
+                jobs.ui(&mut columns[0], &self.photo.paintings);
+            }
+            if let (Some(column), true) = (columns.last_mut(), has_messages) {
+                let area = ScrollArea::vertical().id_salt("messages").auto_shrink(false);
+                area.show(column, |ui| messages.list(ui));
+            } else if !has_jobs {
+                theme::caption(&mut columns[0], "There are no jobs and no messages.");
+            }
         });
     }
 

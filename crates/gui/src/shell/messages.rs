@@ -29,8 +29,6 @@ const ERROR_SECONDS: f64 = 20.0;
 const OFFER_SECONDS: f64 = 15.0;
 /// Maximum width and height of a saved picture's thumbnail in the dock, in points.
 const THUMBNAIL: Vec2 = vec2(84.0, 63.0);
-/// The same in the status line.
-const SMALL_THUMBNAIL: Vec2 = vec2(28.0, 20.0);
 /// Width of the close button, in points.
 const CLOSE_WIDTH: f32 = 40.0;
 
@@ -286,7 +284,6 @@ impl Messages {
         };
         let message = &self.list[at];
         mark(ui, message);
-        picture(ui, message, SMALL_THUMBNAIL);
         // The text gets the room that the buttons leave.
         let id = ui.scope_id().with("buttons of a message");
         let before: f32 = ui.data(|d| d.get_temp(id)).unwrap_or_default();
@@ -318,7 +315,7 @@ impl Messages {
             message.is_over |= message.kind == Kind::Error;
             ui.horizontal_top(|ui| {
                 mark(ui, message);
-                picture(ui, message, THUMBNAIL);
+                picture(ui, message);
                 ui.vertical(|ui| {
                     ui.set_max_width(ui.available_width() - CLOSE_WIDTH);
                     ui.add(Label::new(&message.text).wrap());
@@ -339,9 +336,9 @@ fn mark(ui: &mut Ui, message: &Message) {
     }
 }
 
-fn picture(ui: &mut Ui, message: &Message, size: Vec2) {
+fn picture(ui: &mut Ui, message: &Message) {
     if let Some(picture) = &message.picture {
-        let picture = Image::from_texture(picture).fit_to_exact_size(size);
+        let picture = Image::from_texture(picture).fit_to_exact_size(THUMBNAIL);
         ui.add(picture.corner_radius(4.0).alt_text("The saved picture"));
     }
 }

@@ -80,11 +80,10 @@ impl PhotoPage {
                     return;
                 }
                 match opened {
-                    Ok(Some((painting, texts))) => {
+                    Ok(Some(painting)) => {
                         let framing = app.photo.stage.placing.framing;
                         let before = app.photo.seen_pictures();
-                        let mut viewed =
-                            Viewed::new(&app.shell.ctx, path, &painting, texts, framing);
+                        let mut viewed = Viewed::new(&app.shell.ctx, path, painting, framing);
                         viewed.stage.appear_over(&app.shell.ctx, before);
                         app.photo.paintings.scrolls = true;
                         app.photo.paintings.viewed = Some(viewed);
@@ -289,7 +288,7 @@ impl Paintings {
                 } else {
                     Tile::InFolder
                 };
-                strip::buttons(ui, &viewed.path, tile);
+                strip::buttons(ui, viewed, tile);
                 theme::at_the_right(ui, "views of the painting", |ui| self.strip_button(shell, ui));
             });
         }

@@ -228,11 +228,16 @@ pub struct SmallPicture {
 impl SmallPicture {
     pub fn of(path: &Path) -> Self {
         let files = path.is_dir().then(|| pictures_in(path));
-        let moves = is_film(path) || is_animated(path);
+        let moves = moves(path);
         let first = files.iter().flatten().next().map_or(path, |first| first);
         let picture = small(first);
         Self { stamp: Stamp::of(path), moves, picture, files }
     }
+}
+
+/// True for a video and for an animated picture. Reads the file.
+fn moves(path: &Path) -> bool {
+    is_film(path) || is_animated(path)
 }
 
 /// The pictures and videos of a folder, by name.
@@ -258,8 +263,14 @@ pub fn painted_before(photos: &[PathBuf]) -> Vec<PathBuf> {
     painted.flat_map(|paintings| photos_of(&paintings, photos)).collect()
 }
 
-/// A painting, and its settings if its file contains them.
-pub type OpenedPainting = (Box<Opened>, Vec<(String, String)>);
+/// A painting that was read from its file.
+pub struct OpenedPainting {
+    pub opened: Box<Opened>,
+    /// Its settings: keywords and texts; empty if its file does not contain them.
+    pub texts: Vec<(String, String)>,
+    /// It is a video or an animated picture.
+    pub moves: bool,
+}
 
 /// Opens a painting, or the first frame of a video. Returns `None` if the file is gone.
 pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
@@ -267,9 +278,10 @@ pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
         let origin = Origin::File(path.clone());
         if path.is_file() && is_film(&path) {
             let opened = Opened { origin, ..from_clipboard(beginning_of(&path, None)?) };
-            return Ok((Box::new(opened), Vec::new()));
+            return Ok(OpenedPainting { opened: Box::new(opened), texts: Vec::new(), moves: true });
         }
-        Ok((opened(origin)?, painted_with::read(&path)))
+        let texts = painted_with::read(&path);
+        Ok(OpenedPainting { opened: opened(origin)?, texts, moves: moves(&path) })
     })
 }
 

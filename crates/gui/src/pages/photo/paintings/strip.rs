@@ -7,11 +7,10 @@ use eframe::egui::{
     ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, vec2,
 };
 
-use super::{FileList, Paintings, Thumbnail, is_film, kind};
+use super::{FileList, OpenedPainting, Paintings, Thumbnail, is_film, kind};
 use crate::{
     choice::Choice,
     intent::{Command, Intent, PhotoCommand, Sends, ShellCommand, StyleCommand, ViewCommand},
-    pages::photo::opened::Opened,
     shell::shortcuts::{menu, plain_button},
     widgets::{
         fonts::icons,
@@ -163,10 +162,13 @@ impl Paintings {
                         PhotoCommand::Forget(list, path.clone()).send(ui);
                     }
                     response.context_menu(|ui| {
-                        let of_file = actions(path, tile).into_iter().map(|(name, intent)| {
-                            let deletes = matches!(intent, Intent::Photo(PhotoCommand::Forget(..)));
-                            (name, if deletes { "Delete" } else { "" }, true, intent)
-                        });
+                        let moves = self.thumbnails.get(path).is_some_and(|of| of.moves);
+                        let of_file =
+                            actions(path, tile, moves).into_iter().map(|(name, intent)| {
+                                let deletes =
+                                    matches!(intent, Intent::Photo(PhotoCommand::Forget(..)));
+                                (name, if deletes { "Delete" } else { "" }, true, intent)
+                            });
                         let clear = |list| {
                             ("Clear the list", "", true, Intent::Photo(PhotoCommand::Clear(list)))
                         };
@@ -284,6 +286,8 @@ pub struct Viewed {
     pub words: String,
     /// Its settings: keywords and texts; empty if its file does not contain them.
     pub texts: Vec<(String, String)>,
+    /// It is a video or an animated picture.
+    moves: bool,
     /// Its zoom.
     pub stage: Stage,
 }
@@ -293,10 +297,10 @@ impl Viewed {
     pub fn new(
         ctx: &egui::Context,
         path: PathBuf,
-        opened: &Opened,
-        texts: Vec<(String, String)>,
+        painting: OpenedPainting,
         framing: Framing,
     ) -> Self {
+        let OpenedPainting { opened, texts, moves } = painting;
         let mut stage = Stage::default();
         stage.placing.framing = framing;
         let name = format!("Saved {}", kind(&path));
@@ -304,14 +308,15 @@ impl Viewed {
         let frame = &opened.photo.frame;
         stage.set_photo(ctx, &opened.preview, frame.clone());
         let (width, height) = frame.size();
-        Self { words: format!("{}, {width} × {height} px", opened.title()), path, texts, stage }
+        let words = format!("{}, {width} × {height} px", opened.title());
+        Self { path, words, texts, moves, stage }
     }
 
     /// Draws the painting, or the first frame of a video with a button that plays it.
     pub fn ui(&mut self, ui: &mut Ui) {
         let path = &self.path;
         self.stage.ui(ui).context_menu(|ui| {
-            let actions = actions(path, Tile::InFolder)
+            let actions = actions(path, Tile::InFolder, self.moves)
                 .into_iter()
                 .map(|(name, intent)| (name, "", true, intent));
             let style = (
@@ -322,7 +327,7 @@ impl Viewed {
             );
             menu(ui, actions.chain([style]));
         });
-        if is_film(&self.path) {
+        if self.moves {
             let place = Rect::from_center_size(self.stage.rect.center(), Vec2::splat(PLAY));
             let play = Button::new(RichText::new(icons::PLAY).size(32.0)).corner_radius(PLAY / 2.0);
             ui.put(place, play)
@@ -373,13 +378,14 @@ pub fn settings(
     }
 }
 
-/// The actions for a file of the strip, in display order: names and intents.
-fn actions(path: &Path, tile: Tile) -> Vec<(&'static str, Intent)> {
+/// The actions for a file of the strip, in display order: names and intents. A file that `moves` can be played.
+fn actions(path: &Path, tile: Tile, moves: bool) -> Vec<(&'static str, Intent)> {
     let owned = || path.to_owned();
     let mut actions = vec![("Show in folder", Intent::Shell(ShellCommand::ShowInFolder(owned())))];
-    if is_film(path) {
+    if moves {
         actions.insert(0, ("Play", Intent::Shell(ShellCommand::Play(owned()))));
-    } else if tile != Tile::Folder {
+    }
+    if tile != Tile::Folder && !is_film(path) {
         actions.push(("Copy", Intent::Shell(ShellCommand::CopyFile(owned()))));
         actions.push(("Open as a photo", Intent::Photo(PhotoCommand::OpenFiles(vec![owned()]))));
     }
@@ -390,10 +396,10 @@ fn actions(path: &Path, tile: Tile) -> Vec<(&'static str, Intent)> {
 }
 
 /// The buttons below a painting that is shown large.
-pub fn buttons(ui: &mut Ui, path: &Path, tile: Tile) {
+pub fn buttons(ui: &mut Ui, viewed: &Viewed, tile: Tile) {
     let back = ui.add(theme::tall(Button::new("Back to photo")));
     key_chips::hint(back, "Show the photo again.", "Esc").sends(PhotoCommand::ClosePainting);
-    for (name, intent) in actions(path, tile) {
+    for (name, intent) in actions(&viewed.path, tile, viewed.moves) {
         let mut response = ui.add(theme::tall(Button::new(name)));
         if matches!(intent, Intent::Photo(PhotoCommand::Forget(..))) {
             response = response.on_hover_text("The file stays.");
