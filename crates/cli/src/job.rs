@@ -8,6 +8,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub use super::inputs::PhotoInput;
@@ -20,14 +21,16 @@ use super::{
     wrong_use,
 };
 use engine::{
-    Stylization,
+    Mask, Stylization,
     paint::{PaintSettings, WorkingSize},
 };
 use media::{
     film::{Codec, Container, Numbered},
     framing::Framing,
+    memory::limit_bytes,
 };
 use pictures::{
+    decode,
     encode::{DEFAULT_QUALITY, Encoding, Existing, Format},
     folder::{is_animated, is_film},
 };
@@ -120,6 +123,19 @@ pub struct Job {
     destination: Destination,
 }
 
+/// The mask in a picture file.
+fn mask(path: &Path, args: &StylizeArgs) -> Result<Mask, CliError> {
+    if is_film(path) {
+        let name = path.display();
+        return wrong_use(format!("{name} is a video; a mask is a picture"));
+    }
+    let name = format!("the mask {}", path.display());
+    let picture = decode::bytes_of_path(path)
+        .and_then(|bytes| decode::from_bytes_within(&name, &bytes, limit_bytes(args.max_memory)))
+        .map_err(CliError::wrong_use)?;
+    Ok(Mask::of(&picture.frame, args.mask_invert))
+}
+
 impl Job {
     /// Validates the arguments. `style_names` are the names that `all` expands to.
     ///
@@ -161,7 +177,10 @@ impl Job {
         }
         let of_look = args.painting.look.as_ref().map(|look| look.painted.detail);
         let working_size = args.working_size.or(of_look).unwrap_or_default();
-        let stylization = args.painting.stylization(working_size);
+        let mask = args.mask.as_deref().map(|path| mask(path, &args)).transpose()?;
+        let is_black = mask.as_ref().is_some_and(Mask::is_black);
+        let stylization =
+            Stylization { mask: mask.map(Arc::new), ..args.painting.stylization(working_size) };
         let paint = PaintSettings {
             max_memory_bytes: args.max_memory,
             is_deep: args.bit_depth == "16",
@@ -182,6 +201,9 @@ impl Job {
             args,
         };
         job.take(Inputs { sources, from_folder, notes })?;
+        if is_black {
+            job.notes.push("the mask is black everywhere, so nothing is painted".to_owned());
+        }
         Ok(job)
     }
 

@@ -53,4 +53,4 @@ pub use error::panic_message;
 pub use film_frames::{FilmPainter, unless_cancelled};
 pub use handle::Engine;
 pub use share::share_in_order;
-pub use stylization::Stylization;
+pub use stylization::{Mask, Stylization};

@@ -277,7 +277,14 @@ impl Choice {
     /// How photos and frames of films are painted, still without a network.
     pub fn stylization(&self) -> Stylization<WorkingSize> {
         let Self { brush, look, mode, steadiness, .. } = *self;
-        Stylization { network: None, size: working_size_of(brush), mode, look, steadiness }
+        Stylization {
+            network: None,
+            size: working_size_of(brush),
+            mode,
+            look,
+            steadiness,
+            mask: None,
+        }
     }
 
     /// The settings of the network's run.

@@ -3,11 +3,11 @@
 use fast_image_resize::{
     FilterType, ImageView, PixelTrait, ResizeAlg, ResizeOptions, Resizer,
     images::{TypedImage, TypedImageRef},
-    pixels::{U8x4, U16x4},
+    pixels::{U8, U8x4, U16x4},
 };
 
 pub use values::frame::{size_with_long_side, size_within};
-use values::{deep_frame::DeepFrame, frame::Frame};
+use values::{compose::Plane, deep_frame::DeepFrame, frame::Frame};
 
 /// `frame` scaled to `width` x `height` pixels with a Lanczos filter of radius 3. Respects alpha: colours of
 /// transparent pixels do not bleed. A copy if the size is already right. Sides of 0 count as 1.
@@ -27,6 +27,21 @@ pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
         Frame::from_rgba(width, height, rgba).ok()
     };
     resized().unwrap_or_else(|| nearest(frame, width, height))
+}
+
+/// A plane scaled like [`scaled`]. Black if a side is beyond the 32-bit sizes of the resampler.
+pub fn scaled_plane(plane: &Plane, width: usize, height: usize) -> Plane {
+    let mut values = vec![0; width * height];
+    let mut resized = || -> Option<()> {
+        let (from_width, from_height) = plane.size();
+        let [from_width, from_height, to_width, to_height] =
+            sides([from_width, from_height, width, height])?;
+        let source =
+            TypedImageRef::<U8>::from_buffer(from_width, from_height, plane.values()).ok()?;
+        resize(&source, TypedImage::from_buffer(to_width, to_height, &mut values).ok()?, true)
+    };
+    resized();
+    Plane::new(width, values)
 }
 
 /// [`scaled`] with 16 bits per channel.

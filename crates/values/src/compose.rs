@@ -62,18 +62,22 @@ impl Plane {
         (self.width, self.values.len() / self.width)
     }
 
+    pub fn values(&self) -> &[u8] {
+        &self.values
+    }
+
     fn row(&self, y: usize) -> &[u8] {
         self.values.get(y * self.width..(y + 1) * self.width).unwrap_or_default()
     }
 }
 
-/// How strongly a painting covers its photo, in percent.
+/// How strongly a painting covers its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strength<'a> {
-    /// The same everywhere.
+    /// The same everywhere, in percent.
     Uniform(u8),
-    /// Per pixel of the finished picture.
-    Mask(&'a Plane),
+    /// Per pixel of the finished picture: 0 is the photo, 255 the painting at this percentage.
+    Mask(&'a Plane, u8),
 }
 
 /// A [`Look`] whose strength may differ from pixel to pixel.
@@ -96,15 +100,20 @@ impl Blend<'_> {
     pub fn look(&self) -> Option<Look> {
         match self.strength {
             Strength::Uniform(percent) => Some(Look::new(percent, self.keep_colors)),
-            Strength::Mask(_) => None,
+            Strength::Mask(..) => None,
         }
+    }
+
+    /// True if the photo is left as it is.
+    pub fn is_off(&self) -> bool {
+        matches!(self.strength, Strength::Uniform(0) | Strength::Mask(_, 0))
     }
 
     /// True if a picture of these columns and rows can be composed.
     pub fn fits(&self, size: (usize, usize)) -> bool {
         match self.strength {
             Strength::Uniform(_) => true,
-            Strength::Mask(mask) => mask.size() == size,
+            Strength::Mask(mask, _) => mask.size() == size,
         }
     }
 
@@ -114,13 +123,15 @@ impl Blend<'_> {
             Strength::Uniform(percent) => {
                 compose_rows(photo, painting, Look::new(percent, self.keep_colors));
             }
-            Strength::Mask(mask) => {
+            Strength::Mask(mask, percent) => {
                 compose_rows(photo, painting, Look::new(100, self.keep_colors));
                 let photo = photo.as_chunks::<4>().0;
                 let pixels = painting.as_chunks_mut::<4>().0.iter_mut().zip(photo);
-                for ((to, below), &percent) in pixels.zip(mask.row(y)) {
+                for ((to, below), &level) in pixels.zip(mask.row(y)) {
+                    let share = u32::from(level) * u32::from(percent.min(100));
                     for (to, &below) in to.iter_mut().zip(below) {
-                        *to = mixed(below, *to, u16::from(percent.min(100)));
+                        let sum = u32::from(below) * (WHOLE - share) + u32::from(*to) * share;
+                        *to = ((sum + WHOLE / 2) / WHOLE) as u8;
                     }
                 }
             }
@@ -173,19 +184,32 @@ pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
     rest[..count].copy_from_slice(&composed(&last_photo, &last, look)[..count]);
 }
 
-/// [`compose`] with 16 bits per channel, for a uniform strength. Returns `false` and changes nothing if the sizes differ.
-pub fn compose_deep(photo: &DeepFrame, painting: &mut DeepFrame, look: Look) -> bool {
-    let strength = f32::from(look.strength_percent.min(100)) / 100.0;
-    if photo.size() != painting.size() {
+/// [`compose_into`] with 16 bits per channel.
+pub fn compose_deep<'a>(
+    photo: &DeepFrame,
+    painting: &mut DeepFrame,
+    blend: impl Into<Blend<'a>>,
+) -> bool {
+    let blend = blend.into();
+    if photo.size() != painting.size() || !blend.fits(photo.size()) {
         return false;
     }
-    for (painting, photo) in painting.pixels.chunks_mut(BLOCK).zip(photo.pixels.chunks(BLOCK)) {
+    let strength_of = |pixel: usize| match blend.strength {
+        Strength::Uniform(percent) => f32::from(percent.min(100)) / 100.0,
+        Strength::Mask(mask, percent) => {
+            let level = mask.values().get(pixel).copied().unwrap_or_default();
+            f32::from(level) * f32::from(percent.min(100)) / WHOLE as f32
+        }
+    };
+    let blocks = painting.pixels.chunks_mut(BLOCK).zip(photo.pixels.chunks(BLOCK));
+    for (block, (painting, photo)) in blocks.enumerate() {
         let of = |pixels: &[[u16; 4]]| -> [[f32; BLOCK]; 3] {
             from_fn(|c| from_fn(|i| pixels.get(i).map_or(0.0, |pixel| value_of(pixel[c]))))
         };
         let (below, painted) = (of(photo), of(painting));
-        let top = if look.keep_colors { recolored(below, &painted) } else { painted };
+        let top = if blend.keep_colors { recolored(below, &painted) } else { painted };
         for (i, (to, photo)) in painting.iter_mut().zip(photo).enumerate() {
+            let strength = strength_of(block * BLOCK + i);
             for c in 0..3 {
                 let mixed = below[c][i] + (top[c][i] - below[c][i]) * strength;
                 to[c] = deep_level(mixed);
@@ -195,6 +219,9 @@ pub fn compose_deep(photo: &DeepFrame, painting: &mut DeepFrame, look: Look) -> 
     }
     true
 }
+
+/// The share of a painting where a mask is white, at 100 percent.
+const WHOLE: u32 = 255 * 100;
 
 /// Pixels per iteration, in loops that the compiler can vectorise.
 const BLOCK: usize = 8;

@@ -92,6 +92,7 @@ impl PaintingArgs {
                 keep_colors: keep_colors.unwrap_or(look.keep_colors),
             },
             steadiness: steadiness.or(saved.and_then(|saved| saved.steadiness)).unwrap_or(0),
+            mask: None,
         }
     }
 }
@@ -154,6 +155,12 @@ pub struct StylizeArgs {
     /// Paint only this part of the rotated photo or video: width x height + left + top, in pixels
     #[arg(long, value_name = "WxH+X+Y")]
     pub crop: Option<Crop>,
+    /// Paint where this picture is white and keep the photo or video where it is black; scaled to the result's size
+    #[arg(long, value_name = "FILE")]
+    pub mask: Option<PathBuf>,
+    /// Paint where the mask is black instead
+    #[arg(long, requires = "mask")]
+    pub mask_invert: bool,
     /// Format of the result: png, jpeg, webp, bmp or tiff; for videos mp4, mov, mkv, webm, gif, apng or webp
     /// [default: from the output's extension, otherwise the photo's or video's; in a folder animations stay
     /// animations, and png paints the first frame of videos and animations]

@@ -42,7 +42,9 @@ impl Run<'_> {
                     self.note_style(style);
                     self.progress.notes_on(&photo.name, &painting.notes);
                     let cell = OutputSize::LongSide(width.max(height));
-                    let picture = painting.finished(&photo.frame, cell, job.stylization.look);
+                    let mask = job.stylization.mask.as_ref().map(|mask| mask.at((width, height)));
+                    let blend = job.stylization.blend(mask.as_deref());
+                    let picture = painting.finished(&photo.frame, cell, blend);
                     cells.push((style.title.clone(), picture));
                 }
                 Err(error) if error.is_cancelled() => return Err(CliError::Stopped),

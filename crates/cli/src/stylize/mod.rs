@@ -467,16 +467,19 @@ impl<'a> Run<'a> {
             let photo = &opened.photo;
             self.progress.notes_on(&photo.name, &painting.notes);
             let format = format_for(photo, target);
-            let (size, look) = (job.args.output_size, job.stylization.look);
+            let size = job.args.output_size;
+            let finished = size.resolve(photo.frame.size(), painting.painted.size());
+            let mask = job.stylization.mask.as_ref().map(|mask| mask.at(finished));
+            let blend = job.stylization.blend(mask.as_deref());
             let texts = if job.args.strip_metadata {
                 Vec::new()
             } else {
                 texts(style, &painting, job, device.clone())
             };
-            let picture = match painting.finished_deep(&photo.frame, size, look) {
+            let picture = match painting.finished_deep(&photo.frame, size, blend) {
                 Some(deep) => Picture::Deep(deep),
                 None => {
-                    Picture::Frame(Cow::Owned(painting.into_finished(&photo.frame, size, look)))
+                    Picture::Frame(Cow::Owned(painting.into_finished(&photo.frame, size, blend)))
                 }
             };
             let finished = Finished::Picture(picture, format, texts);

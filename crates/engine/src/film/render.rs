@@ -2,6 +2,7 @@
 //! paintings on in order.
 
 use std::{
+    borrow::Cow,
     iter,
     ops::ControlFlow,
     sync::{Arc, Mutex},
@@ -34,7 +35,7 @@ use media::{
 };
 use pictures::alpha::{color_name, flatten};
 use threads::{process::spawn_scoped, processors};
-use values::{disk, frame::Frame, lock::lock};
+use values::{compose::Plane, disk, frame::Frame, lock::lock};
 
 /// How often a waiting thread looks whether the film was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -409,8 +410,9 @@ fn finish_all(
     painted: Receiver<Painted>,
     sender: &Sender<Finished>,
 ) -> (bool, Option<Vec<u8>>) {
-    let (output, look) = (film.output_size, film.stylization.look);
+    let output = film.output_size;
     let (mut size, mut has_background, mut is_on_device) = (None, false, false);
+    let mut mask: Option<Cow<'_, Plane>> = None;
     for (number, Painted { ticks, frame, painting }) in (1..).zip(painted) {
         let ends_part = number % film.part_frames == 0;
         let mut state = None;
@@ -424,7 +426,14 @@ fn finish_all(
                     steadier.steadied(is_on_device, film.stylization.steadiness, painting, source);
                     state = ends_part.then(|| saved.unwrap_or_else(|| steadier.save()));
                 }
-                painting.into_finished(&frame, output, look)
+                let size = output.resolve(frame.size(), painting.painted.size());
+                // Scaled once, because all frames have the same size, as far as memory allows.
+                mask = match (mask.filter(|mask| mask.size() == size), &film.stylization.mask) {
+                    (None, Some(mask)) => Some(mask.at(size)),
+                    (kept, _) => kept,
+                };
+                let blend = film.stylization.blend(mask.as_deref());
+                painting.into_finished(&frame, output, blend)
             }
             None => {
                 let (width, height) = output.resolve(frame.size(), frame.size());

@@ -63,8 +63,9 @@ pub struct FrameOptions {
 impl FrameOptions {
     /// For a frame of size `source`. It is upscaled if that is set and the working size is smaller.
     pub fn new(source: (usize, usize), working: (usize, usize), settings: &LiveSettings) -> Self {
-        // What is left out has chosen the session.
-        let Stylization { network: _, size: _, mode: _, look, steadiness } = settings.stylization;
+        // What is left out has chosen the session. Masks are for photos and films.
+        let Stylization { network: _, size: _, mode: _, look, steadiness, mask: _ } =
+            settings.stylization;
         let is_smaller = working.0 < source.0 || working.1 < source.1;
         Self { working, upscales: settings.upscale && is_smaller, look, steadiness }
     }

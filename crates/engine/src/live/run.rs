@@ -430,7 +430,7 @@ impl Live {
         // The session that the large picture waits for is loaded first.
         let may_load = !self.sessions.is_loading();
         // A preview has its own network and size, and few frames.
-        let Stylization { network: _, size: _, mode, look, steadiness: _ } =
+        let Stylization { network: _, size: _, mode, look, steadiness: _, mask: _ } =
             self.settings.current.stylization;
         // Already decoded unless painting was cancelled.
         self.frames.decode(&mut self.input.frames.value);

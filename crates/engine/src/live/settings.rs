@@ -92,14 +92,16 @@ impl LiveSettings {
     /// no step timing.
     pub fn new(network: Option<Arc<Network>>, size: LiveSize, mode: ModeChoice) -> Self {
         let network = network.map(Into::into);
-        let stylization = Stylization { network, size, mode, look: Look::default(), steadiness: 0 };
+        let look = Look::default();
+        let stylization = Stylization { network, size, mode, look, steadiness: 0, mask: None };
         stylization.into()
     }
 
     /// True if painting a frame takes the same time with `other`, so that measured times stay valid.
     pub(super) fn costs_like(&self, other: &Self) -> bool {
         let [own, others] = [self, other].map(|settings| {
-            let Stylization { network, size, mode, look: _, steadiness } = &settings.stylization;
+            let Stylization { network, size, mode, look: _, steadiness, mask: _ } =
+                &settings.stylization;
             (network, size, mode, *steadiness > 0)
         });
         own == others && self.compare == other.compare

@@ -23,7 +23,7 @@ use pictures::{
     scale::{scaled, scaled_deep, size_with_long_side, size_within},
 };
 use values::{
-    compose::{Look, compose, compose_deep},
+    compose::{Blend, Look, compose_deep, compose_into},
     deep_frame::DeepFrame,
     frame::Frame,
     mode::{Mode, ModeChoice},
@@ -253,47 +253,58 @@ pub struct Painting {
 
 impl Painting {
     /// The finished picture for `photo`, which must be the photo that was painted.
-    pub fn finished(&self, photo: &Frame, output: OutputSize, look: Look) -> Frame {
-        finished(Cow::Borrowed(&self.painted), photo, output, look)
+    /// A mask must have the size of the finished picture ([`OutputSize::resolve`]).
+    pub fn finished<'a>(
+        &self,
+        photo: &Frame,
+        output: OutputSize,
+        blend: impl Into<Blend<'a>>,
+    ) -> Frame {
+        finished(Cow::Borrowed(&self.painted), photo, output, blend.into())
     }
 
     /// [`Painting::finished`], in the memory of the painting if the size stays.
-    pub fn into_finished(self, photo: &Frame, output: OutputSize, look: Look) -> Frame {
-        finished(Cow::Owned(self.painted), photo, output, look)
+    pub fn into_finished<'a>(
+        self,
+        photo: &Frame,
+        output: OutputSize,
+        blend: impl Into<Blend<'a>>,
+    ) -> Frame {
+        finished(Cow::Owned(self.painted), photo, output, blend.into())
     }
 
     /// [`Painting::finished`] with 16 bits per channel, if the painting still has them; takes them.
-    pub fn finished_deep(
+    pub fn finished_deep<'a>(
         &mut self,
         photo: &Frame,
         output: OutputSize,
-        look: Look,
+        blend: impl Into<Blend<'a>>,
     ) -> Option<DeepFrame> {
         let deep = self.deep.take()?;
         let (width, height) = output.resolve(photo.size(), deep.size());
         let photo = scaled_deep(DeepFrame::from(photo), width, height);
         let mut painting = scaled_deep(deep, width, height);
-        compose_deep(&photo, &mut painting, look).then_some(painting)
+        compose_deep(&photo, &mut painting, blend).then_some(painting)
     }
 }
 
-fn finished(painted: Cow<'_, Frame>, photo: &Frame, output: OutputSize, look: Look) -> Frame {
+fn finished(painted: Cow<'_, Frame>, photo: &Frame, output: OutputSize, blend: Blend<'_>) -> Frame {
     let (width, height) = output.resolve(photo.size(), painted.size());
     let is_own_size = photo.size() == painted.size() && painted.size() == (width, height);
-    if is_own_size && look == Look::default() {
+    if is_own_size && blend == Look::default().into() {
         // It has the photo's alpha already.
         return painted.into_owned();
     }
     let base = at_size(photo, width, height);
-    if look.strength_percent == 0 {
+    if blend.is_off() {
         return base.into_owned();
     }
-    let top = if painted.size() == (width, height) {
+    let mut top = if painted.size() == (width, height) {
         painted.into_owned()
     } else {
         scaled(&painted, width, height)
     };
-    compose(&base, top, look).unwrap_or_else(|| base.into_owned())
+    if compose_into(&base, &mut top, blend) { top } else { base.into_owned() }
 }
 
 /// Bytes of a picture in RGBA8.

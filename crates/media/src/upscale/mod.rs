@@ -182,13 +182,14 @@ mod tests {
         for (small, large) in SIZES {
             let (source, painting) = (noisy(large, 1), noisy(small, 9));
             let scaled = scaled(&source, small);
-            let uniform = [20, 70].map(|strength_percent| {
+            let uniform = [0, 70].map(|strength_percent| {
                 composed(&source, &painting, Look::new(strength_percent, true))
             });
             let is_second = |i: usize| (i % large.0 + i / large.0).is_multiple_of(3);
-            let values = (0..large.0 * large.1).map(|i| if is_second(i) { 70 } else { 20 });
+            let values = (0..large.0 * large.1).map(|i| if is_second(i) { 255 } else { 0 });
             let mask = Plane::new(large.0, values.collect());
-            let blend = Blend { strength: Strength::Mask(&mask), ..Look::new(100, true).into() };
+            let strength = Strength::Mask(&mask, 70);
+            let blend = Blend { strength, ..Look::new(100, true).into() };
             let mut to = Frame::from_fn(1, 1, |_, _| [0; 4]);
             assert!(Upscaler::new(2).compose((&scaled, &painting), &source, blend, &mut to));
             for (i, pixel) in to.rgba().chunks(4).enumerate() {

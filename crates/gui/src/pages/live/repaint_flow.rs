@@ -40,7 +40,8 @@ impl LivePage {
             .filter(|_| shell.settings.live.repaint_kept)?;
         let network = shell.workspace.choice.network(shell.model_of_style(ModelSize::Full))?;
         // A single picture has its own size, and none before it.
-        let Stylization { network: _, size: _, mode, look, steadiness: _ } = sent.stylization;
+        let Stylization { network: _, size: _, mode, look, steadiness: _, mask: _ } =
+            sent.stylization;
         Some(Finer { network, mode, look })
     }
 

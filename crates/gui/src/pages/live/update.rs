@@ -346,6 +346,7 @@ impl Shell {
                 mode: choices.mode,
                 look: choice.look,
                 steadiness,
+                mask: None,
             },
             upscale: choices.upscale,
             compare: None,
