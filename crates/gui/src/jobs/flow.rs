@@ -17,9 +17,9 @@ use super::{
     command::JobCommand,
     counted,
     photos::painting_name,
-    queue::{Export, NO_STYLE, Photos, Sheet, Work},
     run::{Progress, Run},
     time_left::Stopwatch,
+    work::{Export, NO_STYLE, Photos, Sheet, Work},
 };
 use crate::{
     app::{App, Shell},

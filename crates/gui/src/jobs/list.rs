@@ -5,7 +5,8 @@ use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilde
 use super::{
     Jobs,
     command::JobCommand,
-    queue::{Entry, Photos, State, Work},
+    queue::{Entry, State},
+    work::{Photos, Work},
     time_left,
 };
 use crate::{

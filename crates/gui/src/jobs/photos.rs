@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    queue::{Photos, Sheet, Unpainted},
+    work::{Photos, Sheet, Unpainted},
     run::Run,
 };
 use crate::{
@@ -196,7 +196,7 @@ fn cell_of(frame: &Frame) -> Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{choice::NetworkOf, jobs::queue::Results};
+    use crate::{choice::NetworkOf, jobs::work::Results};
     use settings::Choices;
     use values::{
         mode::{Mode, ModelSize},
