@@ -1,7 +1,7 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
 //! and panels below it.
 
-use eframe::egui::{self, Button, Frame, Id, Label, Popup, Rect, Ui, vec2};
+use eframe::egui::{self, Button, Frame, Id, Label, Panel, Popup, Rect, Ui, vec2};
 
 use crate::{
     app::{App, Shell},
@@ -148,49 +148,65 @@ pub const PART_GAP: f32 = 16.0;
 /// Minimum height of a panel whose edge can be dragged, in points.
 const MIN_DRAWER: f32 = 100.0;
 
-/// Reserves a panel at the lower edge whose upper edge can be dragged. Its contents are drawn after the parts above it.
-pub fn drawer(ui: &mut Ui, name: &str, frame: Frame, usual: f32, most: f32) -> Ui {
-    let most = most.max(MIN_DRAWER);
-    let panel = egui::Panel::bottom(Id::unique(name)).resizable(true);
-    let panel = panel.default_size(usual.min(most)).size_range(MIN_DRAWER..=most);
-    let shown = panel.frame(frame).show(ui, |ui| {
-        // The same height with any contents.
-        ui.set_min_height(ui.available_height());
-        ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
-    });
-    // A grip shows that the edge can be dragged.
-    let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
-    let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
-    ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
-    shown.inner
+/// The frame of a panel with these margins, in points.
+pub fn side(ui: &Ui, x: i8, y: i8) -> Frame {
+    Frame::new().fill(ui.visuals().panel_fill).inner_margin(egui::Margin::symmetric(x, y))
 }
 
 /// A panel at the lower edge whose contents are drawn after the parts above it: Tab follows the drawing order.
 pub struct LowerPanel {
     ui: Ui,
     name: &'static str,
-    height: f32,
+    /// `None` if the user sets it.
+    height: Option<f32>,
 }
 
 impl LowerPanel {
+    /// Reserves a row with a line above it.
+    pub fn row(ui: &mut Ui, name: &'static str, margin: i8) -> Self {
+        Self::room(ui, name, side(ui, 12, margin), true)
+    }
+
+    /// Reserves a row that is part of the canvas, not a separate bar.
+    pub fn on_canvas(ui: &mut Ui, name: &'static str) -> Self {
+        Self::room(ui, name, side(ui, 12, 4).fill(theme::palette(ui).stage), false)
+    }
+
     /// Reserves the height that the panel had in the last frame.
-    pub fn room(ui: &mut Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
+    fn room(ui: &mut Ui, name: &'static str, frame: Frame, has_line: bool) -> Self {
         let height: f32 = ui.data(|d| d.get_temp(Id::unique(name))).unwrap_or(0.0);
-        let ui = egui::Panel::bottom(name)
+        let ui = Panel::bottom(name)
             .frame(frame)
             .exact_size(height + frame.total_margin().sum().y)
             .resizable(false)
             .show_separator_line(has_line)
             .show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())))
             .inner;
-        Self { ui, name, height }
+        Self { ui, name, height: Some(height) }
+    }
+
+    /// Reserves a panel whose upper edge can be dragged, of this usual and maximum height.
+    pub fn drawer(ui: &mut Ui, name: &'static str, margin: i8, [usual, most]: [f32; 2]) -> Self {
+        let most = most.max(MIN_DRAWER);
+        let panel = Panel::bottom(Id::unique(name)).resizable(true).frame(side(ui, 12, margin));
+        let panel = panel.default_size(usual.min(most)).size_range(MIN_DRAWER..=most);
+        let shown = panel.show(ui, |ui| {
+            // The same height with any contents.
+            ui.set_min_height(ui.available_height());
+            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
+        });
+        // A grip shows that the edge can be dragged.
+        let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
+        let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
+        ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
+        Self { ui: shown.inner, name, height: None }
     }
 
     /// Draws the contents.
     pub fn draw(mut self, contents: impl FnOnce(&mut Ui)) {
         contents(&mut self.ui);
         let height = self.ui.min_rect().height();
-        if height != self.height {
+        if self.height.is_some_and(|before| before != height) {
             self.ui.data_mut(|d| d.insert_temp(Id::unique(self.name), height));
             self.ui.request_discard("another height of a panel");
         }

@@ -6,8 +6,8 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `app`, `frame` | the window's state, and the order of a frame's work |
-//! | `events`, `update`, [`intent`] | the reports of threads; the user's actions, which keys and widgets send, and their performance |
+//! | `app` | the window's state, the table of pages, and the order of a frame's work |
+//! | [`intent`], `update` | the user's actions, which keys and widgets send; the performance of those for the window itself |
 //! | `window`, `bars` | the layout: bars, styles, picture, controls, and what floats over the picture |
 //! | `workspace`, `choice` | photo, choice, paintings, undo, saved results: rules without egui |
 //! | `shell` | what is around the pages: `tasks` on other threads, `messages`, the `dock` with jobs and messages, `overlays` (questions, forms), settings (`settings_changes`, `settings_file`), keys (`shortcuts`), `full_screen`, the desktop ([`platform`], which tests replace; `clipboard`, `pointer`) |
@@ -32,8 +32,6 @@ mod home;
 mod app;
 mod bars;
 mod choice;
-mod events;
-mod frame;
 pub mod intent;
 mod jobs;
 mod pages;

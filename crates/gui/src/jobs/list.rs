@@ -6,8 +6,8 @@ use super::{
     Jobs,
     command::JobCommand,
     queue::{Entry, State},
-    work::{Photos, Work},
     time_left,
+    work::{Photos, Work},
 };
 use crate::{
     intent::{Command, Intent, ShellCommand},

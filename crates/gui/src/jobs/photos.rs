@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    work::{Photos, Sheet, Unpainted},
     run::Run,
+    work::{Photos, Sheet, Unpainted},
 };
 use crate::{
     choice::Choice,

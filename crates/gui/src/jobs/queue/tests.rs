@@ -26,11 +26,7 @@ fn export(output: &str) -> Export {
             mirror: true,
             crop: "64x48+2+4".parse().ok(),
         },
-        choices: Choices {
-            style: Some("candy".to_owned()),
-            steadiness: 30,
-            ..Choices::default()
-        },
+        choices: Choices { style: Some("candy".to_owned()), steadiness: 30, ..Choices::default() },
     }
 }
 
@@ -211,8 +207,7 @@ fn photos_survive_a_restart_and_continue() {
     again.rename_style("candy", "sweets");
     let names = again.entries[0].work.photos().map(|p| p.styles[0].label());
     assert_eq!(names.as_deref(), Some("sweets"));
-    for (from, to) in
-        [("items = [0, 1, 2, 3]", "items = [9]"), ("progress = [2", "progress = [7")]
+    for (from, to) in [("items = [0, 1, 2, 3]", "items = [9]"), ("progress = [2", "progress = [7")]
     {
         let damaged = text(&q).replacen(from, to, 1);
         assert_ne!(damaged, text(&q), "{from}");
@@ -235,10 +230,7 @@ fn a_sheet_starts_again_and_skipped_photos_are_replaced_alone() {
     q.add(Work::Photos(skipping), 4);
     q.replace_skipped(2);
     let again = q.entries[1].work.photos().expect("photos");
-    assert_eq!(
-        (&*again.items, again.replaces, again.results.skipped.len()),
-        (&[3][..], true, 0)
-    );
+    assert_eq!((&*again.items, again.replaces, again.results.skipped.len()), (&[3][..], true, 0));
 }
 
 #[test]

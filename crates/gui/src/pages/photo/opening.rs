@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::{App, Shell},
     choice::{DEFAULT_BRUSH, working_size_of},
-    events::name_window,
     intent::Intent,
+    shell::common::name_window,
 };
 
 impl PhotoPage {

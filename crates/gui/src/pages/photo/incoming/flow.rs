@@ -21,6 +21,7 @@ use crate::{
     },
     styles::looks::command::LookCommand,
     widgets::{label::name_label, texture::image_of},
+    workspace::Page,
 };
 use settings::looks::SavedLook;
 use values::{compose::Look, frame::Frame};
@@ -218,7 +219,7 @@ impl App {
             self.put(photo);
         }
         if was_live {
-            self.enter_live();
+            self.show_page(Page::Live);
         }
     }
 }
