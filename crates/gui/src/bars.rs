@@ -34,17 +34,8 @@ impl App {
         };
         let workspace = &self.shell.workspace;
         let page = workspace.page();
-        // The width of the bar in the last frame without such texts, and what the texts add to it.
-        let id = Id::unique("width of the top bar");
-        let bare: f32 = ui.data(|d| d.get_temp(id)).unwrap_or_default();
-        let room = ui.available_width() - bare;
-        let font = egui::TextStyle::Button.resolve(ui.style());
         let added = |names: &[&str]| -> f32 {
-            let width = |name: &&str| {
-                let text = format!(" {name}");
-                ui.painter().layout_no_wrap(text, font.clone(), egui::Color32::WHITE).size().x
-            };
-            names.iter().map(width).sum()
+            names.iter().map(|name| theme::text_width(ui, &format!(" {name}"))).sum()
         };
         let words = match page {
             Page::Photo => added(&["Open…", "Paste", "Sample", "Folder…", "Undo", "Redo"]),
@@ -52,74 +43,86 @@ impl App {
             Page::Live => added(&["Undo", "Redo"]),
         };
         let clear = added(&CLEAR[usize::from(page == Page::Live)..]);
-        let has_words = room >= words;
-        let has_all = room >= words + clear;
-        let shown = f32::from(has_words) * words + f32::from(has_all) * clear;
-        theme::bar(ui, 8.0, |ui| {
-            page_choice(
-                ui,
-                page,
-                if page == Page::Live { workspace.photo_page() } else { Page::Live },
-            );
-            ui.separator();
-            let open = match page {
-                Page::Photo => Some(("Open a photo or video.", PhotoCommand::AskOpen)),
-                Page::Video => Some(("Open a video.", PhotoCommand::AskVideo)),
-                Page::Live => None,
-            };
-            let add = |ui: &mut Ui, icon, words: [&str; 2], can, intent: Intent| {
-                let icon = theme::icon_button(icon, words[0], has_words).frame_when_inactive(false);
-                button(ui, can, icon, words, intent);
-            };
-            if let Some((does, intent)) = open {
-                add(ui, icons::IMAGE, ["Open…", does], true, intent.into());
-                recent_button(ui, self.photo.recent(&self.shell), has_all);
-            }
-            if page == Page::Photo {
-                for (icon, name, does, intent) in [
+        theme::fitted(ui, "top bar", [words, clear], |ui, fitting| {
+            let [has_words, has_all] = [fitting > 0, fitting > 1];
+            let shown = f32::from(has_words) * words + f32::from(has_all) * clear;
+            let mut width = 0.0;
+            theme::bar(ui, 8.0, |ui| {
+                page_choice(
+                    ui,
+                    page,
+                    if page == Page::Live { workspace.photo_page() } else { Page::Live },
+                );
+                ui.separator();
+                let open = match page {
+                    Page::Photo => Some(("Open a photo or video.", PhotoCommand::AskOpen)),
+                    Page::Video => Some(("Open a video.", PhotoCommand::AskVideo)),
+                    Page::Live => None,
+                };
+                let add = |ui: &mut Ui, icon, words: [&str; 2], can, intent: Intent| {
+                    let icon =
+                        theme::icon_button(icon, words[0], has_words).frame_when_inactive(false);
+                    button(ui, can, icon, words, intent);
+                };
+                if let Some((does, intent)) = open {
+                    add(ui, icons::IMAGE, ["Open…", does], true, intent.into());
+                    recent_button(ui, self.photo.recent(&self.shell), has_all);
+                }
+                if page == Page::Photo {
+                    for (icon, name, does, intent) in [
+                        (
+                            icons::CLIPBOARD,
+                            "Paste",
+                            "Open the copied image or file.",
+                            PhotoCommand::Paste,
+                        ),
+                        (
+                            icons::SPARKLE,
+                            "Sample",
+                            "Try the built-in photo.",
+                            PhotoCommand::OpenSample,
+                        ),
+                        (
+                            icons::FOLDER,
+                            "Folder…",
+                            "Paint a folder of photos.",
+                            PhotoCommand::AskFolder,
+                        ),
+                    ] {
+                        add(ui, icon, [name, does], true, intent.into());
+                    }
+                }
+                if page != Page::Live {
+                    ui.separator();
+                }
+                for (icon, name, does, can, intent) in [
+                    (icons::UNDO, "Undo", "Undo the last change.", can_undo, ViewCommand::Undo),
                     (
-                        icons::CLIPBOARD,
-                        "Paste",
-                        "Open the copied image or file.",
-                        PhotoCommand::Paste,
-                    ),
-                    (icons::SPARKLE, "Sample", "Try the built-in photo.", PhotoCommand::OpenSample),
-                    (
-                        icons::FOLDER,
-                        "Folder…",
-                        "Paint a folder of photos.",
-                        PhotoCommand::AskFolder,
+                        icons::REDO,
+                        "Redo",
+                        "Redo the last undone change.",
+                        can_redo,
+                        ViewCommand::Redo,
                     ),
                 ] {
-                    add(ui, icon, [name, does], true, intent.into());
+                    add(ui, icon, [name, does], can, intent.into());
                 }
-            }
-            if page != Page::Live {
-                ui.separator();
-            }
-            for (icon, name, does, can, intent) in [
-                (icons::UNDO, "Undo", "Undo the last change.", can_undo, ViewCommand::Undo),
-                (icons::REDO, "Redo", "Redo the last undone change.", can_redo, ViewCommand::Redo),
-            ] {
-                add(ui, icon, [name, does], can, intent.into());
-            }
-            let offers_camera = !self.live.is_first_start(&self.shell);
-            if let Some(live) = self.live.view.as_ref().filter(|l| offers_camera || l.uses_camera())
-            {
-                ui.separator();
-                live.source_bar(ui);
-            }
-            let left = ui.min_rect().width();
-            let mut right = 0.0;
-            theme::at_the_right(ui, "window buttons", |ui| {
-                window_buttons(&self.shell, ui, may_fold, has_all);
-                right = ui.min_rect().width();
+                let offers_camera = !self.live.is_first_start(&self.shell);
+                if let Some(live) =
+                    self.live.view.as_ref().filter(|l| offers_camera || l.uses_camera())
+                {
+                    ui.separator();
+                    live.source_bar(ui);
+                }
+                let left = ui.min_rect().width();
+                let mut right = 0.0;
+                theme::at_the_right(ui, "window buttons", |ui| {
+                    window_buttons(&self.shell, ui, may_fold, has_all);
+                    right = ui.min_rect().width();
+                });
+                width = left + right + 2.0 * ui.spacing().item_spacing.x - shown;
             });
-            let width = left + right + 2.0 * ui.spacing().item_spacing.x - shown;
-            if (width - bare).abs() > 0.5 {
-                ui.data_mut(|d| d.insert_temp(id, width));
-                ui.request_discard("another width of the bar");
-            }
+            width
         });
     }
 }

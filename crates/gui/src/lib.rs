@@ -56,6 +56,8 @@ pub use shell::platform;
 pub use styles::source as style_source;
 pub use widgets::fonts;
 
+/// The icon, as PNG.
+const ICON: &[u8] = include_bytes!("../../../assets/icon.png");
 /// Size of the window if none is stored, in points.
 const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];
 /// The upper bar needs this width, in points.
@@ -111,8 +113,7 @@ pub fn run(files: Vec<PathBuf>, licences: fn() -> Result<String, String>) -> Res
 /// The stored window size and position, or the default size.
 fn viewport(state: &settings::State) -> egui::ViewportBuilder {
     let size = state.window_size.map_or(FIRST_SIZE, Into::into);
-    let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icon.png"))
-        .unwrap_or_default();
+    let icon = eframe::icon_data::from_png_bytes(ICON).unwrap_or_default();
     egui::ViewportBuilder::default()
         .with_title("StyleForge")
         .with_app_id("styleforge")

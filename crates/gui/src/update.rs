@@ -95,7 +95,7 @@ impl App {
             ToggleShortcuts => shell.overlays.toggle(Overlay::Shortcuts(String::new())),
             ToggleAbout => {
                 let licences = (self.licences)().unwrap_or_else(|problem| problem);
-                shell.overlays.toggle(Overlay::About(About::new(&licences)));
+                shell.overlays.toggle(Overlay::About(About::new(&shell.ctx, &licences)));
             }
             CloseOverlay => shell.close_overlay(),
             Answer(button) => self.answer(button),

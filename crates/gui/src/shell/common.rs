@@ -99,14 +99,6 @@ impl Shell {
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 
-    pub fn has_attention(&self) -> bool {
-        self.workspace
-            .choice
-            .network(self.model())
-            .and_then(|of| self.styles.networks.get(&of)?.as_ref().ok())
-            .is_some_and(|network| network.graph().has_attention())
-    }
-
     /// The model sizes of the chosen style; empty without a style.
     pub fn models(&self) -> &[ModelSize] {
         self.workspace

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Context, Ui};
 
-use super::{PhotoPage, crop, opened::Origin, welcome};
+use super::{PhotoPage, controls, crop, opened::Origin, welcome};
 use crate::{
     app::Shell,
     bars::{self, LowerPanel},
@@ -37,7 +37,7 @@ impl PageView for PhotoPage {
     }
 
     fn controls(&self, shell: &Shell, ui: &mut Ui) {
-        self.photo_controls(shell, ui);
+        controls::ui(self, shell, ui);
     }
 
     fn rows(&self, shell: &Shell, ui: &mut Ui) -> Vec<(Row, LowerPanel)> {
