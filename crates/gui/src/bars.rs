@@ -1,7 +1,7 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (compare mode, zoom),
 //! and panels below it.
 
-use eframe::egui::{self, Button, Frame, Id, Label, Popup, Rect, Ui, vec2};
+use eframe::egui::{self, Button, Frame, Id, Label, Panel, Popup, Rect, Ui, vec2};
 
 use crate::{
     app::{App, Shell},
@@ -34,17 +34,8 @@ impl App {
         };
         let workspace = &self.shell.workspace;
         let page = workspace.page();
-        // The width of the bar in the last frame without such texts, and what the texts add to it.
-        let id = Id::unique("width of the top bar");
-        let bare: f32 = ui.data(|d| d.get_temp(id)).unwrap_or_default();
-        let room = ui.available_width() - bare;
-        let font = egui::TextStyle::Button.resolve(ui.style());
         let added = |names: &[&str]| -> f32 {
-            let width = |name: &&str| {
-                let text = format!(" {name}");
-                ui.painter().layout_no_wrap(text, font.clone(), egui::Color32::WHITE).size().x
-            };
-            names.iter().map(width).sum()
+            names.iter().map(|name| theme::text_width(ui, &format!(" {name}"))).sum()
         };
         let words = match page {
             Page::Photo => added(&["Open…", "Paste", "Sample", "Folder…", "Undo", "Redo"]),
@@ -52,74 +43,86 @@ impl App {
             Page::Live => added(&["Undo", "Redo"]),
         };
         let clear = added(&CLEAR[usize::from(page == Page::Live)..]);
-        let has_words = room >= words;
-        let has_all = room >= words + clear;
-        let shown = f32::from(has_words) * words + f32::from(has_all) * clear;
-        theme::bar(ui, 8.0, |ui| {
-            page_choice(
-                ui,
-                page,
-                if page == Page::Live { workspace.photo_page() } else { Page::Live },
-            );
-            ui.separator();
-            let open = match page {
-                Page::Photo => Some(("Open a photo or video.", PhotoCommand::AskOpen)),
-                Page::Video => Some(("Open a video.", PhotoCommand::AskVideo)),
-                Page::Live => None,
-            };
-            let add = |ui: &mut Ui, icon, words: [&str; 2], can, intent: Intent| {
-                let icon = theme::icon_button(icon, words[0], has_words).frame_when_inactive(false);
-                button(ui, can, icon, words, intent);
-            };
-            if let Some((does, intent)) = open {
-                add(ui, icons::IMAGE, ["Open…", does], true, intent.into());
-                recent_button(ui, self.photo.recent(&self.shell), has_all);
-            }
-            if page == Page::Photo {
-                for (icon, name, does, intent) in [
+        theme::fitted(ui, "top bar", [words, clear], |ui, fitting| {
+            let [has_words, has_all] = [fitting > 0, fitting > 1];
+            let shown = f32::from(has_words) * words + f32::from(has_all) * clear;
+            let mut width = 0.0;
+            theme::bar(ui, 8.0, |ui| {
+                page_choice(
+                    ui,
+                    page,
+                    if page == Page::Live { workspace.photo_page() } else { Page::Live },
+                );
+                ui.separator();
+                let open = match page {
+                    Page::Photo => Some(("Open a photo or video.", PhotoCommand::AskOpen)),
+                    Page::Video => Some(("Open a video.", PhotoCommand::AskVideo)),
+                    Page::Live => None,
+                };
+                let add = |ui: &mut Ui, icon, words: [&str; 2], can, intent: Intent| {
+                    let icon =
+                        theme::icon_button(icon, words[0], has_words).frame_when_inactive(false);
+                    button(ui, can, icon, words, intent);
+                };
+                if let Some((does, intent)) = open {
+                    add(ui, icons::IMAGE, ["Open…", does], true, intent.into());
+                    recent_button(ui, self.photo.recent(&self.shell), has_all);
+                }
+                if page == Page::Photo {
+                    for (icon, name, does, intent) in [
+                        (
+                            icons::CLIPBOARD,
+                            "Paste",
+                            "Open the copied image or file.",
+                            PhotoCommand::Paste,
+                        ),
+                        (
+                            icons::SPARKLE,
+                            "Sample",
+                            "Try the built-in photo.",
+                            PhotoCommand::OpenSample,
+                        ),
+                        (
+                            icons::FOLDER,
+                            "Folder…",
+                            "Paint a folder of photos.",
+                            PhotoCommand::AskFolder,
+                        ),
+                    ] {
+                        add(ui, icon, [name, does], true, intent.into());
+                    }
+                }
+                if page != Page::Live {
+                    ui.separator();
+                }
+                for (icon, name, does, can, intent) in [
+                    (icons::UNDO, "Undo", "Undo the last change.", can_undo, ViewCommand::Undo),
                     (
-                        icons::CLIPBOARD,
-                        "Paste",
-                        "Open the copied image or file.",
-                        PhotoCommand::Paste,
-                    ),
-                    (icons::SPARKLE, "Sample", "Try the built-in photo.", PhotoCommand::OpenSample),
-                    (
-                        icons::FOLDER,
-                        "Folder…",
-                        "Paint a folder of photos.",
-                        PhotoCommand::AskFolder,
+                        icons::REDO,
+                        "Redo",
+                        "Redo the last undone change.",
+                        can_redo,
+                        ViewCommand::Redo,
                     ),
                 ] {
-                    add(ui, icon, [name, does], true, intent.into());
+                    add(ui, icon, [name, does], can, intent.into());
                 }
-            }
-            if page != Page::Live {
-                ui.separator();
-            }
-            for (icon, name, does, can, intent) in [
-                (icons::UNDO, "Undo", "Undo the last change.", can_undo, ViewCommand::Undo),
-                (icons::REDO, "Redo", "Redo the last undone change.", can_redo, ViewCommand::Redo),
-            ] {
-                add(ui, icon, [name, does], can, intent.into());
-            }
-            let offers_camera = !self.live.is_first_start(&self.shell);
-            if let Some(live) = self.live.view.as_ref().filter(|l| offers_camera || l.uses_camera())
-            {
-                ui.separator();
-                live.source_bar(ui);
-            }
-            let left = ui.min_rect().width();
-            let mut right = 0.0;
-            theme::at_the_right(ui, "window buttons", |ui| {
-                window_buttons(&self.shell, ui, may_fold, has_all);
-                right = ui.min_rect().width();
+                let offers_camera = !self.live.is_first_start(&self.shell);
+                if let Some(live) =
+                    self.live.view.as_ref().filter(|l| offers_camera || l.uses_camera())
+                {
+                    ui.separator();
+                    live.source_bar(ui);
+                }
+                let left = ui.min_rect().width();
+                let mut right = 0.0;
+                theme::at_the_right(ui, "window buttons", |ui| {
+                    window_buttons(&self.shell, ui, may_fold, has_all);
+                    right = ui.min_rect().width();
+                });
+                width = left + right + 2.0 * ui.spacing().item_spacing.x - shown;
             });
-            let width = left + right + 2.0 * ui.spacing().item_spacing.x - shown;
-            if (width - bare).abs() > 0.5 {
-                ui.data_mut(|d| d.insert_temp(id, width));
-                ui.request_discard("another width of the bar");
-            }
+            width
         });
     }
 }
@@ -148,49 +151,65 @@ pub const PART_GAP: f32 = 16.0;
 /// Minimum height of a panel whose edge can be dragged, in points.
 const MIN_DRAWER: f32 = 100.0;
 
-/// Reserves a panel at the lower edge whose upper edge can be dragged. Its contents are drawn after the parts above it.
-pub fn drawer(ui: &mut Ui, name: &str, frame: Frame, usual: f32, most: f32) -> Ui {
-    let most = most.max(MIN_DRAWER);
-    let panel = egui::Panel::bottom(Id::unique(name)).resizable(true);
-    let panel = panel.default_size(usual.min(most)).size_range(MIN_DRAWER..=most);
-    let shown = panel.frame(frame).show(ui, |ui| {
-        // The same height with any contents.
-        ui.set_min_height(ui.available_height());
-        ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
-    });
-    // A grip shows that the edge can be dragged.
-    let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
-    let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
-    ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
-    shown.inner
+/// The frame of a panel with these margins, in points.
+pub fn side(ui: &Ui, x: i8, y: i8) -> Frame {
+    Frame::new().fill(ui.visuals().panel_fill).inner_margin(egui::Margin::symmetric(x, y))
 }
 
 /// A panel at the lower edge whose contents are drawn after the parts above it: Tab follows the drawing order.
 pub struct LowerPanel {
     ui: Ui,
     name: &'static str,
-    height: f32,
+    /// `None` if the user sets it.
+    height: Option<f32>,
 }
 
 impl LowerPanel {
+    /// Reserves a row with a line above it.
+    pub fn row(ui: &mut Ui, name: &'static str, margin: i8) -> Self {
+        Self::room(ui, name, side(ui, 12, margin), true)
+    }
+
+    /// Reserves a row that is part of the canvas, not a separate bar.
+    pub fn on_canvas(ui: &mut Ui, name: &'static str) -> Self {
+        Self::room(ui, name, side(ui, 12, 4).fill(theme::palette(ui).stage), false)
+    }
+
     /// Reserves the height that the panel had in the last frame.
-    pub fn room(ui: &mut Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
+    fn room(ui: &mut Ui, name: &'static str, frame: Frame, has_line: bool) -> Self {
         let height: f32 = ui.data(|d| d.get_temp(Id::unique(name))).unwrap_or(0.0);
-        let ui = egui::Panel::bottom(name)
+        let ui = Panel::bottom(name)
             .frame(frame)
             .exact_size(height + frame.total_margin().sum().y)
             .resizable(false)
             .show_separator_line(has_line)
             .show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())))
             .inner;
-        Self { ui, name, height }
+        Self { ui, name, height: Some(height) }
+    }
+
+    /// Reserves a panel whose upper edge can be dragged, of this usual and maximum height.
+    pub fn drawer(ui: &mut Ui, name: &'static str, margin: i8, [usual, most]: [f32; 2]) -> Self {
+        let most = most.max(MIN_DRAWER);
+        let panel = Panel::bottom(Id::unique(name)).resizable(true).frame(side(ui, 12, margin));
+        let panel = panel.default_size(usual.min(most)).size_range(MIN_DRAWER..=most);
+        let shown = panel.show(ui, |ui| {
+            // The same height with any contents.
+            ui.set_min_height(ui.available_height());
+            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
+        });
+        // A grip shows that the edge can be dragged.
+        let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
+        let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
+        ui.painter().rect_filled(grip, 1.5, theme::palette(ui).quiet);
+        Self { ui: shown.inner, name, height: None }
     }
 
     /// Draws the contents.
     pub fn draw(mut self, contents: impl FnOnce(&mut Ui)) {
         contents(&mut self.ui);
         let height = self.ui.min_rect().height();
-        if height != self.height {
+        if self.height.is_some_and(|before| before != height) {
             self.ui.data_mut(|d| d.insert_temp(Id::unique(self.name), height));
             self.ui.request_discard("another height of a panel");
         }

@@ -6,8 +6,8 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `app`, `frame` | the window's state, and the order of a frame's work |
-//! | `events`, `update`, [`intent`] | the reports of threads; the user's actions, which keys and widgets send, and their performance |
+//! | `app` | the window's state, the table of pages, and the order of a frame's work |
+//! | [`intent`], `update` | the user's actions, which keys and widgets send; the performance of those for the window itself |
 //! | `window`, `bars` | the layout: bars, styles, picture, controls, and what floats over the picture |
 //! | `workspace`, `choice` | photo, choice, paintings, undo, saved results: rules without egui |
 //! | `shell` | what is around the pages: `tasks` on other threads, `messages`, the `dock` with jobs and messages, `overlays` (questions, forms), settings (`settings_changes`, `settings_file`), keys (`shortcuts`), `full_screen`, the desktop ([`platform`], which tests replace; `clipboard`, `pointer`) |
@@ -32,8 +32,6 @@ mod home;
 mod app;
 mod bars;
 mod choice;
-mod events;
-mod frame;
 pub mod intent;
 mod jobs;
 mod pages;
@@ -58,6 +56,8 @@ pub use shell::platform;
 pub use styles::source as style_source;
 pub use widgets::fonts;
 
+/// The icon, as PNG.
+const ICON: &[u8] = include_bytes!("../../../assets/icon.png");
 /// Size of the window if none is stored, in points.
 const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];
 /// The upper bar needs this width, in points.
@@ -113,8 +113,7 @@ pub fn run(files: Vec<PathBuf>, licences: fn() -> Result<String, String>) -> Res
 /// The stored window size and position, or the default size.
 fn viewport(state: &settings::State) -> egui::ViewportBuilder {
     let size = state.window_size.map_or(FIRST_SIZE, Into::into);
-    let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icon.png"))
-        .unwrap_or_default();
+    let icon = eframe::icon_data::from_png_bytes(ICON).unwrap_or_default();
     egui::ViewportBuilder::default()
         .with_title("StyleForge")
         .with_app_id("styleforge")

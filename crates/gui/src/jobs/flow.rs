@@ -17,9 +17,9 @@ use super::{
     command::JobCommand,
     counted,
     photos::painting_name,
-    queue::{Export, NO_STYLE, Photos, Sheet, Work},
     run::{Progress, Run},
     time_left::Stopwatch,
+    work::{Export, NO_STYLE, Photos, Sheet, Work},
 };
 use crate::{
     app::{App, Shell},
@@ -197,9 +197,9 @@ impl Jobs {
         let has = |id: &str| styles.iter().any(|of| of == id);
         let cards = shell.styles.gallery.cards.iter().filter(|card| has(&card.id));
         let networks: Vec<_> = (choice.style().filter(|_| has(UnkeptMix::ID)))
-            .map(|id| shell.batch_style(id, &choice.parts()))
+            .map(|id| batch_style(shell, id, &choice.parts()))
             .into_iter()
-            .chain(cards.map(|card| shell.batch_style(&card.id, &Parts::new())))
+            .chain(cards.map(|card| batch_style(shell, &card.id, &Parts::new())))
             .collect();
         shell.styles.retry_networks(|of| networks.contains(of));
         let (mut works, mut what) = (Vec::new(), Vec::new());
@@ -262,7 +262,8 @@ impl Jobs {
         let (path, _) = shell.with_format(path);
         let path = disk::numbered_path(path, |path| !path.exists() && !taken.contains(path));
         let cards = shell.styles.gallery.cards.iter();
-        let styles: Vec<_> = cards.map(|card| shell.batch_style(&card.id, &Parts::new())).collect();
+        let styles: Vec<_> =
+            cards.map(|card| batch_style(shell, &card.id, &Parts::new())).collect();
         shell.styles.retry_networks(|of| styles.contains(of));
         let mut choices = shell.settings.choices.clone();
         shell.workspace.photo_choice().remember(&mut choices);
@@ -581,13 +582,11 @@ impl Jobs {
     }
 }
 
-impl Shell {
-    /// The network of a style, or of the mix of it, in the model size that is chosen for photos.
-    fn batch_style(&self, id: &str, parts: &Parts) -> NetworkOf {
-        let chosen = self.workspace.photo_choice().model;
-        let model = self.styles.gallery.known(id).map_or(chosen, |card| card.model(chosen));
-        NetworkOf::new(id, parts, model)
-    }
+/// The network of a style, or of the mix of it, in the model size that is chosen for photos.
+fn batch_style(shell: &Shell, id: &str, parts: &Parts) -> NetworkOf {
+    let chosen = shell.workspace.photo_choice().model;
+    let model = shell.styles.gallery.known(id).map_or(chosen, |card| card.model(chosen));
+    NetworkOf::new(id, parts, model)
 }
 
 /// Asks where to save the contact sheet.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{Key, Ui};
 
-use super::{command::JobCommand, queue::Export, time_left};
+use super::{command::JobCommand, time_left, work::Export};
 use crate::{
     choice::Choice,
     intent::{Command, ShellCommand},

@@ -5,8 +5,9 @@ use eframe::egui::{Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilde
 use super::{
     Jobs,
     command::JobCommand,
-    queue::{Entry, Photos, State, Work},
+    queue::{Entry, State},
     time_left,
+    work::{Photos, Work},
 };
 use crate::{
     intent::{Command, Intent, ShellCommand},

@@ -2,7 +2,7 @@
 //! of it waits in one queue and runs after everything else, one job at a time.
 //!
 //! A job runs on a thread of its own, which decodes, composes and encodes, and has the engine paint
-//! ([`FilmPainter`](engine::FilmPainter)). `queue` has the rules, `run` and `photos` the thread, `form` and `folder`
+//! ([`FilmPainter`](engine::FilmPainter)). `work` says what a job does, `queue` has the rules, `run` and `photos` the thread, `form` and `folder`
 //! ask what to do, `list` draws, and `flow` starts, stops and remembers jobs.
 
 pub mod command;
@@ -14,6 +14,7 @@ mod photos;
 mod queue;
 mod run;
 pub mod time_left;
+mod work;
 
 pub use self::{
     folder::FolderForm,

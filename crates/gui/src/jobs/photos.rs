@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    queue::{Photos, Sheet, Unpainted},
     run::Run,
+    work::{Photos, Sheet, Unpainted},
 };
 use crate::{
     choice::Choice,
@@ -196,7 +196,7 @@ fn cell_of(frame: &Frame) -> Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{choice::NetworkOf, jobs::queue::Results};
+    use crate::{choice::NetworkOf, jobs::work::Results};
     use settings::Choices;
     use values::{
         mode::{Mode, ModelSize},

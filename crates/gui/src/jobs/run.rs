@@ -11,7 +11,10 @@ use std::{
 
 use itertools::Itertools;
 
-use super::queue::{Entry, Export, NO_STYLE, Outcome, Work};
+use super::{
+    queue::Entry,
+    work::{Export, NO_STYLE, Outcome, Work},
+};
 use crate::{choice::Choice, shell::tasks::OrText, widgets::label::sentence};
 use backend::RunControl;
 use engine::{

@@ -1,11 +1,15 @@
 //! What pages and styles ask of the shell.
 
+use eframe::egui;
+
 use super::platform::Platform;
 use crate::{
     app::{App, Shell},
     choice::NetworkOf,
+    intent::{Intent, ShellCommand},
     widgets::theme,
 };
+use backend::DeviceInfo;
 use pictures::encode::Format;
 use values::mode::{DeviceChoice, ModelSize};
 
@@ -17,6 +21,18 @@ impl Shell {
     ) {
         let platform = self.platform.clone();
         self.run(move || work(&*platform), |_, ()| {});
+    }
+
+    /// Notes the device that paints.
+    pub fn set_device(&mut self, info: DeviceInfo, notice: Option<String>) {
+        // The first notice is in the status line. A later one is a lost GPU, which only a new process can open.
+        if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
+            let restart = ("Restart StyleForge", Intent::Shell(ShellCommand::Restart));
+            self.messages.error_with(notice.clone(), restart);
+        }
+        self.device.info = Some(info);
+        self.device.notice = notice;
+        self.choose_first_style();
     }
 
     /// The time of the frame, by egui's clock.
@@ -83,14 +99,6 @@ impl Shell {
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 
-    pub fn has_attention(&self) -> bool {
-        self.workspace
-            .choice
-            .network(self.model())
-            .and_then(|of| self.styles.networks.get(&of)?.as_ref().ok())
-            .is_some_and(|network| network.graph().has_attention())
-    }
-
     /// The model sizes of the chosen style; empty without a style.
     pub fn models(&self) -> &[ModelSize] {
         self.workspace
@@ -106,4 +114,22 @@ pub fn other(model: ModelSize) -> ModelSize {
         ModelSize::Full => ModelSize::Lite,
         ModelSize::Lite => ModelSize::Full,
     }
+}
+
+impl App {
+    /// Shows why a task failed.
+    pub fn report_failure<T>(&mut self, result: Result<T, String>) {
+        if let Err(error) = result {
+            self.shell.messages.error(error);
+        }
+    }
+}
+
+/// Sets the window's title: the photo's name and the program's, or the program's alone.
+pub fn name_window(ctx: &egui::Context, photo: Option<&str>) {
+    let title = match photo {
+        Some(name) => format!("{name} – StyleForge"),
+        None => "StyleForge".to_owned(),
+    };
+    ctx.send_viewport_cmd(egui::ViewportCommand::Title(title));
 }

@@ -2,7 +2,7 @@
 //! painted, and the newest message for its time.
 
 use eframe::egui::{
-    Align2, Atoms, Button, Frame, Id, Label, Order, ProgressBar, Rect, RichText, ScrollArea, Ui,
+    Align2, Atoms, Button, Id, Label, Order, ProgressBar, Rect, RichText, ScrollArea, Ui,
     UiBuilder, vec2,
 };
 
@@ -11,9 +11,8 @@ use super::{
     shortcuts::{button, plain_button},
 };
 use crate::{
-    app::App,
-    bars::{PART_GAP, STATUS_HEIGHT, drawer},
-    choice::NetworkOf,
+    app::{App, Shell},
+    bars::{LowerPanel, PART_GAP, STATUS_HEIGHT},
     intent::{PhotoCommand, Sends},
     widgets::{fonts::icons, key_chips, theme},
 };
@@ -25,13 +24,16 @@ const MAX_SHARE: f32 = 1.0 / 3.0;
 /// Space between a message and the window's edges if it floats, in points.
 const EDGE: f32 = 8.0;
 
-impl App {
-    /// Reserves the place of the dock if it is open.
-    pub(crate) fn dock_room(&self, ui: &mut Ui, frame: Frame) -> Option<Ui> {
-        let most = MAX_SHARE * ui.content_rect().height();
-        self.shell.window.dock_open.then(|| drawer(ui, "dock", frame, most, most))
-    }
+/// What is being done, or what to do, as text; and the painted share of a photo.
+pub type Activity = (String, Option<f32>);
 
+/// Reserves the place of the dock if it is open.
+pub fn room(shell: &Shell, ui: &mut Ui) -> Option<LowerPanel> {
+    let most = MAX_SHARE * ui.content_rect().height();
+    shell.window.dock_open.then(|| LowerPanel::drawer(ui, "dock", 8, [most; 2]))
+}
+
+impl App {
     /// Draws the dock.
     pub(crate) fn dock_ui(&mut self, ui: &mut Ui) {
         let (messages, jobs) = (&mut self.shell.messages, &self.jobs);
@@ -73,77 +75,28 @@ impl App {
         let has_line = !self.shell.window.dock_open
             && self.shell.messages.has_line(self.shell.now(), false, false);
         ui.horizontal(|ui| {
-            self.dock_handle(ui);
-            activity_ui(ui, self.activity());
+            handle(&self.shell, self.jobs.summary(), ui);
+            let (page, shell) = self.page();
+            activity_ui(ui, page.activity(shell));
             if has_line {
                 // What comes and goes before it does not take a click from its buttons.
                 let scope = UiBuilder::new().scope_id(Id::unique("message of the status line"));
                 ui.scope_builder(scope, |ui| self.shell.messages.line(ui, false, false));
             }
             // In the room that is left.
-            self.status().iter().for_each(|text| theme::cut_caption(ui, text));
-        });
-    }
-
-    /// The button that opens the dock, if there is anything in it: the jobs, and the number of unread messages.
-    fn dock_handle(&self, ui: &mut Ui) {
-        let (jobs, messages) = (self.jobs.summary(), &self.shell.messages);
-        let is_open = self.shell.window.dock_open;
-        if jobs.is_none() && messages.is_empty() && !is_open {
-            return;
-        }
-        let jobs = jobs.unwrap_or_else(|| "Messages".to_owned());
-        let mut name = format!("{NAME}, {jobs}");
-        let mut text = Atoms::new(RichText::new(jobs).small());
-        let (unread, has_error) = messages.unread();
-        if unread > 0 {
-            let colors = theme::palette(ui);
-            let color = if has_error { colors.error } else { colors.notice };
-            text.push_right(RichText::new(format!("• {unread}")).small().color(color));
-            name += &format!(", {unread} unread");
-        }
-        let handle = Button::selectable(is_open, text).min_size(vec2(0.0, STATUS_HEIGHT));
-        ui.add(handle.frame_when_inactive(true))
-            .on_hover_text("Show jobs and messages.")
-            .accessible_name(name)
-            .sends(ShellCommand::ShowDock(!is_open));
-    }
-
-    /// What is being done, or what to do, as text; and the painted share of a photo.
-    fn activity(&self) -> Option<(String, Option<f32>)> {
-        let Self { shell, photo, film, live, .. } = self;
-        if let Some(request) = &photo.painting.request {
-            let name = shell.styles.name_of(&request.recipe.network);
-            let (does, share) = if shell.styles.loading().all(NetworkOf::is_mix) {
-                ("Painting in", shell.engine.progress().unwrap_or(0.0))
-            } else {
-                ("Loading", 0.0)
-            };
-            return Some((format!("{does} {name}…"), Some(share)));
-        }
-        let shows_photo = live.view.is_none()
-            && photo.cropping.is_none()
-            && photo.paintings.viewed.is_none()
-            && shell.workspace.seen_photo().is_some();
-        let text = if photo.opening.is_running && shell.workspace.photo().is_some() {
-            "Opening…"
-        } else if shell.styles.gallery.importing > 0 {
-            "Adding the style…"
-        } else if shows_photo && shell.workspace.choice.style().is_none() {
-            match film.view {
-                Some(_) => "Choose a style on the left to paint this video",
-                None => "Choose a style on the left to paint this photo",
+            let (page, shell) = self.page();
+            // The device is last: if the line is too long, its name is truncated.
+            for text in page.status(shell).iter().flatten() {
+                theme::cut_caption(ui, text);
             }
-        } else {
-            return None;
-        };
-        Some((text.to_owned(), None))
+        });
     }
 
     /// Draws the message that has arrived since a dialog was opened in front of it; otherwise the activity and a message
     /// over a picture that is shown alone, only urgent messages if that `is_bare`.
     pub(crate) fn floating_status(&mut self, ui: &Ui, area: Rect, in_front: bool, is_bare: bool) {
-        let activity = if in_front { None } else { self.activity() };
+        let (page, shell) = self.page();
+        let activity = if in_front { None } else { page.activity(shell) };
         let messages = &mut self.shell.messages;
         if !messages.has_line(ui.input(|i| i.time), in_front, is_bare) && activity.is_none() {
             return;
@@ -164,7 +117,30 @@ impl App {
     }
 }
 
-fn activity_ui(ui: &mut Ui, activity: Option<(String, Option<f32>)>) {
+/// The button that opens the dock, if there is anything in it: the jobs, and the number of unread messages.
+fn handle(shell: &Shell, jobs: Option<String>, ui: &mut Ui) {
+    let (messages, is_open) = (&shell.messages, shell.window.dock_open);
+    if jobs.is_none() && messages.is_empty() && !is_open {
+        return;
+    }
+    let jobs = jobs.unwrap_or_else(|| "Messages".to_owned());
+    let mut name = format!("{NAME}, {jobs}");
+    let mut text = Atoms::new(RichText::new(jobs).small());
+    let (unread, has_error) = messages.unread();
+    if unread > 0 {
+        let colors = theme::palette(ui);
+        let color = if has_error { colors.error } else { colors.notice };
+        text.push_right(RichText::new(format!("• {unread}")).small().color(color));
+        name += &format!(", {unread} unread");
+    }
+    let handle = Button::selectable(is_open, text).min_size(vec2(0.0, STATUS_HEIGHT));
+    ui.add(handle.frame_when_inactive(true))
+        .on_hover_text("Show jobs and messages.")
+        .accessible_name(name)
+        .sends(ShellCommand::ShowDock(!is_open));
+}
+
+fn activity_ui(ui: &mut Ui, activity: Option<Activity>) {
     let Some((text, share)) = activity else {
         return;
     };

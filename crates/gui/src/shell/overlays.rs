@@ -4,8 +4,8 @@
 use std::{mem::discriminant, ops::Range, path::Path};
 
 use eframe::egui::{
-    self, Align2, Button, Context, Id, Image, Key, Modal, Modifiers, RichText, ScrollArea,
-    TextEdit, TextStyle, TextureHandle, Ui, vec2,
+    self, Align2, Button, ColorImage, Context, Id, Image, Key, Modal, Modifiers, RichText,
+    ScrollArea, TextEdit, TextStyle, TextureHandle, TextureOptions, Ui, vec2,
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     shortcuts_list,
 };
 use crate::{
+    ICON,
     intent::Command,
     jobs::{FORM_WIDTH, FolderForm, Form, Jobs},
     pages::live::ReportView,
@@ -367,6 +368,7 @@ fn credit(card: &Card) -> String {
 /// What the program is, who made its parts, and their licences, each in a tab.
 pub struct About {
     tab: &'static str,
+    icon: Option<TextureHandle>,
     /// The lines of all licences.
     licences: Vec<String>,
 }
@@ -374,12 +376,21 @@ pub struct About {
 /// Height of a tab of [`About`], in points, if there is enough space.
 const ABOUT_HEIGHT: f32 = 360.0;
 
+/// Height of the icon in it, and of all that is said about the program, in points.
+const ICON_HEIGHT: f32 = 112.0;
+const PROGRAM_HEIGHT: f32 = 230.0;
+
 /// The tabs of [`About`].
 const TABS: [&str; 3] = ["StyleForge", "Credits", "Licences"];
 
 impl About {
-    pub fn new(licences: &str) -> Self {
-        Self { tab: TABS[0], licences: licences.lines().map(str::to_owned).collect() }
+    pub fn new(ctx: &Context, licences: &str) -> Self {
+        let icon = eframe::icon_data::from_png_bytes(ICON).ok().map(|icon| {
+            let size = [icon.width, icon.height].map(|side| side as usize);
+            let picture = ColorImage::from_rgba_unmultiplied(size, &icon.rgba);
+            ctx.load_texture("icon", picture, TextureOptions::LINEAR)
+        });
+        Self { tab: TABS[0], icon, licences: licences.lines().map(str::to_owned).collect() }
     }
 
     fn ui(&mut self, ui: &mut Ui, cards: &[Card], is_fresh: bool) {
@@ -404,21 +415,28 @@ impl About {
                     area.show(ui, |ui| credits_ui(ui, cards));
                 }
                 "Licences" => licences_ui(&self.licences, ui, height),
-                _ => program_ui(ui),
+                _ => ui.vertical_centered(|ui| self.program_ui(ui, height)).inner,
             }
         });
         ui.add_space(theme::GAP);
         close_button(ui, is_fresh);
     }
-}
 
-fn program_ui(ui: &mut Ui) {
-    ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
-    ui.label(
-        "Paints photos, videos and live video in the style of a picture. Nothing leaves this computer.",
-    );
-    ui.add_space(theme::GAP);
-    ui.label("Free software under the MIT licence or the Apache licence 2.0, at your option.");
+    fn program_ui(&self, ui: &mut Ui, height: f32) {
+        ui.add_space(0.5 * (height - PROGRAM_HEIGHT).max(0.0));
+        if let Some(icon) = &self.icon {
+            ui.add(Image::from_texture(icon).max_height(ICON_HEIGHT).alt_text("The icon"));
+            ui.add_space(theme::GAP);
+        }
+        ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
+        for text in [
+            "Paints photos, videos and live video in the style of a picture.",
+            "Nothing leaves this computer.",
+            "Free software under the MIT licence or the Apache licence 2.0, at your option.",
+        ] {
+            ui.label(text);
+        }
+    }
 }
 
 fn credits_ui(ui: &mut Ui, cards: &[Card]) {

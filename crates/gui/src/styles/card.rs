@@ -79,10 +79,7 @@ pub fn card_ui(ui: &mut Ui, tile: &Tile<'_>) -> Response {
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     let key = tile.key.as_deref().unwrap_or_default();
-    let about = match &card.after {
-        Some((painting, artist)) => format!("After *{painting}* by {artist}"),
-        None => card.credit.clone(),
-    };
+    let about = card.after.as_ref().unwrap_or(&card.credit).clone();
     let about = Some(about).filter(|about| !about.is_empty());
     let hint = is_cut.then(|| card.title.clone()).into_iter().chain(about).join("\n");
     let picture = tile.own.first().filter(|_| !card.is_mix() && tile.note.is_none());

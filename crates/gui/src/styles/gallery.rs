@@ -161,8 +161,7 @@ impl Gallery {
         for card in &mut cards {
             card.title = label(&card.title);
             card.credit = remark(&card.credit);
-            card.after =
-                card.after.take().map(|(painting, artist)| (label(&painting), label(&artist)));
+            card.after = card.after.take().map(|after| remark(&after));
             if let (Some(frame), false) = (&card.thumbnail, self.thumbnails.contains_key(&card.id))
             {
                 let texture = ctx.load_texture(card.id.as_str(), image_of(frame), MIPMAPPED);

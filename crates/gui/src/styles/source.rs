@@ -47,8 +47,8 @@ pub struct Card {
     pub id: String,
     /// Name for the user.
     pub title: String,
-    /// The painting that it was made after, and the artist.
-    pub after: Option<(String, String)>,
+    /// The painting that it was made after, and the artist if known, for the user.
+    pub after: Option<String>,
     /// Artist, year, status of the painting and licence of the weights, for the user.
     pub credit: String,
     /// The available model sizes.
@@ -391,7 +391,10 @@ fn card_of(style: &Style) -> Card {
     Card {
         id: style.id.clone(),
         title: style.title.clone(),
-        after: credit.painting.clone().zip(credit.artist.clone()),
+        after: credit.painting.as_ref().map(|painting| match &credit.artist {
+            Some(artist) => format!("After *{painting}* by {artist}"),
+            None => format!("After {painting}"),
+        }),
         credit: parts.join(", "),
         models: style.models(),
         thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),

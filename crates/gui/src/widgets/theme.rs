@@ -294,6 +294,35 @@ pub fn at_the_right(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
     }
 }
 
+/// Draws a line whose texts are longer if there is room. `longer` are the widths that longer texts add, in points, the
+/// most useful ones first; `contents` gets how many of them fit, and returns the width of the line without them.
+pub fn fitted<const N: usize>(
+    ui: &mut Ui,
+    name: &str,
+    longer: [f32; N],
+    contents: impl FnOnce(&mut Ui, usize) -> f32,
+) {
+    let id = Id::unique(name);
+    let before: f32 = ui.data(|d| d.get_temp(id)).unwrap_or_default();
+    let mut room = ui.available_width() - before;
+    let fits = |width: &&f32| {
+        room -= **width;
+        room >= 0.0
+    };
+    let fitting = longer.iter().take_while(fits).count();
+    let width = contents(ui, fitting);
+    if (width - before).abs() > 0.5 {
+        ui.data_mut(|d| d.insert_temp(id, width));
+        ui.request_discard("another width of a line");
+    }
+}
+
+/// Width of a button's text, in points.
+pub fn text_width(ui: &Ui, text: &str) -> f32 {
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    ui.painter().layout_no_wrap(text.to_owned(), font, Color32::WHITE).size().x
+}
+
 /// The title of a group of controls.
 pub fn group_title(ui: &mut Ui, text: &str) {
     ui.label(heading(text).color(ui.visuals().strong_text_color()));

@@ -304,7 +304,7 @@ pub fn card(title: &str) -> Card {
         } else {
             String::new()
         },
-        after: (title == "Candy").then(|| ("June Tree".to_owned(), "a painter".to_owned())),
+        after: (title == "Candy").then(|| "After *June Tree* by a painter".to_owned()),
         models: vec![ModelSize::Full, ModelSize::Lite],
         thumbnail: (title == "Candy").then(|| Arc::new(photo(60, 40))),
         ..Card::default()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Align, Align2, Layout, Rect, Ui, vec2};
+use eframe::egui::{Align, Align2, Id, Layout, Rect, Ui, vec2};
 
 use super::{
     FilmView,
@@ -15,10 +15,8 @@ use crate::{
     widgets::{fonts::icons, texture::paint_cover, theme},
 };
 
-/// Minimum width at which buttons have their whole text, in points.
-const WORDS_WIDTH: f32 = 700.0;
-/// Width of the buttons in the middle, in points.
-const MIDDLE_WIDTH: f32 = 128.0;
+/// Minimum space between two groups of buttons, in points.
+const GAP: f32 = 8.0;
 
 impl FilmView {
     /// Draws both rows into `ui`, and the comparison above them.
@@ -27,55 +25,70 @@ impl FilmView {
         ui.spacing_mut().item_spacing.y = 4.0;
         let rows = ui.available_rect_before_wrap();
         timeline::ui(ui, film, &self.thumbnails);
-        let has_words = ui.available_width() >= WORDS_WIDTH;
-        let middle = rows.center().x - MIDDLE_WIDTH / 2.0;
-        theme::bar(ui, 8.0, |ui| {
-            let add = |ui: &mut Ui, can, is_on, text: &str, words: [&str; 2], step| {
-                button(ui, can, theme::toggle(is_on, text), words, step)
-            };
-            let [has_in, has_out] = [film.range.start, film.range.end].map(|p| p.is_some());
-            add(ui, true, has_in, "In", ["In point", "Begin at this frame."], Step::SetIn);
-            add(ui, true, has_out, "Out", ["Out point", "End with this frame."], Step::SetOut);
-            if has_in || has_out {
-                let text = if has_words { "Clear In/Out" } else { "Clear" };
-                let words = ["Clear In/Out", "Play and export the whole video."];
-                add(ui, true, false, text, words, Step::ClearRange);
-            }
-            let words = ["Compare steadiness", "Compare its effect on one second from here."];
-            add(ui, true, self.comparison.is_some(), "Steadiness", words, Step::Compare);
-            ui.add_space((middle - ui.cursor().left()).max(0.0));
-            add(ui, true, false, "|‹", ["Previous frame", "One frame back."], Step::Frame(-1));
-            let (icon, name) = match film.speed {
-                0.0 => (icons::PLAY, "Play"),
-                _ => (icons::PAUSE, "Pause"),
-            };
-            let play = theme::toggle(false, icon).min_size([48.0, 0.0].into());
-            button(ui, true, play, [name, "Play or pause."], Step::Toggle);
-            add(ui, true, false, "›|", ["Next frame", "One frame forward."], Step::Frame(1));
-            theme::at_the_right(ui, "sound and time of the film", |ui| {
-                let words = ["Loop", "Begin again at the end."];
-                add(ui, true, film.loops, "Loop", words, Step::ToggleLoop);
-                let (text, silent) = if !self.film.has_sound() {
-                    ("No sound", Some("This video has no sound."))
-                } else if self.is_silent {
-                    ("Sound in export", Some(NO_OUTPUT))
-                } else {
-                    ("Sound", None)
+        let (sound, silent) = if !self.film.has_sound() {
+            ("No sound", Some("This video has no sound."))
+        } else if self.is_silent {
+            ("Sound in export", Some(NO_OUTPUT))
+        } else {
+            ("Sound", None)
+        };
+        let length = clock(film.length);
+        let length = length.rsplit_once('.').map_or(String::new(), |(s, _)| format!(" / {s}"));
+        let [has_in, has_out] = [film.range.start, film.range.end].map(|p| p.is_some());
+        let cleared = f32::from(has_in || has_out) * theme::text_width(ui, " In/Out");
+        let at_end = theme::text_width(ui, sound) - theme::text_width(ui, "Sound")
+            + theme::text_width(ui, &length);
+        // The groups at both sides have the same room.
+        let longer = 2.0 * f32::max(cleared, at_end);
+        theme::fitted(ui, "buttons of a film", [longer], |ui, fitting| {
+            let has_words = fitting > 0;
+            let added = f32::from(has_words);
+            let id = Id::unique("width of the middle buttons of a film");
+            let middle: f32 = ui.data(|d| d.get_temp(id)).unwrap_or_default();
+            let mut widths = [0.0; 2];
+            theme::bar(ui, 8.0, |ui| {
+                let add = |ui: &mut Ui, can, is_on, text: &str, words: [&str; 2], step| {
+                    button(ui, can, theme::toggle(is_on, text), words, step)
                 };
-                let words = ["Sound", "Play the sound at normal speed. The export keeps it."];
-                let is_on = silent.is_none() && !film.is_mute;
-                let text = if has_words { text } else { "Sound" };
-                add(ui, silent.is_none(), is_on, text, words, Step::ToggleSound)
-                    .on_disabled_hover_text(silent.unwrap_or_default());
-                if !matches!(film.speed, 0.0 | 1.0) {
-                    let sign = if film.speed < 0.0 { "−" } else { "" };
-                    ui.label(format!("{sign}{}×  ", film.speed.abs()));
+                add(ui, true, has_in, "In", ["In point", "Begin at this frame."], Step::SetIn);
+                add(ui, true, has_out, "Out", ["Out point", "End with this frame."], Step::SetOut);
+                if has_in || has_out {
+                    let text = if has_words { "Clear In/Out" } else { "Clear" };
+                    let words = ["Clear In/Out", "Play and export the whole video."];
+                    add(ui, true, false, text, words, Step::ClearRange);
                 }
-                let length = clock(film.length);
-                let length = length.rsplit_once('.').filter(|_| has_words);
-                let length = length.map(|(seconds, _)| format!(" / {seconds}"));
-                ui.label(clock(film.position) + &length.unwrap_or_default());
+                let words = ["Compare steadiness", "Compare its effect on one second from here."];
+                add(ui, true, self.comparison.is_some(), "Steadiness", words, Step::Compare);
+                widths[0] = ui.min_rect().width() - added * cleared;
+                ui.add_space((rows.center().x - 0.5 * middle - ui.cursor().left()).max(0.0));
+                let start = ui.cursor().left();
+                add(ui, true, false, "|‹", ["Previous frame", "One frame back."], Step::Frame(-1));
+                let (icon, name) = match film.speed {
+                    0.0 => (icons::PLAY, "Play"),
+                    _ => (icons::PAUSE, "Pause"),
+                };
+                let play = theme::toggle(false, icon).min_size([48.0, 0.0].into());
+                button(ui, true, play, [name, "Play or pause."], Step::Toggle);
+                add(ui, true, false, "›|", ["Next frame", "One frame forward."], Step::Frame(1));
+                let width = ui.min_rect().right() - start;
+                ui.data_mut(|d| d.insert_temp(id, width));
+                theme::at_the_right(ui, "sound and time of the film", |ui| {
+                    let words = ["Loop", "Begin again at the end."];
+                    add(ui, true, film.loops, "Loop", words, Step::ToggleLoop);
+                    let words = ["Sound", "Play the sound at normal speed. The export keeps it."];
+                    let is_on = silent.is_none() && !film.is_mute;
+                    let text = if has_words { sound } else { "Sound" };
+                    add(ui, silent.is_none(), is_on, text, words, Step::ToggleSound)
+                        .on_disabled_hover_text(silent.unwrap_or_default());
+                    if !matches!(film.speed, 0.0 | 1.0) {
+                        let sign = if film.speed < 0.0 { "−" } else { "" };
+                        ui.label(format!("{sign}{}×  ", film.speed.abs()));
+                    }
+                    ui.label(clock(film.position) + if has_words { &length } else { "" });
+                    widths[1] = ui.min_rect().width() - added * at_end;
+                });
             });
+            middle + 2.0 * (widths[0].max(widths[1]) + GAP)
         });
         if let Some(comparison) = &self.comparison {
             let above = Rect::from_x_y_ranges(rows.x_range(), ui.content_rect().top()..=rows.top());

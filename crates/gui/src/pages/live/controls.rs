@@ -35,7 +35,7 @@ impl LivePage {
             let mut choice = shell.workspace.choice.clone();
             let mut choices = shell.settings.live.clone();
             theme::group_title(ui, "Source");
-            self.live_source(ui, live, &mut choices);
+            live_source(shell, ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
             painting_controls(shell, ui, "source", &mut choice, |ui, _| {
@@ -80,60 +80,58 @@ impl LivePage {
             }
         });
     }
+}
 
-    fn live_source(&self, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
-        let button =
-            ComboBox::from_id_salt("source").selected_text(live.source_name(self.cameras.as_ref()));
-        list(ui, button.width(ui.available_width()), |ui, entries| {
-            let mut offer = |ui: &mut Ui, source: Source, name: &str| {
-                let is_in_use = live.source == source;
-                let entry =
-                    ui.selectable_label(is_in_use, name).sends(LiveCommand::UseSource(source));
-                entries.note(&entry, is_in_use);
-            };
-            offer(ui, Source::Demo, "Demo scene");
-            if let Source::Video(_) = &live.source {
-                offer(ui, live.source.clone(), &live.source_name(None));
-            }
-            match &self.cameras {
-                None => caption(ui, "Looking for cameras…"),
-                Some(Err(error)) => caption(ui, remark(error)),
-                Some(Ok(cameras)) if cameras.is_empty() => caption(ui, "No camera found"),
-                Some(Ok(cameras)) => {
-                    for camera in cameras {
-                        offer(ui, Source::Camera(camera.id.clone()), &label(&camera.name));
-                    }
+/// The source and how it is turned.
+fn live_source(shell: &Shell, ui: &mut Ui, live: &LiveView, choices: &mut LiveChoices) {
+    let cameras = shell.device.cameras.as_ref();
+    let button = ComboBox::from_id_salt("source").selected_text(live.source_name(cameras));
+    list(ui, button.width(ui.available_width()), |ui, entries| {
+        let mut offer = |ui: &mut Ui, source: Source, name: &str| {
+            let is_in_use = live.source == source;
+            let entry = ui.selectable_label(is_in_use, name).sends(LiveCommand::UseSource(source));
+            entries.note(&entry, is_in_use);
+        };
+        offer(ui, Source::Demo, "Demo scene");
+        if let Source::Video(_) = &live.source {
+            offer(ui, live.source.clone(), &live.source_name(None));
+        }
+        match cameras {
+            None => caption(ui, "Looking for cameras…"),
+            Some(Err(error)) => caption(ui, remark(error)),
+            Some(Ok(cameras)) if cameras.is_empty() => caption(ui, "No camera found"),
+            Some(Ok(cameras)) => {
+                for camera in cameras {
+                    offer(ui, Source::Camera(camera.id.clone()), &label(&camera.name));
                 }
             }
-            let video = ui.selectable_label(false, "Video file…").sends(LiveCommand::AskVideo);
-            entries.note(&video, false);
-        })
-        .column_tooltip("Source of the live picture.")
-        .sends(LiveCommand::ListCameras);
-        let is_camera = matches!(live.source, Source::Camera(_));
-        ui.horizontal(|ui| {
-            let (mirror, hint) = if is_camera {
-                (
-                    &mut choices.mirror_preview,
-                    "Mirror the preview. Snapshots and recordings are not mirrored.",
-                )
-            } else {
-                (&mut choices.mirror, "Swap left and right.")
-            };
-            ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
-                .column_tooltip(hint)
-                .accessible_name("Mirror");
-            let label = ui.label("Rotate");
-            choose(ui, "rotate", 64.0, &mut choices.rotate, Rotation::ALL, |angle| {
-                format!("{angle}°")
-            })
-            .labelled_by(label.id);
-        });
-        if is_camera {
-            ui.checkbox(&mut choices.mirror_saved, "Mirror saved files")
-                .column_tooltip("Also mirror snapshots and recordings.");
-            camera_format(ui, choices);
         }
+        let video = ui.selectable_label(false, "Video file…").sends(LiveCommand::AskVideo);
+        entries.note(&video, false);
+    })
+    .column_tooltip("Source of the live picture.")
+    .sends(LiveCommand::ListCameras);
+    let is_camera = matches!(live.source, Source::Camera(_));
+    ui.horizontal(|ui| {
+        let (mirror, hint) = if is_camera {
+            (
+                &mut choices.mirror_preview,
+                "Mirror the preview. Snapshots and recordings are not mirrored.",
+            )
+        } else {
+            (&mut choices.mirror, "Swap left and right.")
+        };
+        ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
+            .column_tooltip(hint)
+            .accessible_name("Mirror");
+        let label = ui.label("Rotate");
+        choose(ui, "rotate", 64.0, &mut choices.rotate, Rotation::ALL, |angle| format!("{angle}°"))
+            .labelled_by(label.id);
+    });
+    if is_camera {
+        ui.checkbox(&mut choices.mirror_saved, "Mirror saved files")
+            .column_tooltip("Also mirror snapshots and recordings.");
+        camera_format(ui, choices);
     }
 }
 

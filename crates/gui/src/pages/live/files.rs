@@ -392,7 +392,7 @@ fn start_recording(shell: &Shell, taken: TakenFrames) {
                     app.shell.messages.report_folder(error);
                 }
                 (Err(error), None) => {
-                    app.shell.recording_ended();
+                    app.shell.ending.recording_ended(&app.shell.ctx);
                     app.shell.messages.report_folder(error);
                 }
             }
@@ -406,7 +406,7 @@ fn finish_recording(shell: &Shell, recorder: Recorder) {
         move || Ok(recorder.finish_or_discard()),
         |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_text()),
         |app, recorded| {
-            app.shell.recording_ended();
+            app.shell.ending.recording_ended(&app.shell.ctx);
             match recorded {
                 Ok(recorded) => show_recorded(&mut app.shell, &mut app.photo, &recorded),
                 Err(error) => app.shell.messages.error(error),

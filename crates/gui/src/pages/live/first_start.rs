@@ -40,7 +40,7 @@ impl LivePage {
     pub fn first_start_ui(&self, shell: &Shell, ui: &mut Ui) {
         let leads = self.view.as_ref().is_some_and(|live| live.leads_to_cards);
         ui.horizontal_wrapped(|ui| {
-            let options = welcome::start_options(self.cameras.as_ref());
+            let options = welcome::start_options(shell.device.cameras.as_ref());
             for (place, option) in options.into_iter().enumerate() {
                 let button = option.button(ui);
                 if place == 0 && leads {

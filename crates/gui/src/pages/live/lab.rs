@@ -1,19 +1,19 @@
 //! The place of the Lab in the window.
 
-use eframe::egui::{Frame, Ui};
+use eframe::egui::Ui;
 
 use super::{LivePage, command::LiveCommand};
-use crate::{app::Shell, bars::drawer, intent::Command};
+use crate::{app::Shell, bars::LowerPanel, intent::Command};
 
 /// Default height of the Lab, in points, if there is enough space.
 const LAB_HEIGHT: f32 = 300.0;
 
 impl LivePage {
     /// The area between live pictures and the buttons below them for the Lab, if it is open.
-    pub fn lab_room(&self, shell: &Shell, ui: &mut Ui, frame: Frame) -> Option<Ui> {
+    pub fn lab_room(&self, shell: &Shell, ui: &mut Ui) -> Option<LowerPanel> {
         self.view.as_ref().filter(|live| live.lab.is_open).zip(shell.device.info.as_ref())?;
         // The picture keeps the larger half.
-        Some(drawer(ui, "lab", frame, LAB_HEIGHT, 0.5 * ui.available_height()))
+        Some(LowerPanel::drawer(ui, "lab", 6, [LAB_HEIGHT, 0.5 * ui.available_height()]))
     }
 
     /// Draws the Lab.

@@ -9,6 +9,7 @@
 //! - `repaint_flow` repaints frozen frames and snapshots with more detail; `repaints` holds their state.
 //! - `source_trial` decides what to show when a source has no pictures.
 //! - `pair_times` stores the times of a comparison.
+//! - `view` has the parts of the page in the window.
 //! - `first_start`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and
 //!   `preview_grid` draw; `lab` is the place of the Lab in the window.
 
@@ -29,6 +30,7 @@ mod repaints;
 mod report;
 mod source_trial;
 pub mod update;
+mod view;
 
 pub use self::{
     camera_out::CameraOutView, chrome::full_screen_button, preview_grid::PreviewGrid,
@@ -59,7 +61,7 @@ use crate::{
 };
 use backend::DeviceInfo;
 use engine::{
-    capture::{Camera, Source},
+    capture::Source,
     live::{Facts, LivePicture, LiveSettings, Snapshot, SourceState},
     protocol::Repainted,
 };
@@ -125,8 +127,6 @@ struct Sent {
 pub struct LivePage {
     /// `None` while photos are shown.
     pub view: Option<LiveView>,
-    /// The most recent list of cameras; `None` while it is being made.
-    pub cameras: Option<Result<Vec<Camera>, String>>,
     pub camera_out: CameraOutView,
     /// Live frames that are being repainted.
     pub repaints: Repaints,

@@ -25,7 +25,7 @@ impl LivePage {
             UseSource(_) | UseCamera => {}
             AskVideo => shell.ask(Dialog::Video, |app, path| app.use_source(Source::Video(path))),
             LookForCamera => {
-                self.cameras = None;
+                shell.device.cameras = None;
                 shell.list_cameras(true);
             }
             ReleaseCamera => {

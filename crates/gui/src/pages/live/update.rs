@@ -10,12 +10,11 @@ use super::{
     report::{ReportView, chart_colors},
 };
 use crate::{
-    app::{App, Shell},
+    app::Shell,
     choice::NetworkOf,
-    events::name_window,
     intent::Intent,
-    pages::{film, photo::incoming::flow::report_inherited_look},
-    shell::{overlays::Overlay, tasks::OrText},
+    pages::photo::incoming::flow::report_inherited_look,
+    shell::{common::name_window, overlays::Overlay, tasks::OrText},
     styles::{mix::Mix, source::Card},
     widgets::stage::Compare,
     workspace::Page,
@@ -204,34 +203,9 @@ impl LivePage {
     }
 }
 
-impl App {
-    /// Shows a page, with the ways to open its picture if the photo on the table belongs to another page.
-    pub(crate) fn show_page(&mut self, page: Page) {
-        if page == Page::Live {
-            return self.enter_live();
-        }
-        self.leave_live();
-        let Self { shell, photo, film, .. } = self;
-        if shell.workspace.page() != page {
-            film.step_film(shell, photo, film::Step::Pause);
-            shell.workspace.turn(page);
-        }
-    }
-
-    /// Switches to live mode with the stored source.
-    pub(crate) fn enter_live(&mut self) {
-        self.enter_live_with(self.shell.settings.live.source.clone(), false);
-    }
-
-    /// Switches to live mode with a source; `is_chosen` if the user has just chosen it.
-    pub(crate) fn enter_live_with(&mut self, source: Source, is_chosen: bool) {
-        let Self { shell, photo, film, live, .. } = self;
-        if live.view.is_some() {
-            return;
-        }
-        film.step_film(shell, photo, film::Step::Pause);
-        // The photo keeps its choice and its paintings; it is not painted in the meantime.
-        photo.drop_request(shell);
+impl LivePage {
+    /// Starts live mode with a source; `is_chosen` if the user has just chosen it.
+    pub fn enter(&mut self, shell: &mut Shell, source: Source, is_chosen: bool) {
         shell.end_change();
         shell.workspace.turn(Page::Live);
         if shell.workspace.photo().is_some() {
@@ -244,27 +218,25 @@ impl App {
             view.trial.begin(&Source::Demo);
         }
         view.stage.compare = Compare::Painting;
-        view.stage.placing.framing = photo.stage.placing.framing;
-        photo.paintings.close_view();
         name_window(&shell.ctx, None);
         shell.settings.state.shows_photos = false;
         shell.settings_changed();
         shell.choose_first_style();
-        live.view.insert(view).start(shell);
+        self.view.insert(view).start(shell);
         shell.list_cameras(false);
         try_video(shell);
     }
 
-    pub(crate) fn leave_live(&mut self) {
-        let Self { shell, photo, live, .. } = self;
-        if live.view.is_none() {
-            return;
+    /// Ends live mode; returns whether it was shown.
+    pub fn leave(&mut self, shell: &mut Shell) -> bool {
+        if self.view.is_none() {
+            return false;
         }
-        live.end_recording(shell);
+        self.end_recording(shell);
         shell.messages.turn_page();
         stop_measuring(shell);
         shell.engine.stop_live();
-        live.view = None;
+        self.view = None;
         shell.end_change();
         if shell.workspace.turn(shell.workspace.photo_page()) {
             report_inherited_look(shell);
@@ -275,7 +247,7 @@ impl App {
         shell.settings.state.shows_photos = true;
         shell.settings.state.has_seen_hint = true;
         shell.settings_changed();
-        photo.follow_choice(shell);
+        true
     }
 }
 
@@ -319,7 +291,7 @@ impl Shell {
                 } else if uses_first {
                     app.shell.intents.push(Intent::Live(LiveCommand::UseCamera));
                 }
-                app.live.cameras = Some(cameras);
+                app.shell.device.cameras = Some(cameras);
             },
         );
     }

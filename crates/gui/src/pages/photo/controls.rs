@@ -23,63 +23,63 @@ use crate::{
 use media::framing::Rotation;
 use pictures::encode::{DEFAULT_QUALITY, Format};
 
-impl PhotoPage {
-    /// Draws the controls into `ui`.
-    pub fn photo_controls(&self, shell: &Shell, ui: &mut Ui) {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            if self.paintings.viewed_settings(shell, ui) {
-                return;
-            }
-            let is_video = shell.workspace.page() == Page::Video;
-            let [page, source] = if is_video { ["Video", "video"] } else { ["Photo", "photo"] };
-            let mut choice = shell.workspace.choice.clone();
-            if let Some(whole) =
-                shell.workspace.seen_photo().map(|photo| photo.opened.photo.frame.size())
-            {
-                theme::group_title(ui, page);
-                framing(ui, whole, self.cropping.is_some(), &mut choice);
-                ui.add_space(theme::GROUP_GAP);
-            }
-
-            painting_controls(shell, ui, source, &mut choice, |ui, choice| {
-                if is_video {
-                    theme::steadiness(ui, &mut choice.steadiness);
-                }
-                brush_control(shell, ui, choice);
-            });
-
-            theme::group_title(ui, "Result");
-            output_control(ui, &mut choice, shell.workspace.photo_size());
-            // The format of a video is chosen when it is exported.
-            if !is_video {
-                format_control(shell, ui);
-                if shell.format().has_resolution() {
-                    print_control(shell, ui, &choice);
-                }
-                if shell.format().has_16_bits() {
-                    ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
-                        .column_tooltip("Finer steps of colour, for editing. The file is larger.");
-                }
-            }
+/// Draws the controls into `ui`.
+pub fn ui(page: &PhotoPage, shell: &Shell, ui: &mut Ui) {
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        if page.paintings.viewed_settings(shell, ui) {
+            return;
+        }
+        let is_video = shell.workspace.page() == Page::Video;
+        let [title, source] = if is_video { ["Video", "video"] } else { ["Photo", "photo"] };
+        let mut choice = shell.workspace.choice.clone();
+        if let Some(whole) =
+            shell.workspace.seen_photo().map(|photo| photo.opened.photo.frame.size())
+        {
+            theme::group_title(ui, title);
+            framing(ui, whole, page.cropping.is_some(), &mut choice);
             ui.add_space(theme::GROUP_GAP);
+        }
 
-            theme::advanced(ui, |ui| {
-                let mut model = Some(choice.model);
-                model_row(shell, ui, &mut model, shell.model(), false);
-                choice.model = model.unwrap_or(choice.model);
-                engine(
-                    ui,
-                    ENGINE,
-                    &mut choice.mode,
-                    Offers::of(shell.device.info.as_ref(), shell.has_attention()),
-                );
-            });
-            if choice != shell.workspace.choice {
-                ViewCommand::Edit(choice).send(ui);
+        painting_controls(shell, ui, source, &mut choice, |ui, choice| {
+            if is_video {
+                theme::steadiness(ui, &mut choice.steadiness);
             }
+            brush_control(shell, ui, choice);
         });
-    }
 
+        theme::group_title(ui, "Result");
+        output_control(ui, &mut choice, shell.workspace.photo_size());
+        // The format of a video is chosen when it is exported.
+        if !is_video {
+            format_control(shell, ui);
+            if shell.format().has_resolution() {
+                print_control(shell, ui, &choice);
+            }
+            if shell.format().has_16_bits() {
+                ui.checkbox(&mut choice.has_16_bits, "16 bits per channel")
+                    .column_tooltip("Finer steps of colour, for editing. The file is larger.");
+            }
+        }
+        ui.add_space(theme::GROUP_GAP);
+
+        theme::advanced(ui, |ui| {
+            let mut model = Some(choice.model);
+            model_row(shell, ui, &mut model, shell.model(), false);
+            choice.model = model.unwrap_or(choice.model);
+            engine(
+                ui,
+                ENGINE,
+                &mut choice.mode,
+                Offers::of(shell.device.info.as_ref(), has_attention(shell)),
+            );
+        });
+        if choice != shell.workspace.choice {
+            ViewCommand::Edit(choice).send(ui);
+        }
+    });
+}
+
+impl PhotoPage {
     /// The buttons that export a video and save or copy the painting, side by side.
     pub fn save_buttons(&self, shell: &Shell, ui: &mut Ui) {
         let is_video = shell.workspace.page() == Page::Video;
@@ -123,6 +123,13 @@ impl PhotoPage {
                 .on_disabled_hover_text(why_not);
         }
     }
+}
+
+/// True if the network that paints has attention, once it is loaded.
+fn has_attention(shell: &Shell) -> bool {
+    let of = shell.workspace.choice.network(shell.model());
+    of.and_then(|of| shell.styles.networks.get(&of)?.as_ref().ok())
+        .is_some_and(|network| network.graph().has_attention())
 }
 
 /// Rotates, mirrors and crops the photo, whose full size is `whole`.

@@ -1,5 +1,5 @@
 //! The photo page: a photo on the table, its painting, the saved paintings. `command` lists its commands, which `perform`
-//! performs; `state` has the parts of its state without a module of their own.
+//! performs; `state` has the parts of its state without a module of their own, `view` the parts of the page in the window.
 
 pub mod command;
 pub mod controls;
@@ -14,6 +14,7 @@ pub mod paintings;
 mod perform;
 pub mod save_flow;
 pub mod state;
+mod view;
 pub mod welcome;
 
 use self::{

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     app::{App, Shell},
     choice::{DEFAULT_BRUSH, working_size_of},
-    events::name_window,
     intent::Intent,
+    shell::common::name_window,
 };
 
 impl PhotoPage {
@@ -26,21 +26,8 @@ impl PhotoPage {
         Recent { files: &shell.settings.state.recent_photos, paintings: &self.paintings }
     }
 
-    /// A number for a request to open something; later ones are larger.
-    pub fn ticket(&mut self) -> u64 {
-        self.opening.tickets += 1;
-        self.opening.tickets
-    }
-
-    /// Starts a request for a photo; returns its number.
-    pub fn begin_opening(&mut self) -> u64 {
-        let ticket = self.ticket();
-        self.opening.begin(ticket);
-        ticket
-    }
-
     pub fn open(&mut self, shell: &mut Shell, origin: Origin) {
-        let ticket = self.ticket();
+        let ticket = self.opening.ticket();
         self.open_as(shell, ticket, origin);
     }
 
@@ -54,7 +41,7 @@ impl PhotoPage {
 
     /// Sorts files in the background, to open, import or paint them.
     pub fn sort(&mut self, shell: &mut Shell, files: Vec<PathBuf>, picture_use: PictureUse) {
-        let ticket = self.ticket();
+        let ticket = self.opening.ticket();
         shell.run(
             move || Ok(sorted(files)),
             move |app, sorted| app.handle_sorted(ticket, picture_use, sorted),
@@ -127,7 +114,7 @@ impl PhotoPage {
 
     /// Opens a photo of the list.
     pub fn open_recent(&mut self, shell: &mut Shell, path: PathBuf) {
-        let ticket = self.begin_opening();
+        let ticket = self.opening.begin_next();
         let file = path.clone();
         let open = move || if_there(&file, || opened(Origin::File(file.clone())));
         shell.tasks.spawn(open, move |app, opened| match opened.transpose() {

@@ -3,13 +3,20 @@
 //!
 //! Runs on the window's thread: the engine paints, the compositor combines.
 
+use std::sync::Arc;
+
 use super::{
     PhotoPage,
     opened::framed,
     state::{ComposeRequest, PaintRequest},
 };
-use crate::{app::Shell, styles::Missing};
-use engine::{compositor::ComposeJob, paint::OutputSize, protocol::PaintJob};
+use crate::{app::Shell, shell::messages::Topic, styles::Missing};
+use engine::{
+    compositor::ComposeJob,
+    error::EngineError,
+    paint::{OutputSize, Painting},
+    protocol::{Generation, PaintJob},
+};
 
 impl PhotoPage {
     /// Stops the run and returns to the previous painting.
@@ -204,4 +211,67 @@ impl PhotoPage {
         self.painting.composed.appears = true;
         self.recompose(shell, self.stage.wants_full());
     }
+
+    /// Shows the newest picture of the compositor.
+    pub fn take_composed(&mut self, shell: &mut Shell) {
+        if let Some(composed) = self.compositor.take()
+            && composed.ticket == self.painting.composed.epoch
+            && shell.workspace.on_screen().is_some()
+        {
+            let size = result_size(shell).unwrap_or(composed.size);
+            let is_other = std::mem::take(&mut self.painting.composed.appears);
+            // While the user drags, show the result without a fade.
+            let appears = is_other && !shell.ctx.input(|i| i.pointer.any_down());
+            let (preview, is_full) = (&composed.preview, composed.full);
+            self.stage.set_painting(&shell.ctx, preview, is_full, size, appears);
+        }
+    }
+
+    /// Shows a painting of the engine, or its draft.
+    pub fn handle_painted(
+        &mut self,
+        shell: &mut Shell,
+        painting: Arc<Painting>,
+        generation: Generation,
+        is_draft: bool,
+    ) {
+        let Some(mut request) = self.painting.request.take_if(|w| w.run == Some(generation)) else {
+            return;
+        };
+        if is_draft {
+            request.has_draft = true;
+            self.painting.request = Some(request);
+            shell.workspace.draft = Some(painting);
+        } else {
+            for note in &painting.notes {
+                shell.messages.notice(note.clone());
+            }
+            shell.messages.settle(Topic::Painting);
+            shell.workspace.show(request.recipe, painting);
+        }
+        self.recompose_anew(shell);
+        self.catch_up(shell);
+    }
+
+    /// Reports why the engine could not paint.
+    pub fn handle_failed(&mut self, shell: &mut Shell, error: &EngineError, run: Generation) {
+        // A run that was replaced while the new network is loaded may still finish.
+        if self.painting.request.as_ref().is_some_and(|w| w.run == Some(run)) {
+            let text = format!("The photo was not painted: {error}");
+            shell.messages.about(Topic::Painting).error(text);
+            self.revert_choice(shell);
+        }
+    }
+}
+
+/// Width and height of the finished picture, in pixels. For a draft, those of the picture that it stands for.
+fn result_size(shell: &Shell) -> Option<(usize, usize)> {
+    let photo = shell.workspace.photo_size()?;
+    let output = shell.workspace.choice.output;
+    let shown = shell.workspace.shown();
+    if shown.is_none() && output == OutputSize::Working {
+        return None;
+    }
+    let painted = shown.map_or(photo, |shown| shown.painting.painted.size());
+    Some(output.resolve(photo, painted))
 }

@@ -21,47 +21,21 @@ use crate::{
     shell::{
         messages::{Messages, Topic},
         overlays::{Answer, Buttons, Field, Overlay, Overlays},
-        platform::{Dialog, from_the_root, path_in},
+        platform::Dialog,
         tasks::OrText,
     },
-    widgets::label::{editable, name_label, path_label, remark},
+    widgets::label::{name_label, path_label},
 };
 use pictures::{
     MediaError,
     encode::{self, Attached, Encoding, Existing, Format},
 };
-use values::disk::{WriteError, free_path};
-
-/// Continues with the path that the user chose.
-type PathHandler = Box<dyn FnOnce(&mut App, PathBuf) + Send>;
+use values::disk::WriteError;
 
 impl Shell {
-    /// Shows a dialog, unless another one is open, and continues with the chosen path.
-    pub fn ask(&mut self, dialog: Dialog, then: impl FnOnce(&mut App, PathBuf) + Send + 'static) {
-        if std::mem::replace(&mut self.window.has_file_dialog, true) {
-            return;
-        }
-        let state = &self.settings.state;
-        let saved = state.save_folder.as_ref().filter(|_| !dialog.opens());
-        let folder = saved.or(state.open_folder.as_ref()).cloned();
-        let platform = self.platform.clone();
-        let shown = dialog.clone();
-        self.dialogs.spawn(
-            move || platform.ask(&shown, folder.as_deref()),
-            move |app, path| {
-                app.shell.window.has_file_dialog = false;
-                match path {
-                    Ok(Some(path)) => app.use_path(&dialog, path, Box::new(then)),
-                    Ok(None) => {}
-                    Err(why) => app.ask_for_path(dialog, why, None, Box::new(then)),
-                }
-            },
-        );
-    }
-
-    /// The folder of the last opened file.
-    fn opened_folder(&self) -> PathBuf {
-        self.settings.state.open_folder.clone().unwrap_or_else(|| self.save_folder())
+    /// True if the result on the table would be lost, and the user wants to be asked.
+    fn would_lose_result(&self) -> bool {
+        self.workspace.is_unsaved() && self.settings.choices.ask_before_losing
     }
 
     /// The path and format for a picture: a typed extension decides the format; without one, the chosen format's
@@ -75,24 +49,6 @@ impl Shell {
         (path, format)
     }
 
-    /// True if the result on the table would be lost, and the user wants to be asked.
-    fn would_lose_result(&self) -> bool {
-        self.workspace.is_unsaved() && self.settings.choices.ask_before_losing
-    }
-
-    fn close_now(&mut self) {
-        self.ending.is_closing = true;
-        self.ctx.send_viewport_cmd(ViewportCommand::Close);
-    }
-
-    /// Called when a recording is completely written.
-    pub fn recording_ended(&mut self) {
-        self.ending.recordings = self.ending.recordings.saturating_sub(1);
-        if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
-            self.close_now();
-        }
-    }
-
     /// Closes the overlay, and drops what waited for its answer.
     pub fn close_overlay(&mut self) {
         if let Some(Overlay::Reading(reading)) = self.overlays.take() {
@@ -104,93 +60,6 @@ impl Shell {
 }
 
 impl App {
-    /// Remembers the folder of a chosen path, and continues with the path.
-    fn use_path(&mut self, dialog: &Dialog, path: PathBuf, then: PathHandler) {
-        let path = from_the_root(path);
-        let folder = if matches!(dialog, Dialog::Folder) { Some(&*path) } else { path.parent() };
-        // A typed path may name a folder that does not exist.
-        let folder = folder.filter(|folder| folder.is_dir()).map(Path::to_owned);
-        let state = &mut self.shell.settings.state;
-        let remembered = match dialog {
-            Dialog::Open | Dialog::Video | Dialog::Folder => &mut state.open_folder,
-            Dialog::Style | Dialog::TargetFolder | Dialog::SnapshotFolder => &mut None,
-            _ => &mut state.save_folder,
-        };
-        *remembered = folder.or(remembered.take());
-        self.shell.settings_changed();
-        then(self, path);
-    }
-
-    /// Shows a path field instead of a file dialog; `typed` is a text that was entered, and what is wrong with it.
-    fn ask_for_path(
-        &mut self,
-        dialog: Dialog,
-        why: String,
-        typed: Option<(String, String)>,
-        then: PathHandler,
-    ) {
-        let button = match dialog {
-            Dialog::Open | Dialog::Video | Dialog::Folder => "Open",
-            Dialog::Style => "Add",
-            Dialog::Save { .. } | Dialog::Export { .. } => "Save",
-            Dialog::TargetFolder | Dialog::SnapshotFolder | Dialog::Film { .. } => "Use",
-        };
-        let suggested = match (&dialog, dialog.file_name()) {
-            (_, Some(file_name)) => free_path(self.shell.save_folder().join(file_name)),
-            (Dialog::TargetFolder, _) => self
-                .shell
-                .overlays
-                .folder_form()
-                .map(|form| form.target.clone())
-                .unwrap_or_default(),
-            (Dialog::SnapshotFolder, _) => self.shell.snapshot_folder(),
-            // A file name without a folder is relative to this folder.
-            _ => self.shell.opened_folder().join(""),
-        };
-        let (text, problem) = match typed {
-            Some((text, problem)) => (text, Some(problem)),
-            None => (editable(&suggested), None),
-        };
-        let mut selected = 0..text.len();
-        if problem.is_none() && dialog.file_name().is_some() {
-            // The file name without its extension.
-            selected.start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
-            selected.end = text.rfind('.').unwrap_or(text.len());
-        }
-        let mut reason = remark(&why);
-        if dialog.opens() {
-            reason.push_str(" You can also drop files onto the window.");
-        }
-        self.shell.overlays.show(Overlay::Field(Field {
-            heading: dialog.title().to_owned(),
-            button,
-            text,
-            selected,
-            why: reason,
-            problem,
-            then: Box::new(move |app, text| app.take_path(dialog, why, text, then)),
-        }));
-    }
-
-    /// Continues with a typed path as with one from a dialog; asks again if it cannot be used.
-    fn take_path(&mut self, dialog: Dialog, why: String, text: String, then: PathHandler) {
-        let typed = path_in(text.trim());
-        let home = std::env::home_dir().filter(|home| home.is_absolute());
-        let mut path = match (typed.strip_prefix("~"), home) {
-            (Ok(below), Some(home)) => home.join(below),
-            // A file name without a folder is relative to the suggested folder.
-            _ if dialog.opens() => self.shell.opened_folder().join(typed),
-            _ => typed,
-        };
-        if let Some(problem) = problem_of(&dialog, &path) {
-            return self.ask_for_path(dialog, why, Some((text, problem)), then);
-        }
-        if matches!(dialog, Dialog::Export { .. }) {
-            path = free_path(path);
-        }
-        self.use_path(&dialog, path, then);
-    }
-
     fn handle_saved(
         &mut self,
         save: Save,
@@ -255,7 +124,7 @@ impl App {
     fn perform_step(&mut self, step: NextStep) {
         match step {
             NextStep::Put(opened) => self.put(*opened),
-            NextStep::Close => self.shell.close_now(),
+            NextStep::Close => self.shell.ending.close(&self.shell.ctx),
         }
     }
 
@@ -278,7 +147,7 @@ impl App {
     /// Closes the window, unless a question or a wait is necessary first.
     pub(crate) fn close(&mut self) {
         if !self.keeps_open() {
-            self.shell.close_now();
+            self.shell.ending.close(&self.shell.ctx);
         }
     }
 
@@ -286,7 +155,7 @@ impl App {
     pub(crate) fn close_without_question(&mut self) {
         self.shell.ending.restarts = false;
         self.live.end_recording(&mut self.shell);
-        self.shell.close_now();
+        self.shell.ending.close(&self.shell.ctx);
     }
 
     /// Asks about, or waits for, what closing would lose; returns `false` if nothing would be lost.
@@ -327,7 +196,7 @@ impl App {
                 app.live.end_recording(&mut app.shell);
                 app.shell.ending.when_recorded = app.shell.ending.recordings > 0;
                 if !app.shell.ending.when_recorded {
-                    app.shell.close_now();
+                    app.shell.ending.close(&app.shell.ctx);
                 }
             }),
         ];
@@ -494,25 +363,6 @@ impl Overlays<App> {
         let then = Box::new(then);
         let field = Field { heading, button, text, selected, why, problem, then };
         self.show(Overlay::Field(field));
-    }
-}
-
-/// Why a typed path cannot be used, as text.
-fn problem_of(dialog: &Dialog, path: &Path) -> Option<String> {
-    let name = path_label(path);
-    match dialog {
-        Dialog::Open | Dialog::Video | Dialog::Style if !path.exists() => {
-            Some(format!("There is no file {name}. Check the path."))
-        }
-        Dialog::Folder if !path.is_dir() => {
-            Some(format!("There is no folder {name}. Check the path."))
-        }
-        _ if dialog.file_name().is_some() => {
-            let folder = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir())?;
-            let folder = path_label(folder);
-            Some(format!("There is no folder {folder} to save into. Check the path."))
-        }
-        _ => None,
     }
 }
 

@@ -58,6 +58,19 @@ pub struct PhotoOpening {
 }
 
 impl PhotoOpening {
+    /// A number for a request to open something; later ones are larger.
+    pub fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    /// Starts a request for a photo; returns its number.
+    pub fn begin_next(&mut self) -> u64 {
+        let ticket = self.ticket();
+        self.begin(ticket);
+        ticket
+    }
+
     /// Notes that the request with this number leads to a photo.
     pub fn begin(&mut self, ticket: u64) {
         self.newest = ticket;

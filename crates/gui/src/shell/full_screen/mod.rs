@@ -8,7 +8,7 @@ use eframe::egui::{self, Align2, Button, Context, CursorIcon, Event, Id, Rect, U
 use self::state::FullScreen;
 use super::{command::ShellCommand, shortcuts::button};
 use crate::{
-    app::App,
+    app::{App, Shell},
     intent::{Command, StyleCommand},
     widgets::{
         key_chips,
@@ -26,36 +26,26 @@ const BAR_WIDTH: f32 = 760.0;
 /// Space between the bar and the screen's edges, in points.
 const BAR_MARGIN: f32 = 16.0;
 
-impl App {
+impl Shell {
     /// Enters or leaves full screen.
-    pub(crate) fn toggle_full_screen(&mut self) {
-        let (is_full, now) =
-            self.shell.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
-        let is_on = !(is_full || self.shell.window.full_screen.is_on);
-        self.shell.window.full_screen.set(is_on, now, self.shell.chosen_name().as_deref());
-        self.frame_pictures();
-        self.shell.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
+    pub fn toggle_full_screen(&mut self) {
+        let (is_full, now) = self.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
+        let is_on = !(is_full || self.window.full_screen.is_on);
+        self.window.full_screen.set(is_on, now, self.chosen_name().as_deref());
+        self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
     }
 
-    /// Frames the pictures for the window or for the full screen.
-    pub(crate) fn frame_pictures(&mut self) {
-        let framing = match (
-            self.shell.window.full_screen.is_on,
-            self.shell.settings.choices.full_screen_fills,
-        ) {
+    /// How the picture is placed, in the window or in full screen.
+    pub fn framing(&self) -> Framing {
+        match (self.window.full_screen.is_on, self.settings.choices.full_screen_fills) {
             (false, _) => Framing::Window,
             (true, false) => Framing::Fit,
             (true, true) => Framing::Fill,
-        };
-        self.photo.stage.placing.framing = framing;
-        if let Some(viewed) = &mut self.photo.paintings.viewed {
-            viewed.stage.placing.framing = framing;
-        }
-        if let Some(live) = &mut self.live.view {
-            live.stage.placing.framing = framing;
         }
     }
+}
 
+impl App {
     /// Draws only the picture and urgent information: problems, a capturing camera, open questions.
     pub(crate) fn full_screen_ui(&mut self, ui: &mut Ui) {
         let now = ui.input(|i| i.time);
@@ -67,14 +57,8 @@ impl App {
             if shows_controls {
                 area.max.y -= self.shell.window.full_screen.bar_height;
             }
-            match &mut self.live.view {
-                Some(live) => live.stage_ui(
-                    ui,
-                    (&self.shell.styles.gallery.cards, &self.shell.styles.gallery.thumbnails),
-                    None,
-                ),
-                None => self.photo_stage(ui),
-            }
+            let (page, shell) = self.page();
+            page.stage_ui(shell, ui);
             self.over_stage(ui, area, true);
             if now < self.shell.window.full_screen.hint_until {
                 floating(ui, "leaving hint", Align2::CENTER_TOP, area, |ui| {
@@ -83,7 +67,8 @@ impl App {
             }
             self.shell.window.full_screen.name_style(ui, area, now);
             self.full_screen_bar(ui, shows_controls);
-            let has_photo = self.live.view.is_some() || self.shell.workspace.seen_photo().is_some();
+            let has_photo =
+                self.shell.workspace.is_live() || self.shell.workspace.seen_photo().is_some();
             if !shows_controls && has_photo && !self.shell.overlays.is_open() {
                 ui.set_cursor_icon(CursorIcon::None);
             }
@@ -104,9 +89,7 @@ impl App {
         let bar = floating(ui, BAR, Align2::CENTER_BOTTOM, screen, |ui| {
             ui.multiply_opacity(share);
             ui.set_width(width - 26.0);
-            if let Some(film) =
-                self.film.view.as_ref().filter(|_| self.photo.shows_film(&self.shell))
-            {
+            if let Some(film) = self.timeline() {
                 film.bar(ui);
             }
             ui.horizontal(|ui| bar_contents(self, ui));
@@ -129,11 +112,9 @@ impl FullScreen {
 }
 
 /// The buttons in the bar.
-fn bar_contents(app: &App, ui: &mut Ui) {
-    match &app.live.view {
-        Some(live) => live.take_buttons(ui, [false, true, true]),
-        None => app.photo.save_buttons(&app.shell, ui),
-    }
+fn bar_contents(app: &mut App, ui: &mut Ui) {
+    let (page, shell) = app.page();
+    page.full_screen_buttons(shell, ui);
     theme::at_the_right(ui, "full screen views", |ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         for (icon, name, by) in [("‹", "Previous style", -1), ("›", "Next style", 1)] {
@@ -150,7 +131,7 @@ fn bar_contents(app: &App, ui: &mut Ui) {
             );
         }
         ui.separator();
-        let fills = app.shell.settings.choices.full_screen_fills;
+        let fills = shell.settings.choices.full_screen_fills;
         for (text, name, is_fill, does) in [
             ("Fit", "Fit the screen", false, "The whole picture."),
             ("Fill", "Fill the screen", true, "Fill the screen; the edges are cut off."),

@@ -9,7 +9,7 @@ const POINTS: usize = 5;
 /// must be detected.
 const BLOCK: usize = 6;
 
-/// The window as a small picture, [`POINTS`] points per pixel, grey where nothing is compared: in `hide`, in points.
+/// The window as a small picture, 5 points per pixel, grey where nothing is compared: in `hide`, in points.
 pub fn small(screen: ColorImage, scale: f32, hide: &[Rect]) -> RgbImage {
     let [width, height] = screen.size.map(|side| side as u32);
     let mut large = RgbImage::from_fn(width, height, |x, y| {

@@ -21,6 +21,7 @@ use crate::{
     },
     styles::looks::command::LookCommand,
     widgets::{label::name_label, texture::image_of},
+    workspace::Page,
 };
 use settings::looks::SavedLook;
 use values::{compose::Look, frame::Frame};
@@ -80,7 +81,7 @@ impl PhotoPage {
 
     /// Asks how to use a picture or the files on the clipboard.
     pub fn paste(&mut self, shell: &mut Shell) {
-        let ticket = self.begin_opening();
+        let ticket = self.opening.begin_next();
         let platform = shell.platform.clone();
         let paste = move || {
             Ok(match platform.paste()? {
@@ -180,7 +181,7 @@ impl App {
                 };
                 ask_use(shell, photos.len(), name, None, move |app, picture_use| {
                     let sorted = FilesByKind { photos, ..FilesByKind::default() };
-                    let ticket = app.photo.ticket();
+                    let ticket = app.photo.opening.ticket();
                     app.handle_sorted(ticket, picture_use, sorted);
                 });
             }
@@ -218,7 +219,7 @@ impl App {
             self.put(photo);
         }
         if was_live {
-            self.enter_live();
+            self.show_page(Page::Live);
         }
     }
 }
