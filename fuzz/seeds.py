@@ -537,6 +537,10 @@ def parts():
         yield name, b"\0".join((b"film.txt", b"", *files)) + b"\0"
 
 
+# The beginning of a PNG of 30,000 x 30,000 pixels.
+BOMB = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBBBBB", 30000, 30000, 8, 2, 0, 0, 0)
+
+
 def looks():
     """Looks: small pictures with texts."""
     def chunk(kind, data):
@@ -549,6 +553,9 @@ def looks():
         ("trained", {"Style": "candy lite", "Style 1": "0123456789abcdef\n\n\n"}),
         ("file", {"Style": "own", "Style 1": "ff\n/tmp/own.pth\n\n", "Detail": "original"}),
         ("mix", {"Style": "a+b", "Mix": "a 60 %, b 40 %", "Style 2": "\n\n00ff10\nffd8ffe0"}),
+        ("numbers", {"Style": "a", "Strength": "300 %", "Detail": "99999999999999999999"}),
+        ("names", {"Style": "../../a\u202e\u0007", "Style 1": "ff\n../own.pth\n\n"}),
+        ("bomb", {"Style": "a", "Style 1": f"\n\n00\n{BOMB.hex()}"}),
     ):
         chunks = b"".join(
             chunk(b"iTXt", key.encode() + b"\0\0\0\0\0" + text.encode()) for key, text in (about | texts).items())

@@ -1,24 +1,32 @@
 //! `styleforge looks`: lists, shows, imports, exports, renames and removes looks.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use super::{
     CliError,
-    args::LooksCommand,
+    args::{DeviceArgs, LooksCommand},
+    interrupt::interruptible,
+    painter, select_device,
     style_choice::named,
     terminal::{print, table, write_note},
     wrong_use,
 };
-use engine::paint::WorkingSize;
+use engine::paint::{OutputSize, PaintSettings, WorkingSize};
+use media::sheet::CELL_PX;
 use pictures::{
     decode,
     encode::{Existing, Format},
+    sample,
+    scale::{scaled, size_within},
 };
 use settings::{
     looks::{self, LookError, SavedLook},
     painted_with::{DEFAULT, OF_STYLE, Painted},
 };
-use values::disk::{self, reason};
+use values::{
+    disk::{self, reason},
+    frame::Frame,
+};
 use weights::StyleLibrary;
 
 /// Performs a command.
@@ -41,11 +49,14 @@ pub fn run(command: LooksCommand) -> Result<(), CliError> {
         LooksCommand::Import { file, name, style, force } => {
             let library = StyleLibrary::standard();
             let mut look = SavedLook::read(&file)?;
-            if let Some(typed) = style {
-                look.set_style(named(&library, &typed)?)?;
+            if let Some(typed) = &style {
+                look.set_style(named(&library, typed)?)?;
             }
             look.complete(&library)?;
-            let picture = decode::from_path(&file).map_err(LookError::from)?.frame;
+            let picture = match style {
+                Some(_) => Arc::new(sample_in(&look, &library)?),
+                None => decode::from_path(&file).map_err(LookError::from)?.frame,
+            };
             let stem = || file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let name = name.unwrap_or_else(stem);
             look.save(&name, &picture, existing(force))?;
@@ -70,6 +81,19 @@ pub fn run(command: LooksCommand) -> Result<(), CliError> {
             print(&[format!("Removed the look {name}")])
         }
     }
+}
+
+/// The sample, painted in a look, because the file's picture shows another one.
+fn sample_in(look: &SavedLook, library: &StyleLibrary) -> Result<Frame, CliError> {
+    let sample = sample::sample().map_err(CliError::failed)?.frame;
+    let (width, height) = size_within(sample.width(), sample.height(), CELL_PX);
+    let photo = Arc::new(scaled(&sample, width, height));
+    let chosen = look.network(library, look.painted.model)?.with_margin(None);
+    let device = DeviceArgs::default();
+    let (mut painter, control) = (painter(select_device(&device)?, &device), interruptible());
+    let painted = painter.paint(&photo, &chosen.network, PaintSettings::default(), &control);
+    let painting = painted.map_err(CliError::failed)?;
+    Ok(painting.finished(&photo, OutputSize::Original, look.painted.look))
 }
 
 impl From<LookError> for CliError {

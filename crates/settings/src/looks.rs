@@ -43,6 +43,8 @@ const THUMBNAIL_PX: usize = 256;
 const PICTURE_PX: usize = 1024;
 /// Maximum size of a style's picture, and of its code.
 const MAX_PART_BYTES: usize = 1 << 20;
+/// Maximum memory that decoding a style's picture takes, in bytes.
+const PICTURE_MEMORY: u64 = 64 << 20;
 /// Maximum length of a path.
 const MAX_PATH_BYTES: usize = 4096;
 
@@ -121,16 +123,28 @@ pub fn names() -> Vec<String> {
     names
 }
 
+/// The name of a look's file.
+fn file_name(name: &str) -> Result<String, LookError> {
+    match id_from(name) {
+        id if id.is_empty() => Err(LookError::BadName { name: name.to_owned() }),
+        id => Ok(format!("{id}.png")),
+    }
+}
+
 /// The file of the look of this name, existing or not.
 ///
 /// # Errors
 /// [`LookError::BadName`], or that there is no home folder.
 pub fn file(name: &str) -> Result<PathBuf, LookError> {
-    let id = id_from(name);
-    if id.is_empty() {
-        return Err(LookError::BadName { name: name.to_owned() });
-    }
-    Ok(folder()?.join(format!("{id}.png")))
+    Ok(folder()?.join(file_name(name)?))
+}
+
+/// The file of the look at `path` under another name.
+///
+/// # Errors
+/// [`LookError::BadName`].
+pub fn renamed(path: &Path, name: &str) -> Result<PathBuf, LookError> {
+    Ok(path.with_file_name(file_name(name)?))
 }
 
 /// The file of an existing look.
@@ -384,7 +398,7 @@ impl Origin {
         let mut line = || lines.next();
         Some(Self {
             digest: line()?.to_owned(),
-            path: line().filter(|path| path.len() <= MAX_PATH_BYTES)?.to_owned(),
+            path: line().filter(|path| is_path(path))?.to_owned(),
             code: bytes(line()?)?,
             picture: bytes(line()?)?,
         })
@@ -406,7 +420,7 @@ impl Origin {
             Ok(checkpoint) => checkpoint.code.ok_or_else(not_of_picture),
             Err(error) if self.picture.is_empty() => Err(error.into()),
             Err(_) => {
-                let picture = decode::from_bytes(name, &self.picture)?.frame;
+                let picture = decode::from_bytes_within(name, &self.picture, PICTURE_MEMORY)?.frame;
                 notes.push(format!(
                     "{name}: its network changed since the look was saved, so paintings may differ"
                 ));
@@ -436,6 +450,13 @@ fn small_file(picture: &Frame) -> Result<Vec<u8>, MediaError> {
         }
         side /= 2;
     }
+}
+
+/// True if a look may contain this path: one of this computer, because reading from others would report that to them.
+fn is_path(path: &str) -> bool {
+    let is_local =
+        Path::new(path).is_absolute() && !path.starts_with(r"\\") || path.starts_with(r"\\?\");
+    path.is_empty() || path.len() <= MAX_PATH_BYTES && is_local && !path.starts_with(r"\\?\UNC")
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -477,6 +498,53 @@ mod tests {
         let style = |name: String| SavedLook::of(&[(STYLE.to_owned(), name)]);
         assert!(style("a".repeat(200)).is_some());
         assert_eq!(style("a".repeat(201)), None);
+    }
+
+    #[test]
+    fn looks_of_strangers_are_refused_or_do_no_harm() {
+        let texts = |pairs: &[(&str, &str)]| -> Vec<_> {
+            pairs.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect()
+        };
+        let of = |pairs: &[(&str, &str)]| SavedLook::of(&texts(pairs));
+        for invalid in [
+            [(STYLE, "a"), ("Detail", "99999999999999999999")],
+            [(STYLE, "a"), ("Detail", "-1")],
+            [(STYLE, "a"), (STYLES[0], "\n../own.pth\n\n")],
+            [(STYLE, "a"), (STYLES[0], "\n\\\\host\\share\\own.pth\n\n")],
+            [(STYLE, "a"), (MIX, "a 300 %, b 1 %")],
+        ] {
+            assert_eq!(of(&invalid), None, "{invalid:?}");
+        }
+        let deep = "(".repeat(1 << 20);
+        assert_eq!(of(&[(STYLE, &deep)]), None);
+        let strength = |text| of(&[(STYLE, "a"), ("Strength", text)]).map(|of| of.painted.look);
+        assert_eq!(strength("250 %"), strength("100 %"));
+
+        // A picture of 30,000 x 30,000 pixels by its header, next to a code that cannot be read.
+        let small = Frame::from_fn(2, 2, |_, _| [9, 9, 9, 255]);
+        let mut bomb = encode::png_with_texts("a", &small, &[]).expect("encoded");
+        bomb[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
+        let origin = Origin { code: vec![1; 100], picture: bomb, ..Origin::default() };
+        let library = StyleLibrary::standard();
+        let origin = origin.text();
+        for (name, origin, said) in [
+            ("a", origin.as_str(), "a"),
+            ("a", "\n\n00ff\n", "safetensors"),
+            ("a", "ff\n/dev/zero\n\n", "/dev/zero"),
+            ("../../a\u{202e}\n\u{7}", "ff\n\n\n", "is missing"),
+        ] {
+            let look = of(&[(STYLE, name), (STYLES[0], origin)]).expect("a look");
+            let error = look.network(&library, None).err().expect(said).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        // A hash of another network is a note.
+        let look = of(&[(STYLE, "candy full"), (STYLES[0], "0\n\n\n")]).expect("a look");
+        let chosen = look.network(&library, look.painted.model).expect("candy");
+        assert!(
+            chosen.notes.iter().any(|note| note.contains("changed since")),
+            "{:?}",
+            chosen.notes
+        );
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use indicatif::HumanDuration;
 use serde_json::{Value, json};
 
 use super::Run;
 use crate::{CliError, job::Target};
 use engine::{
-    film::{Film, RenderError, Share, check},
+    film::{Film, RenderError, Share, check, estimate},
     network_choice::ChosenNetwork,
     paint::{PROGRAM_BYTES, PaintSettings},
 };
@@ -58,22 +57,25 @@ impl Run<'_> {
             }
         });
         let memory_bytes = memory_bytes.map_err(RenderError::Paint)?;
-        let (frames, time) = (film.frames(), self.time_of(film, style, settings));
-        let file_bytes = film.file_bytes();
+        let frames = film.frames();
+        let estimate = estimate(tools, film, share.flow, &|frames, steadying| {
+            self.paint_frames(frames, film, style, settings, steadying)
+        })?;
         let codec =
             if film.container.is_animation() { film.container.name() } else { film.codec.title() };
         let count = frames.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
         let mut words = vec![format!("{count} frames of {width}x{height} in {codec}")];
-        words.extend(time.map(|time| match time.as_secs() {
-            0 => "less than a second".to_owned(),
-            _ => format!("about {}", HumanDuration(time)),
+        words.extend(estimate.map(|estimate| {
+            format!("about {}, {}", estimate.time_text(), size_range(estimate.bytes))
         }));
-        words.extend(file_bytes.map(size_range));
         words.push(format!("{} of memory", size_text(memory_bytes)));
         self.progress.notes_on(&film.clip.name, &outlook.notes);
         let line = json!({
             "frames": frames, "width": width, "height": height, "codec": codec,
-            "seconds": time.map(|time| time.as_secs_f64()), "file_bytes": file_bytes.map(|[_, most]| most),
+            "seconds": estimate.map(|estimate| estimate.seconds[1]),
+            "min_seconds": estimate.map(|estimate| estimate.seconds[0]),
+            "file_bytes": estimate.map(|estimate| estimate.bytes[1]),
+            "min_file_bytes": estimate.map(|estimate| estimate.bytes[0]),
             "memory_bytes": memory_bytes,
         });
         let names = [film.clip.name.as_str(), &style.label];

@@ -17,7 +17,7 @@ use engine::{
         Film, RenderError, Rendered, Share, USUAL_QUALITY, first_output, part_frames, render, tidy,
     },
     network_choice::ChosenNetwork,
-    paint::{PaintSettings, Steadying},
+    paint::{PaintError, PaintSettings, Painting, Steadying},
 };
 use media::film::{Clip, Container, FilmError, Range, Tools};
 use pictures::encode::DEFAULT_QUALITY;
@@ -167,17 +167,12 @@ impl<'a> Run<'a> {
         let of_total = total.map_or_else(String::new, |total| format!(" of {total}"));
         self.note_estimate(&film, style, settings(share));
         let (name, began, progress) = (&clip.name, Instant::now(), &self.progress);
-        let control = self.control.clone();
         let rendered = render(
             tools,
             &film,
             share.flow,
             &|frames: &[&Arc<Frame>], steadying: Option<&Steadying>| {
-                let (network, batch) = (&style.network, film.batch);
-                let settings = settings(share);
-                painters.paint(|painter| {
-                    painter.paint_film(frames, batch, network, settings, steadying, &control)
-                })
+                self.paint_frames(frames, &film, style, settings(share), steadying)
             },
             &|frames, painted| {
                 if painted == 0 {
@@ -196,6 +191,21 @@ impl<'a> Run<'a> {
         Ok(Some(rendered))
     }
 
+    /// Paints frames of a film.
+    pub fn paint_frames(
+        &self,
+        frames: &[&Arc<Frame>],
+        film: &Film<'_>,
+        style: &ChosenNetwork,
+        settings: PaintSettings,
+        steadying: Option<&Steadying>,
+    ) -> Result<Vec<Painting>, PaintError> {
+        let (batch, network) = (film.batch, &style.network);
+        self.painters.paint(|painter| {
+            painter.paint_film(frames, batch, network, settings, steadying, &self.control)
+        })
+    }
+
     /// Reports about how long a film takes, by the time of one frame.
     fn note_estimate(&self, film: &Film<'_>, style: &ChosenNetwork, settings: PaintSettings) {
         if film.frames() >= Some(MIN_ESTIMATED_FRAMES)
@@ -207,7 +217,7 @@ impl<'a> Run<'a> {
     }
 
     /// About how long the frames of a film take. `None` if it is not painted, or its length is not known.
-    pub fn time_of(
+    fn time_of(
         &self,
         film: &Film<'_>,
         style: &ChosenNetwork,
@@ -218,12 +228,7 @@ impl<'a> Run<'a> {
         }
         let (width, height) = film.framing.size(film.clip.size);
         let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 128, 255]));
-        let paint = || {
-            self.painters.paint(|painter| {
-                let (batch, network) = (film.batch, &style.network);
-                painter.paint_film(&[&frame], batch, network, settings, None, &self.control)
-            })
-        };
+        let paint = || self.paint_frames(&[&frame], film, style, settings, None);
         // The first one also prepares the network.
         paint().ok()?;
         let began = Instant::now();

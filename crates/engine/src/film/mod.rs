@@ -17,9 +17,11 @@
 //! | `join` | the finished file |
 //! | `memory` | how many frames are on their way at once |
 //! | `render` | the threads: decode, paint, encode |
+//! | `estimate` | time and file size, from the first second |
 //! | `comparison` | a part with several values of steadiness |
 
 mod comparison;
+mod estimate;
 mod job;
 mod join;
 mod memory;
@@ -29,10 +31,11 @@ mod render;
 mod tests;
 
 pub use comparison::Comparison;
+pub use estimate::{Estimate, estimate};
 pub use job::{Film, USUAL_QUALITY, bits_per_pixel, first_output, part_frames};
 pub use memory::Share;
 pub use parts::{discard, tidy};
-pub use render::{Outlook, Rendered, check, render};
+pub use render::{Outlook, Paint, Rendered, check, render};
 
 use super::paint::PaintError;
 use media::{film::FilmError, framing::BeyondPhoto};

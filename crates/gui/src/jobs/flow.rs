@@ -16,6 +16,7 @@ use super::{
     FolderForm, Form, Jobs, Queue, Running,
     command::JobCommand,
     counted,
+    form::{MEASURE_AFTER, Measuring},
     photos::painting_name,
     run::{Progress, Run},
     time_left::Stopwatch,
@@ -31,7 +32,7 @@ use crate::{
         overlays::Overlay,
         platform::Dialog,
         settings_file::KeptFile,
-        tasks::{OrText, named},
+        tasks::{caught, named},
     },
     styles::{
         Missing,
@@ -39,10 +40,8 @@ use crate::{
     },
     widgets::label::{editable, name_label, path_label},
 };
-use engine::{
-    film::{USUAL_QUALITY, discard},
-    paint::Painting,
-};
+use backend::RunControl;
+use engine::film::{USUAL_QUALITY, discard};
 use media::{
     film::{Codec, Container, OpenFilm, Range},
     framing::Framing,
@@ -524,45 +523,43 @@ impl Jobs {
         self.changed(shell);
     }
 
-    /// Measures how long a frame of the form's video takes, at the priority of exports.
-    fn measure_for_form(&mut self, shell: &mut Shell) {
-        let form = shell.overlays.export_form().filter(|form| form.measuring.is_none());
-        let Some(choice) = form.map(|form| Choice::from_settings(&form.export.choices)) else {
+    /// Measures what the form's export takes, unless a job runs.
+    fn measure_for_form(&self, shell: &mut Shell) {
+        let (now, works) = (shell.now(), self.running.is_some());
+        let Some(form) = shell.overlays.export_form() else { return };
+        if !form.follow(now, works) {
+            if form.measuring.is_none() && !works {
+                shell.ctx.request_repaint_after_secs(MEASURE_AFTER as f32);
+            }
             return;
-        };
+        }
+        let export = form.export.clone();
+        let choice = Choice::from_settings(&export.choices);
         let network = choice.network(choice.model).ok_or(Missing::Failed);
         let network = network.and_then(|of| shell.network(&of));
-        let Some(form) = shell.overlays.export_form() else {
+        if matches!(network, Err(Missing::Loading)) {
             return;
-        };
-        let network = match network {
-            Ok(network) => network,
-            Err(Missing::Loading) => return,
-            Err(Missing::Failed) => {
-                form.frame_seconds = Err("not known, because the style could not be loaded");
-                return;
-            }
-        };
-        let control = form.measuring.insert(Arc::default()).clone();
-        let same = control.clone();
-        let (width, height) = form.size();
-        let painter = shell.engine.film_painter();
+        }
+        let (sender, found) = bounded(1);
+        let control = Arc::<RunControl>::default();
+        let measuring = Measuring { control: control.clone(), found };
+        let on_gpu = shell.device.is(DeviceChoice::Cuda);
+        let (painter, wake_up) = (shell.engine.film_painter(), shell.tasks.wake_up());
         let measure = move || {
-            let frame = Arc::new(Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 0, 255]));
-            painter.paint(&[&frame], &network, choice.paint_settings(), None, &control).or_text()
+            let network = network.map_err(|_| "not known, because the style could not be loaded");
+            let estimate = network.and_then(|network| {
+                let found = caught(|| export.estimate(&network, on_gpu, &painter, &control));
+                let found = found.ok().and_then(Result::ok).flatten();
+                found.ok_or("not known, because the first frames could not be painted")
+            });
+            // Fails only if the form has changed.
+            sender.send(estimate).ok();
+            wake_up();
         };
-        shell.tasks.spawn(measure, move |app, painted: Result<Vec<Painting>, String>| {
-            let painting = painted.ok().and_then(|mut painted| painted.pop());
-            let form = app.shell.overlays.export_form();
-            let is_it =
-                |form: &&mut Form| form.measuring.as_ref().is_some_and(|m| Arc::ptr_eq(m, &same));
-            if let Some(form) = form.filter(is_it) {
-                // Without the time in which its session was opened.
-                form.frame_seconds = painting
-                    .map(|painting| painting.run.total_ms / 1e3)
-                    .ok_or("not known, because a test frame failed");
-            }
-        });
+        let started = thread::Builder::new().name("estimate".to_owned()).spawn(measure);
+        if let Some(form) = shell.overlays.export_form().filter(|_| started.is_ok()) {
+            form.measuring = Some(measuring);
+        }
     }
 
     /// Stops the running job, which continues the next time, and writes the queue. Blocks.

@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use crossbeam_channel::Receiver;
 use eframe::egui::{Key, Ui};
 
-use super::{command::JobCommand, time_left, work::Export};
+use super::{command::JobCommand, work::Export};
 use crate::{
     choice::Choice,
     intent::{Command, ShellCommand},
@@ -17,7 +18,7 @@ use crate::{
     },
 };
 use backend::RunControl;
-use engine::film::{USUAL_QUALITY, bits_per_pixel};
+use engine::film::{Estimate, USUAL_QUALITY, bits_per_pixel};
 use media::{
     film::{Codec, Container, OpenFilm},
     record::size_range,
@@ -25,6 +26,8 @@ use media::{
 
 /// Width of the form, in points.
 pub const WIDTH: f32 = 440.0;
+/// How long nothing must have changed before the export is measured, in seconds.
+pub const MEASURE_AFTER: f64 = 0.3;
 
 /// An export that the user has not confirmed yet.
 pub struct Form {
@@ -32,23 +35,49 @@ pub struct Form {
     pub film: Arc<OpenFilm>,
     /// How it is painted, as text.
     pub painting: String,
-    /// Seconds for a frame, or when or why they are not known, as text.
-    pub frame_seconds: Result<f64, &'static str>,
-    /// Stops the measurement, once it runs.
-    pub measuring: Option<Arc<RunControl>>,
+    /// What it takes, or when or why that is not known, as text.
+    pub estimate: Result<Estimate, &'static str>,
+    /// Once it has begun.
+    pub measuring: Option<Measuring>,
+    /// What is measured, and since when it is chosen, by egui's clock.
+    chosen: Option<(Export, f64)>,
 }
 
-impl Drop for Form {
+/// A measurement of what an export takes. Stops when dropped.
+pub struct Measuring {
+    pub control: Arc<RunControl>,
+    pub found: Receiver<Result<Estimate, &'static str>>,
+}
+
+impl Drop for Measuring {
     fn drop(&mut self) {
-        if let Some(control) = &self.measuring {
-            control.cancel();
-        }
+        self.control.cancel();
     }
 }
 
 impl Form {
     pub fn new(export: Export, film: Arc<OpenFilm>, painting: String) -> Self {
-        Self { export, film, painting, frame_seconds: Err("measuring…"), measuring: None }
+        Self {
+            export, film, painting, estimate: Err("measuring…"), measuring: None, chosen: None
+        }
+    }
+
+    /// Takes the measurement, and stops it if something was changed or a job `works`. Returns whether to begin one.
+    pub fn follow(&mut self, now: f64, works: bool) -> bool {
+        // Not by the name of the file.
+        let output = self.container().extension().into();
+        let export = Export { output, replaces: false, ..self.export.clone() };
+        if works || self.chosen.as_ref().is_none_or(|(chosen, _)| *chosen != export) {
+            self.measuring = None;
+            self.estimate = Err(if works { "measured when no job runs" } else { "measuring…" });
+            self.chosen = Some((export, now));
+        }
+        if let Some(Ok(found)) = self.measuring.as_ref().map(|measuring| measuring.found.try_recv())
+        {
+            self.estimate = found;
+        }
+        let rests = self.chosen.as_ref().is_some_and(|(_, since)| now > since + MEASURE_AFTER);
+        !works && rests && self.measuring.is_none()
     }
 
     fn container(&self) -> Container {
@@ -81,13 +110,11 @@ impl Form {
         };
         let pixels = frames as f64 * width as f64 * height as f64;
         let bits = bits_per_pixel(self.container(), self.export.codec, self.export.quality);
-        let size = size_range(bits.map(|bits| (bits * pixels / 8.0) as u64)).replace(' ', "\u{a0}");
-        let time = match self.frame_seconds {
-            Ok(seconds) => {
-                format!("about {} to paint", time_left::duration(seconds * frames as f64))
-            }
-            Err(why) => format!("time to paint: {why}"),
+        let (time, bytes) = match &self.estimate {
+            Ok(estimate) => (format!("about {}", estimate.time_text()), estimate.bytes),
+            Err(why) => (format!("time: {why}"), bits.map(|bits| (bits * pixels / 8.0) as u64)),
         };
+        let size = size_range(bytes).replace(' ', "\u{a0}");
         let seconds = frames as f64 * self.film.frame_seconds();
         format!("{seconds:.1} s ({frames} frames) · {time} · {size}")
     }

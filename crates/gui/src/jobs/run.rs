@@ -19,7 +19,7 @@ use crate::{choice::Choice, shell::tasks::OrText, widgets::label::sentence};
 use backend::RunControl;
 use engine::{
     FilmPainter,
-    film::{Film, RenderError, Rendered, part_frames, render},
+    film::{Estimate, Film, RenderError, Rendered, Share, estimate, part_frames, render},
     paint::{OutputSize, PaintSettings},
 };
 use media::film::{Clip, Container, Tools};
@@ -95,18 +95,73 @@ impl Run {
     }
 
     fn render(&self, export: &Export, network: &Arc<Network>) -> Result<Rendered, RenderError> {
-        let Self { control, progress, on_gpu, .. } = self;
+        let Self { control, progress, .. } = self;
+        disk::make_folder(disk::folder_of(&export.output))?;
+        export.with_film(network, self.on_gpu, control, |tools, film, share| {
+            let settings = settings(film, share);
+            let look = film.stylization.look;
+            progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
+            let paint = |frames: &[&Arc<_>], steadying: Option<&_>| {
+                self.wait_while_paused();
+                let painted = self.painter.paint(frames, network, settings, steadying, control);
+                if let (Some(frame), Some(painting)) =
+                    (frames.first(), painted.iter().flatten().next())
+                {
+                    // Seldom, because it takes time.
+                    let finished = || painting.finished(frame, OutputSize::Working, look);
+                    lock(&progress.frame).get_or_insert_with(finished);
+                }
+                painted
+            };
+            render(tools, film, share.flow, &paint, &|frames, painted| {
+                progress.frames.store(frames, Ordering::Relaxed);
+                progress.painted.store(painted, Ordering::Relaxed);
+            })
+        })
+    }
+}
+
+/// The settings with which a film's frames are painted.
+fn settings(film: &Film<'_>, share: Share) -> PaintSettings {
+    PaintSettings { held_bytes: share.held_bytes, ..film.stylization.paint_settings() }
+}
+
+impl Export {
+    /// About how long it takes, and how large its file becomes; `None` if its length is not known. Blocks.
+    ///
+    /// # Errors
+    /// [`RenderError`].
+    pub fn estimate(
+        &self,
+        network: &Arc<Network>,
+        on_gpu: bool,
+        painter: &FilmPainter,
+        control: &Arc<RunControl>,
+    ) -> Result<Option<Estimate>, RenderError> {
+        self.with_film(network, on_gpu, control, |tools, film, share| {
+            estimate(tools, film, share.flow, &|frames, steadying| {
+                painter.paint(frames, network, settings(film, share), steadying, control)
+            })
+        })
+    }
+
+    /// Opens the video, and calls `then` with how it is painted.
+    fn with_film<T>(
+        &self,
+        network: &Arc<Network>,
+        on_gpu: bool,
+        control: &Arc<RunControl>,
+        then: impl FnOnce(&Tools, &Film<'_>, Share) -> Result<T, RenderError>,
+    ) -> Result<T, RenderError> {
+        let export = self;
         let (tools, clip) = Tools::open(&export.source, control, None)?;
         let clip = Clip { deinterlaces: export.deinterlaces, ..clip };
-        disk::make_folder(disk::folder_of(&export.output))?;
         // The crop was chosen in a picture with square pixels.
         let framing = match clip.pixel_aspect {
             1.0 => export.framing,
             _ => export.framing.scaled(clip.shown_size(), clip.size),
         };
         let choice = Choice::from_settings(&export.choices);
-        let stylization = choice.stylization().with_network(network);
-        let settings = stylization.paint_settings();
         let film = Film {
             source: &export.source,
             clip: &clip,
@@ -120,32 +175,16 @@ impl Run {
             fps: None,
             framing,
             output_size: choice.output,
-            stylization,
+            stylization: choice.stylization().with_network(network),
             strips_metadata: false,
             strips_location: false,
             background: alpha::WHITE,
             batch: 1,
             devices: 1,
-            part_frames: part_frames(*on_gpu),
+            part_frames: part_frames(on_gpu),
             about: on_gpu.to_string(),
         };
         let share = film.share(&tools, |_| Ok(true))?;
-        let settings = PaintSettings { held_bytes: share.held_bytes, ..settings };
-        progress.total.store(film.frames().unwrap_or(0), Ordering::Relaxed);
-        let paint = |frames: &[&Arc<_>], steadying: Option<&_>| {
-            self.wait_while_paused();
-            let painted = self.painter.paint(frames, network, settings, steadying, control);
-            if let (Some(frame), Some(painting)) = (frames.first(), painted.iter().flatten().next())
-            {
-                // Seldom, because it takes time.
-                let finished = || painting.finished(frame, OutputSize::Working, choice.look);
-                lock(&progress.frame).get_or_insert_with(finished);
-            }
-            painted
-        };
-        render(&tools, &film, share.flow, &paint, &|frames, painted| {
-            progress.frames.store(frames, Ordering::Relaxed);
-            progress.painted.store(painted, Ordering::Relaxed);
-        })
+        then(&tools, &film, share)
     }
 }

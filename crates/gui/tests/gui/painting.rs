@@ -354,9 +354,9 @@ fn the_number_of_a_slider_accepts_no_letters() {
 }
 
 #[test]
-fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
+fn a_brush_size_holds_for_photos_of_one_size_and_returns_by_a_click() {
     let mut w = Window::with_photo(600, 400);
-    let kept = "Using your last Detail";
+    let (kept, reset) = ("Using your last Detail", "Detail is the default again");
     w.click("Candy");
     w.until_painted();
     assert!(!w.has_containing(kept));
@@ -365,23 +365,32 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
         w.key(Modifiers::NONE, Key::OpenBracket);
     }
     w.until_painted();
-    w.save_as("first.png");
-    w.drop_photo("next.png", 640, 480);
-    w.until_contains(kept);
-    w.until_painted();
     let kept_at = w.value("Detail");
     assert!(kept_at != usual);
+    w.save_as("first.png");
+    w.drop_photo("turned.png", 400, 600);
+    w.until_contains(kept);
+    w.until_painted();
+    assert_eq!(w.value("Detail"), kept_at);
     assert!(w.paints("Reset"), "{:?}", w.painted_texts());
-    w.click("Use default");
+    w.save_as("second.png");
+    // It was chosen for another size.
+    w.drop_photo("next.png", 640, 480);
+    w.until_contains(reset);
     w.until("the usual strokes", |w| w.has("Painted at 640 × 480 px"));
     w.until_painted();
-    assert!(!w.has("Use default"));
+    w.click("Use last");
+    w.until("the strokes before", |w| !w.has("Painted at 640 × 480 px"));
+    w.until_painted();
+    assert!(!w.has("Use last"));
     w.key(Modifiers::COMMAND, Key::Z);
-    w.until("the strokes before", |w| w.value("Detail") == kept_at);
+    w.until("the usual strokes", |w| w.has("Painted at 640 × 480 px"));
+    w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.until("the strokes before", |w| !w.has("Painted at 640 × 480 px"));
     w.double_click_slider("Detail");
     w.until("the usual strokes", |w| w.has("Painted at 640 × 480 px"));
     w.until_painted();
-    w.save_as("second.png");
+    w.save_as("third.png");
     let last = w.photo_file("last.png", 700, 500);
     w.drop_file(&last);
     w.until_label("last.png, 700 × 500 px");

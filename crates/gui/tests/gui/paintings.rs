@@ -257,6 +257,61 @@ fn a_saved_file_shows_its_own_settings_and_leads_back_to_them() {
 }
 
 #[test]
+fn a_look_is_renamed_exported_removed_and_comes_back() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("warm.png");
+    fs::create_dir(w.path("looks")).expect("made");
+    let file = |w: &Window, name: &str| w.path("looks").join(format!("{name}.png"));
+    let listed = |w: &Window, name: &str| {
+        w.style_source.looks.lock().unwrap().push((name.to_owned(), file(w, name)));
+    };
+    let menu = |w: &mut Window, look: &str, entry: &str| {
+        w.harness.get_by_label(look).click_secondary();
+        w.until_label(entry);
+        w.click(entry);
+    };
+    let save = |w: &mut Window| {
+        w.click("Save look…");
+        w.until_label("Save look as");
+        w.key(Modifiers::NONE, Key::Enter);
+    };
+    fs::copy(w.path("warm.png"), file(&w, "warm")).expect("copied");
+    fs::copy(w.path("warm.png"), file(&w, "other")).expect("copied");
+    listed(&w, "warm");
+    listed(&w, "other");
+    save(&mut w);
+    w.until_label("Look Other");
+    menu(&mut w, "Look Warm", "Rename…");
+    w.until_label("Rename warm");
+    // Names of other looks are refused.
+    w.harness.input_mut().events.push(Event::Text("Other".to_owned()));
+    w.step();
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_contains("already exists");
+    menu(&mut w, "Look Warm", "Rename…");
+    w.until_label("Rename warm");
+    w.harness.input_mut().events.push(Event::Text("Evening sun".to_owned()));
+    w.step();
+    listed(&w, "evening_sun");
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("Look Evening sun");
+    assert!(!w.has("Look Warm") && file(&w, "evening_sun").exists());
+    let output = w.path("exported");
+    w.platform.answer(Some(output.clone()));
+    menu(&mut w, "Look Evening sun", "Export…");
+    w.until_contains("Look exported as ");
+    let bytes = fs::read(file(&w, "evening_sun")).expect("a look");
+    assert_eq!(fs::read(output.with_extension("png")).expect("a look"), bytes);
+    menu(&mut w, "Look Evening sun", "Remove");
+    w.until("it to go", |w| !w.has("Look Evening sun"));
+    assert!(!file(&w, "evening_sun").exists());
+    w.until_contains("removed.");
+    w.click("Undo");
+    w.until_label("Look Evening sun");
+    assert_eq!(fs::read(file(&w, "evening_sun")).expect("a look"), bytes);
+}
+
+#[test]
 fn left_and_right_go_through_the_strip_while_one_is_seen() {
     let mut w = Window::painted(40, 30);
     for name in ["a.png", "b.png", "c.png"] {

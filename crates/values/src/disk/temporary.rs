@@ -83,7 +83,7 @@ pub fn private_in(folder: &Path) -> io::Result<TempDir> {
     builder(Kind::Folder, PRIVATE).tempdir_in(folder)
 }
 
-/// A folder with a file for another program, in the system's folder for temporary files. Removed when dropped.
+/// A folder with files for or of other programs, in the system's folder for temporary files. Removed when dropped.
 pub struct ExchangeFolder(TempDir);
 
 /// The exchange folders that exist.
@@ -98,13 +98,15 @@ pub fn remove_exchanged() {
 }
 
 impl ExchangeFolder {
+    pub fn empty() -> io::Result<Self> {
+        let mut folders = lock(&EXCHANGED);
+        let folder = Self(private_in(&env::temp_dir())?);
+        folders.push(folder.path().to_owned());
+        Ok(folder)
+    }
+
     pub fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
-        let folder = {
-            let mut folders = lock(&EXCHANGED);
-            let folder = Self(private_in(&env::temp_dir())?);
-            folders.push(folder.path().to_owned());
-            folder
-        };
+        let folder = Self::empty()?;
         fs::write(folder.path().join(name), bytes)?;
         Ok(folder)
     }

@@ -16,7 +16,7 @@ use crate::{
     jobs::Jobs,
     pages::photo::{
         PhotoPage,
-        opened::{self, Opened, Whole},
+        opened::{self, Opened, Whole, smaller},
     },
     shell::tasks::OrText,
     widgets::{
@@ -228,6 +228,22 @@ impl FilmPage {
             comparison.follow(&shell.ctx);
         }
         let is_free = !works && view.painting.is_none() && view.comparison.is_none();
+        let photo = shell.workspace.photo();
+        let held = photo.and_then(|photo| photo.opened.film.as_ref()).filter(|_| is_free);
+        if let Some(FilmFrame { film, seconds }) = held
+            && let Some(finished) = shell.workspace.finished()
+            && Some(&finished.key.0) == shell.workspace.recipe(shell.model()).as_ref()
+            && view.thumbnails.begin_painted(seconds / length)
+        {
+            let (same, share, choice) = (film.clone(), seconds / length, choice.clone());
+            let shrink = move || Ok((*smaller(&Arc::new(finished.frame()), THUMBNAIL_PX)).clone());
+            shell.tasks.spawn(shrink, move |app, small| {
+                let view = app.film.view.as_mut().filter(|view| Arc::ptr_eq(&view.film, &same));
+                if let Some(view) = view {
+                    view.thumbnails.end_painted(&app.shell.ctx, &choice, share, small.ok());
+                }
+            });
+        }
         let Some(share) = is_free.then(|| view.thumbnails.next(&shell.ctx)).flatten() else {
             return;
         };

@@ -52,6 +52,8 @@ pub struct Thumbnails {
     /// Number of places that were tried or are left out.
     tried: usize,
     is_reading: bool,
+    /// The painting of a held frame is being made small.
+    is_shrinking: bool,
 }
 
 impl Thumbnails {
@@ -97,6 +99,21 @@ impl Thumbnails {
         match read {
             Ok((share, frame)) => fill(ctx, "film", &mut self.source[slot_of(share)], &frame),
             Err(_) => self.tried += LEFT_OUT,
+        }
+    }
+
+    /// True if a painting at this share of the length has no thumbnail yet; then one is being made.
+    pub fn begin_painted(&mut self, share: f64) -> bool {
+        let begins = !self.is_shrinking && self.painted[slot_of(share)].is_none();
+        self.is_shrinking |= begins;
+        begins
+    }
+
+    /// Takes the small picture of a painting of this choice, unless another one is chosen now.
+    pub fn end_painted(&mut self, ctx: &Context, of: &Choice, share: f64, small: Option<Frame>) {
+        self.is_shrinking = false;
+        if let Some(small) = small.filter(|_| self.are_of(of)) {
+            self.put_painted(ctx, share, &small);
         }
     }
 

@@ -41,8 +41,8 @@ pub enum PhotoCommand {
     Clear(FileList),
     /// Show or hide the strip.
     ToggleStrip,
-    /// Paint with the default detail.
-    UsualDetail,
+    /// Paint with this brush.
+    Detail(usize),
     /// Stop painting.
     Cancel,
     /// Start cropping the photo, or cancel it.

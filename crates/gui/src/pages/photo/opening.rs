@@ -126,23 +126,29 @@ impl PhotoPage {
         });
     }
 
-    /// Reports that the current brush size was set for another photo, once for each size.
-    fn announce_kept_brush(&mut self, shell: &mut Shell) {
+    /// Returns a brush that was chosen for a photo of another size to the default one, and reports it. Reports once for
+    /// each brush that stays, because the photos were opened together or the program was restarted.
+    fn settle_brush(&mut self, shell: &mut Shell, stays: bool) {
         let brush = shell.workspace.choice.brush;
-        let is_new = brush != DEFAULT_BRUSH && self.opening.announced_brush != Some(brush);
-        let Some((width, height)) = shell.workspace.photo_size().filter(|_| is_new) else {
-            return;
+        let Some((width, height)) = shell.workspace.photo_size() else { return };
+        let of = |brush| {
+            let (width, height) = working_size_of(brush).resolve(width, height);
+            width.max(height)
         };
-        // No message is needed if the default brush results in the same size for this photo.
-        let (kept, usual) = [brush, DEFAULT_BRUSH]
-            .map(|brush| working_size_of(brush).resolve(width, height))
-            .into();
-        if kept != usual {
+        let (last, usual) = (of(brush), of(DEFAULT_BRUSH));
+        if !stays {
+            shell.workspace.choice.brush = DEFAULT_BRUSH;
+        }
+        if last == usual || stays && self.opening.announced_brush == Some(brush) {
+            // No message is needed.
+        } else if stays {
             self.opening.announced_brush = Some(brush);
-            shell.messages.offer(
-                format!("Using your last Detail ({} px).", kept.0.max(kept.1)),
-                ("Use default", Intent::Photo(PhotoCommand::UsualDetail)),
-            );
+            let offer = ("Use default", Intent::Photo(PhotoCommand::Detail(DEFAULT_BRUSH)));
+            shell.messages.offer(format!("Using your last Detail ({last} px)."), offer);
+        } else {
+            let offer = ("Use last", Intent::Photo(PhotoCommand::Detail(brush)));
+            let text = format!("Detail is the default again ({usual} px); last, it was {last} px.");
+            shell.messages.offer(text, offer);
         }
     }
 }
@@ -176,6 +182,17 @@ impl App {
             }
             self.shell.settings_changed();
         }
+        let long_side = |size: (usize, usize)| size.0.max(size.1);
+        let size = long_side(opened.photo.frame.size());
+        let before = self.shell.workspace.photo().map(|photo| &photo.opened);
+        let is_in_set = |of: &Opened| match &of.origin {
+            Origin::File(path) => self.photo.paintings.set.contains(path),
+            _ => false,
+        };
+        let keeps_brush = before.is_none_or(|before| {
+            long_side(before.photo.frame.size()) == size
+                || [before, &opened].into_iter().all(is_in_set)
+        });
         self.photo.drop_request(&mut self.shell);
         self.shell.end_change();
         self.photo.painting.framing = None;
@@ -190,7 +207,7 @@ impl App {
         self.photo.stage.set_photo(&self.shell.ctx, &opened.preview, opened.photo.frame.clone());
         self.photo.note_put(&mut self.shell, opened, was_live);
         self.follow_film();
-        self.photo.announce_kept_brush(&mut self.shell);
+        self.photo.settle_brush(&mut self.shell, keeps_brush);
         self.photo.recompose_anew(&mut self.shell);
         self.photo.follow_choice(&mut self.shell);
     }

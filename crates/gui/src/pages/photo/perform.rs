@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::Shell,
-    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    choice::{BRUSHES_PX, Choice, finest_brush},
     intent::{Intent, ViewCommand},
     shell::{common::other, platform::Dialog},
     widgets::stage::ViewStep,
@@ -43,7 +43,7 @@ impl PhotoPage {
             Forget(list, path) => self.forget_file(shell, list, &path),
             Clear(list) => self.clear_files(shell, list),
             ToggleStrip => self.paintings.toggle_strip(shell),
-            UsualDetail => self.edit(shell, |choice| choice.brush = DEFAULT_BRUSH),
+            Detail(brush) => self.edit(shell, |choice| choice.brush = brush),
             Cancel => self.stop_painting(shell),
             ToggleCrop => self.toggle_crop(shell),
             ApplyCrop => {
@@ -115,9 +115,10 @@ impl PhotoPage {
         let before = shell.workspace.choice.clone();
         change(&mut shell.workspace.choice);
         if shell.workspace.choice != before {
-            if shell.workspace.choice.brush == DEFAULT_BRUSH {
-                let is_void = Intent::Photo(PhotoCommand::UsualDetail);
-                shell.messages.withdraw(|offered| *offered == is_void);
+            if shell.workspace.choice.brush != before.brush {
+                let is_void =
+                    |offered: &Intent| matches!(offered, Intent::Photo(PhotoCommand::Detail(_)));
+                shell.messages.withdraw(is_void);
             }
             shell.begin_change(Step::Choice(Box::new(before)));
         }

@@ -1,6 +1,6 @@
 //! Commands for the looks.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 /// Commands for the looks.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,9 +11,11 @@ pub enum LookCommand {
     Prefer(PathBuf),
     /// Ask for a name for the look that paints.
     Save,
-    /// Ask for a new name for this look.
-    Rename(String),
-    /// Ask for a file to write this look to.
-    Export(String),
-    Remove(String),
+    /// Ask for a new name for the look in this file.
+    Rename(PathBuf),
+    /// Ask for a file to write the look in this file to.
+    Export(PathBuf),
+    Remove(PathBuf),
+    /// Write the file of a removed look again.
+    Restore(PathBuf, Arc<[u8]>),
 }

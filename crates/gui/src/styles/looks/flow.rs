@@ -9,7 +9,7 @@ use crate::{
     pages::photo::paintings::SmallPicture,
     shell::{platform::Dialog, tasks::OrText},
     widgets::{
-        label::{label, remark},
+        label::{label, path_label, remark, stem},
         texture::{MIPMAPPED, image_of},
     },
 };
@@ -107,29 +107,58 @@ impl App {
                     None => shell.messages.notice("Wait until something is painted."),
                 }
             }
-            LookCommand::Rename(old) => {
-                let names = [format!("Rename {}", label(&old)), old.clone()];
+            LookCommand::Rename(path) => {
+                let old = stem(&path).into_owned();
+                let names = [format!("Rename {}", label(&old)), old];
                 shell.overlays.put_name(names, "Rename", None, move |app, name| {
                     app.shell.change_looks(move || {
-                        let (from, to) =
-                            (looks::own(&old).or_text()?, looks::file(&name).or_text()?);
-                        disk::rename(&from, &to).or_text()
+                        let to = looks::renamed(&path, &name).or_text()?;
+                        if to == path { Ok(()) } else { disk::rename(&path, &to).or_text() }
                     });
                 });
             }
-            LookCommand::Export(name) => {
-                let dialog = Dialog::Save { file_name: name.clone(), format: Format::Png };
+            LookCommand::Export(from) => {
+                let dialog =
+                    Dialog::Save { file_name: stem(&from).into_owned(), format: Format::Png };
                 shell.ask(dialog, move |app, path| {
-                    app.shell.change_looks(move || {
-                        let bytes = fs::read(looks::own(&name).or_text()?);
-                        let bytes = bytes.map_err(|error| reason(&error))?;
-                        let path = path.with_extension("png");
-                        save_bytes(&path, &bytes, Existing::Keep).or_text()
+                    let file = path.with_extension("png");
+                    // The dialog asks before it returns an existing file.
+                    let existing = if file == path { Existing::Replace } else { Existing::Keep };
+                    let (path, to) = (file.clone(), file);
+                    let write = move || {
+                        let bytes = fs::read(&from).map_err(|error| reason(&error))?;
+                        save_bytes(&to, &bytes, existing).or_text()
+                    };
+                    app.shell.tasks.spawn_writing(write, move |app: &mut App, done| match done {
+                        Ok(()) => {
+                            let text = format!("Look exported as {}", path_label(&path));
+                            app.shell.messages.report_file(text, &path);
+                        }
+                        Err(why) => app.shell.messages.error(why),
                     });
                 });
             }
-            LookCommand::Remove(name) => {
-                shell.change_looks(move || looks::remove(&looks::own(&name).or_text()?).or_text());
+            LookCommand::Remove(path) => {
+                let file = path.clone();
+                let remove = move || {
+                    let bytes = fs::read(&file).map_err(|error| reason(&error))?;
+                    looks::remove(&file).or_text()?;
+                    Ok(bytes.into())
+                };
+                shell.tasks.spawn_writing(remove, move |app: &mut App, removed| {
+                    app.shell.list_looks();
+                    match removed {
+                        Ok(bytes) => {
+                            let text = format!("Look {} removed.", label(&stem(&path)));
+                            let undo = LookCommand::Restore(path, bytes).into();
+                            app.shell.messages.offer(text, ("Undo", undo));
+                        }
+                        Err(why) => app.shell.messages.error(why),
+                    }
+                });
+            }
+            LookCommand::Restore(path, bytes) => {
+                shell.change_looks(move || save_bytes(&path, &bytes, Existing::Keep).or_text())
             }
         }
     }
@@ -140,6 +169,9 @@ impl App {
         if let Some(steadiness) = painted.steadiness.filter(|_| shell.workspace.is_live()) {
             let live = LiveChoices { steadiness, ..shell.settings.live.clone() };
             shell.intents.push(Intent::Live(LiveCommand::SetLive(Box::new(live))));
+        }
+        if !shell.workspace.is_live() {
+            photo.close_painting(shell);
         }
         photo.edit(shell, |choice| *choice = choice.with(painted));
     }

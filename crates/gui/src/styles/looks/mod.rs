@@ -68,11 +68,11 @@ impl LookCard {
             self.paint(ui, &response, rect);
         }
         response.context_menu(|ui| {
-            let name = || self.name.clone();
+            let path = || self.path.clone();
             let entries = [
-                ("Rename…", LookCommand::Rename(name())),
-                ("Export…", LookCommand::Export(name())),
-                ("Remove", LookCommand::Remove(name())),
+                ("Rename…", LookCommand::Rename(path())),
+                ("Export…", LookCommand::Export(path())),
+                ("Remove", LookCommand::Remove(path())),
             ];
             menu(ui, entries.map(|(name, command)| (name, "", true, command.into())));
         });

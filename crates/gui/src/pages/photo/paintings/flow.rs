@@ -274,7 +274,7 @@ impl Paintings {
         let missing = styles.find(|style| shell.styles.gallery.card(style).is_none());
         let parts = choice.as_ref().map_or_else(Vec::new, Choice::parts);
         let mix = mix::text(&parts, |style| shell.styles.title_of(style));
-        strip::settings(ui, &viewed.texts, &mix, choice.as_ref(), missing);
+        strip::settings(ui, &viewed.path, &viewed.texts, &mix, choice.is_some(), missing);
         true
     }
 

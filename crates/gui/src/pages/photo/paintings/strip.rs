@@ -9,9 +9,9 @@ use eframe::egui::{
 
 use super::{FileList, OpenedPainting, Paintings, Thumbnail, is_film, kind};
 use crate::{
-    choice::Choice,
-    intent::{Command, Intent, PhotoCommand, Sends, ShellCommand, StyleCommand, ViewCommand},
+    intent::{Command, Intent, PhotoCommand, Sends, ShellCommand, StyleCommand},
     shell::shortcuts::{menu, plain_button},
+    styles::looks::command::LookCommand,
     widgets::{
         fonts::icons,
         key_chips,
@@ -25,6 +25,9 @@ use settings::painted_with::{COLOURS, DETAIL, MIX, OF_STYLE, STYLE, WORKING_SIZE
 
 /// Width and height of a thumbnail, in points.
 const SIZE: egui::Vec2 = vec2(80.0, 56.0);
+/// Number of sheets below the first picture of a folder, and by how much each looks out, in points.
+const SHEETS: u8 = 2;
+const SHEET: f32 = 4.0;
 /// Space between the opened set and the saved paintings, in points.
 const GAP: f32 = 16.0;
 
@@ -223,6 +226,23 @@ impl Paintings {
         if ui.is_rect_visible(rect) {
             let colors = theme::palette(ui);
             let painter = ui.painter();
+            let edge = Stroke::new(1.0, colors.outline);
+            let mut rect = rect;
+            if tile == Tile::Folder {
+                // Sheets below the first picture, which look out at its upper right.
+                for sheet in (1..=SHEETS).rev() {
+                    let [low, high] = [SHEETS - sheet, sheet].map(|n| f32::from(n) * SHEET);
+                    let at =
+                        Rect::from_min_max(rect.min + vec2(high, low), rect.max - vec2(low, high));
+                    painter.rect(at, theme::RADIUS, colors.card, edge, StrokeKind::Inside);
+                }
+                let looks_out = f32::from(SHEETS) * SHEET;
+                rect = rect.with_min_y(rect.top() + looks_out).with_max_x(rect.right() - looks_out);
+            } else if tile == Tile::InFolder {
+                // A line below all pictures of a folder joins them.
+                let line = rect.expand2(vec2(ui.spacing().item_spacing.x, 3.0));
+                painter.hline(line.x_range(), line.bottom(), Stroke::new(2.0, colors.quiet));
+            }
             painter.rect_filled(rect, theme::RADIUS, colors.card);
             let middle = Align2::CENTER_CENTER;
             let white = |text: String, size| {
@@ -254,7 +274,7 @@ impl Paintings {
             let outline = match (is_shown, response.hovered()) {
                 (true, _) => Stroke::new(2.5, colors.quiet),
                 (false, true) => Stroke::new(1.0, colors.quiet),
-                (false, false) => Stroke::new(1.0, colors.outline),
+                (false, false) => edge,
             };
             painter.rect_stroke(rect, theme::RADIUS, outline, StrokeKind::Inside);
         }
@@ -351,13 +371,13 @@ fn shown_setting(name: &str, text: &str, mix: &str) -> Option<(String, String)> 
     Some((label(shown.0), shown.1))
 }
 
-/// The settings in a file, and the button that paints the photo with the `choice` that they make, unless that needs
-/// the `missing` style.
+/// The settings in the file at `path`, and the button that paints the photo with them, if there is a look in the file.
 pub fn settings(
     ui: &mut Ui,
+    path: &Path,
     texts: &[(String, String)],
     mix: &str,
-    choice: Option<&Choice>,
+    has_look: bool,
     missing: Option<&str>,
 ) {
     theme::group_title(ui, "Saved file");
@@ -367,14 +387,14 @@ pub fn settings(
     for (name, text) in texts.iter().filter_map(|(name, text)| shown_setting(name, text, mix)) {
         theme::row(ui, &name, |ui, _| ui.add(Label::new(text).wrap()));
     }
-    if let Some(choice) = choice {
+    if has_look {
         ui.add_space(theme::GAP);
         let why_not =
             missing.map(|style| format!("The style {} is not in the list.", label(style)));
         ui.add_enabled(missing.is_none(), Button::new("Use this look"))
             .on_disabled_hover_text(why_not.unwrap_or_default())
             .column_tooltip("Paint the open photo with these settings.")
-            .sends(ViewCommand::Edit(choice.clone()));
+            .sends(LookCommand::Use(path.to_owned()));
     }
 }
 
