@@ -173,7 +173,7 @@
 //! | pixel range | the values for black and white in a network's input or output: `weights::PixelRange` |
 //! | map | the values between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
-//! | general graph | a graph that the kernels for Johnson's networks do not compute. On a GPU, plain kernels run it node by node; fused, some of Johnson's kernels are used too (`plan/cuda/general`) |
+//! | general graph | a graph that the kernels for Johnson's networks do not compute. On a GPU, plain kernels run it node by node; fused, some of Johnson's kernels are used too. One walk for all GPUs (`plan/general`), with a placement for each (`plan/cuda/general`) |
 //! | launch | one start of a kernel on the device. A step of a plan may take several, and several steps may share one |
 //! | variant | how a network is cut into launches: `baseline` (every operation its own), `fused-norm` (norm, ReLU and residual sum in one), `fused` (everything around a convolution in its kernel): [`values::mode::Variant`]. The CPU has `baseline` and `fused` |
 //! | precision | the name of a set of number formats: [`values::mode::Precision`], [`values::numeric`]. The CPU has fp32, and int8 (`network::quantisation`) |

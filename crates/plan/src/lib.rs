@@ -14,6 +14,7 @@ pub mod arena;
 pub mod cpu;
 pub mod cuda;
 mod gather;
+pub mod general;
 mod geometry;
 mod layer;
 mod nodes;

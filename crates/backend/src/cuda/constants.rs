@@ -2,7 +2,7 @@
 
 use super::folded::folded;
 use network::Weights;
-use plan::cuda::{Constant, ConstantValues, ConvWeights, Part, WeightOrder};
+use plan::general::{Constant, ConstantValues, ConvWeights, Part, WeightOrder};
 use values::numeric::NumberFormat;
 
 /// The bytes of a constant, with a convolution's weights in `format`.

@@ -1,10 +1,10 @@
 //! Values that are uploaded with a network and read by launches of general graphs.
 
-use super::stored_channels;
+use crate::cuda::stored_channels;
 use network::graph::{Conv, resize::Resize};
 use values::numeric::NumberFormat;
 
-/// Index of a constant in [`super::CudaPlan::constants`].
+/// Index of a constant in a plan's list.
 pub type ConstantId = usize;
 
 /// Bytes of a pixel or output channel that one step of the tiled convolution multiplies.
@@ -136,7 +136,7 @@ pub struct Constant {
 
 impl Constant {
     /// A constant for maps and weights in `format`.
-    pub(super) fn new(values: ConstantValues, format: NumberFormat) -> Self {
+    pub fn new(values: ConstantValues, format: NumberFormat) -> Self {
         let bytes = match &values {
             ConstantValues::Conv { weights, .. } | ConstantValues::Linear { weights, .. } => {
                 weights.bytes(format)
