@@ -8,6 +8,7 @@
 mod attention;
 mod ceiling;
 mod chain;
+mod constant;
 mod conv;
 mod conv_wgmma;
 mod device_limits;
