@@ -1,6 +1,6 @@
-//! The constants of general graphs as they are stored on the device.
+//! The constants of general graphs as GPUs store them.
 
-use super::folded::folded;
+use crate::folded::folded;
 use network::Weights;
 use plan::general::{Constant, ConstantValues, ConvWeights, Part, WeightOrder};
 use values::numeric::NumberFormat;
