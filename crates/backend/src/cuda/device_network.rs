@@ -15,15 +15,13 @@ use rayon::prelude::*;
 use super::{
     algorithms::Algorithms,
     composer::{Composer, OnDevice},
-    constants,
     driver::{Algorithm, DevicePtr, Driver, DriverFailure, DriverResult, Function},
-    folded::folded,
     kernel_params::ParamsMaker,
     kernels::Kernels,
     pack,
     transfers::timed,
 };
-use crate::{BackendError, BackendResult, RunControl};
+use crate::{BackendError, BackendResult, RunControl, constants, folded::folded};
 use network::Weights;
 use plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix};
 

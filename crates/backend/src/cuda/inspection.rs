@@ -17,8 +17,9 @@ use crate::{
     BackendError, BackendResult, InspectSession, NormTap, RunControl,
     audit::{Fill, KernelRecord},
 };
-use plan::cuda::{
-    ConstantValues, ConvId, ConvLaunch, CudaOp, CudaStep, GeneralOp, MapBuffer, MapId, Target,
+use plan::{
+    cuda::{ConvId, ConvLaunch, CudaOp, CudaStep, MapBuffer, MapId, Target},
+    general::{ConstantValues, GeneralOp},
 };
 use values::{
     frame::Frame,

@@ -198,7 +198,13 @@ impl Builder<'_> {
     }
 
     /// Computes a node of the graph from one map, or from two of the same size.
-    fn node_step(&mut self, layer: &str, op: Op, (from, other): (MapId, Option<MapId>), to: MapId) {
+    pub fn node_step(
+        &mut self,
+        layer: &str,
+        op: Op,
+        (from, other): (MapId, Option<MapId>),
+        to: MapId,
+    ) {
         let reads = [from].into_iter().chain(other);
         let read: usize = reads.clone().map(|map| self.maps[map].shape.len()).sum();
         reads.chain([to]).for_each(|map| self.reads(map));

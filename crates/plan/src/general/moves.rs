@@ -1,13 +1,12 @@
 //! The launches that move values to other positions: padding, cropping, channels, blocks of pixels.
 
 use super::{
-    Planner,
+    Cost, MapId, Placement, Planner,
     launch::{Edge, GeneralOp, Move, MoveKind},
 };
-use crate::cuda::{CudaPlanResult, MapId, stored_channels};
 use network::graph::{NodeId, PadMode};
 
-impl Planner<'_, '_> {
+impl<P: Placement> Planner<'_, P> {
     /// True if the convolutions that read a padding compute it.
     pub fn is_folded_pad(&self, id: NodeId) -> bool {
         let is_known =
@@ -17,7 +16,7 @@ impl Planner<'_, '_> {
             && self.nodes.padding(id).is_some_and(is_known)
     }
 
-    pub fn pad(&mut self, id: NodeId) -> CudaPlanResult {
+    pub fn pad(&mut self, id: NodeId) -> Result<(), P::Error> {
         let (mode, sides) = self.nodes.padding(id).ok_or_else(|| self.no_kernel(id))?;
         let fill = match mode {
             PadMode::Constant(value) => value as f32,
@@ -34,12 +33,12 @@ impl Planner<'_, '_> {
         edge: Edge,
         offset: [i32; 2],
         fill: f32,
-    ) -> CudaPlanResult {
+    ) -> Result<(), P::Error> {
         let from = self.input_map(id)?;
         let shape = self.nodes.shapes[id];
         let to = self.made(id);
         // Padding channels move as well, unless they would be filled with another value.
-        let stored = stored_channels(shape.channels);
+        let stored = self.placement.stored_channels(shape.channels);
         let real = if fill == 0.0 { stored } else { shape.channels };
         let unit_channels = self.unit(&[real]);
         let op = Move {
@@ -57,7 +56,7 @@ impl Planner<'_, '_> {
 
     /// Channels that are moved together if channel ranges start and end at multiples of `all`.
     fn unit(&self, all: &[usize]) -> usize {
-        let pack = self.pack_channels();
+        let pack = self.placement.pack_channels();
         if all.iter().all(|channels| channels.is_multiple_of(pack)) { pack } else { 1 }
     }
 
@@ -67,13 +66,10 @@ impl Planner<'_, '_> {
     }
 
     fn moved(&mut self, id: NodeId, op: Move) {
-        let shape = self.builder.maps[op.to].shape;
-        let bits = 8 * op.unit_channels * self.builder.format.storage.bytes();
-        let grid = self.builder.grid(shape.height, shape.width * op.count);
+        let shape = self.placement.maps()[op.to].shape;
         let values = op.real * op.unit_channels * shape.height * shape.width;
-        // Moves copy bits, whatever the format.
-        let entry = format!("general_move_{bits}");
-        self.launch(id, GeneralOp::Move(op), entry, grid, (values, values));
+        let cost = Cost { read: values, written: values, flops: 0 };
+        self.launch_of(id, GeneralOp::Move(op), cost);
     }
 
     /// Copies `count` channels from one map to another, and fills the padding channels.
@@ -84,7 +80,7 @@ impl Planner<'_, '_> {
         (to, first): (MapId, usize),
         count: usize,
     ) {
-        let made = self.builder.maps[to];
+        let made = self.placement.maps()[to];
         let is_last = first + count == made.shape.channels;
         let end = if is_last { made.stored_channels } else { first + count };
         let unit_channels = self.unit(&[source, first, count]);
@@ -99,7 +95,7 @@ impl Planner<'_, '_> {
         self.moved(id, op);
     }
 
-    pub fn concat(&mut self, id: NodeId) -> CudaPlanResult {
+    pub fn concat(&mut self, id: NodeId) -> Result<(), P::Error> {
         let to = self.made(id);
         let mut first = 0;
         for &input in &self.nodes.node(id).inputs {
@@ -118,7 +114,7 @@ impl Planner<'_, '_> {
         kind: MoveKind,
         block: usize,
         channels: usize,
-    ) -> CudaPlanResult {
+    ) -> Result<(), P::Error> {
         let from = self.input_map(id)?;
         let shape = self.nodes.shapes[id];
         let to = self.made(id);
@@ -129,7 +125,7 @@ impl Planner<'_, '_> {
         let op = Move {
             unit_channels,
             kind,
-            count: stored_channels(shape.channels) / unit_channels,
+            count: self.placement.stored_channels(shape.channels) / unit_channels,
             real: shape.channels / unit_channels,
             block,
             block_units: channels / unit_channels,

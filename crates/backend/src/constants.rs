@@ -1,8 +1,8 @@
-//! The constants of general graphs as they are stored on the device.
+//! The constants of general graphs as GPUs store them.
 
-use super::folded::folded;
+use crate::folded::folded;
 use network::Weights;
-use plan::cuda::{Constant, ConstantValues, ConvWeights, Part, WeightOrder};
+use plan::general::{Constant, ConstantValues, ConvWeights, Part, WeightOrder};
 use values::numeric::NumberFormat;
 
 /// The bytes of a constant, with a convolution's weights in `format`.
