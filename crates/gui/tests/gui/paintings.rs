@@ -146,7 +146,7 @@ fn snapshots_of_live_video_are_on_the_strip_of_the_photo_page() {
     let mut w = Window::live_after(saves_there);
     w.until_live();
     w.press(Key::S);
-    w.until_label("The saved picture");
+    w.until_contains("snapshot-candy-0001.png");
     assert!(!w.has("Hide the strip"), "not below live pictures");
     w.press(Key::L);
     w.until("the snapshot", |w| strip(w) == ["snapshot-candy-0001.png"] && small_pictures(w) == 1);

@@ -224,6 +224,9 @@ fn a_snapshot_is_painted_while_live_video_continues() {
 fn the_notice_of_a_snapshot_shows_and_copies_it() {
     let mut w = Window::painting_small();
     w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    // The dock has room for its picture.
+    w.show_queue();
     w.until_label("The saved picture");
     let (saved, _) = w.saved(1, ["Style", "Device"]);
     let (width, height) = (saved.width(), saved.height());
