@@ -43,7 +43,7 @@ unset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS
 
 # Xvfb chooses a free display and writes its number once it is ready.
 : >"$work/display"
-Xvfb -displayfd 3 -screen 0 1280x800x24 3>"$work/display" >/dev/null 2>&1 &
+Xvfb -noreset -displayfd 3 -screen 0 1280x800x24 3>"$work/display" >/dev/null 2>&1 &
 xvfb=$!
 for _ in $(seq 100); do
     [ -s "$work/display" ] && break
@@ -235,15 +235,15 @@ open_window "$work/portrait.mp4"
 settle
 keys 3
 settle
-seek() { xdotool mousemove "$1" 576 click 1; settle; }
+seek() { xdotool mousemove "$1" 548 click 1; settle; }
 seek 380
 keys i
 seek 830
 keys o
 seek 500
-xdotool mousemove 270 758 click 1
+xdotool mousemove 270 749 click 1 mousemove 700 798
 settle
-xdotool mousemove 452 605 click 1 mousemove 700 798
-sleep 4
+keys Return
+sleep 6
 shot film
 finish

@@ -356,6 +356,11 @@ impl Jobs {
             self.begin(shell);
             self.measure_for_form(shell);
         }
+        if shell.window.dock_open {
+            let posters = self.queue.entries.iter().filter_map(|entry| entry.poster());
+            let posters: Vec<_> = posters.map(Path::to_owned).collect();
+            photos.make_small_picture(shell, &posters);
+        }
         if self.running.is_some() {
             if shell.now() > self.written_at + WRITE_EVERY {
                 self.changed(shell);

@@ -117,13 +117,9 @@ impl Jobs {
 
     fn entry_ui(&self, ui: &mut Ui, entry: &Entry, paintings: &Paintings) {
         let (id, output) = (entry.id, entry.work.output());
-        let folder = entry.work.photos().filter(|photos| photos.sheet.is_none());
-        let picture = match folder {
-            Some(photos) => photos.results.saved.first().map(|path| &**path),
-            None => Some(output).filter(|_| entry.is_done()),
-        };
+        let folder = entry.folder();
         ui.horizontal_top(|ui| {
-            if let Some(poster) = picture.and_then(|path| paintings.small(path)) {
+            if let Some(poster) = entry.poster().and_then(|path| paintings.small(path)) {
                 let (rect, _) = ui.allocate_exact_size(POSTER.into(), Sense::hover());
                 paint_cover(ui, poster, rect, theme::RADIUS);
             }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::work::{Results, Work};
+use super::work::{Photos, Results, Work};
 use crate::choice::rename;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +73,19 @@ impl Entry {
     pub fn share(&self) -> f32 {
         let all = self.progress[1].max(1) as f64;
         self.left().map_or(0.0, |left| (1.0 - left / all) as f32)
+    }
+
+    /// The photos of a folder.
+    pub fn folder(&self) -> Option<&Photos> {
+        self.work.photos().filter(|photos| photos.sheet.is_none())
+    }
+
+    /// The picture that stands for it, once it is written.
+    pub fn poster(&self) -> Option<&Path> {
+        match self.folder() {
+            Some(photos) => photos.results.saved.first().map(|path| &**path),
+            None => Some(self.work.output()).filter(|_| self.is_done()),
+        }
     }
 
     /// Starts again from its beginning.

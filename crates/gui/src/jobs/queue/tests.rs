@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::{
     choice::NetworkOf,
-    jobs::work::{Export, NO_STYLE, Photos, Sheet, Unpainted},
+    jobs::work::{Export, NO_STYLE, Sheet, Unpainted},
 };
 use media::{
     film::{Codec, Range},
