@@ -503,3 +503,20 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     });
     w.until("the strip to move", |w| left(w) < before - 20.0);
 }
+
+#[test]
+fn an_animated_picture_can_be_played_where_it_is_shown() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("still.webp");
+    w.save_as("moving.webp");
+    let image = b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0";
+    let head = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff";
+    fs::write(w.path("moving.webp"), [&head[..], image, image, b";"].concat()).expect("written");
+    for (name, moves) in [("still.webp", false), ("moving.webp", true)] {
+        w.click(name);
+        w.until_label("Back to photo");
+        w.until("its buttons", |w| w.has("Play the video") == moves && w.has("Play") == moves);
+        assert!(w.has("Open as a photo"), "{name}");
+        w.press(Key::Escape);
+    }
+}

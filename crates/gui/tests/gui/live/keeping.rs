@@ -225,12 +225,11 @@ fn the_notice_of_a_snapshot_shows_and_copies_it() {
     let mut w = Window::painting_small();
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
-    // The dock has room for its picture.
-    w.show_queue();
-    w.until_label("The saved picture");
     let (saved, _) = w.saved(1, ["Style", "Device"]);
     let (width, height) = (saved.width(), saved.height());
     assert!(w.has_containing(&format!("Saved at {width} × {height} px as ")));
+    w.show_queue();
+    w.until_label("The saved picture");
     let rect = w.harness.get_by_label("The saved picture").rect();
     let ratio = rect.width() / rect.height();
     assert!((ratio - 4.0 / 3.0).abs() < 0.02 && rect.height() > 15.0, "{rect:?}");

@@ -280,8 +280,9 @@ pub fn open_painting(path: PathBuf) -> Result<Option<OpenedPainting>, String> {
             let opened = Opened { origin, ..from_clipboard(beginning_of(&path, None)?) };
             return Ok(OpenedPainting { opened: Box::new(opened), texts: Vec::new(), moves: true });
         }
-        let texts = painted_with::read(&path);
-        Ok(OpenedPainting { opened: opened(origin)?, texts, moves: moves(&path) })
+        // First of all, because this refuses what is no regular file.
+        let opened = opened(origin)?;
+        Ok(OpenedPainting { opened, texts: painted_with::read(&path), moves: moves(&path) })
     })
 }
 
