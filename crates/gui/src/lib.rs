@@ -6,7 +6,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `app` | the window's state, the table of pages, and the order of a frame's work |
+//! | `app`, `frame` | the window's state; the order of a frame's work, and what is passed to the pages |
 //! | [`intent`], `update` | the user's actions, which keys and widgets send; the performance of those for the window itself |
 //! | `window`, `bars` | the layout: bars, styles, picture, controls, and what floats over the picture |
 //! | `workspace`, `choice` | photo, choice, paintings, undo, saved results: rules without egui |
@@ -32,6 +32,7 @@ mod home;
 mod app;
 mod bars;
 mod choice;
+mod frame;
 pub mod intent;
 mod jobs;
 mod pages;

@@ -1,5 +1,5 @@
 //! The pages: each has its state, its controls and its files. The window asks the page that is shown for its parts with
-//! [`PageView`]; `app` has the table of pages.
+//! [`PageView`]; `frame` decides which one that is.
 
 pub mod film;
 pub mod lab;

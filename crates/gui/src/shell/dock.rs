@@ -19,8 +19,7 @@ use crate::{
 
 /// What it is called.
 const NAME: &str = "Jobs and messages";
-/// Usual height, enough for a job, in points; and the largest share of the window's height.
-const USUAL_HEIGHT: f32 = 190.0;
+/// Usual and largest share of the window's height.
 const MAX_SHARE: f32 = 1.0 / 3.0;
 /// Space between a message and the window's edges if it floats, in points.
 const EDGE: f32 = 8.0;
@@ -31,7 +30,7 @@ pub type Activity = (String, Option<f32>);
 /// Reserves the place of the dock if it is open.
 pub fn room(shell: &Shell, ui: &mut Ui) -> Option<LowerPanel> {
     let most = MAX_SHARE * ui.content_rect().height();
-    shell.window.dock_open.then(|| LowerPanel::drawer(ui, "dock", 8, [USUAL_HEIGHT, most]))
+    shell.window.dock_open.then(|| LowerPanel::drawer(ui, "dock", 8, [most; 2]))
 }
 
 impl App {

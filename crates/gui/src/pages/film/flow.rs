@@ -196,9 +196,9 @@ impl FilmPage {
         })
     }
 
-    /// Takes the player's events and the newest painted picture, and sends changed settings. Reads no thumbnails while a
-    /// video `exports`.
-    pub fn film_logic(&mut self, shell: &mut Shell, photos: &mut PhotoPage, exports: bool) {
+    /// Takes the player's events and the newest painted picture, and sends changed settings. Reads few thumbnails
+    /// while jobs `run`.
+    pub fn film_logic(&mut self, shell: &mut Shell, photos: &mut PhotoPage, run: bool) {
         if shell.workspace.is_live() {
             return;
         }
@@ -212,10 +212,10 @@ impl FilmPage {
             self.sync_film(shell, photos);
             self.take_film_picture(shell, photos);
         }
-        self.serve_timeline(shell, exports || photos.painting.request.is_some());
+        self.serve_timeline(shell, run || photos.painting.request.is_some());
     }
 
-    /// Keeps the thumbnails and the comparison up to date; reads none while something else `works`.
+    /// Keeps the thumbnails and the comparison up to date; reads only a few while something else `works`.
     fn serve_timeline(&mut self, shell: &mut Shell, works: bool) {
         let Some(view) = &mut self.view else { return };
         let choice = &shell.workspace.choice;
@@ -227,9 +227,9 @@ impl FilmPage {
             comparison.percent = choice.steadiness;
             comparison.follow(&shell.ctx);
         }
-        let is_free = !works && view.painting.is_none() && view.comparison.is_none();
+        let is_free = view.painting.is_none() && view.comparison.is_none();
         let photo = shell.workspace.photo();
-        let held = photo.and_then(|photo| photo.opened.film.as_ref()).filter(|_| is_free);
+        let held = photo.and_then(|photo| photo.opened.film.as_ref()).filter(|_| is_free && !works);
         if let Some(FilmFrame { film, seconds }) = held
             && let Some(finished) = shell.workspace.finished()
             && Some(&finished.key.0) == shell.workspace.recipe(shell.model()).as_ref()
@@ -244,7 +244,7 @@ impl FilmPage {
                 }
             });
         }
-        let Some(share) = is_free.then(|| view.thumbnails.next(&shell.ctx)).flatten() else {
+        let Some(share) = is_free.then(|| view.thumbnails.next(&shell.ctx, works)).flatten() else {
             return;
         };
         let (film, framing) = (view.film.clone(), choice.framing);

@@ -23,6 +23,8 @@ pub const THUMBNAIL_PX: usize = 128;
 /// Number of thumbnails in a row, a power of two, and the width of the window below which every second one is shown.
 const SLOTS: usize = 32;
 const WIDE: f32 = 1600.0;
+/// Number of thumbnails that are read in any case.
+const FEW: usize = 8;
 /// How many thumbnails are left out for one that cannot be read: the file has no index, or is damaged.
 const LEFT_OUT: usize = 3;
 /// Height of the two rows of thumbnails, also in a low window.
@@ -80,9 +82,11 @@ impl Thumbnails {
         self.painted = Default::default();
     }
 
-    /// The next place to read, as a share of the length: coarse to fine, so that few thumbnails show the whole film.
-    pub fn next(&mut self, ctx: &Context) -> Option<f64> {
-        if self.is_reading || self.tried >= shown(ctx) {
+    /// The next place to read, as a share of the length: coarse to fine, so that few thumbnails show the whole film;
+    /// no more than those while something else `works`.
+    pub fn next(&mut self, ctx: &Context, works: bool) -> Option<f64> {
+        let wanted = if works { FEW } else { shown(ctx) };
+        if self.is_reading || self.tried >= wanted {
             return None;
         }
         let slot = self.tried.reverse_bits() >> (usize::BITS - SLOTS.ilog2());
