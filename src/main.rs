@@ -12,7 +12,7 @@
 //!
 //! | crate | what it is for | what it must not know | uses |
 //! |---|---|---|---|
-//! | `styleforge` | `main.rs` starts the window or the command line and passes on its exit code; licences of all dependencies | everything else | `any_gpu`, [`backend`], [`cli`], [`gui`], [`pictures`], [`values`] |
+//! | `styleforge` | `main.rs` starts the window or the command line and passes on its exit code; licences of all dependencies | everything else | [`backend`], [`cli`], [`gui`], [`pictures`], [`values`] |
 //! | [`gui`] | the window; the only egui. Left out of a build without the feature `window` | arguments | `backend`, `engine`, `measure`, `media`, `network`, `pictures`, `plan`, `settings`, `threads`, `values`, `weights` |
 //! | [`cli`] | the command line; the only argument parser. It does everything that the window does; only it has checks, benchmarks and `doctor` | the window | the same as `gui` |
 //! | `settings` | settings that are kept between runs | arguments, the window, devices | `engine`, `media`, `pictures`, `values`, `weights` |
@@ -20,7 +20,6 @@
 //! | `measure` | how long a backend takes, and whether it computes correctly: `measure::verify` | arguments, the window, styles | `backend`, `media`, `network`, `oracle`, `pictures`, `plan`, `values` |
 //! | `media` | films and recordings through the user's ffmpeg: `media::film` reads and plays films; framing, upscaling, contact sheets | styles, devices, the window | `pictures`, `threads`, `values` |
 //! | [`pictures`] | image files: decoding, encoding, colours, metadata, scaling; other people's codecs | films, styles, devices, the window | `threads`, `values` |
-//! | `any_gpu` | runs a plan on any GPU; the only wgpu. Left out of a build without the feature `gpus`. The program registers it ([`backend::register_gpus`]), so that no other crate depends on it | CUDA, files, styles, the window | `backend`, `network`, `plan`, `threads`, `values` |
 //! | [`backend`] | runs a plan on a device; the only cudarc, and the only `unsafe` except for SIMD in [`values::yuv420`], two calls of a camera's driver and what binds child processes to the program | files, styles, the window | `network`, `plan`, `steady`, `values` |
 //! | `oracle` | the float64 reference that judges every backend | plans, backends | `network`, `values` |
 //! | `plan` | turns a graph, an image size and a mode into steps with buffers and costs; pure | threads, device handles, pixels | `network`, `values` |
@@ -83,7 +82,6 @@
 //! - A fallback is announced, never silent.
 //! - A GPU that misses its deadline counts as lost: every wait polls, and ends after a multiple of the predicted time
 //!   ([`wait_until`](backend::cuda::driver::Driver::wait_until)). A driver call that never returns is not detected.
-//! - Drivers list GPUs other than CUDA's in a process of its own, because some crash while they do so.
 //! - After a GPU is lost (a kernel failed, the driver was restarted), the driver refuses this process. The CPU
 //!   paints until the program is restarted, which the window offers.
 //!   `Device::replace_lost` in `engine/device.rs` replaces it; photos and live painting both call it.
@@ -175,7 +173,7 @@
 //! | pixel range | the values for black and white in a network's input or output: `weights::PixelRange` |
 //! | map | the values between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
-//! | general graph | a graph that the kernels for Johnson's networks do not compute. On a GPU, plain kernels run it node by node; fused, some of Johnson's kernels are used too. One walk for all GPUs (`plan/general`), with a placement for each (`plan/cuda/general`, `any_gpu/plan`) |
+//! | general graph | a graph that the kernels for Johnson's networks do not compute. On a GPU, plain kernels run it node by node; fused, some of Johnson's kernels are used too (`plan/cuda/general`) |
 //! | launch | one start of a kernel on the device. A step of a plan may take several, and several steps may share one |
 //! | variant | how a network is cut into launches: `baseline` (every operation its own), `fused-norm` (norm, ReLU and residual sum in one), `fused` (everything around a convolution in its kernel): [`values::mode::Variant`]. The CPU has `baseline` and `fused` |
 //! | precision | the name of a set of number formats: [`values::mode::Precision`], [`values::numeric`]. The CPU has fp32, and int8 (`network::quantisation`) |
@@ -230,13 +228,6 @@ fn main() -> ExitCode {
             "error: StyleForge needs {needed_mb} MB of memory to start; close other programs or raise its limit"
         ));
         return ExitCode::from(cli::FAILED);
-    }
-    #[cfg(feature = "gpus")]
-    {
-        if any_gpu::lists_for_another() {
-            return ExitCode::SUCCESS;
-        }
-        backend::register_gpus(&any_gpu::AllGpus);
     }
     let code = match cli::run(std::env::args_os(), licences::text) {
         Outcome::Exit(code) => code,

@@ -201,7 +201,7 @@ impl BackendError {
     }
 
     /// The error for a picture, or with 16 bits a map, with values that the format of numbers cannot represent.
-    pub fn overflow(mode: Mode, device: String, format: NumberFormat) -> Self {
+    pub(crate) fn overflow(mode: Mode, device: String, format: NumberFormat) -> Self {
         let largest = match format {
             NumberFormat::Fp16 | NumberFormat::Fp16x2 => half::f16::MAX.to_f32(),
             NumberFormat::Bf16 => half::bf16::MAX.to_f32(),

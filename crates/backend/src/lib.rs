@@ -52,15 +52,12 @@ mod home;
 
 pub mod allocator;
 pub mod audit;
-pub mod constants;
 pub mod cpu;
 pub mod cuda;
 mod error;
 mod external;
-mod folded;
 mod inspect;
 mod job;
-mod other_gpus;
 mod select;
 pub mod signal;
 
@@ -71,7 +68,6 @@ pub use job::{
     Capabilities, Composition, Input, Job, SentFrames, SessionSpec, Steadiness, run_one_by_one,
     unless_declined,
 };
-pub use other_gpus::{GpuKind, ListedGpu, OtherGpus, other_gpus, register_gpus};
 pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
 pub use values::control::RunControl;
 
@@ -104,8 +100,6 @@ impl DeviceInfo {
     pub fn parallelism(&self) -> String {
         let what = match self.kind {
             DeviceChoice::Cuda => "multiprocessor",
-            // Their number is not reported.
-            DeviceChoice::Wgpu => return "GPU".to_owned(),
             DeviceChoice::Cpu | DeviceChoice::Auto => "thread",
         };
         match self.threads {

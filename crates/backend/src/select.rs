@@ -6,10 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Backend, BackendError, BackendResult, cpu, cuda,
-    other_gpus::{discrete_gpu, other_gpus},
-};
+use super::{Backend, BackendError, BackendResult, cpu, cuda};
 use values::mode::DeviceChoice;
 
 /// A backend, and the notice if it is a fallback.
@@ -24,8 +21,7 @@ pub struct Selected {
 pub struct DeviceOptions {
     /// Maximum number of CPU threads; all threads when `None`.
     pub threads: Option<usize>,
-    /// Index of the GPU in the driver's order, or among the registered GPUs for [`DeviceChoice::Wgpu`]; the first GPU when
-    /// `None`.
+    /// Index of the GPU in the driver's order; the first GPU when `None`.
     pub gpu: Option<usize>,
     /// Use the kernels of this older device, and for a GPU also its plans; the device's own when `None`.
     pub kernels_of: Option<OlderDevice>,
@@ -71,7 +67,7 @@ pub fn opener(options: DeviceOptions) -> OpenDevice {
     Arc::new(move |choice| select(choice, &options))
 }
 
-/// Opens the chosen device. [`DeviceChoice::Auto`] is a CUDA GPU, otherwise a discrete GPU, otherwise the CPU. A GPU index or an older GPU's kernels imply the GPU, and then [`DeviceChoice::Auto`] does
+/// Opens the chosen device. A GPU index or an older GPU's kernels imply the GPU, and then [`DeviceChoice::Auto`] does
 /// not fall back to the CPU. An older CPU's kernels imply the CPU.
 ///
 /// # Errors
@@ -92,10 +88,6 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> BackendResult<Se
         (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, Some(OlderDevice::Processor(_))) => {
             return cpu(None);
         }
-        (DeviceChoice::Wgpu, _) => {
-            let backend = other_gpus()?.open(options.gpu)?;
-            return Ok(Selected { backend, notice: None });
-        }
         (DeviceChoice::Auto, kernels_of) => options.gpu.is_none() && kernels_of.is_none(),
         (DeviceChoice::Cuda, _) => false,
     };
@@ -107,11 +99,10 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> BackendResult<Se
     };
     match opened {
         Ok(backend) => Ok(Selected { backend, notice: None }),
-        Err(error) if falls_back => match (discrete_gpu(), error) {
-            (Some(backend), _) => Ok(Selected { backend, notice: None }),
-            (None, BackendError::Unavailable { reason, .. }) => cpu(Some(format!("CPU: {reason}"))),
-            (None, error) => cpu(Some(format!("CPU: {error}"))),
-        },
+        Err(BackendError::Unavailable { reason, .. }) if falls_back => {
+            cpu(Some(format!("CPU: {reason}")))
+        }
+        Err(error) if falls_back => cpu(Some(format!("CPU: {error}"))),
         Err(error) => Err(error),
     }
 }

@@ -44,13 +44,9 @@ fn without_effect(
     if chosen.iter().all(|&choice| choice == AttentionChoice::Auto) {
         return None;
     }
-    let who = match device {
-        DeviceChoice::Cpu => Some("the CPU"),
-        DeviceChoice::Wgpu => Some("a GPU through wgpu"),
-        DeviceChoice::Auto | DeviceChoice::Cuda => None,
-    };
-    if let Some(who) = who {
-        return Some(format!("--attention has no effect: {who} has one way to compute attention"));
+    if device == DeviceChoice::Cpu {
+        let why = "--attention has no effect: the CPU has one way to compute attention";
+        return Some(why.to_owned());
     }
     let without: Vec<&str> = (networks.iter())
         .filter(|(_, network)| !network.graph().has_attention())

@@ -191,12 +191,12 @@ fn named_subjects(
     Ok(named.into_iter().map(subject).collect())
 }
 
-/// The plain networks for style pictures that a device is checked with. Except for CUDA these are only the small ones,
-/// which take seconds.
+/// The plain networks for style pictures that a device is checked with. On a CPU these are only the small ones, which
+/// take seconds.
 fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
     let count = match device {
         DeviceChoice::Cuda => usize::MAX,
-        DeviceChoice::Cpu | DeviceChoice::Wgpu | DeviceChoice::Auto => 2,
+        DeviceChoice::Cpu | DeviceChoice::Auto => 2,
     };
     (Spec::plain_ones().into_iter()).map(|(name, ..)| name).take(count)
 }

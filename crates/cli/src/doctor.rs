@@ -14,9 +14,8 @@ use super::{
     terminal::{print_report, table},
 };
 use backend::{
-    DeviceOptions, GpuKind, ListedGpu,
+    DeviceOptions,
     cuda::{self, CudaDevice, CudaProbe},
-    other_gpus,
 };
 use engine::{
     capture::{self, Setup},
@@ -97,7 +96,6 @@ pub fn run(json: bool) -> Result<(), CliError> {
     let mut findings = [
         vec![processor(), memory()],
         graphics(),
-        other_graphics(),
         vec![cameras(), camera_out(), video(), microphone(), phone_photos(), screen(), dialogs()],
         styles(&library),
     ]
@@ -215,41 +213,6 @@ fn graphics() -> Vec<Finding> {
         }
     };
     vec![Finding::note(topic, reason, advice)]
-}
-
-/// One finding for every GPU that wgpu finds, with its number for --gpu; none in a build without it.
-fn other_graphics() -> Vec<Finding> {
-    let topic = "wgpu";
-    let Ok(gpus) = other_gpus() else {
-        return Vec::new();
-    };
-    let listed = match gpus.list() {
-        Ok(listed) => listed,
-        Err(error) => {
-            return vec![Finding::note(
-                topic,
-                reason_of(error),
-                "the other devices work as before",
-            )];
-        }
-    };
-    if listed.is_empty() {
-        let found = "no GPU through Vulkan, Metal or DirectX 12";
-        let advice = "install a driver for Vulkan (Debian: libvulkan1, mesa-vulkan-drivers)";
-        return vec![Finding::note(topic, found, advice)];
-    }
-    let of = |(number, gpu): (usize, ListedGpu)| {
-        let ListedGpu { name, driver, interface, kind } = gpu;
-        let is_auto = match kind {
-            GpuKind::Discrete => "auto takes it if CUDA has no GPU",
-            _ => "auto never takes it",
-        };
-        let found = format!(
-            "GPU {number}: {name} ({kind}, {interface}, {driver}); --device wgpu --gpu {number}; {is_auto}"
-        );
-        Finding::ok(topic, found)
-    };
-    (0..).zip(listed).map(of).collect()
 }
 
 /// Checks whether a GPU paints, and how. Opens it as painting would.

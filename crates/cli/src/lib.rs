@@ -359,16 +359,10 @@ impl SharedDevices {
         let Some(list) = &sharing.devices else {
             return Ok(Self(vec![(args.gpu.unwrap_or(0), open_device(args)?)]));
         };
-        let uses = match args.device {
-            DeviceChoice::Cpu => Some("no GPU"),
-            DeviceChoice::Wgpu => Some("one GPU"),
-            DeviceChoice::Auto | DeviceChoice::Cuda => None,
-        };
-        if let Some(uses) = uses {
-            return wrong_use(format!(
-                "--device {} uses {uses}; leave out --devices, or choose --device cuda",
-                args.device
-            ));
+        if args.device == DeviceChoice::Cpu {
+            return wrong_use(
+                "--device cpu uses no GPU; leave out --devices, or choose --device cuda",
+            );
         }
         let numbers = cuda::numbers(list).map_err(|error| {
             let why = reason_of(error);
@@ -419,8 +413,6 @@ fn open_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     let other = match (args.device, args.kernels_of) {
         (DeviceChoice::Cpu, Some(OlderDevice::Gpu(..))) => Some(("no GPU", "cuda")),
         (DeviceChoice::Cuda, Some(OlderDevice::Processor(_))) => Some(("a GPU", "cpu")),
-        (DeviceChoice::Wgpu, Some(OlderDevice::Processor(_))) => Some(("a GPU", "cpu")),
-        (DeviceChoice::Wgpu, Some(OlderDevice::Gpu(..))) => Some(("kernels for any GPU", "cuda")),
         _ => None,
     };
     if let (Some((uses, other)), Some(older)) = (other, args.kernels_of) {

@@ -14,7 +14,6 @@ pub mod arena;
 pub mod cpu;
 pub mod cuda;
 mod gather;
-pub mod general;
 mod geometry;
 mod layer;
 mod nodes;
@@ -30,7 +29,7 @@ use values::mode::{AttentionChoice, AttentionKernel, Mode, Variant};
 pub use gather::Source;
 pub use geometry::Phase;
 pub use layer::{ConvLayer, MAX_LAYER_CHANNELS, phase_taps};
-pub use nodes::Nodes;
+use nodes::Nodes;
 
 /// Why a graph cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -130,8 +130,6 @@ pub enum DeviceChoice {
     Cpu,
     /// An NVIDIA GPU; an error if there is none.
     Cuda,
-    /// Any GPU through Vulkan, Metal or DirectX; an error if there is none.
-    Wgpu,
 }
 
 /// The GPUs that share work, by their numbers in the driver's order. Written `all` or `0,2`.
@@ -216,7 +214,7 @@ macro_rules! named {
 }
 named!(Variant, "variant", Baseline = "baseline", FusedNorm = "fused-norm", Fused = "fused");
 named!(ModelSize, "model size", Full = "full", Lite = "lite");
-named!(DeviceChoice, "device", Auto = "auto", Cpu = "cpu", Cuda = "cuda", Wgpu = "wgpu");
+named!(DeviceChoice, "device", Auto = "auto", Cpu = "cpu", Cuda = "cuda");
 
 /// [`named`], and the same choices with an automatic one.
 macro_rules! named_or_auto {

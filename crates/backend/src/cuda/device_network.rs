@@ -15,13 +15,15 @@ use rayon::prelude::*;
 use super::{
     algorithms::Algorithms,
     composer::{Composer, OnDevice},
+    constants,
     driver::{Algorithm, DevicePtr, Driver, DriverFailure, DriverResult, Function},
+    folded::folded,
     kernel_params::ParamsMaker,
     kernels::Kernels,
     pack,
     transfers::timed,
 };
-use crate::{BackendError, BackendResult, RunControl, constants, folded::folded};
+use crate::{BackendError, BackendResult, RunControl};
 use network::Weights;
 use plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix};
 

@@ -4,7 +4,7 @@ use super::{
     kernel_params::{ParamsMaker, int},
     params::{KernelParams::*, *},
 };
-use plan::general::{
+use plan::cuda::{
     Attention, AttentionPart, ConstantId, GeneralConv, GeneralOp, MapId, Move, Pointwise,
     ReduceKind, Slice,
 };

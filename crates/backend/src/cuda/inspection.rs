@@ -17,9 +17,8 @@ use crate::{
     BackendError, BackendResult, InspectSession, NormTap, RunControl,
     audit::{Fill, KernelRecord},
 };
-use plan::{
-    cuda::{ConvId, ConvLaunch, CudaOp, CudaStep, MapBuffer, MapId, Target},
-    general::{ConstantValues, GeneralOp},
+use plan::cuda::{
+    ConstantValues, ConvId, ConvLaunch, CudaOp, CudaStep, GeneralOp, MapBuffer, MapId, Target,
 };
 use values::{
     frame::Frame,

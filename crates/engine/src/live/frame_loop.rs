@@ -132,7 +132,7 @@ impl FrameLoop {
         // If the CPU paints, uses the same number of threads.
         let threads = match device.kind {
             DeviceChoice::Cpu => device.threads,
-            DeviceChoice::Cuda | DeviceChoice::Wgpu | DeviceChoice::Auto => processors(),
+            DeviceChoice::Cuda | DeviceChoice::Auto => processors(),
         };
         Self {
             output,

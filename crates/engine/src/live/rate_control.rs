@@ -75,10 +75,7 @@ pub fn first_source_px(size: LiveSize, upscale: bool, device: DeviceChoice) -> u
         }
         (LiveSize::LongSide(px), _) => px,
         (LiveSize::Auto { .. }, DeviceChoice::Cuda) => FIRST_SOURCE_PX,
-        // An integrated GPU may be as slow as a CPU.
-        (LiveSize::Auto { .. }, DeviceChoice::Cpu | DeviceChoice::Wgpu | DeviceChoice::Auto) => {
-            FIRST_SOURCE_PX_ON_CPU
-        }
+        (LiveSize::Auto { .. }, DeviceChoice::Cpu | DeviceChoice::Auto) => FIRST_SOURCE_PX_ON_CPU,
     }
 }
 
@@ -105,7 +102,7 @@ impl RateControl {
         Self {
             size,
             long_side_px: match device {
-                DeviceChoice::Cpu | DeviceChoice::Wgpu => FIRST_PX_ON_CPU,
+                DeviceChoice::Cpu => FIRST_PX_ON_CPU,
                 DeviceChoice::Cuda | DeviceChoice::Auto => FIRST_PX,
             },
             source_px: first_source_px(size, false, device),

@@ -53,8 +53,6 @@ pub fn long_minutes(multiply_adds: u64, kind: DeviceChoice, units: usize) -> Opt
     // kernels.
     let rate = match kind {
         DeviceChoice::Cuda => 5e10,
-        // Of a whole GPU: half of what an integrated one reaches.
-        DeviceChoice::Wgpu => 1e11,
         DeviceChoice::Cpu | DeviceChoice::Auto => 5e9,
     };
     let minutes = multiply_adds as f64 / (rate * units as f64) / 60.0;

@@ -20,39 +20,34 @@ pub struct Offers {
     device: bool,
     /// There is a choice of attention: a GPU paints, and the style's network has attention.
     attention: bool,
-    /// The device that paints, if it lacks some variants and precisions.
-    limited: Option<DeviceChoice>,
+    /// A CPU paints, which lacks some variants and precisions.
+    is_processor: bool,
 }
 
 impl Offers {
     /// The lists for this device and for a network with or without attention.
     pub fn of(device: Option<&DeviceInfo>, has_attention: bool) -> Self {
         let is = |kind| device.is_some_and(|d| d.kind == kind);
-        let kinds = [DeviceChoice::Cpu, DeviceChoice::Wgpu];
+        let has_gpu = is(DeviceChoice::Cuda);
         Self {
-            device: is(DeviceChoice::Cuda) || is(DeviceChoice::Wgpu),
-            attention: is(DeviceChoice::Cuda) && has_attention,
-            limited: kinds.into_iter().find(|&kind| is(kind)),
+            device: has_gpu,
+            attention: has_gpu && has_attention,
+            is_processor: is(DeviceChoice::Cpu),
         }
     }
 
     /// The variants that the device has.
     fn variants(self) -> impl Iterator<Item = Variant> {
-        Variant::ALL
-            .iter()
-            .copied()
-            .filter(move |v| self.limited.is_none() || *v != Variant::FusedNorm)
+        Variant::ALL.iter().copied().filter(move |v| !self.is_processor || *v != Variant::FusedNorm)
     }
 
     /// The precisions that the device has, regardless of the network.
     fn precisions(self) -> impl Iterator<Item = PrecisionChoice> {
         PrecisionChoice::ALL.iter().copied().filter(move |choice| match choice {
             PrecisionChoice::Auto | PrecisionChoice::Fixed(Precision::Fp32) => true,
-            PrecisionChoice::Fixed(precision) => match self.limited {
-                Some(DeviceChoice::Wgpu) => *precision == Precision::Fp16,
-                Some(_) => *precision == Precision::Int8,
-                None => true,
-            },
+            PrecisionChoice::Fixed(precision) => {
+                !self.is_processor || *precision == Precision::Int8
+            }
         })
     }
 }
@@ -69,7 +64,7 @@ pub fn candidate(
 ) {
     // Offer everything: each side has its own device, which reports what it lacks.
     let attention = offers.attention && *device != DeviceChoice::Cpu;
-    engine(ui, side, mode, Offers { attention, limited: None, ..offers });
+    engine(ui, side, mode, Offers { attention, is_processor: false, ..offers });
     if offers.device {
         let devices = [DeviceChoice::Auto, DeviceChoice::Cpu];
         let name = |device| if device == DeviceChoice::Cpu { "CPU" } else { "GPU" };

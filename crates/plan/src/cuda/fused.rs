@@ -9,7 +9,9 @@ use crate::{ConvLayer, Grouped};
 use network::graph::Class;
 use values::{mode::Precision, numeric::NumberFormat};
 
-pub use crate::general::PHOTO_DIVISOR;
+/// The photo's levels are divided by this when they are loaded. The division is exact in every precision, and raw sums
+/// stay within fp16's range. The first norm cancels the factor; its eps is divided by the square.
+pub const PHOTO_DIVISOR: f32 = 256.0;
 /// Largest kernel of the layers that read the photo or make the picture: three colours of 9 columns fit a tile of 32.
 const MAX_PICTURE_KERNEL: usize = 9;
 

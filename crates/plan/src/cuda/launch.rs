@@ -1,7 +1,8 @@
 //! The steps of a CUDA plan, each with everything from which its kernel's parameters are built.
 
-use super::{Chunking, ConvId, MainLoop, MapId, ResidentNorm, RowPartition, Source, Tile};
-use crate::general::GeneralOp;
+use super::{
+    Chunking, ConvId, GeneralOp, MainLoop, MapId, ResidentNorm, RowPartition, Source, Tile,
+};
 use network::graph::Op;
 use values::numeric::{NumberFormat, NumericFormat};
 

@@ -22,8 +22,8 @@ mod library;
 mod memory_layout;
 mod precision;
 mod resident_norm;
+mod row_partition;
 mod smem_layout;
-mod specialised;
 mod tiles;
 mod unfused;
 
@@ -33,8 +33,13 @@ mod tests;
 
 pub use ceiling::flops_per_clock;
 pub use chain::MAX_CHAINED;
+pub use constant::{Constant, ConstantId, ConstantValues, ConvWeights, Part, WeightOrder};
 pub use device_limits::DeviceLimits;
 pub use error::{CudaPlanError, CudaPlanResult};
+pub use general::{
+    Attention, AttentionPart, Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction,
+    Pointwise, ReduceKind, Slice,
+};
 pub use joint::JointKernel;
 pub use launch::{ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Taps, Target};
 pub use leading::LeadingChain;
@@ -42,20 +47,17 @@ pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, Cutter, MemoryLayout};
 pub use precision::{PRECISIONS, mode_supported};
 pub use resident_norm::ResidentNorm;
+pub use row_partition::RowPartition;
 pub use smem_layout::SmemLayout;
 pub use tiles::*;
 
-pub use super::{
-    Source,
-    general::{MapBuffer, MapId, RowPartition},
-};
+pub use super::Source;
 
 use std::ops::Range;
 
 use super::{
     ConvLayer, ConvProvider, Grouped, Nodes, PlanError, PlanSummary,
     arena::{self, Lifetime},
-    general::{Constant, PointFunction},
 };
 
 use network::graph::{Graph, Op};
@@ -70,8 +72,22 @@ const MAX_PIXELS: usize = 1 << 30;
 /// Maximum number of values in a row of a map: kernels count a row's values, in whole blocks of threads, in 32 bits.
 const MAX_ROW_VALUES: usize = 1 << 30;
 
+/// Index of a map in [`CudaPlan::maps`].
+pub type MapId = usize;
 /// Index of a convolution in [`CudaPlan::convs`].
 pub type ConvId = usize;
+
+/// A map in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapBuffer {
+    /// Shape of one image.
+    pub shape: Shape,
+    pub stored_channels: usize,
+    /// First byte in the arena.
+    pub offset: usize,
+    /// For the whole batch.
+    pub bytes: usize,
+}
 
 /// The CUDA backend's complete plan for one network, picture size, batch, mode and device.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,7 +190,7 @@ impl CudaPlan {
             return Err(PlanError::NoKernel { node: graph.nodes()[id].name.clone() }.into());
         }
         let (nodes, photo) = (Nodes::new(graph, shapes), (height, width));
-        let specialised = match specialised::unlike_specialised(&nodes, photo) {
+        let specialised = match general::unlike_specialised(&nodes, photo) {
             Some(node) => Err(nodes.no_kernel(node).into()),
             None => {
                 let grouped = Grouped::new(&nodes, mode.variant);

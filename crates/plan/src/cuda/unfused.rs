@@ -198,13 +198,7 @@ impl Builder<'_> {
     }
 
     /// Computes a node of the graph from one map, or from two of the same size.
-    pub fn node_step(
-        &mut self,
-        layer: &str,
-        op: Op,
-        (from, other): (MapId, Option<MapId>),
-        to: MapId,
-    ) {
+    fn node_step(&mut self, layer: &str, op: Op, (from, other): (MapId, Option<MapId>), to: MapId) {
         let reads = [from].into_iter().chain(other);
         let read: usize = reads.clone().map(|map| self.maps[map].shape.len()).sum();
         reads.chain([to]).for_each(|map| self.reads(map));

@@ -2,11 +2,10 @@
 //! as fast as the plain ones. A launch includes reflection padding and upsampling. Its weights include the affine steps
 //! before it (of the photo) and after it. It also includes the following ReLU or the picture.
 
-use super::CudaPlanner;
+use super::{Planner, covers, specialised::has_tiles};
 use crate::{
     ConvLayer, Nodes,
-    cuda::{ConvId, ConvLaunch, CudaPlanResult, MapId, Source, Target, specialised::has_tiles},
-    general::covers,
+    cuda::{ConvId, ConvLaunch, CudaPlanResult, MapId, Source, Target},
 };
 use network::graph::{NodeId, Op};
 
@@ -139,12 +138,12 @@ impl Finder<'_> {
     }
 }
 
-impl CudaPlanner<'_, '_, '_> {
+impl Planner<'_, '_> {
     /// Selects the launches for which the device has room. The nodes before them need no launch of their own.
     pub fn choose_fast_convs(&mut self, found: &FastConvs) {
         for (id, fast) in found.convs.iter().enumerate() {
             // In fp16 the photo's levels are divided if only a norm reads the sums. The plain kernels compute those.
-            let is_free = self.placement.token_linears[id].is_none() && self.factor(id) == 1.0;
+            let is_free = self.token_linears[id].is_none() && self.factor(id) == 1.0;
             let Some(fast) = fast.clone().filter(|_| is_free) else {
                 continue;
             };
@@ -152,7 +151,7 @@ impl CudaPlanner<'_, '_, '_> {
                 for &node in &fast.before {
                     self.is_folded[node] = true;
                 }
-                self.placement.fast_convs[id] = Some(fast);
+                self.fast_convs[id] = Some(fast);
             }
         }
     }
@@ -166,7 +165,7 @@ impl CudaPlanner<'_, '_, '_> {
         from: MapId,
         to: MapId,
     ) -> CudaPlanResult<ConvLaunch> {
-        let layer = &self.placement.builder.convs[fast.conv];
+        let layer = &self.builder.convs[fast.conv];
         let source = if layer.reads_photo { Source::Photo } else { Source::Map(from) };
         let (input, output) = (self.nodes.shapes[fast.from], self.nodes.shapes[id]);
         let (target, size) = if layer.makes_picture {
@@ -176,7 +175,7 @@ impl CudaPlanner<'_, '_, '_> {
         };
         let sizes = ((input.height, input.width), size);
         let mut launch =
-            self.placement.builder.fused_conv(fast.conv, layer, sizes, source, target, true)?;
+            (self.builder).fused_conv(fast.conv, layer, sizes, source, target, true)?;
         launch.statistics = false;
         launch.out_relu = fast.has_relu;
         launch.is_general = true;
@@ -185,20 +184,20 @@ impl CudaPlanner<'_, '_, '_> {
 
     /// Appends the launch of a convolution if it was selected.
     pub fn fast_conv(&mut self, id: NodeId) -> CudaPlanResult<bool> {
-        let Some(fast) = self.placement.fast_convs[id].take() else {
+        let Some(fast) = self.fast_convs[id].take() else {
             return Ok(false);
         };
-        let layer = &self.placement.builder.convs[fast.conv];
+        let layer = &self.builder.convs[fast.conv];
         let (mut from, mut to) = (0, 0);
         if !layer.reads_photo {
             from = self.map(id, fast.from)?;
-            self.placement.builder.reads(from);
+            self.builder.reads(from);
         }
         if !layer.makes_picture {
             to = self.made(fast.last);
         }
         let launch = self.fast_launch(id, &fast, from, to)?;
-        self.placement.builder.conv_step(launch, self.nodes.shapes[fast.from]);
+        self.builder.conv_step(launch, self.nodes.shapes[fast.from]);
         let mut at = id;
         while at != fast.last {
             at = self.nodes.readers[at][0];

@@ -15,46 +15,40 @@
 //! Johnson's networks compute multiply in tf32 or fp16. Everything else, including linear layers, is computed in fp32.
 //! In mixed, every launch records values that fp16 cannot represent.
 
+mod convolution;
 mod fast_conv;
+mod launch;
+mod moves;
+mod specialised;
 mod token_linear;
 mod tokens;
+mod window;
 
 #[cfg(test)]
 #[allow(clippy::expect_used)]
 mod tests;
 
 pub(super) use fast_conv::FastConvs;
+pub use launch::{
+    Attention, AttentionPart, Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction,
+    Pointwise, ReduceKind, Slice,
+};
 
 use fast_conv::FastConv;
+use specialised::covers;
+pub(super) use specialised::unlike_specialised;
 use token_linear::TokenLinear;
 
-use super::{Builder, CudaOp, CudaPlanError, CudaPlanResult, CudaStep, stored_channels, suffix};
-use crate::{
-    Nodes, PlanError,
-    general::{
-        Attention, AttentionPart, Constant, ConstantId, ConstantValues, Cost, GeneralOp, MapBuffer,
-        MapId, Placement, Planner, RowPartition, WeightOrder,
-    },
+use super::{
+    Builder, Constant, ConstantId, ConstantValues, CudaOp, CudaPlanError, CudaPlanResult, CudaStep,
+    MapId, Part, stored_channels, suffix,
 };
-use network::graph::{Conv, NodeId, Op};
-use values::{
-    mode::{Mode, Precision, Variant},
-    numeric::NumberFormat,
-    tensor::Shape,
-};
+use crate::{Nodes, PlanError};
+use network::graph::{Arithmetic, GraphError, NodeId, Op};
+use values::mode::{Mode, Precision, Variant};
 
 /// Maximum number of CTAs in the second and third dimension of a grid: rows of a map, and frames.
 const MAX_ROWS: u32 = 65_535;
-/// Pixels per tile of a convolution.
-const TILE_PIXELS: usize = 128;
-/// Maximum number of channels per tile. Narrower tiles have 16 or 32.
-const MAX_TILE_CHANNELS: usize = 64;
-/// Pixels per CTA of a norm over channels, one warp each.
-const WARPS: usize = 8;
-/// Bytes of every pixel that a CTA of a reduction processes.
-const REDUCED_BYTES: usize = 64;
-/// Channels that a CTA of the second launch of a reduction processes.
-const FINISHED_CHANNELS: usize = 32;
 
 pub(super) const fn has_mode(mode: Mode) -> bool {
     match mode.variant {
@@ -74,17 +68,21 @@ impl Builder<'_> {
         fast: Option<&FastConvs>,
     ) -> CudaPlanResult {
         let count = nodes.shapes.len();
-        let placement = CudaPlacement {
+        let mut planner = Planner {
             builder: self,
+            nodes,
+            photo,
+            is_fused: fast.is_some(),
+            kept: vec![None; count],
+            is_folded: vec![false; count],
             fast_convs: vec![None; count],
             token_linears: vec![None; count],
         };
-        let mut planner = Planner::new(placement, nodes, photo, fast.is_some());
         if let Some(fast) = fast {
             planner.choose_token_linears();
             planner.choose_fast_convs(fast);
         }
-        planner.plan()?;
+        (0..count).try_for_each(|id| planner.node(id))?;
         let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MAX_ROWS;
         match self.steps.iter().find(|step| !is_launched(step)) {
             Some(step) => Err(PlanError::NoKernel { node: step.layer.clone() }.into()),
@@ -93,46 +91,160 @@ impl Builder<'_> {
     }
 }
 
-/// Kernels, grids and memory of a CUDA device.
-struct CudaPlacement<'p, 'b> {
+/// A plan while it is built.
+struct Planner<'p, 'b> {
     builder: &'p mut Builder<'b>,
+    nodes: &'p Nodes<'p>,
+    photo: (usize, usize),
+    is_fused: bool,
+    /// The maps of the nodes so far; for statistics, the map with their values.
+    kept: Vec<Option<MapId>>,
+    /// Nodes that another launch computes: that of a later convolution, or one before them.
+    is_folded: Vec<bool>,
     /// The convolutions that the kernels of Johnson's networks compute, until they are planned.
     fast_convs: Vec<Option<FastConv>>,
     /// The linear layers on tokens, until they are planned.
     token_linears: Vec<Option<TokenLinear>>,
 }
 
-type CudaPlanner<'n, 'p, 'b> = Planner<'n, CudaPlacement<'p, 'b>>;
-
-/// The kernel's source file, without its extension.
-const fn file(op: &GeneralOp) -> &'static str {
-    match op {
-        GeneralOp::Conv(_) => "general_conv",
-        GeneralOp::Pointwise { .. } | GeneralOp::Combine { .. } => "general_pointwise",
-        GeneralOp::LayerNorm { .. } | GeneralOp::Positions { .. } => "general_tokens",
-        GeneralOp::Attention(_, part) => match part {
-            AttentionPart::Whole { .. } => "attention",
-            _ => "attention_naive",
-        },
-        GeneralOp::TokenLinear { .. } => "token_linear",
-        GeneralOp::Move(_) => "general_move",
-        GeneralOp::Resize { .. }
-        | GeneralOp::Pool { .. }
-        | GeneralOp::ReducePartial { .. }
-        | GeneralOp::ReduceFinish { .. } => "general_window",
+impl<'p> Planner<'p, '_> {
+    /// Plans the launches of a node, unless another launch computes it.
+    fn node(&mut self, id: NodeId) -> CudaPlanResult {
+        if self.is_folded[id]
+            || self.token_linear(id)?
+            || self.fast_conv(id)?
+            || self.is_folded_pad(id)
+            || self.folded_slice(id).is_some()
+        {
+            return Ok(());
+        }
+        let node = self.nodes.node(id);
+        match node.op {
+            Op::Photo => {
+                let to = self.made(id);
+                self.builder.load_photo(self.layer(id), to, 1.0);
+            }
+            Op::Upsample => {
+                let from = self.input_map(id)?;
+                let to = self.builder.upsample(self.layer(id), from);
+                self.kept[id] = Some(to);
+            }
+            Op::Conv2d(_) | Op::ConvTranspose2d { .. } => self.conv(id)?,
+            Op::Sized(_) => self.kept[id] = Some(self.input_map(id)?),
+            Op::Pad { .. } | Op::PadSame { .. } => self.pad(id)?,
+            Op::Crop(sides) => {
+                let offset = [-(sides.top as i32), -(sides.left as i32)];
+                self.whole_move(id, Edge::Outside, offset, 0.0)?;
+            }
+            Op::Concat { .. } => self.concat(id)?,
+            Op::Channels { first, count } => {
+                let from = self.input_map(id)?;
+                let to = self.made(id);
+                self.channels(id, (from, first), (to, 0), count);
+            }
+            Op::DepthToSpace { block, order } => {
+                self.blocks(id, MoveKind::from(order), block, self.nodes.shapes[id].channels)?;
+            }
+            Op::SpaceToDepth { block } => {
+                let channels = self.nodes.shapes[node.inputs[0]].channels;
+                self.blocks(id, MoveKind::ToChannels, block, channels)?;
+            }
+            Op::InstanceNorm { eps } => self.norm(id, eps)?,
+            Op::LayerNorm { eps } => self.layer_norm(id, eps)?,
+            Op::Attention { heads } => self.attention(id, heads)?,
+            Op::Positions => self.positions(id)?,
+            Op::Affine | Op::Relu | Op::Prelu | Op::Function(_) => {
+                let from = self.input_map(id)?;
+                let change = self.pointwise(id).ok_or_else(|| self.no_kernel(id))?;
+                let (last, change) = match node.op {
+                    Op::Affine => self.folded_after(id, change),
+                    _ => (id, change),
+                };
+                self.change((id, last), from, None, change);
+            }
+            Op::Add => self.combine(id, Arithmetic::Sum)?,
+            Op::Combine(arithmetic) => self.combine(id, arithmetic)?,
+            Op::Resize(resize) => self.resize(id, &resize)?,
+            Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
+                let from = self.input_map(id)?;
+                let (is_mean, counts_padding) = match node.op {
+                    Op::AveragePool { counts_padding, .. } => (true, counts_padding),
+                    _ => (false, false),
+                };
+                let to = self.made(id);
+                let op = GeneralOp::Pool { from, to, pool, is_mean, counts_padding };
+                self.by_pack(id, op, "pool", self.nodes.shapes[node.inputs[0]].len());
+            }
+            Op::InstanceStatistics => self.reduce(id, ReduceKind::Statistics)?,
+            Op::SpatialMean => self.reduce(id, ReduceKind::Mean)?,
+            Op::SpatialMax => self.reduce(id, ReduceKind::Largest)?,
+            Op::Picture => self.picture(id)?,
+            // The only map that is uploaded to the device is the photo.
+            Op::Input { .. } | Op::Constant(_) => return Err(self.no_kernel(id)),
+        }
+        Ok(())
     }
-}
 
-impl CudaPlacement<'_, '_> {
+    /// The layer name under which a node's time is reported.
+    fn layer(&self, id: NodeId) -> &'p str {
+        let node = self.nodes.node(id);
+        if node.layer.is_empty() { &node.name } else { &node.layer }
+    }
+
+    fn no_kernel(&self, id: NodeId) -> CudaPlanError {
+        self.nodes.no_kernel(id).into()
+    }
+
+    /// The map of a node that `reader` reads.
+    fn map(&self, reader: NodeId, id: NodeId) -> CudaPlanResult<MapId> {
+        self.kept[id].ok_or_else(|| self.no_kernel(reader))
+    }
+
+    /// The map of a node's first input.
+    fn input_map(&self, id: NodeId) -> CudaPlanResult<MapId> {
+        self.map(id, self.nodes.input(id))
+    }
+
+    /// The map of a node, which the next step writes.
+    fn made(&mut self, id: NodeId) -> MapId {
+        let map = self.builder.map(self.nodes.shapes[id]);
+        self.kept[id] = Some(map);
+        map
+    }
+
+    fn constant(&mut self, values: ConstantValues) -> ConstantId {
+        let constant = Constant::new(values, self.builder.format.storage);
+        self.builder.constants.push(constant);
+        self.builder.constants.len() - 1
+    }
+
+    /// Channels in 16 bytes.
+    fn pack_channels(&self) -> usize {
+        16 / self.builder.format.storage.bytes()
+    }
+
+    /// Appends a launch that reads and writes this many values of one image.
+    fn step(
+        &mut self,
+        id: NodeId,
+        op: GeneralOp,
+        entry: &str,
+        grid: (u32, u32, u32),
+        values: (usize, usize),
+    ) -> &mut CudaStep {
+        let entry = format!("general_{entry}{}", self.suffix());
+        self.launch(id, op, entry, grid, values)
+    }
+
     /// The suffix of the names of kernels for maps of this plan.
     fn suffix(&self) -> String {
         format!("_{}", suffix(self.builder.format.storage))
     }
 
-    /// Appends a launch with the name of its entry point.
-    fn launch_as(
+    /// Appends a launch like [`Self::step`], but with the full name of the entry point.
+    fn launch(
         &mut self,
-        layer: &str,
+        id: NodeId,
         op: GeneralOp,
         entry: String,
         grid: (u32, u32, u32),
@@ -142,185 +254,90 @@ impl CudaPlacement<'_, '_> {
         for map in reads.into_iter().chain([to]) {
             self.builder.reads(map);
         }
-        let file = (file(&op), entry);
-        self.builder.step(layer, file, CudaOp::General(op), grid, values)
+        let file = (op.file(), entry);
+        self.builder.step(self.layer(id), file, CudaOp::General(op), grid, values)
     }
 
-    /// The name of a launch's kernel, without the format of its maps, and its grid.
-    fn kernel(&self, op: &GeneralOp) -> (String, (u32, u32, u32)) {
-        let builder = &self.builder;
-        let by_pack = |name: &str, to: MapId| (name.to_owned(), builder.pack_grid(to));
-        match *op {
-            GeneralOp::Conv(ref conv) => {
-                let map = &builder.maps[conv.to];
-                match self.order(conv.weights) {
-                    WeightOrder::Grouped => {
-                        let units = map.shape.width * map.stored_channels;
-                        ("conv_grouped".to_owned(), builder.grid(map.shape.height, units))
-                    }
-                    WeightOrder::Depthwise => by_pack("conv_depthwise", conv.to),
-                    _ => {
-                        let (phases, largest_phase) = self.phases(conv.phases);
-                        let stored = map.stored_channels;
-                        let tile = stored.next_power_of_two().min(MAX_TILE_CHANNELS);
-                        let tiles = (builder.batch * largest_phase).div_ceil(TILE_PIXELS) as u32;
-                        let grid = (tiles, stored.div_ceil(tile) as u32, phases as u32);
-                        (format!("conv_{TILE_PIXELS}x{tile}"), grid)
-                    }
-                }
-            }
-            GeneralOp::Pointwise { to, .. } => by_pack("pointwise", to),
-            GeneralOp::Combine { to, .. } => by_pack("combine", to),
-            GeneralOp::Positions { to, .. } => by_pack("positions", to),
-            GeneralOp::Resize { to, .. } => by_pack("resize", to),
-            GeneralOp::Pool { to, .. } => by_pack("pool", to),
-            GeneralOp::LayerNorm { to, .. } => {
-                let shape = builder.maps[to].shape;
-                let pixels = builder.batch * shape.height * shape.width;
-                ("layer_norm".to_owned(), (pixels.div_ceil(WARPS) as u32, 1, 1))
-            }
-            GeneralOp::Move(ref op) => {
-                let shape = builder.maps[op.to].shape;
-                let bits = 8 * op.unit_channels * builder.format.storage.bytes();
-                (format!("move_{bits}"), builder.grid(shape.height, shape.width * op.count))
-            }
-            GeneralOp::ReducePartial { map, strips, .. } => {
-                let bytes = builder.maps[map].stored_channels * builder.format.storage.bytes();
-                let tiles = bytes.div_ceil(REDUCED_BYTES);
-                let grid = (strips.count as u32, tiles as u32, builder.batch as u32);
-                ("reduce_partial".to_owned(), grid)
-            }
-            GeneralOp::ReduceFinish { of, .. } => {
-                let channels = builder.maps[of].stored_channels.div_ceil(FINISHED_CHANNELS);
-                ("reduce_finish".to_owned(), (channels as u32, builder.batch as u32, 1))
-            }
-            GeneralOp::Attention(..) | GeneralOp::TokenLinear { .. } => {
-                unreachable!("they have launches of their own")
-            }
+    /// Appends a launch with one thread for every 16 bytes of the map that it makes.
+    fn by_pack(&mut self, id: NodeId, op: GeneralOp, entry: &str, read: usize) {
+        let (_, to) = op.maps();
+        let grid = self.builder.pack_grid(to);
+        self.step(id, op, entry, grid, (read, self.builder.maps[to].shape.len()));
+    }
+
+    /// What an affine step, a function or slopes do; `None` for any other node.
+    fn pointwise(&mut self, id: NodeId) -> Option<Pointwise> {
+        let mut change = Pointwise::default();
+        match self.nodes.op(id) {
+            Op::Affine => change.affine = Some(self.scale_and_shift(id)),
+            Op::Prelu => change.slopes = Some(self.by_channel(id, Part::Weight)),
+            op => change.function = PointFunction::of(op)?,
         }
+        Some(change)
     }
 
-    /// The order of a convolution's weights.
-    fn order(&self, weights: ConstantId) -> WeightOrder {
-        match &self.builder.constants[weights].values {
-            ConstantValues::Conv { weights, .. } | ConstantValues::Linear { weights, .. } => {
-                weights.order
-            }
-            _ => WeightOrder::Tiled,
-        }
+    fn scale_and_shift(&mut self, id: NodeId) -> [ConstantId; 2] {
+        [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part))
     }
 
-    /// Number of a convolution's phases, and of the pixels of the largest.
-    fn phases(&self, phases: ConstantId) -> (usize, usize) {
-        match &self.builder.constants[phases].values {
-            ConstantValues::Integers(all) => {
-                let pixels = all.chunks_exact(8).map(|phase| phase[4] as usize * phase[5] as usize);
-                (pixels.len(), pixels.max().unwrap_or(0))
-            }
-            _ => (0, 0),
-        }
-    }
-}
-
-impl CudaPlanner<'_, '_, '_> {
-    /// The suffix of the names of kernels for maps of this plan.
-    fn suffix(&self) -> String {
-        self.placement.suffix()
+    /// The values of a node by channel.
+    fn by_channel(&mut self, id: NodeId, part: Part) -> ConstantId {
+        self.constant(ConstantValues::Channels {
+            node: self.nodes.node(id).name.clone(),
+            part,
+            count: stored_channels(self.nodes.shapes[id].channels),
+        })
     }
 
-    /// Appends a launch with the full name of its entry point.
-    fn launch_as(
+    /// Plans the launch of the nodes from `id` to `last`.
+    fn change(
         &mut self,
-        id: NodeId,
-        op: GeneralOp,
-        entry: String,
-        grid: (u32, u32, u32),
-        values: (usize, usize),
-    ) -> &mut CudaStep {
-        let layer = self.layer(id);
-        self.placement.launch_as(layer, op, entry, grid, values)
-    }
-}
-
-impl Placement for CudaPlacement<'_, '_> {
-    type Error = CudaPlanError;
-
-    fn batch(&self) -> usize {
-        self.builder.batch
+        (id, last): (NodeId, NodeId),
+        from: MapId,
+        statistics: Option<(MapId, f32)>,
+        change: Pointwise,
+    ) {
+        let to = self.made(last);
+        let op = GeneralOp::Pointwise { from, to, statistics, change };
+        self.by_pack(id, op, "pointwise", self.nodes.shapes[id].len());
     }
 
-    fn storage(&self) -> NumberFormat {
-        self.builder.format.storage
+    fn norm(&mut self, id: NodeId, eps: f64) -> CudaPlanResult {
+        let [map, statistics] = self.nodes.node(id).inputs[..] else {
+            return Err(self.no_kernel(id));
+        };
+        let from = self.map(id, map)?;
+        let values = self.map(id, statistics)?;
+        let factor = f64::from(self.factor(map));
+        let affine = Some(self.scale_and_shift(id));
+        let change = Pointwise { affine, ..Pointwise::default() };
+        let eps = (eps * factor * factor) as f32;
+        let (last, change) = self.folded_after(id, change);
+        self.change((id, last), from, Some((values, eps)), change);
+        Ok(())
     }
 
-    fn stored_channels(&self, channels: usize) -> usize {
-        stored_channels(channels)
+    fn combine(&mut self, id: NodeId, arithmetic: Arithmetic) -> CudaPlanResult {
+        let [a, b] = self.nodes.node(id).inputs[..] else {
+            return Err(self.no_kernel(id));
+        };
+        let shapes = &self.nodes.shapes;
+        let read = shapes[a].len() + shapes[b].len();
+        let (a, b) = (self.map(id, a)?, self.map(id, b)?);
+        let to = self.made(id);
+        let op = GeneralOp::Combine { a, b, to, arithmetic };
+        self.by_pack(id, op, "combine", read);
+        Ok(())
     }
 
-    /// Channels in 16 bytes.
-    fn pack_channels(&self) -> usize {
-        16 / self.storage().bytes()
-    }
-
-    fn maps(&self) -> &[MapBuffer] {
-        &self.builder.maps
-    }
-
-    fn buffer(&mut self, shape: Shape, channels: usize, bytes: usize) -> MapId {
-        self.builder.buffer(shape, channels, bytes)
-    }
-
-    fn constant(&mut self, values: ConstantValues) -> ConstantId {
-        let constant = Constant::new(values, self.storage());
-        self.builder.constants.push(constant);
-        self.builder.constants.len() - 1
-    }
-
-    fn weight_order(&self, conv: &Conv) -> WeightOrder {
-        match conv.groups {
-            1 => WeightOrder::Tiled,
-            groups if groups == conv.in_channels && groups == conv.out_channels => {
-                WeightOrder::Depthwise
-            }
-            _ => WeightOrder::Grouped,
+    fn picture(&mut self, id: NodeId) -> CudaPlanResult {
+        let from = self.input_map(id)?;
+        let shape = self.nodes.shapes[self.nodes.input(id)];
+        if !covers(shape, self.photo) {
+            let (node, shapes) = (self.nodes.node(id).name.clone(), shape.to_string());
+            return Err(PlanError::from(GraphError::Shapes { node, shapes }).into());
         }
-    }
-
-    fn strips(&self, pixels: usize) -> RowPartition {
-        RowPartition::of(pixels, self.builder.limits.multiprocessors)
-    }
-
-    fn load_photo(&mut self, layer: &str, to: MapId) {
-        self.builder.load_photo(layer, to, 1.0);
-    }
-
-    fn upsample(&mut self, layer: &str, from: MapId, to: MapId) {
-        self.builder.node_step(layer, Op::Upsample, (from, None), to);
-    }
-
-    fn store_picture(&mut self, layer: &str, from: MapId, photo: (usize, usize)) {
-        self.builder.store_picture(layer, from, photo, photo);
-    }
-
-    fn launch(&mut self, layer: &str, op: GeneralOp, cost: Cost) {
-        let (name, grid) = self.kernel(&op);
-        // Moves copy bits, whatever the format.
-        let suffix = if matches!(op, GeneralOp::Move(_)) { String::new() } else { self.suffix() };
-        let entry = format!("general_{name}{suffix}");
-        self.launch_as(layer, op, entry, grid, (cost.read, cost.written)).flops = cost.flops;
-    }
-
-    fn attention(
-        planner: &mut Planner<'_, Self>,
-        id: NodeId,
-        read: Attention,
-        tokens: (usize, usize),
-        flops: u64,
-    ) -> CudaPlanResult {
-        planner.attention_launches(id, read, tokens, flops)
-    }
-
-    fn special(planner: &mut Planner<'_, Self>, id: NodeId) -> CudaPlanResult<bool> {
-        Ok(planner.token_linear(id)? || planner.fast_conv(id)?)
+        self.builder.store_picture(self.layer(id), from, self.photo, self.photo);
+        Ok(())
     }
 }

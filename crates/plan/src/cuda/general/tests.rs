@@ -1,10 +1,7 @@
 //! Properties of the plans of general graphs. Their results are tested on a GPU (`tests/gpu`).
 
 use super::super::tests::{DEVICES, check};
-use crate::{
-    cuda::{CudaOp, CudaPlan, PRECISIONS},
-    general::{AttentionPart, GeneralOp},
-};
+use crate::cuda::{AttentionPart, CudaOp, CudaPlan, GeneralOp, PRECISIONS};
 use network::graph::{Conv, Function, Graph, NodeId, Op, PadMode, Sides};
 use values::{
     frame::largest_size,

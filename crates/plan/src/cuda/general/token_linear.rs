@@ -2,10 +2,10 @@
 //! or sum with another map. Maps in fp32 are multiplied exactly, in tf32 and mixed as well. With all of these
 //! operations in one launch, this takes half the time of tensor cores with separate launches.
 
-use super::CudaPlanner;
-use crate::{
-    cuda::{CudaPlanResult, DeviceLimits, ring_stages, stored_channels},
-    general::{ConstantValues, ConvWeights, GeneralOp, Placement, WeightOrder},
+use super::{Planner, launch::GeneralOp};
+use crate::cuda::{
+    ConstantValues, ConvWeights, CudaPlanResult, DeviceLimits, WeightOrder, ring_stages,
+    stored_channels,
 };
 use network::graph::{Conv, Function, NodeId, Op};
 use values::numeric::NumberFormat;
@@ -189,7 +189,7 @@ fn shared_bytes(
     }
 }
 
-impl CudaPlanner<'_, '_, '_> {
+impl Planner<'_, '_> {
     /// Finds the linear layers. The norms before them need no launch of their own.
     pub fn choose_token_linears(&mut self) {
         for id in 0..self.nodes.shapes.len() {
@@ -197,7 +197,7 @@ impl CudaPlanner<'_, '_, '_> {
             if let Some((norm, _)) = found.as_ref().and_then(|linear| linear.norm) {
                 self.is_folded[norm] = true;
             }
-            self.placement.token_linears[id] = found;
+            self.token_linears[id] = found;
         }
     }
 
@@ -212,8 +212,7 @@ impl CudaPlanner<'_, '_, '_> {
             return None;
         }
         let mut found = TokenLinear { conv, norm: None, is_gelu: false, residual: None, last: id };
-        let (storage, limits) =
-            (self.placement.builder.format.storage, self.placement.builder.limits);
+        let (storage, limits) = (self.builder.format.storage, self.builder.limits);
         let input_bytes = found.weights(WeightOrder::Tiled).sides(storage).0 * storage.bytes();
         let has_room =
             shared_bytes((32, 64), input_bytes, true, limits) <= limits.shared_bytes_per_cta;
@@ -245,7 +244,7 @@ impl CudaPlanner<'_, '_, '_> {
 
     /// Appends the launch of a linear layer, if a node is one.
     pub fn token_linear(&mut self, id: NodeId) -> CudaPlanResult<bool> {
-        let Some(linear) = self.placement.token_linears[id].take() else {
+        let Some(linear) = self.token_linears[id].take() else {
             return Ok(false);
         };
         let nodes = self.nodes;
@@ -256,21 +255,20 @@ impl CudaPlanner<'_, '_, '_> {
         let shape = nodes.shapes[id];
         let outputs = stored_channels(linear.conv.out_channels);
         let pixels = shape.height * shape.width;
-        let tokens = self.placement.builder.batch * pixels;
-        let (storage, limits) =
-            (self.placement.builder.format.storage, self.placement.builder.limits);
+        let tokens = self.builder.batch * pixels;
+        let (storage, limits) = (self.builder.format.storage, self.builder.limits);
         let kernel = hopper_kernel(&linear, tokens, storage, limits)
             .unwrap_or_else(|| plain_kernel(&linear, tokens, storage, limits));
         let weights = linear.weights(kernel.order);
         let (inputs, _) = weights.sides(storage);
         let norm = linear.norm.map(|(norm, _)| name(norm));
         let node = name(id);
-        let weights = self.placement.constant(ConstantValues::Linear {
+        let weights = self.constant(ConstantValues::Linear {
             node: node.clone(),
             norm: norm.clone(),
             weights,
         });
-        let bias = self.placement.constant(ConstantValues::LinearBias {
+        let bias = self.constant(ConstantValues::LinearBias {
             node,
             norm,
             inputs: linear.conv.in_channels,
@@ -297,7 +295,7 @@ impl CudaPlanner<'_, '_, '_> {
         let (in_channels, out_channels) = (linear.conv.in_channels, linear.conv.out_channels);
         let read = pixels * (in_channels + residual.map_or(0, |_| out_channels))
             + in_channels * out_channels;
-        let step = self.launch_as(id, op, entry, grid, (read, shape.len()));
+        let step = self.launch(id, op, entry, grid, (read, shape.len()));
         kernel.file.clone_into(&mut step.file);
         step.block = kernel.threads;
         step.shared_bytes = kernel.shared_bytes as u32;

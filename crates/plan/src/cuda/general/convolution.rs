@@ -1,11 +1,22 @@
-//! The launches of convolutions of any shape, transposed or not: the taps that an output reads, and what is computed with it.
+//! The launches of convolutions of any shape, transposed or not: the taps that an output reads, kernel and grid.
 
 use super::{
-    ConstantValues, ConvWeights, Cost, PHOTO_DIVISOR, Part, Placement, Planner,
+    Planner,
     launch::{Edge, GeneralConv, GeneralOp, Pointwise},
 };
-use crate::geometry::{Axis, ConvGeometry, Phase};
+use crate::{
+    cuda::{
+        ConstantValues, ConvWeights, CudaPlanResult, Part, WeightOrder, fused::PHOTO_DIVISOR,
+        stored_channels,
+    },
+    geometry::{Axis, ConvGeometry, Phase},
+};
 use network::graph::{NodeId, Op, Sides};
+
+/// Pixels per tile.
+const TILE_PIXELS: usize = 128;
+/// Maximum number of channels per tile. Narrower tiles have 16 or 32.
+const MAX_TILE_CHANNELS: usize = 64;
 
 /// The taps of one axis that the outputs of a phase read, and the number of outputs.
 struct AxisPhase {
@@ -53,9 +64,9 @@ fn tables(rows: &[AxisPhase], columns: &[AxisPhase], kernel_width: usize) -> [Ve
     [phases, taps]
 }
 
-impl<P: Placement> Planner<'_, P> {
+impl Planner<'_, '_> {
     /// The launch of a convolution, with the operations that are folded into it.
-    pub fn conv(&mut self, id: NodeId) -> Result<(), P::Error> {
+    pub fn conv(&mut self, id: NodeId) -> CudaPlanResult {
         let node = self.nodes.node(id);
         let pad = node.inputs[0];
         let (source, edge, margin) = match self.nodes.padding(pad) {
@@ -70,14 +81,22 @@ impl<P: Placement> Planner<'_, P> {
         let ConvGeometry { conv, is_transposed, axes } =
             geometry.ok_or_else(|| self.no_kernel(id))?;
         let (rows, columns) = (phases(&axes[0], output.height), phases(&axes[1], output.width));
-        let order = self.placement.weight_order(&conv);
+        let most = |phases: &[AxisPhase]| phases.iter().map(|p| p.count).max().unwrap_or(0);
+        let largest_phase = most(&rows) * most(&columns);
+        let phase_count = rows.len() * columns.len();
+        let order = match conv.groups {
+            1 => WeightOrder::Tiled,
+            groups if groups == conv.in_channels && groups == conv.out_channels => {
+                WeightOrder::Depthwise
+            }
+            _ => WeightOrder::Grouped,
+        };
         let weights = ConvWeights { conv, is_transposed, order };
         let [phases, taps] = tables(&rows, &columns, conv.kernel[1]);
-        let weights =
-            self.placement.constant(ConstantValues::Conv { node: node.name.clone(), weights });
+        let weights = self.constant(ConstantValues::Conv { node: node.name.clone(), weights });
         let bias = self.by_channel(id, Part::Bias);
-        let phases = self.placement.constant(ConstantValues::Integers(phases));
-        let taps = self.placement.constant(ConstantValues::Integers(taps));
+        let phases = self.constant(ConstantValues::Integers(phases));
+        let taps = self.constant(ConstantValues::Integers(taps));
         let factor = self.factor(id);
         let (last, after) = self.folded_after(id, Pointwise::default());
         let to = self.made(last);
@@ -95,14 +114,25 @@ impl<P: Placement> Planner<'_, P> {
             factor,
             after,
         });
-        let multiply_adds = conv.multiply_adds(if is_transposed { input } else { output });
-        let batch = self.placement.batch() as u64;
-        let cost = Cost {
-            read: input.len() + conv.weight_count(),
-            written: output.len(),
-            flops: multiply_adds.saturating_mul(2 * batch),
+        let stored = stored_channels(conv.out_channels);
+        let tile = stored.next_power_of_two().min(MAX_TILE_CHANNELS);
+        let (entry, grid) = match order {
+            WeightOrder::Grouped => {
+                let grid = self.builder.grid(output.height, output.width * stored);
+                ("conv_grouped".to_owned(), grid)
+            }
+            WeightOrder::Depthwise => ("conv_depthwise".to_owned(), self.builder.pack_grid(to)),
+            _ => {
+                let tiles = (self.builder.batch * largest_phase).div_ceil(TILE_PIXELS) as u32;
+                let grid = (tiles, stored.div_ceil(tile) as u32, phase_count as u32);
+                (format!("conv_{TILE_PIXELS}x{tile}"), grid)
+            }
         };
-        self.launch_of(id, op, cost);
+        let multiply_adds = conv.multiply_adds(if is_transposed { input } else { output });
+        let batch = self.builder.batch as u64;
+        let read = input.len() + conv.weight_count();
+        let step = self.step(id, op, &entry, grid, (read, output.len()));
+        step.flops = multiply_adds.saturating_mul(2 * batch);
         Ok(())
     }
 
@@ -128,7 +158,7 @@ impl<P: Placement> Planner<'_, P> {
             Op::InstanceNorm { .. } => is_own_norm(reader),
             _ => false,
         };
-        let is_divided = self.placement.storage().bytes() == 2
+        let is_divided = self.builder.format.storage.bytes() == 2
             && *nodes.op(from) == Op::Photo
             && nodes.readers[id].iter().all(is_scale_free);
         if is_divided { 1.0 / PHOTO_DIVISOR } else { 1.0 }

@@ -14,12 +14,12 @@ pub struct RowPartition {
 
 impl RowPartition {
     /// About two strips for every multiprocessor.
-    pub fn of(pixels: usize, multiprocessors: usize) -> Self {
+    pub(super) fn of(pixels: usize, multiprocessors: usize) -> Self {
         Self::among(pixels, 2 * multiprocessors)
     }
 
     /// At most one strip for each of `ctas` CTAs.
-    pub fn among(pixels: usize, ctas: usize) -> Self {
+    pub(super) fn among(pixels: usize, ctas: usize) -> Self {
         let each = pixels.div_ceil(ctas).max(MIN_STRIP_PIXELS);
         Self { count: pixels.div_ceil(each), pixels: each }
     }

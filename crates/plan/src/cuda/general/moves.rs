@@ -1,12 +1,13 @@
 //! The launches that move values to other positions: padding, cropping, channels, blocks of pixels.
 
 use super::{
-    Cost, MapId, Placement, Planner,
+    Planner,
     launch::{Edge, GeneralOp, Move, MoveKind},
 };
+use crate::cuda::{CudaPlanResult, MapId, stored_channels};
 use network::graph::{NodeId, PadMode};
 
-impl<P: Placement> Planner<'_, P> {
+impl Planner<'_, '_> {
     /// True if the convolutions that read a padding compute it.
     pub fn is_folded_pad(&self, id: NodeId) -> bool {
         let is_known =
@@ -16,7 +17,7 @@ impl<P: Placement> Planner<'_, P> {
             && self.nodes.padding(id).is_some_and(is_known)
     }
 
-    pub fn pad(&mut self, id: NodeId) -> Result<(), P::Error> {
+    pub fn pad(&mut self, id: NodeId) -> CudaPlanResult {
         let (mode, sides) = self.nodes.padding(id).ok_or_else(|| self.no_kernel(id))?;
         let fill = match mode {
             PadMode::Constant(value) => value as f32,
@@ -33,12 +34,12 @@ impl<P: Placement> Planner<'_, P> {
         edge: Edge,
         offset: [i32; 2],
         fill: f32,
-    ) -> Result<(), P::Error> {
+    ) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let shape = self.nodes.shapes[id];
         let to = self.made(id);
         // Padding channels move as well, unless they would be filled with another value.
-        let stored = self.placement.stored_channels(shape.channels);
+        let stored = stored_channels(shape.channels);
         let real = if fill == 0.0 { stored } else { shape.channels };
         let unit_channels = self.unit(&[real]);
         let op = Move {
@@ -56,7 +57,7 @@ impl<P: Placement> Planner<'_, P> {
 
     /// Channels that are moved together if channel ranges start and end at multiples of `all`.
     fn unit(&self, all: &[usize]) -> usize {
-        let pack = self.placement.pack_channels();
+        let pack = self.pack_channels();
         if all.iter().all(|channels| channels.is_multiple_of(pack)) { pack } else { 1 }
     }
 
@@ -66,10 +67,13 @@ impl<P: Placement> Planner<'_, P> {
     }
 
     fn moved(&mut self, id: NodeId, op: Move) {
-        let shape = self.placement.maps()[op.to].shape;
+        let shape = self.builder.maps[op.to].shape;
+        let bits = 8 * op.unit_channels * self.builder.format.storage.bytes();
+        let grid = self.builder.grid(shape.height, shape.width * op.count);
         let values = op.real * op.unit_channels * shape.height * shape.width;
-        let cost = Cost { read: values, written: values, flops: 0 };
-        self.launch_of(id, GeneralOp::Move(op), cost);
+        // Moves copy bits, whatever the format.
+        let entry = format!("general_move_{bits}");
+        self.launch(id, GeneralOp::Move(op), entry, grid, (values, values));
     }
 
     /// Copies `count` channels from one map to another, and fills the padding channels.
@@ -80,7 +84,7 @@ impl<P: Placement> Planner<'_, P> {
         (to, first): (MapId, usize),
         count: usize,
     ) {
-        let made = self.placement.maps()[to];
+        let made = self.builder.maps[to];
         let is_last = first + count == made.shape.channels;
         let end = if is_last { made.stored_channels } else { first + count };
         let unit_channels = self.unit(&[source, first, count]);
@@ -95,7 +99,7 @@ impl<P: Placement> Planner<'_, P> {
         self.moved(id, op);
     }
 
-    pub fn concat(&mut self, id: NodeId) -> Result<(), P::Error> {
+    pub fn concat(&mut self, id: NodeId) -> CudaPlanResult {
         let to = self.made(id);
         let mut first = 0;
         for &input in &self.nodes.node(id).inputs {
@@ -114,7 +118,7 @@ impl<P: Placement> Planner<'_, P> {
         kind: MoveKind,
         block: usize,
         channels: usize,
-    ) -> Result<(), P::Error> {
+    ) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let shape = self.nodes.shapes[id];
         let to = self.made(id);
@@ -125,7 +129,7 @@ impl<P: Placement> Planner<'_, P> {
         let op = Move {
             unit_channels,
             kind,
-            count: self.placement.stored_channels(shape.channels) / unit_channels,
+            count: stored_channels(shape.channels) / unit_channels,
             real: shape.channels / unit_channels,
             block,
             block_units: channels / unit_channels,

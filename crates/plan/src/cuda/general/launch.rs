@@ -1,6 +1,6 @@
 //! The steps of general graphs, each with everything from which its kernel's parameters are built.
 
-use super::{ConstantId, MapId, RowPartition};
+use crate::cuda::{ConstantId, MapId, RowPartition};
 use network::graph::{Arithmetic, BlockOrder, Function, Op, PadMode, Pool};
 
 /// The border beyond the edge of a map. The numbers are those of `kernels/general.cuh`.
@@ -316,6 +316,25 @@ impl GeneralOp {
             | Self::Pool { from, to, .. } => (vec![from], to),
             Self::ReducePartial { map, parts, .. } => (vec![map], parts),
             Self::ReduceFinish { parts, to, .. } => (vec![parts], to),
+        }
+    }
+
+    /// The kernel's source file, without its extension.
+    pub(super) const fn file(&self) -> &'static str {
+        match self {
+            Self::Conv(_) => "general_conv",
+            Self::Pointwise { .. } | Self::Combine { .. } => "general_pointwise",
+            Self::LayerNorm { .. } | Self::Positions { .. } => "general_tokens",
+            Self::Attention(_, part) => match part {
+                AttentionPart::Whole { .. } => "attention",
+                _ => "attention_naive",
+            },
+            Self::TokenLinear { .. } => "token_linear",
+            Self::Move(_) => "general_move",
+            Self::Resize { .. }
+            | Self::Pool { .. }
+            | Self::ReducePartial { .. }
+            | Self::ReduceFinish { .. } => "general_window",
         }
     }
 }

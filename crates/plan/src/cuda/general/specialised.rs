@@ -1,7 +1,8 @@
 //! Which graphs the kernels of Johnson's networks compute correctly, in addition to having a kernel for each group.
 
-use crate::{Nodes, general::covers};
+use crate::Nodes;
 use network::graph::{Conv, NodeId, Op};
+use values::tensor::Shape;
 
 /// Largest stride that those kernels support.
 const MAX_STRIDE: usize = 2;
@@ -50,4 +51,9 @@ pub fn has_tiles(conv: &Conv, is_plain: bool) -> bool {
         let most = if is_plain { 1 } else { MAX_STRIDE };
         kernel_px % 2 == 1 && stride_px <= most
     })
+}
+
+/// True if a picture of `photo`'s rows and columns can be cut from a map.
+pub const fn covers(map: Shape, photo: (usize, usize)) -> bool {
+    map.height >= photo.0 && map.width >= photo.1
 }

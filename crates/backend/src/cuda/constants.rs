@@ -1,8 +1,8 @@
-//! The constants of general graphs as GPUs store them.
+//! The constants of general graphs as they are stored on the device.
 
-use crate::folded::folded;
+use super::folded::folded;
 use network::Weights;
-use plan::general::{Constant, ConstantValues, ConvWeights, Part, WeightOrder};
+use plan::cuda::{Constant, ConstantValues, ConvWeights, Part, WeightOrder};
 use values::numeric::NumberFormat;
 
 /// The bytes of a constant, with a convolution's weights in `format`.

@@ -1,22 +1,28 @@
 //! The launches of resizes and of reductions over whole channels.
 
 use super::{
-    ConstantValues, Cost, Placement, Planner,
+    Planner,
     launch::{GeneralOp, ReduceKind},
 };
+use crate::cuda::{ConstantValues, CudaPlanResult, RowPartition, stored_channels};
 use network::graph::{
     NodeId,
     resize::{Interpolation, Resize},
 };
 use values::tensor::Shape;
 
-impl<P: Placement> Planner<'_, P> {
-    pub fn resize(&mut self, id: NodeId, resize: &Resize) -> Result<(), P::Error> {
+/// Bytes of every pixel that a CTA of a reduction processes.
+const REDUCED_BYTES: usize = 64;
+/// Channels that a CTA of the second launch of a reduction processes.
+const FINISHED_CHANNELS: usize = 32;
+
+impl Planner<'_, '_> {
+    pub fn resize(&mut self, id: NodeId, resize: &Resize) -> CudaPlanResult {
         let from = self.input_map(id)?;
         let (small, shape) = (self.nodes.shapes[self.nodes.input(id)], self.nodes.shapes[id]);
         let sides = [(small.height, shape.height), (small.width, shape.width)];
         let table = |planner: &mut Self, axis: usize| {
-            planner.placement.constant(ConstantValues::Taps {
+            planner.constant(ConstantValues::Taps {
                 resize: *resize,
                 axis,
                 input: sides[axis].0,
@@ -31,34 +37,38 @@ impl<P: Placement> Planner<'_, P> {
             Interpolation::Cubic { .. } => 4,
         };
         let op = GeneralOp::Resize { from, to, tables, taps };
-        self.launch(id, op, small.len());
+        self.by_pack(id, op, "resize", small.len());
         Ok(())
     }
 
     /// Plans a reduction of whole channels as two launches.
-    pub fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> Result<(), P::Error> {
+    pub fn reduce(&mut self, id: NodeId, kind: ReduceKind) -> CudaPlanResult {
         let map = self.input_map(id)?;
-        let shape = self.placement.maps()[map].shape;
-        let stored = self.placement.stored_channels(shape.channels);
-        let strips = self.placement.strips(shape.height * shape.width);
+        let shape = self.builder.maps[map].shape;
+        let stored = stored_channels(shape.channels);
+        let batch = self.builder.batch;
+        let strips =
+            RowPartition::of(shape.height * shape.width, self.builder.limits.multiprocessors);
         let one = Shape::new(shape.channels, 1, 1);
         // Two fp32 values per channel.
-        let pair = 8 * self.placement.batch() * stored;
-        let parts = self.placement.buffer(one, stored, pair * strips.count);
+        let pair = 8 * batch * stored;
+        let parts = self.builder.buffer(one, stored, pair * strips.count);
         let partial = GeneralOp::ReducePartial { map, parts, strips, kind };
+        let tiles = (stored * self.builder.format.storage.bytes()).div_ceil(REDUCED_BYTES);
+        let grid = (strips.count as u32, tiles as u32, batch as u32);
         let part_values = 2 * strips.count * stored;
-        let cost = Cost { read: shape.len(), written: part_values, flops: 0 };
-        self.launch_of(id, partial, cost);
+        self.step(id, partial, "reduce_partial", grid, (shape.len(), part_values));
         let to = match kind {
             ReduceKind::Statistics => {
-                let to = self.placement.buffer(one, stored, pair);
+                let to = self.builder.buffer(one, stored, pair);
                 self.kept[id] = Some(to);
                 to
             }
             ReduceKind::Mean | ReduceKind::Largest => self.made(id),
         };
         let finish = GeneralOp::ReduceFinish { of: map, parts, to, strips, kind };
-        self.launch_of(id, finish, Cost { read: part_values, written: stored, flops: 0 });
+        let grid = (stored.div_ceil(FINISHED_CHANNELS) as u32, batch as u32, 1);
+        self.step(id, finish, "reduce_finish", grid, (part_values, stored));
         Ok(())
     }
 }
