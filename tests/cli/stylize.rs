@@ -3,7 +3,7 @@
 use std::{ffi::OsStr, fs};
 
 use image::{ImageBuffer, Rgb};
-use pictures::{decode, encode::Format};
+use pictures::{decode, encode::Format, scale::scaled};
 use values::frame::{Frame, PictureDifference};
 
 use crate::{
@@ -55,6 +55,72 @@ fn strength_0_returns_the_photo_and_between_is_a_blend() {
             .ends(2)
             .says("use a percentage of 0 to 100");
     }
+}
+
+#[test]
+fn a_mask_limits_where_is_painted() {
+    let s = Sandbox::new();
+    let photo = s.read("photo.png");
+    let (width, height) = photo.size();
+    // Black, grey and white from left to right, and twice as large as the photo.
+    let level = |x: usize| [0, 100, 255][3 * x / width];
+    let mask = Frame::from_fn(2 * width, 2 * height, |x, _| {
+        let level = level(x / 2);
+        [level, level, level, 255]
+    });
+    s.picture("large.png", &mask);
+    s.picture("mask.png", &scaled(&mask, width, height));
+    s.stylize(&["photo.png", "-o", "all.png"]).ends(0);
+    s.stylize(&["photo.png", "--mask", "mask.png", "-o", "masked.png"]).ends(0);
+    let (all, masked, mask) = (s.read("all.png"), s.read("masked.png"), s.read("mask.png"));
+    let pixels = |frame: &Frame| frame.rgba().as_chunks::<4>().0.to_vec();
+    let places = pixels(&photo).into_iter().zip(pixels(&all)).zip(pixels(&mask));
+    for (((below, top), mask), to) in places.clone().zip(pixels(&masked)) {
+        for c in 0..3 {
+            let share = f64::from(mask[0]) / 255.0;
+            let blended = f64::from(below[c]) * (1.0 - share) + f64::from(top[c]) * share;
+            assert!((blended - f64::from(to[c])).abs() <= 0.51, "{below:?} {top:?} {to:?}");
+        }
+        assert_eq!(to[3], below[3], "alpha is the photo's");
+    }
+    // Inverted and at half the strength.
+    let inverted = ["--mask", "mask.png", "--mask-invert", "--strength", "50"];
+    s.stylize(&[&["photo.png", "-o", "inverted.png"][..], &inverted].concat()).ends(0);
+    for (((below, top), mask), to) in places.zip(pixels(&s.read("inverted.png"))) {
+        let share = 0.5 * (1.0 - f64::from(mask[0]) / 255.0);
+        let blended = f64::from(below[0]) * (1.0 - share) + f64::from(top[0]) * share;
+        assert!((blended - f64::from(to[0])).abs() <= 0.51);
+    }
+    // A mask of another size is scaled, and 16 bits per channel are masked, too.
+    s.stylize(&["photo.png", "--mask", "large.png", "-o", "scaled.png"]).ends(0);
+    assert_eq!(s.read("scaled.png"), masked);
+    let deep = ["photo.png", "--mask", "mask.png", "--bit-depth", "16", "-o", "deep.png"];
+    s.stylize(&deep).ends(0);
+    let difference = PictureDifference::between(&s.read("deep.png"), &masked).expect("same size");
+    assert!(difference.largest <= 1, "{difference:?}");
+}
+
+#[test]
+fn bad_masks_are_refused_before_anything_is_painted() {
+    let s = Sandbox::new();
+    fs::write(s.path("rubbish.png"), "no picture").expect("written");
+    fs::write(s.path("empty.png"), "").expect("written");
+    s.picture("black.png", &Frame::from_fn(8, 8, |_, _| [0, 0, 0, 255]));
+    for (mask, why) in [
+        ("rubbish.png", "the mask rubbish.png"),
+        ("empty.png", "the mask empty.png"),
+        ("missing.png", "missing.png"),
+        ("clip.mp4", "clip.mp4 is a video; a mask is a picture"),
+        (".", "."),
+    ] {
+        s.stylize(&["photo.png", "--mask", mask, "-o", "x.png"]).ends(2).says(why);
+    }
+    assert!(!s.path("x.png").exists());
+    s.stylize(&["photo.png", "--mask", "black.png", "-o", "x.png"])
+        .ends(0)
+        .says("the mask is black everywhere, so nothing is painted");
+    assert_eq!(s.read("x.png"), s.read("photo.png"));
+    s.stylize(&["photo.png", "--mask-invert", "-o", "y.png"]).ends(2).says("--mask");
 }
 
 #[test]

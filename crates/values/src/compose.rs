@@ -460,10 +460,10 @@ mod tests {
                 let look = Look::new(strength_percent, keep_colors);
                 compose(&photo, painting.clone(), look).expect("same size")
             };
-            let masked = |value: &dyn Fn(usize) -> u8| {
+            let masked = |percent: u8, value: &dyn Fn(usize) -> u8| {
                 let mask = Plane::new(16, (0..256).map(value).collect());
                 let mut to = painting.clone();
-                let strength = Strength::Mask(&mask);
+                let strength = Strength::Mask(&mask, percent);
                 assert!(compose_into(
                     &photo,
                     &mut to,
@@ -472,12 +472,12 @@ mod tests {
                 to
             };
             for percent in 0..=100 {
-                assert_eq!(masked(&|_| percent), uniform(percent));
+                assert_eq!(masked(percent, &|_| 255), uniform(percent));
             }
             // Two values, alternating by rows and by columns.
-            let ends = [uniform(30), uniform(85)];
+            let ends = [uniform(0), uniform(85)];
             for is_second in [|i: usize| i / 16 >= 5, |i: usize| i % 16 >= 11] {
-                let to = masked(&|i| if is_second(i) { 85 } else { 30 });
+                let to = masked(85, &|i| if is_second(i) { 255 } else { 0 });
                 for (i, pixel) in to.rgba().chunks(4).enumerate() {
                     let expected = &ends[usize::from(is_second(i))].rgba()[4 * i..4 * i + 4];
                     assert_eq!(pixel, expected, "pixel {i}");
@@ -490,7 +490,7 @@ mod tests {
     fn sizes_must_agree() {
         let (photo, mut painting) = pair();
         let mask = Plane::new(15, vec![50; 240]);
-        let blend = Blend { strength: Strength::Mask(&mask), ..Look::new(100, false).into() };
+        let blend = Blend { strength: Strength::Mask(&mask, 100), ..Look::new(100, false).into() };
         assert!(!compose_into(&photo, &mut painting, blend));
         assert_eq!(painting, pair().1);
         assert_eq!(compose(&photo, painting.crop(0, 0, 5, 5), Look::default()), None);
