@@ -107,8 +107,8 @@ fn bad_masks_are_refused_before_anything_is_painted() {
     fs::write(s.path("empty.png"), "").expect("written");
     s.picture("black.png", &Frame::from_fn(8, 8, |_, _| [0, 0, 0, 255]));
     for (mask, why) in [
-        ("rubbish.png", "the mask rubbish.png"),
-        ("empty.png", "the mask empty.png"),
+        ("rubbish.png", "rubbish.png is not a picture"),
+        ("empty.png", "empty.png"),
         ("missing.png", "missing.png"),
         ("clip.mp4", "clip.mp4 is a video; a mask is a picture"),
         (".", "."),

@@ -306,7 +306,8 @@ fn a_look_is_renamed_exported_removed_and_comes_back() {
     w.until("it to go", |w| !w.has("Look Evening sun"));
     assert!(!file(&w, "evening_sun").exists());
     w.until_contains("removed.");
-    w.click("Undo");
+    // Not the one of the bar.
+    w.click_last("Undo");
     w.until_label("Look Evening sun");
     assert_eq!(fs::read(file(&w, "evening_sun")).expect("a look"), bytes);
 }
